@@ -1,0 +1,193 @@
+/** Links: `ip link`, `bridge link`, `bridge vlan`. Sources: rtnetlink(7), linux/if_link.h. */
+import type { Kernel } from './kernel.ts'
+
+/** IF_OPER_*, linux/if.h; RFC 2863 §3.1.13. */
+export type OperState = 'unknown' | 'notpresent' | 'down' | 'lowerlayerdown' | 'testing' | 'dormant' | 'up'
+
+/** NET_ADDR_*, linux/netdevice.h: where the link's MAC came from. `set` is NET_ADDR_SET: somebody asked for it. */
+export type MacOrigin = 'permanent' | 'random' | 'stolen' | 'set'
+
+export interface Link {
+  readonly index: number
+  readonly name: string
+  /** IFLA_INFO_KIND: veth, bridge, vxlan, tun, macvlan, ifb …; `loopback`; undefined for hardware. */
+  readonly kind: string | undefined
+  /** Link-layer address; empty where the link has none (tun). */
+  readonly mac: string
+  readonly macOrigin: MacOrigin | undefined
+  readonly mtu: number
+  /** IFF_UP: somebody set it up. Whether it carries packets is `operState`. */
+  readonly up: boolean
+  readonly operState: OperState
+  /** IFF_PROMISC as the user set it. */
+  readonly promiscuous: boolean
+  readonly allMulticast: boolean
+  /** Index of the link this one is a port of, such as a bridge. */
+  readonly master: number | undefined
+  /** IFLA_LINK: index of a veth's peer or a macvlan's parent, in the namespace that `parentNamespaceId` names. */
+  readonly parent: number | undefined
+  /** IFLA_LINK_NETNSID; undefined when `parent` is in the same namespace. */
+  readonly parentNamespaceId: number | undefined
+  readonly alias: string | undefined
+  readonly txQueueLength: number
+  /** IFLA_GROUP; 0 is the default group. */
+  readonly group: number
+  readonly bridge: BridgeOptions | undefined
+  readonly port: BridgePort | undefined
+  readonly vxlan: VxlanOptions | undefined
+  readonly macvlan: MacvlanOptions | undefined
+  readonly vlan: VlanOptions | undefined
+}
+
+/** IFLA_BR_*. Times are seconds. */
+export interface BridgeOptions {
+  readonly vlanFiltering: boolean
+  readonly vlanDefaultPvid: number
+  readonly ageingTime: number
+  readonly forwardDelay: number
+  readonly stp: boolean
+}
+
+/** IFLA_BRPORT_*: what `bridge link` shows of a port. */
+export interface BridgePort {
+  readonly state: 'disabled' | 'listening' | 'learning' | 'forwarding' | 'blocking'
+  readonly hairpin: boolean
+  readonly isolated: boolean
+  readonly learning: boolean
+  readonly flood: boolean
+  readonly neighbourSuppression: boolean
+}
+
+/** IFLA_VXLAN_*. */
+export interface VxlanOptions {
+  readonly vni: number
+  readonly local?: string
+  /** Remote or multicast group. */
+  readonly remote?: string
+  /** Name of the link it sends on. */
+  readonly device?: string
+  readonly port: number
+  readonly learning: boolean
+  readonly ttl: number
+  /** Seconds; 0 means never. */
+  readonly ageing: number
+  readonly udpChecksum: boolean
+  /** Group policy extension. */
+  readonly gbp: boolean
+}
+
+export interface MacvlanOptions {
+  readonly mode: 'private' | 'vepa' | 'bridge' | 'passthru' | 'source'
+}
+
+export interface VlanOptions {
+  readonly id: number
+}
+
+/** What can be said of any link at its birth. Left out means the kernel's default. */
+interface Birth {
+  readonly name: string
+  readonly mac?: string
+  readonly mtu?: number
+  readonly up?: boolean
+  readonly txQueueLength?: number
+  readonly alias?: string
+  /** Name of the link to be a port of. */
+  readonly master?: string
+  readonly group?: number
+}
+
+/** The other end of a veth pair. It is born in `namespace`, this one where left out. It cannot be up at birth. */
+export interface VethPeer {
+  readonly name: string
+  readonly namespace?: Kernel
+  readonly mac?: string
+  readonly mtu?: number
+  readonly txQueueLength?: number
+}
+
+export type NewLink = Birth &
+  (
+    | { readonly kind: 'veth'; readonly peer: VethPeer }
+    | { readonly kind: 'bridge'; readonly bridge?: Partial<BridgeOptions> }
+    | { readonly kind: 'vxlan'; readonly vxlan: Partial<VxlanOptions> & { readonly vni: number } }
+    | {
+        readonly kind: 'macvlan'
+        readonly parent: string
+        readonly macvlan?: MacvlanOptions
+        readonly namespace?: Kernel
+      }
+    | { readonly kind: 'vlan'; readonly parent: string; readonly vlan: VlanOptions; readonly namespace?: Kernel }
+    | {
+        readonly kind: 'ipvlan'
+        readonly parent: string
+        readonly ipvlan?: { readonly mode: 'l2' | 'l3' | 'l3s' }
+        readonly namespace?: Kernel
+      }
+    | { readonly kind: 'ifb' | 'dummy' }
+    | { readonly kind: 'vrf'; readonly vrf: { readonly table: number } }
+    /** A persistent TUN or TAP that no process has open. An open one comes from LiveKernel.tuns. */
+    | {
+        readonly kind: 'tun'
+        readonly tun: {
+          readonly mode: 'tun' | 'tap'
+          readonly owner?: number
+          readonly group?: number
+          readonly multiQueue?: boolean
+        }
+      }
+  )
+
+/** Changes to a link that is there. Left out means: leave as it is. */
+export interface LinkChange {
+  readonly name?: string
+  readonly mac?: string
+  readonly mtu?: number
+  readonly up?: boolean
+  readonly promiscuous?: boolean
+  readonly allMulticast?: boolean
+  readonly txQueueLength?: number
+  /** `null` takes the alias away. */
+  readonly alias?: string | null
+  /** `null` takes the link out of its master. */
+  readonly master?: string | null
+  readonly group?: number
+  /** Moves the link there. */
+  readonly namespace?: Kernel
+  readonly bridge?: Partial<BridgeOptions>
+  /** The port's attributes; the link must be one (or become one in the same change). */
+  readonly port?: Partial<Omit<BridgePort, 'state'>>
+}
+
+export interface Links {
+  get(name: string): Link | undefined
+  getByIndex(index: number): Link | undefined
+  list(): Link[]
+  /** KernelError EEXIST when the name is taken, here or, for a veth's peer, there. */
+  add(link: NewLink): Link
+  /** KernelError ENODEV when there is none. */
+  set(name: string, change: LinkChange): void
+  /** KernelError ENODEV when there is none. Deleting one end of a veth pair deletes the other. */
+  delete(name: string): void
+  /** Deletes every link of the group at once: one wait of the kernel instead of one per link. `group` is not 0. */
+  deleteGroup(group: number): void
+}
+
+export interface BridgeVlan {
+  /** First VLAN id, 1 to 4094. */
+  readonly id: number
+  /** Last one, where the entry is a range; equal to `id` otherwise. */
+  readonly end: number
+  /** Untagged frames that come in belong to it. */
+  readonly pvid: boolean
+  /** Its frames go out without a tag. */
+  readonly untagged: boolean
+}
+
+/** `bridge vlan`: which VLANs a port, or the bridge itself, is member of. KernelError EOPNOTSUPP where the kernel has no VLAN filtering. */
+export interface BridgeVlans {
+  list(link: string): BridgeVlan[]
+  /** `self` is for the bridge itself. */
+  add(link: string, vlan: BridgeVlan, options?: { readonly self?: boolean }): void
+  delete(link: string, vlan: Pick<BridgeVlan, 'id' | 'end'>, options?: { readonly self?: boolean }): void
+}

@@ -1,0 +1,60 @@
+/**
+ * What waits: packets, notifications, TUN devices. A subscription calls back when something has come, and ends with
+ * `close`. No plugin needs these; daemons, labs and the trace do.
+ */
+import type { Kernel } from './kernel.ts'
+
+export interface Subscription {
+  /** No callback comes after it. Closing twice is allowed. */
+  close(): void
+}
+
+/** PACKET_*, linux/if_packet.h. */
+export type PacketType = 'host' | 'broadcast' | 'multicast' | 'otherhost' | 'outgoing'
+
+export interface CapturedPacket {
+  /** The frame from its link-layer header on; where the link has none (tun), from the network header on. */
+  readonly bytes: Uint8Array
+  /** Bytes on the wire, which may be more than were kept. */
+  readonly length: number
+  readonly link: string
+  readonly packetType: PacketType
+  /** Nanoseconds since the epoch; the model's virtual clock there. */
+  readonly time: bigint
+}
+
+export interface Packets {
+  /** Puts the frame on the link, link-layer header included. KernelError ENETDOWN while the link is down. */
+  send(link: string, frame: Uint8Array): void
+  /** Every frame that the link sends or receives; of all links where `link` is left out. */
+  capture(
+    options: { readonly link?: string; readonly snapLength?: number },
+    onPacket: (packet: CapturedPacket) => void,
+  ): Subscription
+}
+
+/** RTNLGRP_*: something of this kind was added, changed or removed, by whomever. */
+export interface Change {
+  readonly subject: 'link' | 'address' | 'route' | 'rule' | 'neighbour' | 'fdb' | 'nftables'
+  readonly operation: 'new' | 'delete'
+  /** Name of the link concerned, where there is one. */
+  readonly link: string | undefined
+}
+
+export interface Tun extends Subscription {
+  readonly name: string
+  write(packet: Uint8Array): void
+}
+
+export interface Tuns {
+  /** Opens (and creates, where it is not there) the device. It goes when closed, unless it is persistent. */
+  open(name: string, mode: 'tun' | 'tap', onPacket: (packet: Uint8Array) => void): Tun
+}
+
+export interface LiveKernel extends Kernel {
+  readonly packets: Packets
+  readonly tuns: Tuns
+  /** Calls back for every change from now on. `lost` means that some were missed: look again at everything. */
+  watch(subjects: readonly Change['subject'][], onChange: (change: Change | 'lost') => void): Subscription
+  enter(namespacePath: string): LiveKernel | undefined
+}
