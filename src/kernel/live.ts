@@ -51,7 +51,28 @@ export interface Tuns {
   open(name: string, mode: 'tun' | 'tap', onPacket: (packet: Uint8Array) => void): Tun
 }
 
+export interface EchoRequest {
+  readonly source?: string
+  /** Bytes behind the ICMP header; 56 where left out, as ping(8). */
+  readonly size?: number
+  readonly ttl?: number
+  /** Milliseconds; 1000 where left out. */
+  readonly timeout?: number
+  readonly dontFragment?: boolean
+}
+
+export type EchoAnswer =
+  /** Round trip in milliseconds. */
+  | { readonly outcome: 'reply'; readonly from: string; readonly ttl: number; readonly milliseconds: number }
+  /** An ICMP error came back: RFC 792, RFC 4443. */
+  | { readonly outcome: 'error'; readonly from: string; readonly type: number; readonly code: number }
+  /** The kernel would not send it: ENETUNREACH, EHOSTUNREACH, EPERM … */
+  | { readonly outcome: 'refused'; readonly errno: string }
+  | { readonly outcome: 'timeout' }
+
 export interface LiveKernel extends Kernel {
+  /** Sends one ICMP or ICMPv6 echo request from this namespace and waits for what comes back. */
+  ping(destination: string, request?: EchoRequest): Promise<EchoAnswer>
   readonly packets: Packets
   readonly tuns: Tuns
   /** Calls back for every change from now on. `lost` means that some were missed: look again at everything. */
