@@ -1,0 +1,43 @@
+/**
+ * The projects that vitest runs; scripts/suites.ts gives each its place in `npm test`.
+ *
+ *   unit      computes only: no root, no kernel, in parallel
+ *   root      asks the real kernel, each file in a network and mount namespace of its own
+ *   interop   programs of others on our bridge: containerd, podman
+ *   uml       what the development kernel lacks, in User-Mode Linux
+ */
+import { defineConfig } from 'vitest/config'
+
+const SECOND = 1000
+
+// A test file is a root test by its folder, so that nobody can forget to say so.
+const rootFolders = ['contract', 'lab', 'linux', 'native', 'netconf', 'robustness', 'witness']
+const root = rootFolders.map((folder) => `test/${folder}/**/*.test.ts`)
+const interop = ['test/interop/**/*.test.ts']
+const uml = ['test/uml/**/*.test.ts']
+
+const asRoot = { pool: 'forks' as const, globalSetup: ['test/support/require-root.ts'] }
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...root, ...interop, ...uml],
+          testTimeout: 30 * SECOND,
+        },
+      },
+      {
+        test: { name: 'root', include: root, testTimeout: 120 * SECOND, hookTimeout: 120 * SECOND, ...asRoot },
+      },
+      {
+        test: { name: 'interop', include: interop, testTimeout: 300 * SECOND, hookTimeout: 300 * SECOND, ...asRoot },
+      },
+      {
+        test: { name: 'uml', include: uml, testTimeout: 900 * SECOND, hookTimeout: 900 * SECOND, ...asRoot },
+      },
+    ],
+  },
+})
