@@ -3,7 +3,8 @@
  *
  * Two implementations: sys.node.ts (koffi, under Node) and sys.native.ts (the C file in a plugin executable). Every call
  * answers as the kernel does: a result of 0 or more, or the negated errno. Buffers are the caller's; a length that a call
- * takes never reaches past the end of its buffer (RangeError). Both pass test/linux/sys.test.ts.
+ * takes never reaches past the end of its buffer (RangeError). A path or name with a NUL in it is a RangeError too: the
+ * kernel would take it for a shorter one. Both pass test/linux/sys-claims.ts.
  */
 export interface Sys {
   socket(domain: number, type: number, protocol: number): number
@@ -34,7 +35,8 @@ export interface Sys {
   rmdir(path: string): number
   unlink(path: string): number
   rename(from: string, to: string): number
-  link(from: string, to: string): number
+  /** linkat(2). With AT_SYMLINK_FOLLOW (0x400) in `flags`, `/proc/self/fd/N` names a file that O_TMPFILE made. */
+  link(from: string, to: string, flags: number): number
   /** Length of the link's target, written to `bytes`. */
   readlink(path: string, bytes: Uint8Array): number
   /** `bytes` takes struct statx, 256 bytes; follows symbolic links unless `flags` has AT_SYMLINK_NOFOLLOW (0x100). */
