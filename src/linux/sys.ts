@@ -10,6 +10,7 @@ export interface Sys {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Uint8Array): number
   connect(fd: number, address: Uint8Array): number
+  /** Answers the address's own length, which may be more than fitted. */
   getsockname(fd: number, address: Uint8Array): number
   /** Sends the first `length` bytes. */
   send(fd: number, bytes: Uint8Array, length: number, flags: number): number
@@ -20,7 +21,8 @@ export interface Sys {
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): number
   setns(fd: number, type: number): number
   unshare(flags: number): number
-  ioctl(fd: number, request: number, argument: Uint8Array): number
+  /** A number is passed as it is (TUNSETPERSIST takes one), bytes by their address. */
+  ioctl(fd: number, request: number, argument: Uint8Array | number): number
   /** `fds` are struct pollfd, 8 bytes each. Milliseconds; -1 waits for ever. */
   poll(fds: Uint8Array, timeout: number): number
   open(path: string, flags: number, mode: number): number
@@ -58,8 +60,9 @@ export interface Sys {
   /** The running executable's own file, as the kernel knows it: /proc/self/exe, or the script that Node runs. */
   executable(): string
   /**
-   * Runs a program to its end: no shell, `stdin` written to it, its stdout collected, its stderr passed on to ours (and
-   * collected too). The status is the exit code, or 128 + the signal. Negative errno as `status` when it cannot be started.
+   * Runs a program to its end: no shell, no search in PATH, `argv` from the name that it is called by, `stdin` written to
+   * it, its stdout collected, its stderr collected and then passed on to ours. The status is the exit code, or 128 + the
+   * signal; when it cannot be started, the negated errno.
    */
   run(
     path: string,
