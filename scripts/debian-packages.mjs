@@ -1,0 +1,56 @@
+/**
+ * What we need of Debian, by name.
+ *
+ * `installed` packages are installed on the machine: tools that scripts and tests call by their plain names. `fetched` packages
+ * are unpacked below .cache/debian and never installed: programs that would start services, or of a suite that is not the machine's.
+ */
+
+/** Each with the command, or the header, by which it is known to be there, whoever put it there. */
+const compiler = [
+  { name: 'gcc', command: 'gcc' },
+  { name: 'libc6-dev', header: '/usr/include/stdio.h' },
+]
+
+const witnesses = [
+  { name: 'g++', command: 'g++' }, // node-gyp compiles raw-socket with these three
+  { name: 'make', command: 'make' },
+  { name: 'python3', command: 'python3' }, // and cnidiff is written in Python
+  { name: 'iproute2', command: 'ip' },
+  { name: 'iptables', command: 'iptables' },
+  { name: 'nftables', command: 'nft' },
+  { name: 'conntrack', command: 'conntrack' },
+  { name: 'ethtool', command: 'ethtool' },
+  { name: 'iputils-ping', command: 'ping' },
+  { name: 'tshark', command: 'tshark' },
+  { name: 'strace', command: 'strace' },
+  { name: 'jq', command: 'jq' },
+  { name: 'kmod', command: 'depmod' }, // the modules of User-Mode Linux
+  { name: 'vagrant', command: 'vagrant' },
+]
+
+/** QuickJS as a library came with Debian 13; its archive links and runs on Debian 12 too. */
+const quickjs = { name: 'libquickjs', suite: 'trixie', header: '/usr/include/quickjs/quickjs.h' }
+
+const peers = [
+  // The reference plugins: cnidiff wants 1.9.1.
+  { name: 'containernetworking-plugins', suite: 'sid' },
+  { name: 'user-mode-linux', suite: 'bookworm' },
+  // containerd 1.6 and podman 4.3: the last podman in Debian that runs CNI plugins.
+  { name: 'containerd', suite: 'bookworm' },
+  { name: 'runc', suite: 'bookworm' },
+  { name: 'podman', suite: 'bookworm' },
+  { name: 'conmon', suite: 'bookworm' },
+  { name: 'busybox-static', suite: 'bookworm' },
+  { name: 'golang-github-containers-common', suite: 'bookworm' },
+  { name: 'libsubid4', suite: 'bookworm' },
+  { name: 'libgpgme11', suite: 'bookworm' },
+  { name: 'libassuan0', suite: 'bookworm' },
+  { name: 'libyajl2', suite: 'bookworm' },
+]
+
+/** @param {import('./setup.mjs').Purpose} purpose */
+export function packagesFor(purpose) {
+  if (purpose === 'ok') return { installed: [], fetched: [] }
+  if (purpose === 'start') return { installed: compiler, fetched: [quickjs] }
+  return { installed: [...compiler, ...witnesses], fetched: [quickjs, ...peers] }
+}

@@ -1,0 +1,76 @@
+/**
+ * Set-up: everything that a checkout needs beyond itself, brought once.
+ *
+ *   node scripts/setup.mjs [ok | start | test]
+ *
+ *   ok      npm packages; Node 24 beside them where the running Node is too old
+ *   start   … and a C compiler and QuickJS, for the plugin executables
+ *   test    … and every witness and peer that the tests ask: debian-packages.mjs names them
+ *
+ * The machine's Node may be any since 16, so set-up is plain JavaScript and imports nothing but Node's own modules.
+ * A second run finds all in place, asks no network, and says nothing.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fetchPackages, installPackages, missingPackages, unfetchedPackages } from './debian.mjs'
+import { packagesFor } from './debian-packages.mjs'
+import { buildRawSocket, installNode24, installNpmPackages, nodeIsOld } from './npm.mjs'
+
+/** @typedef {'ok' | 'start' | 'test'} Purpose */
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+/**
+ * Brings what `purpose` needs, and answers with the Node to go on with.
+ *
+ * @param {Purpose} purpose
+ * @returns {string} path of a Node that runs our TypeScript
+ */
+export function setUp(purpose) {
+  installNpmPackages(root)
+  if (nodeIsOld()) installNode24(root)
+  const node = nodeIsOld() ? join(root, 'node_modules/.bin/node') : process.execPath
+
+  const { installed, fetched } = packagesFor(purpose)
+  const wanting = missingPackages(installed)
+  if (wanting.length > 0) installPackages(wanting, purpose)
+  const absent = unfetchedPackages(root, fetched)
+  if (absent.length > 0) fetchPackages(root, absent, purpose)
+
+  if (purpose === 'test') buildRawSocket(root, node)
+  return node
+}
+
+/**
+ * Sets up, then goes on in a script of the checkout under the right Node. Does not return.
+ *
+ * @param {Purpose} purpose
+ * @param {string} script below the checkout
+ * @param {string[]} args
+ */
+export function setUpAndRun(purpose, script, args) {
+  const node = setUp(purpose)
+  const bin = join(root, 'node_modules/.bin')
+  // npm scripts and shebangs that the script starts must find the same Node and tools.
+  const path = [dirname(node), bin, process.env.PATH].join(':')
+  const { status, signal, error } = spawnSync(node, [join(root, script), ...args], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: path },
+  })
+  if (error) throw error
+  if (signal) process.kill(process.pid, signal)
+  process.exit(status === null ? 1 : status)
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const purpose = process.argv[2] === undefined ? 'start' : process.argv[2]
+  if (purpose !== 'ok' && purpose !== 'start' && purpose !== 'test') {
+    console.error(`overlab: Cannot set up for "${purpose}": say ok, start or test`)
+    process.exit(2)
+  }
+  if (!existsSync(join(root, 'package-lock.json'))) throw new Error(`Cannot set up "${root}": it is no checkout`)
+  setUp(purpose)
+}
