@@ -1,0 +1,275 @@
+/**
+ * A netlink socket, asked synchronously.
+ *
+ * The kernel handles a request inside send(2): when that returns, the answer is in the socket's queue. So nothing here
+ * ever waits, a request is two system calls, and an answer that is not there is an error and not a hang. A dump's next
+ * part is put into the queue by the recv(2) that takes the one before.
+ *
+ * What can go wrong on the way, and what is done about it:
+ *
+ *   the kernel says no           Refusal, with the words of its extended acknowledgement (NETLINK_EXT_ACK)
+ *   a list changed while read    NLM_F_DUMP_INTR: asked again, some times
+ *   an answer longer than our    MSG_TRUNC tells the length: the buffer grows, and what only reads is asked again
+ *   buffer
+ *   a request longer than the    EMSGSIZE: SO_SNDBUFFORCE, sent again
+ *   send buffer
+ *   more answers than fit the    ENOBUFS: thrown, since nobody knows which were lost; see MAX_BATCH
+ *   receive buffer
+ */
+import { sys } from '#sys'
+import { KernelError } from '../../kernel/errors.ts'
+import { errnoName, succeed } from '../errno.ts'
+import { Attributes } from './attribute.ts'
+import {
+  addFlags,
+  align,
+  decodeMessages,
+  LITTLE_ENDIAN,
+  type NetlinkMessage,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_MULTI,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSG_HEADER_SIZE,
+} from './message.ts'
+
+export const NETLINK_ROUTE = 0
+export const NETLINK_NETFILTER = 12
+
+/**
+ * Requests in one datagram. A refusal takes 1.3 kB of the receive buffer, of which Linux gives 208 KiB
+ * (net.core.rmem_default): if all of these are refused, all refusals arrive.
+ */
+export const MAX_BATCH = 128
+
+const AF_NETLINK = 16
+const SOCK_RAW = 3
+const SOCK_CLOEXEC = 0x80000
+const SOL_SOCKET = 1
+const SO_SNDBUFFORCE = 32
+const SOL_NETLINK = 270
+const NETLINK_CAP_ACK = 10
+const NETLINK_EXT_ACK = 11
+const NETLINK_GET_STRICT_CHK = 12
+const MSG_TRUNC = 0x20
+const MSG_DONTWAIT = 0x40
+const EAGAIN = 11
+const EMSGSIZE = 90
+
+/** Of an NLMSG_ERROR: the request is not repeated in it, but for its header; attributes follow. */
+const NLM_F_CAPPED = 0x100
+const NLM_F_ACK_TLVS = 0x200
+const NLMSGERR_ATTR_MSG = 1
+
+/** The most that the kernel puts into one datagram of a dump: netlink_dump() in net/netlink/af_netlink.c. */
+const RECEIVE_SIZE = 32768
+const DUMP_ATTEMPTS = 20
+
+/** What the kernel answered to a request that it did not carry out. */
+export interface Refusal {
+  readonly errno: string
+  readonly explanation: string | undefined
+}
+
+/** What the kernel answered to one message of an exchange. */
+export interface Answer {
+  /** It was acknowledged; only a message with NLM_F_ACK is. */
+  acknowledged: boolean
+  refusal: Refusal | undefined
+  readonly replies: NetlinkMessage[]
+}
+
+/** The descriptor of a new socket, in the namespace that the process is in. NETLINK_ROUTE or NETLINK_NETFILTER. */
+export function openNetlink(protocol: number): number {
+  return succeed(sys.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), 'open a netlink socket')
+}
+
+export class NetlinkSocket {
+  readonly descriptor: number
+  #sequence = 0
+  #buffer = new Uint8Array(RECEIVE_SIZE)
+  #strict = false
+
+  /** Owns the descriptor from now on. */
+  constructor(descriptor: number) {
+    this.descriptor = descriptor
+    this.#enable(NETLINK_EXT_ACK)
+    this.#enable(NETLINK_CAP_ACK)
+  }
+
+  close(): void {
+    sys.close(this.descriptor)
+  }
+
+  /** Asks for a change. KernelError when it is refused; `call` completes its "Cannot …". */
+  request(call: string, message: Uint8Array): void {
+    const [answer] = this.exchange(call, [addFlags(message, NLM_F_ACK)])
+    if (answer!.refusal) throw refused(call, answer!.refusal)
+    if (!answer!.acknowledged) throw new KernelError('EAGAIN', call, 'the kernel did not answer')
+  }
+
+  /** Asks for one thing. What `decode` is given shares memory with the socket's buffer. */
+  get<T>(call: string, message: Uint8Array, decode: (message: NetlinkMessage) => T): T {
+    for (;;) {
+      const sequence = this.#send(call, [message])
+      const messages = this.#receive(call)
+      if (messages === 'truncated') continue
+      const answer = messages?.find((message) => message.sequence === sequence)
+      if (!answer) throw new KernelError('EAGAIN', call, 'the kernel did not answer')
+      const refusal = answer.type === NLMSG_ERROR ? decodeRefusal(answer) : undefined
+      if (refusal) throw refused(call, refusal)
+      return decode(answer)
+    }
+  }
+
+  /**
+   * Asks for a list; NLM_F_DUMP is added. Those that `decode` makes undefined are left out. It must ask nothing of this
+   * socket itself. KernelError EINTR when the list changes faster than it can be read.
+   */
+  dump<T>(call: string, message: Uint8Array, decode: (message: NetlinkMessage) => T | undefined): T[] {
+    if (!this.#strict) this.#enable(NETLINK_GET_STRICT_CHK)
+    this.#strict = true
+    addFlags(message, NLM_F_DUMP)
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const list: T[] = []
+      if (this.#readDump(call, this.#send(call, [message]), decode, list)) return list
+    }
+    throw new KernelError('EINTR', call, 'it changed each time while it was read')
+  }
+
+  /**
+   * Sends the messages, at most MAX_BATCH, in one datagram, and answers for each what came back. Refusals always come
+   * back, acknowledgements where NLM_F_ACK is set; to know that all went well it is enough to set it on the last.
+   */
+  exchange(call: string, messages: readonly Uint8Array[]): Answer[] {
+    const first = this.#send(call, messages)
+    const answers = messages.map((): Answer => ({ acknowledged: false, refusal: undefined, replies: [] }))
+    const last = messages.findLastIndex((message) => flagsOf(message) & NLM_F_ACK)
+    for (;;) {
+      const received = this.#receive(call)
+      if (received === 'truncated') throw new KernelError('EMSGSIZE', call, 'its answer was too long')
+      if (!received) return answers
+      let done = false
+      for (const message of received) {
+        const index = (message.sequence - first) >>> 0
+        const answer = answers[index]
+        if (!answer) continue // to an exchange before, which was given up
+        if (message.type === NLMSG_ERROR) {
+          answer.refusal = decodeRefusal(message)
+          answer.acknowledged = !answer.refusal
+          done ||= index === last
+        } else if (message.type !== NLMSG_DONE) {
+          answer.replies.push({ ...message, payload: message.payload.slice() })
+          done ||= last < 0 && index === messages.length - 1 && !(message.flags & NLM_F_MULTI)
+        }
+      }
+      if (done) return answers
+    }
+  }
+
+  /** Whether all of the list was read. It is read to its end in any case: till then the socket takes no other dump. */
+  #readDump<T>(call: string, sequence: number, decode: (message: NetlinkMessage) => T | undefined, list: T[]): boolean {
+    let whole = true
+    let failure: unknown
+    for (;;) {
+      const messages = this.#receive(call)
+      if (messages === 'truncated') {
+        whole = false
+        continue
+      }
+      // The part that was cut off may have had the end in it.
+      if (!messages && !whole) return false
+      if (!messages) throw new KernelError('EAGAIN', call, 'the kernel did not send the end of the list')
+      for (const message of messages) {
+        if (message.sequence !== sequence) continue
+        if (message.flags & NLM_F_DUMP_INTR) whole = false
+        if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
+          const refusal = decodeRefusal(message)
+          if (refusal) throw refused(call, refusal)
+          if (failure) throw failure
+          return whole
+        }
+        if (failure) continue
+        try {
+          const value = decode(message)
+          if (value !== undefined) list.push(value)
+        } catch (error) {
+          failure = error
+        }
+      }
+    }
+  }
+
+  /** Answers the first message's sequence; those of the others follow it. */
+  #send(call: string, messages: readonly Uint8Array[]): number {
+    const first = (this.#sequence + 1) >>> 0
+    for (const message of messages) {
+      this.#sequence = (this.#sequence + 1) >>> 0
+      new DataView(message.buffer, message.byteOffset).setUint32(8, this.#sequence, LITTLE_ENDIAN)
+    }
+    const datagram = messages.length === 1 ? messages[0]! : joined(messages)
+    let result = sys.send(this.descriptor, datagram, datagram.length, 0)
+    if (result === -EMSGSIZE) {
+      this.#set(SOL_SOCKET, SO_SNDBUFFORCE, 2 * datagram.length)
+      result = sys.send(this.descriptor, datagram, datagram.length, 0)
+    }
+    succeed(result, call)
+    return first
+  }
+
+  /** The next datagram's messages, undefined when there is none. They share memory with the buffer. */
+  #receive(call: string): NetlinkMessage[] | 'truncated' | undefined {
+    const length = sys.recv(this.descriptor, this.#buffer, MSG_DONTWAIT | MSG_TRUNC)
+    if (length === -EAGAIN) return undefined
+    succeed(length, call)
+    if (length <= this.#buffer.length) return decodeMessages(this.#buffer.subarray(0, length))
+    this.#buffer = new Uint8Array(align(length))
+    return 'truncated'
+  }
+
+  /** Kernels before 4.20 lack some of these options, and then we do without. */
+  #enable(option: number): void {
+    this.#set(SOL_NETLINK, option, 1)
+  }
+
+  #set(level: number, option: number, value: number): void {
+    sys.setsockopt(this.descriptor, level, option, new Uint8Array(Int32Array.of(value).buffer))
+  }
+}
+
+/** The refusal that an NLMSG_ERROR or NLMSG_DONE tells of; undefined when it tells of success. */
+export function decodeRefusal({ type, flags, payload }: NetlinkMessage): Refusal | undefined {
+  if (payload.length < 4) return undefined // a DONE without a code: kernels before 4.14
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length)
+  const errno = -view.getInt32(0, LITTLE_ENDIAN)
+  if (errno === 0) return undefined
+  let explanation: string | undefined
+  if (flags & NLM_F_ACK_TLVS) {
+    let at = 4
+    if (type === NLMSG_ERROR && payload.length >= 4 + NLMSG_HEADER_SIZE) {
+      at += flags & NLM_F_CAPPED ? NLMSG_HEADER_SIZE : align(view.getUint32(4, LITTLE_ENDIAN))
+    }
+    explanation = new Attributes(payload, at).text(NLMSGERR_ATTR_MSG)
+  }
+  return { errno: errnoName(errno), explanation }
+}
+
+export function refused(call: string, { errno, explanation }: Refusal): KernelError {
+  return new KernelError(errno, call, explanation)
+}
+
+function flagsOf(message: Uint8Array): number {
+  return new DataView(message.buffer, message.byteOffset).getUint16(6, LITTLE_ENDIAN)
+}
+
+function joined(messages: readonly Uint8Array[]): Uint8Array {
+  const datagram = new Uint8Array(messages.reduce((length, message) => length + message.length, 0))
+  let at = 0
+  for (const message of messages) {
+    datagram.set(message, at)
+    at += message.length
+  }
+  return datagram
+}
