@@ -1,0 +1,167 @@
+/**
+ * What `npm test` runs, in this order. Each suite counts its own cases from what really ran.
+ *
+ *   types lint unit                               also `npm run ok`: no root, seconds
+ *   root                                          our code against the machine's kernel
+ *   conformance conformance-better conformance-node   the plugins against the reference, by cnidiff
+ *   interop                                       containerd and podman run containers on our bridge
+ *   uml                                           what this kernel lacks, in User-Mode Linux
+ *   vagrant start                                 the two ways in: three VMs, and the lab
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { referencePlugins } from '../test/support/peers.ts'
+import { vlanCases } from '../test/uml/vlan-cases.ts'
+import { run } from './run.ts'
+
+export interface Outcome {
+  readonly passed: number
+  /** Names of the cases that failed. */
+  readonly failed: readonly string[]
+  /** Names of the cases that did not run. They fail too unless ROADMAP.md names them. */
+  readonly skipped: readonly string[]
+}
+
+export interface Suite {
+  readonly name: string
+  /** Part of `npm run ok`. */
+  readonly quick: boolean
+  run(): Promise<Outcome>
+}
+
+const root = join(import.meta.dirname, '..')
+const executables = join(root, 'cni-bin')
+const cnidiff = join(root, 'test/conformance/cnidiff')
+
+const MINUTE = 60_000
+
+/**
+ * Cases that bridge, host-local, loopback and static must run, all of those below test/conformance/cases that need no other
+ * plugin. Written down so that a build that lacks one of the four does not pass by running less.
+ */
+const CASES = { open: 90, openInAllModes: 269, better: 25 }
+
+export const suites: readonly Suite[] = [
+  command('types', true, ['npm', 'run', '--silent', 'types']),
+  command('lint', true, ['npm', 'run', '--silent', 'lint']),
+  vitest('unit', true, 10 * MINUTE),
+  vitest('root', false, 25 * MINUTE),
+  conformance('conformance', ['--cases', 'open', '--mode', 'all'], CASES.openInAllModes),
+  conformance('conformance-better', ['--cases', 'better'], CASES.better),
+  conformance('conformance-node', ['--cases', 'open'], CASES.open, buildNodeScripts),
+  vitest('interop', false, 10 * MINUTE),
+  vitest('uml', false, 20 * MINUTE),
+  command('vagrant', false, ['vagrant', 'validate', '--ignore-provider']),
+  command('start', false, [process.execPath, 'scripts/start.ts']),
+]
+
+/** A program that passes or fails as one. */
+function command(name: string, quick: boolean, argv: readonly string[]): Suite {
+  return {
+    name,
+    quick,
+    async run() {
+      const succeeded = await run(argv, { limit: 5 * MINUTE })
+      return { passed: succeeded ? 1 : 0, failed: succeeded ? [] : [argv.join(' ')], skipped: [] }
+    },
+  }
+}
+
+interface VitestReport {
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[]
+  }[]
+}
+
+/** A project of vitest.config.ts. */
+function vitest(project: string, quick: boolean, limit: number): Suite {
+  return {
+    name: project,
+    quick,
+    async run() {
+      const argv = ['vitest', 'run', '--project', project, '--reporter=default', '--reporter=json']
+      const { succeeded, report } = await withReport<VitestReport>((file) =>
+        run([...argv, `--outputFile.json=${file}`], { limit }),
+      )
+      if (!report) return { passed: 0, failed: [`${project}: vitest left no report`], skipped: [] }
+      const cases = report.testResults.flatMap(({ assertionResults }) => assertionResults)
+      const named = (...statuses: string[]) =>
+        cases.filter(({ status }) => statuses.includes(status)).map(({ fullName }) => fullName)
+      const unread = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0)
+      const failed = [...named('failed'), ...unread.map(({ name }) => name)]
+      // An error between the tests fails vitest, but no case.
+      if (!succeeded && failed.length === 0) failed.push(`${project}: vitest ended badly though no case failed`)
+      const passed = named('passed').length
+      const skipped = cases.filter(({ status }) => status !== 'passed' && status !== 'failed')
+      return { passed, failed, skipped: skipped.map(({ fullName }) => fullName) }
+    },
+  }
+}
+
+interface CnidiffReport {
+  readonly cases: readonly { readonly name: string; readonly mode: string; readonly status: 'pass' | 'fail' | 'skip' }[]
+}
+
+/** Our plugins beside the reference: test/conformance/README.md. `prepare` builds another form of them and names its folder. */
+function conformance(
+  name: string,
+  [, cases, ...options]: readonly string[],
+  expected: number,
+  prepare: () => Promise<string> = async () => executables,
+): Suite {
+  return {
+    name,
+    quick: false,
+    async run() {
+      const candidate = await prepare()
+      const folder = join(root, 'test/conformance/cases', cases!)
+      const argv = [cnidiff, referencePlugins(), candidate, '--cases', folder, '--have', 'auto', '-j', '2', ...options]
+      const { report } = await withReport<CnidiffReport>((file) =>
+        run([...argv, '--json', file], { limit: 30 * MINUTE }),
+      )
+      if (!report) return { passed: 0, failed: [`${name}: cnidiff left no report`], skipped: [] }
+      const named = (wanted: string) =>
+        report.cases.filter(({ status }) => status === wanted).map((row) => `${row.mode}:${row.name}`)
+      const failed = named('fail')
+      if (report.cases.length < expected) {
+        failed.push(`${name}: ${report.cases.length} cases were selected, ${expected} must be`)
+      }
+      // The suite uml runs these where the machine's kernel cannot.
+      const skipped = named('skip').filter((row) => !vlanCases.some((vlan) => row.endsWith(`:${vlan}`)))
+      return { passed: named('pass').length, failed, skipped }
+    },
+  }
+}
+
+async function buildNodeScripts(): Promise<string> {
+  const folder = join(root, '.cache/cni-node')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  await run([process.execPath, 'scripts/build.mjs', '--node', folder], { limit: 5 * MINUTE })
+  return folder
+}
+
+/** Runs something that writes a JSON report into the file it is given. */
+async function withReport<T>(
+  write: (file: string) => Promise<boolean>,
+): Promise<{ readonly succeeded: boolean; readonly report: T | undefined }> {
+  const folder = mkdtempSync(join(tmpdir(), 'overlab-test-'))
+  const file = join(folder, 'report.json')
+  try {
+    const succeeded = await write(file)
+    return { succeeded, report: readReport<T>(file) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function readReport<T>(file: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T
+  } catch {
+    return undefined // whoever asked says that there is none
+  }
+}
