@@ -1,0 +1,81 @@
+/**
+ * Bundles: each plugin's entry in cni-bin/ and all it imports, as one JavaScript file, small enough to start in a moment.
+ *
+ * For an executable `#sys` is the C file's calls. For Node it is koffi's, and the bundle is a script that runs wherever it
+ * is copied to: Node and koffi are named by absolute path, and it reads as an ES module and as CommonJS alike, since a file
+ * without an extension is the one or the other by the package.json above it.
+ */
+import { chmodSync, globSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { type BuildOptions, build, type Plugin } from 'esbuild'
+
+export const root = join(import.meta.dirname, '..')
+
+export interface Bundle {
+  /** The plugin's name. */
+  readonly name: string
+  readonly text: string
+}
+
+/** What `npm run build` bundles: the entries in cni-bin/. */
+export function pluginEntries(): string[] {
+  return globSync('cni-bin/*.ts', { cwd: root })
+    .map((file) => join(root, file))
+    .sort()
+}
+
+export function bundleForExecutable(entries: readonly string[]): Promise<Bundle[]> {
+  return bundle(entries, { alias: { '#sys': join(root, 'src/linux/sys.native.ts') }, platform: 'neutral' })
+}
+
+/** Writes a script per entry into `directory`; answers their bundles. */
+export async function buildNodeScripts(entries: readonly string[], directory: string): Promise<Bundle[]> {
+  const bundles = await bundle(entries, {
+    alias: { '#sys': join(root, 'src/linux/sys.node.ts') },
+    platform: 'node',
+    plugins: [koffiByPath],
+    banner: {
+      js: [
+        `#!${process.execPath}`,
+        `var require=process.getBuiltinModule('node:module').createRequire(${JSON.stringify(join(root, 'package.json'))});`,
+      ].join('\n'),
+    },
+  })
+  mkdirSync(directory, { recursive: true })
+  for (const { name, text } of bundles) {
+    const fresh = join(directory, `.${name}.${process.pid}`)
+    writeFileSync(fresh, text)
+    chmodSync(fresh, 0o755)
+    renameSync(fresh, join(directory, name))
+  }
+  return bundles
+}
+
+async function bundle(entries: readonly string[], options: BuildOptions): Promise<Bundle[]> {
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: [...entries],
+    outdir: root,
+    write: false,
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    target: 'es2022', // what QuickJS 2025-04-26 reads
+    charset: 'utf8',
+    legalComments: 'none',
+    logLevel: 'warning',
+    ...options,
+  })
+  return outputFiles!.map(({ path, text }) => ({ name: basename(path, '.js'), text }))
+}
+
+/** koffi finds its native part beside itself: it stays where it is. */
+const koffiByPath: Plugin = {
+  name: 'koffi by path',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^koffi$/ }, () => ({
+      path: join(root, 'node_modules/koffi/index.cjs'),
+      external: true,
+    }))
+  },
+}

@@ -1,0 +1,30 @@
+/**
+ * dist/: the library and the CLI as JavaScript with type declarations. Node strips no types below node_modules, so what is
+ * published is compiled. dist/ has a package.json of its own: there `#sys` is the compiled file.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from './build-bundle.ts'
+
+export function buildLibrary(): void {
+  const output = join(root, 'dist')
+  const fresh = mkdtempSync(join(root, '.cache/dist-'))
+  try {
+    const tsc = join(root, 'node_modules/.bin/tsc')
+    const { status, stdout } = spawnSync(tsc, ['-p', 'tsconfig.build.json', '--outDir', fresh], {
+      cwd: root,
+      encoding: 'utf8',
+    })
+    if (status !== 0) throw new Error(`Cannot compile src/ into dist/:\n${stdout}`)
+    const { type } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { type: string }
+    writeFileSync(
+      join(fresh, 'package.json'),
+      `${JSON.stringify({ type, imports: { '#sys': './linux/sys.node.js' } })}\n`,
+    )
+    rmSync(output, { recursive: true, force: true })
+    renameSync(fresh, output)
+  } finally {
+    rmSync(fresh, { recursive: true, force: true })
+  }
+}
