@@ -16,7 +16,7 @@ const cached: CachedAttachment = {
 }
 
 test('what is set is what one gets', () => {
-  const cache = resultCache('/cache', fakeHost({}).host)
+  const cache = resultCache('/cache', fakeHost().host)
   cache.set(cached)
   assert.deepEqual(cache.get('net', { containerId: 'c1', ifName: 'eth0' }), cached)
   assert.deepEqual(cache.list(), [cached])
@@ -26,9 +26,9 @@ test('what is set is what one gets', () => {
 })
 
 test('empty members are left out, as omitempty does', () => {
-  const { host, files } = fakeHost({})
+  const { host } = fakeHost()
   resultCache('/cache', host).set({ ...cached, netns: '', args: [], capabilityArgs: {} })
-  assert.deepEqual(Object.keys(JSON.parse(files.get('/cache/results/net-c1-eth0')!)), [
+  assert.deepEqual(Object.keys(JSON.parse(host.files.read('/cache/results/net-c1-eth0')!)), [
     'kind',
     'containerId',
     'config',
@@ -48,8 +48,7 @@ for (const text of [
   '{"cniVersion":"0.3.1"}',
 ]) {
   test(`the cache passes over ${text || 'an empty file'}`, () => {
-    const { host, files } = fakeHost({})
-    files.set('/cache/results/x', text)
+    const { host } = fakeHost({}, { files: { '/cache/results/x': text } })
     assert.deepEqual(resultCache('/cache', host).list(), [])
   })
 }

@@ -1,5 +1,5 @@
-/** A host in memory: files are a map, and programs are functions that see what a plugin would see. */
-import type { FileStatus, Files, Host } from '../../../src/cni/host.ts'
+/** Plugins that are functions, on a host in memory; every invocation is kept. */
+import { type MemoryHost, memoryHost } from '../../support/memory-host.ts'
 
 export interface Call {
   readonly path: string
@@ -11,62 +11,29 @@ export interface Call {
 export type Answer = (call: Call) => string | { readonly status: number; readonly stdout: string }
 
 export interface FakeHost {
-  readonly host: Host
-  readonly files: Map<string, string>
-  readonly modes: Map<string, number>
+  readonly host: MemoryHost
   readonly calls: Call[]
 }
 
+/** The plugins stand in /bin; `files` are path to text. */
 export function fakeHost(
-  plugins: Readonly<Record<string, Answer>>,
-  environment: Record<string, string> = {},
+  plugins: Readonly<Record<string, Answer>> = {},
+  { environment = {}, files = {} }: { environment?: Record<string, string>; files?: Record<string, string> } = {},
 ): FakeHost {
-  const files = new Map(Object.keys(plugins).map((type) => [`/bin/${type}`, '']))
-  const modes = new Map<string, number>()
   const calls: Call[] = []
-  const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
-  const never = () => {
-    throw new Error('the runtime does not need this')
-  }
-  const fakeFiles: Partial<Files> = {
-    read: (path) => files.get(path),
-    replace(path, text, mode) {
-      files.set(path, text)
-      modes.set(path, mode)
-    },
-    remove: (path) => files.delete(path),
-    list(directory) {
-      const names = [...files.keys()].flatMap((path) => {
-        const rest = path.startsWith(`${directory}/`) ? path.slice(directory.length + 1) : '/'
-        return rest.includes('/') ? [] : rest
-      })
-      return names.length > 0 ? names : undefined
-    },
-    makeDirectory: (path, mode) => modes.set(path, mode),
-    status: (path) => (files.has(path) ? ({ kind: 'file' } as FileStatus) : undefined),
-  }
-  const host: Host = {
-    environment,
-    files: fakeFiles as Files,
-    readStdin: never,
-    writeStdout: never,
-    writeStderr: never,
-    exit: never,
-    now: never,
-    monotonic: never,
-    sleep: never,
-    random: never,
-    executable: never,
-    encode,
-    decode,
-    run(path, _argv, { environment, stdin }) {
-      const call = { path, environment, config: JSON.parse(decode(stdin)) }
-      calls.push(call)
-      const answer = plugins[path.slice('/bin/'.length)]!(call)
-      const { status, stdout } = typeof answer === 'string' ? { status: 0, stdout: answer } : answer
-      return { status, stdout: encode(stdout), stderr: encode('') }
-    },
-  }
-  return { host, files, modes, calls }
+  const programs = Object.fromEntries(
+    Object.entries(plugins).map(([type, answer]) => {
+      const path = `/bin/${type}`
+      return [
+        path,
+        (environment: Readonly<Record<string, string>>, stdin: string) => {
+          const call = { path, environment, config: JSON.parse(stdin) }
+          calls.push(call)
+          const said = answer(call)
+          return typeof said === 'string' ? { stdout: said } : said
+        },
+      ]
+    }),
+  )
+  return { host: memoryHost({ environment, files, programs }), calls }
 }

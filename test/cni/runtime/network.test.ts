@@ -5,11 +5,11 @@ import { compareVersions } from '../../../src/cni/runtime/version.ts'
 import { fakeHost } from './fake-host.ts'
 
 const filesWith = (entries: Record<string, unknown>) => {
-  const { host, files } = fakeHost({})
-  for (const [path, json] of Object.entries(entries)) {
-    files.set(path, typeof json === 'string' ? json : JSON.stringify(json))
-  }
-  return host.files
+  const texts = Object.entries(entries).map(([path, json]) => [
+    path,
+    typeof json === 'string' ? json : JSON.stringify(json),
+  ])
+  return fakeHost({}, { files: Object.fromEntries(texts) }).host.files
 }
 const list = (name: string, more: object = {}) => ({
   cniVersion: '1.0.0',
@@ -40,7 +40,10 @@ test('a network that nobody has is named with the directory', () => {
 })
 
 test('a name with a slash is a file', () => {
-  assert.equal(requireNetwork('./my.conflist', '/net.d', filesWith({ './my.conflist': list('mine') })).name, 'mine')
+  assert.equal(
+    requireNetwork('/home/my.conflist', '/net.d', filesWith({ '/home/my.conflist': list('mine') })).name,
+    'mine',
+  )
 })
 
 test('a single configuration becomes a list of one, in the words of libcni', () => {

@@ -55,7 +55,7 @@ test('ADD runs the chain in order, each plugin with the result of the one before
 })
 
 test('a plugin sees the specification’s environment and the runtime’s own', () => {
-  const fake = fakeHost({ one: link('a') }, { HOME: '/root', CNI_COMMAND: 'overridden' })
+  const fake = fakeHost({ one: link('a') }, { environment: { HOME: '/root', CNI_COMMAND: 'overridden' } })
   addNetwork(
     listOf(['one']),
     {
@@ -100,15 +100,15 @@ test('ADD leaves the attachment in the cache, byte for byte as libcni writes it'
   const list = listOf([{ type: 'one', capabilities: { mac: true } }])
   addNetwork(list, { ...request, args, capabilityArgs: { mac: '02:00:00:00:00:01' } }, runtimeOn(fake))
   assert.equal(
-    fake.files.get(CACHE_FILE),
+    fake.host.files.read(CACHE_FILE),
     '{"kind":"cniCacheV1","containerId":"c1",' +
       `"config":"${Buffer.from(list.text).toString('base64')}",` +
       '"ifName":"eth0","networkName":"net","netns":"/run/netns/blue","cniArgs":[["K","V"]],' +
       '"capabilityArgs":{"mac":"02:00:00:00:00:01"},"result":{"cniVersion":"1.1.0",' +
       '"dns":{"search":["\\u003ca\\u0026b\\u003e"]},"ips":[{"address":"10.1.0.2/16"}]}}',
   )
-  assert.equal(fake.modes.get(CACHE_FILE), 0o600)
-  assert.equal(fake.modes.get('/cache/results'), 0o700)
+  assert.equal(fake.host.files.status(CACHE_FILE)?.mode, 0o600)
+  assert.equal(fake.host.files.status('/cache/results')?.mode, 0o700)
 })
 
 test('a failing ADD is taken back with DEL in reverse, and its own error is told', () => {
@@ -120,7 +120,7 @@ test('a failing ADD is taken back with DEL in reverse, and its own error is told
     details: 'soon',
   })
   assert.deepEqual(verbsOf(fake), ['ADD /bin/one', 'ADD /bin/two', 'DEL /bin/three', 'DEL /bin/two', 'DEL /bin/one'])
-  assert.equal(fake.files.has(CACHE_FILE), false)
+  assert.equal(fake.host.files.read(CACHE_FILE), undefined)
 })
 
 test('a second ADD is refused and harms nothing', () => {
@@ -128,7 +128,7 @@ test('a second ADD is refused and harms nothing', () => {
   addNetwork(listOf(['one']), request, runtimeOn(fake))
   assert.throws(() => addNetwork(listOf(['one']), request, runtimeOn(fake)), { code: 102 })
   assert.deepEqual(verbsOf(fake), ['ADD /bin/one'])
-  assert.ok(fake.files.has(CACHE_FILE))
+  assert.ok(fake.host.files.read(CACHE_FILE))
 })
 
 test('DEL runs in reverse with the cached result and empties the cache', () => {
@@ -139,7 +139,7 @@ test('DEL runs in reverse with the cached result and empties the cache', () => {
   deleteNetwork(list, request, runtimeOn(fake))
   assert.deepEqual(verbsOf(fake), ['DEL /bin/two', 'DEL /bin/one'])
   for (const { config } of fake.calls) assert.deepEqual(config.prevResult, prevResult)
-  assert.equal(fake.files.has(CACHE_FILE), false)
+  assert.equal(fake.host.files.read(CACHE_FILE), undefined)
 })
 
 test('DEL has no prevResult before 0.4.0', () => {
@@ -151,18 +151,17 @@ test('DEL has no prevResult before 0.4.0', () => {
 })
 
 test('DEL succeeds twice, and after half a cache file', () => {
-  const fake = fakeHost({ one: link('a') })
-  fake.files.set(CACHE_FILE, '{"kind":"cniCa')
+  const fake = fakeHost({ one: link('a') }, { files: { [CACHE_FILE]: '{"kind":"cniCa' } })
   deleteNetwork(listOf(['one']), request, runtimeOn(fake))
   deleteNetwork(listOf(['one']), request, runtimeOn(fake))
-  assert.equal(fake.files.has(CACHE_FILE), false)
+  assert.equal(fake.host.files.read(CACHE_FILE), undefined)
 })
 
 test('DEL that fails keeps the cached result, to be tried again', () => {
   const fake = fakeHost({ one: failing('DEL') })
   addNetwork(listOf(['one']), request, runtimeOn(fake))
   assert.throws(() => deleteNetwork(listOf(['one']), request, runtimeOn(fake)), { code: 11 })
-  assert.ok(fake.files.has(CACHE_FILE))
+  assert.ok(fake.host.files.read(CACHE_FILE))
 })
 
 test('CHECK runs in order, every plugin with the final result', () => {
@@ -206,10 +205,12 @@ test('GC deletes what is cached and not valid, in this network alone, then asks 
     assert.deepEqual(config['cni.dev/valid-attachments'], [{ containerID: 'c2', ifname: 'eth0' }])
     assert.deepEqual(config['cni.dev/attachments'], [{ containerID: 'c2', ifname: 'eth0' }])
   }
-  assert.deepEqual([...fake.files.keys()].filter((path) => path.startsWith('/cache')).sort(), [
-    '/cache/results/net-c2-eth0',
-    '/cache/results/other-c3-eth0',
-  ])
+  assert.deepEqual(
+    Object.keys(fake.host.tree())
+      .filter((path) => path.startsWith('/cache'))
+      .sort(),
+    ['/cache/results/net-c2-eth0', '/cache/results/other-c3-eth0'],
+  )
 })
 
 test('GC asks no plugin before 1.1.0', () => {
@@ -233,7 +234,7 @@ test('STATUS ends at the first plugin that says no', () => {
 })
 
 test('a plugin that is nowhere on the path is named with the path', () => {
-  assert.throws(() => addNetwork(listOf(['one']), request, runtimeOn(fakeHost({}))), {
+  assert.throws(() => addNetwork(listOf(['one']), request, runtimeOn(fakeHost())), {
     code: 7,
     message: 'Cannot find plugin "one" in "/opt", "/bin"',
   })
