@@ -1,0 +1,189 @@
+/**
+ * Operations carried out on a kernel, in their order; those on nftables take effect all at once.
+ *
+ * `undo` is told how to take back each thing that was added, so that a failure later leaves none of them. What was
+ * changed or removed stays so: others may have come to rely on it.
+ */
+import { ignoring, KernelError } from '../kernel/errors.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { LinkChange, NewLink } from '../kernel/link.ts'
+import type { NftOperation } from '../kernel/nftables.ts'
+import type { Route } from '../kernel/route.ts'
+import { nftOperations } from './nftables-operations.ts'
+import { observe } from './observe.ts'
+import { plan } from './reconcile.ts'
+import type { Desired, DesiredLink, Operation, Seen, SeenState, State, SubjectName } from './state.ts'
+import { hasPeers } from './subjects.ts'
+
+export type Undo = (step: () => void) => void
+
+/** Makes the kernel match the state; answers what it did. `known` as in `observe`. */
+export function reconcile(kernel: Kernel, desired: State, undo: Undo = forget, known: SeenState = {}): Operation[] {
+  const operations = plan(desired, observe(kernel, desired, known))
+  apply(kernel, operations, undo)
+  return operations
+}
+
+/** KernelError of the first operation that is refused; those behind it are not tried. */
+export function apply(kernel: Kernel, operations: readonly Operation[], undo: Undo = forget): void {
+  let i = 0
+  while (i < operations.length) {
+    const batch = batchOf(operations[i]!.subject)
+    if (batch === undefined) {
+      carryOut(kernel, operations[i]!, undo)
+      i++
+      continue
+    }
+    let end = i
+    while (end < operations.length && batchOf(operations[end]!.subject) === batch) end++
+    const together = operations.slice(i, end)
+    if (batch === 'nftables') commit(kernel, together, undo)
+    else changeRoutes(kernel, together as RouteOperation[], undo)
+    i = end
+  }
+}
+
+const forget: Undo = () => {}
+
+/** Which operations go to the kernel together. */
+function batchOf(subject: SubjectName): 'nftables' | 'routes' | undefined {
+  return subject === 'routes' ? 'routes' : subject.startsWith('nft') ? 'nftables' : undefined
+}
+
+function commit(kernel: Kernel, operations: readonly Operation[], undo: Undo): void {
+  const changes: NftOperation[] = operations.flatMap(nftOperations)
+  kernel.nftables.commit(changes)
+  undo(() => {
+    for (const change of changes) {
+      if (change.operation === 'add elements') kernel.nftables.commit([{ ...change, operation: 'delete elements' }])
+    }
+  })
+}
+
+type RouteOperation = Extract<Operation, { readonly subject: 'routes' }>
+
+function changeRoutes(kernel: Kernel, operations: readonly RouteOperation[], undo: Undo): void {
+  const changes = operations.map(routeChange)
+  const refused = kernel.routes.batch(changes)
+  const failed = new Set(refused.map(({ index }) => index))
+  for (const [i, { operation, route }] of changes.entries()) {
+    if (operation === 'add' && !failed.has(i)) undo(() => kernel.routes.delete(route))
+  }
+  const [first, ...others] = refused.filter(
+    ({ index, errno }) => !(changes[index]!.operation === 'delete' && errno === 'ESRCH'),
+  )
+  if (!first) return
+  const { operation, route } = changes[first.index]!
+  const more = others.length > 0 ? `, and ${others.length} more` : ''
+  throw new KernelError(
+    first.errno,
+    `${operation} route ${route.destination}${route.gateway ? ` via ${route.gateway}` : ''}${more}`,
+  )
+}
+
+function routeChange(operation: RouteOperation): {
+  readonly operation: 'add' | 'replace' | 'delete'
+  readonly route: Route
+} {
+  if (operation.operation === 'remove') return { operation: 'delete', route: operation.seen }
+  return { operation: operation.operation === 'add' ? 'add' : 'replace', route: operation.desired }
+}
+
+/** How a thing of one subject is made, changed and removed. */
+interface Carrier<D, S> {
+  add(kernel: Kernel, desired: D): void
+  change(kernel: Kernel, desired: D, seen: S): void
+  remove(kernel: Kernel, item: D | S): void
+}
+
+type Single = Exclude<SubjectName, 'routes' | `nft${string}`>
+
+function carryOut(kernel: Kernel, operation: Operation, undo: Undo): void {
+  // The operation's subject chooses the carrier of its kind: the compiler cannot see that they belong together.
+  const carrier = carriers[operation.subject as Single] as Carrier<unknown, unknown>
+  if (operation.operation === 'add') {
+    carrier.add(kernel, operation.desired)
+    undo(() => carrier.remove(kernel, operation.desired))
+  } else if (operation.operation === 'change') {
+    carrier.change(kernel, operation.desired, operation.seen)
+  } else {
+    carrier.remove(kernel, operation.seen)
+  }
+}
+
+const carriers: { readonly [S in Single]: Carrier<Desired[S], Seen[S]> } = {
+  links: {
+    add: addLink,
+    change: (kernel, desired) => kernel.links.set(desired.name, changeOf(desired)),
+    remove: (kernel, { name }) => ignoring('ENODEV', () => kernel.links.delete(name)),
+  },
+  sysctls: {
+    add: setSysctl,
+    change: setSysctl,
+    remove: () => {}, // a setting cannot be unset, and what it was before is not known
+  },
+  vlans: {
+    add: addVlan,
+    change: addVlan,
+    remove: (kernel, { link, vlan }) =>
+      ignoring(['ENODEV', 'ENOENT'], () => kernel.bridgeVlans.delete(link, { id: vlan, end: vlan })),
+  },
+  addresses: {
+    add: (kernel, address) => kernel.addresses.add(address),
+    change: (kernel, address) => {
+      // Scope, broadcast and peer of an address that is there stay as they are when it is replaced.
+      ignoring('EADDRNOTAVAIL', () => kernel.addresses.delete(address))
+      kernel.addresses.add(address)
+    },
+    remove: (kernel, { link, prefix }) =>
+      ignoring(['EADDRNOTAVAIL', 'ENODEV'], () => kernel.addresses.delete({ link, prefix })),
+  },
+  linkStates: {
+    add: (kernel, { link, up }) => kernel.links.set(link, { up }),
+    change: (kernel, { link, up }) => kernel.links.set(link, { up }),
+    remove: (kernel, { link, up }) => ignoring('ENODEV', () => kernel.links.set(link, { up: !up })),
+  },
+  neighbours: {
+    add: (kernel, neighbour) => kernel.neighbours.replace(neighbour),
+    change: (kernel, neighbour) => kernel.neighbours.replace(neighbour),
+    remove: (kernel, neighbour) => ignoring(['ENOENT', 'ENODEV'], () => kernel.neighbours.delete(neighbour)),
+  },
+  fdb: {
+    add: (kernel, entry) => (hasPeers(entry) ? kernel.fdb.append(entry) : kernel.fdb.replace(entry)),
+    change: (kernel, entry) => kernel.fdb.replace(entry),
+    remove: (kernel, entry) => ignoring(['ENOENT', 'ENODEV'], () => kernel.fdb.delete(entry)),
+  },
+  rules: {
+    add: (kernel, rule) => kernel.rules.add(rule),
+    change: () => {}, // all of a rule is its key: it never differs
+    remove: (kernel, rule) => ignoring('ENOENT', () => kernel.rules.delete(rule)),
+  },
+}
+
+function setSysctl(kernel: Kernel, { key, value, optional }: Desired['sysctls']): void {
+  const set = () => kernel.sysctl.set(key, value)
+  if (optional) ignoring('ENOENT', set)
+  else set()
+}
+
+/** Adding a membership that is there changes its flags. */
+function addVlan(kernel: Kernel, { link, vlan, pvid, untagged }: Desired['vlans']): void {
+  kernel.bridgeVlans.add(link, { id: vlan, end: vlan, pvid, untagged })
+}
+
+function addLink(kernel: Kernel, desired: DesiredLink): void {
+  if (!desired.birth) throw new KernelError('ENODEV', `find link "${desired.name}"`)
+  const { mac, mtu, alias, group, txQueueLength, master, ...later } = changeOf(desired)
+  const atBirth = { mac, mtu, alias, group, txQueueLength, master }
+  kernel.links.add({ ...desired.birth, ...withoutNothing(atBirth) } as NewLink)
+  if (Object.keys(later).length > 0) kernel.links.set(desired.name, later)
+}
+
+/** What of a desired link is set: all that it says but what only tells one link from another. */
+function changeOf({ name, kind, birth, parent, vxlan, ...change }: DesiredLink): LinkChange {
+  return change
+}
+
+function withoutNothing(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))
+}

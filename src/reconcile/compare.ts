@@ -1,0 +1,24 @@
+/** What CHECK says: how a namespace differs from its desired state, in words. */
+import { KernelError } from '../kernel/errors.ts'
+import { plan } from './reconcile.ts'
+import type { Operation, SeenState, State } from './state.ts'
+import { subjects } from './subjects.ts'
+
+/** Every difference, as a sentence without a full stop: `route 0.0.0.0/0 via 10.1.2.1 dev eth0 is missing`. */
+export function compare(desired: State, seen: SeenState): string[] {
+  try {
+    return plan(desired, seen).map(sentence)
+  } catch (error) {
+    if (error instanceof KernelError) return [error.message] // something of another kind is in its place
+    throw error
+  }
+}
+
+function sentence(operation: Operation): string {
+  // One row of the table for one kind of thing: the compiler cannot see that they belong together.
+  const subject = subjects[operation.subject] as (typeof subjects)['links']
+  if (operation.operation === 'add') return `${subject.describe(operation.desired as never)} is missing`
+  if (operation.operation === 'remove') return `${subject.describe(operation.seen as never)} should not be there`
+  const differences = subject.differences(operation.desired as never, operation.seen as never)
+  return `${subject.describe(operation.desired as never)} is not as it was set up: ${differences.join(', ')}`
+}

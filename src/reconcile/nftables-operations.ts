@@ -1,0 +1,70 @@
+/** An operation on a thing of nftables, in the words of Nftables.commit. */
+import type { NftElement, NftExpression, NftOperation } from '../kernel/nftables.ts'
+import type { ChainContent, Operation, SetElement } from './state.ts'
+
+export function nftOperations(operation: Operation): NftOperation[] {
+  switch (operation.subject) {
+    case 'nftTables':
+      if (operation.operation === 'remove') return [{ operation: 'delete table', table: operation.seen }]
+      return [{ operation: 'add table', table: operation.desired }]
+    case 'nftSets':
+      if (operation.operation === 'remove') return [{ operation: 'delete set', set: operation.seen }]
+      return [{ operation: 'add set', set: operation.desired }]
+    case 'nftChains':
+      return chainOperations(operation)
+    case 'nftRules':
+      return ruleOperations(operation)
+    case 'nftElements':
+      return elementOperations(operation)
+    default:
+      throw new TypeError(`"${operation.subject}" is no subject of nftables`)
+  }
+}
+
+function chainOperations(operation: Extract<Operation, { subject: 'nftChains' }>): NftOperation[] {
+  if (operation.operation === 'remove') {
+    const { chain } = operation.seen
+    return [
+      { operation: 'flush chain', chain },
+      { operation: 'delete chain', chain },
+    ]
+  }
+  const { chain } = operation.desired
+  const start: NftOperation =
+    operation.operation === 'add' ? { operation: 'add chain', chain } : { operation: 'flush chain', chain }
+  return [start, ...rulesOf(operation.desired)]
+}
+
+function rulesOf({ chain: { family, table, name }, content = [] }: ChainContent): NftOperation[] {
+  return content.map((expressions: readonly NftExpression[]) => ({
+    operation: 'add rule',
+    rule: { family, table, chain: name, expressions },
+  }))
+}
+
+function ruleOperations(operation: Extract<Operation, { subject: 'nftRules' }>): NftOperation[] {
+  if (operation.operation === 'add') return [{ operation: 'add rule', rule: operation.desired }]
+  const { family, table, chain, handle } = operation.seen
+  if (handle === undefined) throw new TypeError(`A rule seen in ${family} ${table} ${chain} has no handle`)
+  const remove: NftOperation = { operation: 'delete rule', rule: { family, table, chain, handle } }
+  if (operation.operation === 'remove') return [remove]
+  return [{ operation: 'add rule', rule: operation.desired, at: handle }, remove]
+}
+
+function elementOperations(operation: Extract<Operation, { subject: 'nftElements' }>): NftOperation[] {
+  if (operation.operation === 'remove') return [elements('delete elements', operation.seen)]
+  const add = elements('add elements', operation.desired)
+  return operation.operation === 'add' ? [add] : [elements('delete elements', operation.seen), add]
+}
+
+function elements(
+  operation: 'add elements' | 'delete elements',
+  { family, table, set, element }: SetElement,
+): NftOperation {
+  const which: NftElement = operation === 'delete elements' ? keyOf(element) : element
+  return { operation, set: { family, table, name: set }, elements: [which] }
+}
+
+function keyOf({ key, keyEnd, intervalEnd }: NftElement): NftElement {
+  return { key, ...(keyEnd && { keyEnd }), ...(intervalEnd !== undefined && { intervalEnd }) }
+}

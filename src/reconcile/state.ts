@@ -1,0 +1,153 @@
+/**
+ * What a namespace should look like, what it looks like, and what lies between.
+ *
+ * A state lists things by subject: links, settings, addresses, routes … A desired thing says only what matters; whatever
+ * it leaves out may be as it likes. `owned` marks out which of the things that are there, but not desired, are ours to
+ * remove. Whatever is outside of it belongs to somebody else and is never touched.
+ */
+import type { Address, NewAddress } from '../kernel/address.ts'
+import type { BridgeOptions, BridgePort, Link, LinkChange, NewLink, VxlanOptions } from '../kernel/link.ts'
+import type { FdbEntry, Neighbour } from '../kernel/neighbour.ts'
+import type { NftChain, NftElement, NftExpression, NftFamily, NftRule, NftSet, NftTable } from '../kernel/nftables.ts'
+import type { Route, Rule } from '../kernel/route.ts'
+
+export interface DesiredLink
+  extends Pick<LinkChange, 'mac' | 'mtu' | 'promiscuous' | 'allMulticast' | 'txQueueLength' | 'alias' | 'group'> {
+  readonly name: string
+  readonly kind: string
+  /** How it is made where it is not there; what stands here alone is not compared. Without, it must be there. */
+  readonly birth?: NewLink
+  /** Name of the link it is a port of; `null`: of none. */
+  readonly master?: string | null
+  /** Index of the link below it, or of a veth's other end. */
+  readonly parent?: number
+  readonly bridge?: Partial<BridgeOptions>
+  readonly port?: Partial<Omit<BridgePort, 'state'>>
+  /** What cannot be changed later: a link of ours that differs here is made anew. */
+  readonly vxlan?: Partial<VxlanOptions>
+}
+
+/** A link with its master by name. */
+export type SeenLink = Omit<Link, 'master'> & { readonly master: string | undefined }
+
+export interface LinkState {
+  readonly link: string
+  readonly up: boolean
+}
+
+/** A sysctl: see Kernel.sysctl. */
+export interface Setting {
+  readonly key: string
+  readonly value: string
+  /** A kernel that does not have it is as good: IPv6 may be switched off. */
+  readonly optional?: boolean
+}
+
+/** Membership of a port, or of the bridge itself, in one VLAN. */
+export interface PortVlan {
+  readonly link: string
+  readonly vlan: number
+  readonly pvid: boolean
+  readonly untagged: boolean
+}
+
+/** A chain; where `content` is given, these are its rules and no others. */
+export interface ChainContent {
+  readonly chain: NftChain
+  readonly content?: readonly (readonly NftExpression[])[]
+}
+
+/** An element and where it is. */
+export interface SetElement {
+  readonly family: NftFamily
+  readonly table: string
+  readonly set: string
+  readonly element: NftElement
+}
+
+/** A rule in a chain that it shares with others: known by its comment. */
+export interface MarkedRule extends NftRule {
+  readonly comment: string
+}
+
+/** What is desired of each subject, in the order in which it is made; it is removed in the opposite one. */
+export interface Desired {
+  readonly links: DesiredLink
+  readonly sysctls: Setting
+  readonly vlans: PortVlan
+  readonly addresses: NewAddress
+  readonly linkStates: LinkState
+  readonly neighbours: Neighbour
+  readonly fdb: FdbEntry
+  readonly routes: Route
+  readonly rules: Rule & { readonly priority: number }
+  readonly nftTables: NftTable
+  readonly nftSets: NftSet
+  readonly nftChains: ChainContent
+  readonly nftRules: MarkedRule
+  readonly nftElements: SetElement
+}
+
+/** What is seen of each subject. */
+export interface Seen {
+  readonly links: SeenLink
+  readonly sysctls: Setting
+  readonly vlans: PortVlan
+  readonly addresses: Address
+  readonly linkStates: LinkState
+  readonly neighbours: Neighbour
+  readonly fdb: FdbEntry
+  readonly routes: Route
+  readonly rules: Rule
+  readonly nftTables: NftTable
+  readonly nftSets: NftSet
+  readonly nftChains: ChainContent
+  readonly nftRules: NftRule
+  readonly nftElements: SetElement
+}
+
+export type SubjectName = keyof Desired
+
+/** Which of the things that are there and not desired are ours. */
+export interface Owned {
+  /** Links whose name starts so. */
+  readonly links?: { readonly prefix: string }
+  /** All VLANs of these links. */
+  readonly vlans?: { readonly links: readonly string[] }
+  /** All addresses of these links but those that the kernel gave itself. */
+  readonly addresses?: { readonly links: readonly string[] }
+  /** All permanent entries of these links. */
+  readonly neighbours?: { readonly links: readonly string[] }
+  /** All entries of these links that somebody set. */
+  readonly fdb?: { readonly links: readonly string[] }
+  /** Routes with this protocol number, in this table or any. */
+  readonly routes?: { readonly protocol: number; readonly table?: number }
+  /** Policy rules with this protocol number. */
+  readonly rules?: { readonly protocol: number }
+  /** Everything in these tables. */
+  readonly nftTables?: readonly { readonly family: NftFamily; readonly name: string }[]
+}
+
+export type State = { readonly [S in SubjectName]?: readonly Desired[S][] } & { readonly owned?: Owned }
+
+export type SeenState = { readonly [S in SubjectName]?: readonly Seen[S][] }
+
+export type Operation = {
+  [S in SubjectName]:
+    | { readonly subject: S; readonly operation: 'add'; readonly desired: Desired[S] }
+    | { readonly subject: S; readonly operation: 'change'; readonly desired: Desired[S]; readonly seen: Seen[S] }
+    | { readonly subject: S; readonly operation: 'remove'; readonly seen: Seen[S] }
+}[SubjectName]
+
+/** Several states of one namespace as one; what they own is joined too. */
+export function joinStates(...states: readonly State[]): State {
+  const joined: Record<string, unknown> = {}
+  for (const state of states) {
+    for (const [subject, items] of Object.entries(state)) {
+      joined[subject] = Array.isArray(items)
+        ? [...((joined[subject] as unknown[] | undefined) ?? []), ...items]
+        : { ...(joined[subject] as object | undefined), ...items }
+    }
+  }
+  return joined as State
+}

@@ -1,0 +1,250 @@
+/**
+ * The table of subjects: how a thing of each is told from others, when the one that is there is as desired, whose it is,
+ * and what it is called in a message. Everything else in this room is written once for all rows.
+ */
+import type { FdbEntry } from '../kernel/neighbour.ts'
+import { type NextHop, type Route, RouteTable, type Rule } from '../kernel/route.ts'
+import { nftablesSubjects } from './nftables-subjects.ts'
+import type { Desired, Owned, Seen, SubjectName } from './state.ts'
+
+export interface Subject<D, S> {
+  /** The same for the desired and the seen thing, where they are one. */
+  key(item: D | S): string
+  /** What is not as desired, in words. */
+  differences(desired: D, seen: S): string[]
+  /** Whether it may be removed when it is not desired. */
+  owned(seen: S, owned: Owned): boolean
+  /** `route 0.0.0.0/0 via 10.1.2.1 dev eth0` */
+  describe(item: D | S): string
+  /** The link that it goes down with. */
+  link?(seen: S): string | undefined
+  /** Can only be made anew: see `birthmarks` for what it does not survive. */
+  unchangeable?(desired: D, seen: S): boolean
+}
+
+export const subjects: { readonly [S in SubjectName]: Subject<Desired[S], Seen[S]> } = {
+  links: {
+    key: (link) => link.name,
+    differences: (desired, seen) => [
+      ...fieldDifferences(desired, seen, LINK_FIELDS),
+      ...(['bridge', 'port', 'vxlan'] as const).flatMap((part) => partDifferences(desired[part], seen[part])),
+      ...(desired.master === undefined || (desired.master ?? undefined) === seen.master
+        ? []
+        : [differs('master', desired.master ?? 'none', seen.master ?? 'none')]),
+    ],
+    owned: (link, { links }) => links !== undefined && link.name.startsWith(links.prefix),
+    describe: (link) => `${link.kind ?? 'link'} "${link.name}"`,
+    unchangeable: (desired, seen) =>
+      desired.kind !== seen.kind || partDifferences(desired.vxlan, seen.vxlan).length > 0,
+  },
+
+  sysctls: {
+    key: ({ key }) => key,
+    differences: (desired, seen) => fieldDifferences(desired, seen, ['value']),
+    owned: () => false,
+    describe: ({ key }) => `sysctl ${key}`,
+  },
+
+  vlans: {
+    key: ({ link, vlan }) => `${link} ${vlan}`,
+    differences: (desired, seen) => fieldDifferences(desired, seen, ['pvid', 'untagged']),
+    owned: ({ link }, { vlans }) => vlans?.links.includes(link) ?? false,
+    describe: ({ link, vlan }) => `VLAN ${vlan} on "${link}"`,
+    link: ({ link }) => link,
+  },
+
+  addresses: {
+    key: ({ link, prefix }) => `${link} ${prefix}`,
+    differences: (desired, seen) => [
+      ...fieldDifferences(desired, seen, ['scope', 'peer', 'broadcast', 'label']),
+      ...(seen.dadFailed ? ['another host has it: duplicate address detection failed'] : []),
+    ],
+    owned: ({ link, scope, prefix }, { addresses }) =>
+      (addresses?.links.includes(link) ?? false) && !(scope === 'link' && prefix.startsWith('fe80:')),
+    describe: ({ link, prefix }) => `address ${prefix} dev ${link}`,
+    link: ({ link }) => link,
+  },
+
+  linkStates: {
+    key: ({ link }) => link,
+    differences: (desired, seen) => (desired.up === seen.up ? [] : [seen.up ? 'it is up' : 'it is down']),
+    owned: () => false,
+    describe: ({ link }) => `link "${link}"`,
+    link: ({ link }) => link,
+  },
+
+  neighbours: {
+    key: ({ link, address, proxy }) => `${link} ${address} ${proxy ?? false}`,
+    differences: (desired, seen) =>
+      fieldDifferences({ state: 'permanent' as const, ...desired }, seen, ['mac', 'state', 'router']),
+    owned: ({ link, state = 'permanent' }, { neighbours }) =>
+      state === 'permanent' && (neighbours?.links.includes(link) ?? false),
+    describe: ({ link, address, mac }) => `neighbour ${address}${mac ? ` lladdr ${mac}` : ''} dev ${link}`,
+    link: ({ link }) => link,
+  },
+
+  fdb: {
+    key: (entry) =>
+      `${entry.link} ${entry.owner} ${entry.mac} ${entry.vlan ?? ''} ${hasPeers(entry) ? entry.destination : ''}`,
+    differences: (desired, seen) =>
+      fieldDifferences({ state: 'permanent' as const, ...desired }, seen, ['destination', 'port', 'vni', 'state']),
+    owned: ({ link, learnt, state = 'permanent' }, { fdb }) =>
+      !learnt && state !== 'dynamic' && (fdb?.links.includes(link) ?? false),
+    describe: ({ link, mac, destination }) => `fdb entry ${mac}${destination ? ` dst ${destination}` : ''} dev ${link}`,
+    link: ({ link }) => link,
+  },
+
+  routes: {
+    key: routeKey,
+    differences: (desired, seen) => [
+      ...fieldDifferences(
+        { ...desired, type: desired.type ?? 'unicast' },
+        { ...seen, type: seen.type ?? 'unicast' },
+        ROUTE_FIELDS,
+      ),
+      // IPv6 has no scopes: the kernel answers "global" whatever was asked for.
+      ...(isIpv6(desired) ? [] : fieldDifferences(desired, seen, ['scope'])),
+      ...partDifferences(desired.metrics, seen.metrics),
+      ...hopDifferences(desired, seen),
+    ],
+    owned: ({ protocol, table = RouteTable.main }, { routes }) =>
+      routes !== undefined && protocol === routes.protocol && (routes.table ?? table) === table,
+    describe: describeRoute,
+    link: ({ link }) => link,
+  },
+
+  rules: {
+    key: ruleText,
+    differences: () => [],
+    owned: ({ protocol }, { rules }) => rules !== undefined && protocol === rules.protocol,
+    describe: (rule) => `rule ${ruleText(rule)}`,
+  },
+
+  ...nftablesSubjects,
+}
+
+/** The subjects in the order in which their things are made. */
+export const subjectNames = Object.keys(subjects) as SubjectName[]
+
+const LINK_FIELDS = [
+  'kind',
+  'mac',
+  'mtu',
+  'promiscuous',
+  'allMulticast',
+  'txQueueLength',
+  'alias',
+  'group',
+  'parent',
+] as const
+const ROUTE_FIELDS = ['type', 'protocol', 'source'] as const
+
+export const differs = (field: string, desired: unknown, seen: unknown) =>
+  `${field} is ${seen ?? 'not set'} instead of ${desired}`
+
+/** Fields that the desired thing names and that are otherwise in the seen one. `null` means: not set. */
+function fieldDifferences<K extends string>(
+  desired: { readonly [P in K]?: unknown },
+  seen: { readonly [P in K]?: unknown },
+  fields: readonly K[],
+): string[] {
+  return fields.flatMap((field) => {
+    const wanted = desired[field]
+    return wanted === undefined || (wanted ?? undefined) === seen[field] ? [] : [differs(field, wanted, seen[field])]
+  })
+}
+
+function partDifferences<T extends object>(desired: Partial<T> | undefined, seen: T | undefined): string[] {
+  if (!desired) return []
+  return fieldDifferences(
+    desired as Record<string, unknown>,
+    (seen ?? {}) as Record<string, unknown>,
+    Object.keys(desired),
+  )
+}
+
+/** A MAC with several destinations at once: vxlan's default entry and groups. */
+export function hasPeers({ mac, owner }: FdbEntry): boolean {
+  return owner === 'self' && (mac === '00:00:00:00:00:00' || (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1)
+}
+
+const isIpv6 = ({ destination }: Route) => destination.includes(':')
+
+/** What makes two routes one to the kernel: fib_table_insert (IPv4), fib6_add_rt2node (IPv6). */
+function routeKey(route: Route): string {
+  const metric = route.metric || (isIpv6(route) ? IPV6_METRIC : 0)
+  return `${route.destination} ${route.table ?? RouteTable.main} ${route.tos ?? 0} ${metric}`
+}
+
+/** IP6_RT_PRIO_USER, net/ipv6.h: what the kernel makes of metric 0. */
+const IPV6_METRIC = 1024
+
+function hopDifferences(desired: Route, seen: Route): string[] {
+  const wanted = hopsText(desired, desired)
+  const found = hopsText(seen, desired)
+  return wanted === found ? [] : [differs('path', `"${wanted}"`, `"${found}"`)]
+}
+
+/** The next hops in a form that can be compared; what `like` leaves out of its only hop is left out. */
+function hopsText(route: Route, like: Route): string {
+  if (like.nextHops || route.nextHops) return (route.nextHops ?? [route]).map(hopText).sort().join(' ')
+  return hopText({
+    ...(route.gateway !== undefined && { gateway: route.gateway }),
+    ...(like.link !== undefined && route.link !== undefined && { link: route.link }),
+    ...(like.onlink !== undefined && { onlink: route.onlink ?? false }),
+  })
+}
+
+function hopText({ gateway, link, weight = 1, onlink }: NextHop): string {
+  const parts = [
+    gateway && `via ${gateway}`,
+    link && `dev ${link}`,
+    weight !== 1 && `weight ${weight}`,
+    onlink && 'onlink',
+  ]
+  return parts.filter(Boolean).join(' ')
+}
+
+function describeRoute(route: Route): string {
+  const { type = 'unicast', destination, table = RouteTable.main, metric } = route
+  const parts = [
+    type === 'unicast' ? 'route' : `route ${type}`,
+    destination,
+    (route.nextHops ?? [route]).map(hopText).join(' '),
+    table === RouteTable.main ? '' : `table ${table}`,
+    metric ? `metric ${metric}` : '',
+  ]
+  return parts.filter((part) => part !== '').join(' ')
+}
+
+/** As `ip rule` writes it. All of it is the key: nothing of a rule can be changed. */
+function ruleText(rule: Rule): string {
+  const {
+    family,
+    priority,
+    action = 'table',
+    table,
+    source,
+    destination,
+    inputLink,
+    outputLink,
+    mark,
+    mask,
+    tos,
+  } = rule
+  const parts = [
+    family,
+    `${priority}:`,
+    rule.invert && 'not',
+    `from ${source ?? 'all'}`,
+    destination && `to ${destination}`,
+    inputLink && `iif ${inputLink}`,
+    outputLink && `oif ${outputLink}`,
+    mark !== undefined && `fwmark ${mark}/${mask ?? 0xffff_ffff}`,
+    tos && `tos ${tos}`,
+    action === 'table' ? `lookup ${table ?? RouteTable.main}` : action,
+    rule.goto,
+    rule.suppressPrefixLength !== undefined && `suppress_prefixlength ${rule.suppressPrefixLength}`,
+  ]
+  return parts.filter((part) => part !== undefined && part !== false && part !== 0).join(' ')
+}
