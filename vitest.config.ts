@@ -16,7 +16,11 @@ const root = rootFolders.map((folder) => `test/${folder}/**/*.test.ts`)
 const interop = ['test/interop/**/*.test.ts']
 const uml = ['test/uml/**/*.test.ts']
 
-const asRoot = { pool: 'forks' as const, globalSetup: ['test/support/require-root.ts'] }
+const asRoot = {
+  pool: 'forks' as const,
+  globalSetup: ['test/support/require-root.ts'],
+  setupFiles: ['test/support/own-namespace.ts'],
+}
 
 export default defineConfig({
   test: {

@@ -1,0 +1,26 @@
+/**
+ * Before each root test file: a network and a mount namespace of its own, with empty /run and /var/lib.
+ *
+ * Whatever a test leaves behind dies with its process, files run in parallel, and the machine is not touched. Children inherit
+ * the namespaces. Node's pool threads do not, because they are older: tests use the synchronous file calls below /run and /var/lib.
+ */
+import { spawnSync } from 'node:child_process'
+import { sys } from '#sys'
+
+// linux/sched.h
+const CLONE_NEWNS = 0x20000
+const CLONE_NEWNET = 0x4000_0000
+// linux/mount.h
+const MS_REC = 0x4000
+const MS_PRIVATE = 0x40000
+
+must('unshare the namespaces', sys.unshare(CLONE_NEWNS | CLONE_NEWNET))
+// Or the mounts below would reach the machine.
+must('make the mounts private', sys.mount('none', '/', '', MS_REC | MS_PRIVATE, ''))
+must('mount /sys', sys.mount('sysfs', '/sys', 'sysfs', 0, '')) // it shows the network namespace of whoever mounted it
+for (const folder of ['/run', '/var/lib']) must(`mount ${folder}`, sys.mount('tmpfs', folder, 'tmpfs', 0, ''))
+spawnSync('ip', ['link', 'set', 'lo', 'up'])
+
+function must(step: string, result: number): void {
+  if (result < 0) throw new Error(`Cannot ${step} for this test file: errno ${-result}`)
+}
