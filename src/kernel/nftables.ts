@@ -49,7 +49,7 @@ export interface NftSet {
   readonly constant?: boolean
   /** Elements come and go from rules; NFT_SET_EVAL. */
   readonly dynamic?: boolean
-  /** Default life of an element, milliseconds. */
+  /** Default life of an element, milliseconds; 0: none, but an element may have one of its own. */
   readonly timeout?: number
   readonly size?: number
 }
@@ -57,8 +57,11 @@ export interface NftSet {
 export type NftVerdict =
   | { readonly verdict: 'accept' | 'drop' | 'return' | 'continue' }
   | { readonly verdict: 'jump' | 'goto'; readonly chain: string }
+  /** One that this list does not know: NF_* or NFT_*. */
+  | { readonly verdict: 'other'; readonly code: number }
 
 export interface NftElement {
+  /** Empty: the element for all keys that no other has, NFT_SET_ELEM_CATCHALL. */
   readonly key: Uint8Array
   /** Interval sets: the first key behind the range; the element itself is then the range's start. Concatenated intervals: the last key of each part. */
   readonly keyEnd?: Uint8Array
@@ -70,7 +73,10 @@ export interface NftElement {
   readonly timeout?: number
 }
 
-/** Registers: NFT_REG_1 … NFT_REG_4 (16 bytes each) are 1 to 4, NFT_REG32_00 … 15 are 8 to 23. */
+/**
+ * Registers: NFT_REG_1 … NFT_REG_4 (16 bytes each) are 1 to 4, NFT_REG32_00 … 15 are 8 to 23. They are the same 64 bytes;
+ * the kernel lists 8, 12, 16 and 20 as 1 to 4.
+ */
 export type NftRegister = number
 
 /** META keys, NFT_META_*. */
@@ -187,7 +193,8 @@ export type NftExpression =
   | {
       readonly type: 'fib'
       readonly result: 'oif' | 'oifname' | 'type'
-      readonly flags: readonly ('saddr' | 'daddr' | 'mark' | 'iif' | 'oif')[]
+      /** `present`: the result is 1 or 0, whether there is a route. */
+      readonly flags: readonly ('saddr' | 'daddr' | 'mark' | 'iif' | 'oif' | 'present')[]
       readonly register: NftRegister
     }
   | { readonly type: 'reject'; readonly reject: 'icmp' | 'tcp reset' | 'icmpx'; readonly code: number }
@@ -254,6 +261,8 @@ export interface Nftables {
   commit(operations: readonly NftOperation[]): void
   /** Everything there is, or only what is in one table (undefined family or table: in any). */
   list(filter?: { readonly family?: NftFamily; readonly table?: string }): NftRuleset
+  /** One chain's rules in their order, however much else is in the table. None when there is no such chain. */
+  rules(chain: Key<NftChain, 'family' | 'table' | 'name'>): NftRule[]
   /** One set's elements. KernelError ENOENT when there is no such set. */
   elements(set: Key<NftSet, 'family' | 'table' | 'name'>): NftElement[]
   /** The element with this key, or undefined; also when there is no such set or table. Costs the same however many there are. */
