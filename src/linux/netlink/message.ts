@@ -125,27 +125,32 @@ export class MessageWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#take(1), fitting(value, 0xff))
+    const at = this.#take(1)
+    this.#view.setUint8(at, fitting(value, 0xff))
     return this
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#take(2), fitting(value, 0xffff), LITTLE_ENDIAN)
+    const at = this.#take(2)
+    this.#view.setUint16(at, fitting(value, 0xffff), LITTLE_ENDIAN)
     return this
   }
 
   u16be(value: number): this {
-    this.#view.setUint16(this.#take(2), fitting(value, 0xffff))
+    const at = this.#take(2)
+    this.#view.setUint16(at, fitting(value, 0xffff))
     return this
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#take(4), fitting(value, 0xffff_ffff), LITTLE_ENDIAN)
+    const at = this.#take(4)
+    this.#view.setUint32(at, fitting(value, 0xffff_ffff), LITTLE_ENDIAN)
     return this
   }
 
   u32be(value: number): this {
-    this.#view.setUint32(this.#take(4), fitting(value, 0xffff_ffff))
+    const at = this.#take(4)
+    this.#view.setUint32(at, fitting(value, 0xffff_ffff))
     return this
   }
 
@@ -154,12 +159,14 @@ export class MessageWriter {
   }
 
   u64be(value: bigint): this {
-    this.#view.setBigUint64(this.#take(8), value)
+    const at = this.#take(8)
+    this.#view.setBigUint64(at, value)
     return this
   }
 
   bytes(value: Uint8Array): this {
-    this.#bytes.set(value, this.#take(value.length))
+    const at = this.#take(value.length)
+    this.#bytes.set(value, at)
     return this
   }
 
@@ -238,7 +245,7 @@ export class MessageWriter {
     this.#pad()
   }
 
-  /** Room for so many bytes more, which are zero; answers where they begin. */
+  /** Room for so many bytes more, which are zero; answers where they begin. What was #bytes and #view before may be neither now. */
   #take(count: number): number {
     const at = this.#length
     this.#length += count
