@@ -1,0 +1,189 @@
+/**
+ * nftables over nfnetlink: linux/netfilter/nf_tables.h. Here is what is asked of it; a file for each kind of thing says how.
+ *
+ *   operation.ts   the changes that a commit is made of          batch.ts   a commit: all or nothing
+ *   table.ts  chain.ts  set.ts  element.ts  rule.ts              their attributes, written and read
+ *   expression.ts  what rules are made of: a table with a row for each
+ *   codec.ts       single values     comment.ts  comments, in nft's own form     header.ts  struct nfgenmsg, families
+ *
+ * A commit is two system calls. What it deleted the kernel destroys a little later, and closing the socket waits for that:
+ * 12–16 ms after a rule was deleted or a chain declared again, nothing after an element came or went (Linux 6.18). Who is
+ * short of time keeps chains and rules, and changes elements.
+ *
+ * Not here: flow tables, named counters and quotas, expressions of elements. An element of a set that has some is listed
+ * without them.
+ */
+import { isErrno, KernelError } from '../../kernel/errors.ts'
+import type {
+  Nftables,
+  NftChain,
+  NftElement,
+  NftFamily,
+  NftOperation,
+  NftRule,
+  NftRuleset,
+  NftSet,
+} from '../../kernel/nftables.ts'
+import { Attributes } from '../netlink/attribute.ts'
+import { type NetlinkMessage, NLM_F_ACK } from '../netlink/message.ts'
+import { type NetlinkSocket, refused } from '../netlink/socket.ts'
+import { commitBatch } from './batch.ts'
+import { decodeChain } from './chain.ts'
+import { decodeElements, encodeElements, joinRanges } from './element.ts'
+import {
+  decodeFamily,
+  decodeGeneration,
+  NFGENMSG_SIZE,
+  NFT_MSG_GETCHAIN,
+  NFT_MSG_GETRULE,
+  NFT_MSG_GETSET,
+  NFT_MSG_GETSETELEM,
+  NFT_MSG_GETTABLE,
+  nftMessage,
+} from './header.ts'
+import { encodeOperation } from './operation.ts'
+import { decodeRule, encodeRuleName } from './rule.ts'
+import { decodeSet, encodeSetName, isConcatenatedInterval } from './set.ts'
+import { decodeTable } from './table.ts'
+
+const LIST_ATTEMPTS = 20
+
+type SetName = Pick<NftSet, 'family' | 'table' | 'name'>
+
+interface Filter {
+  readonly family?: NftFamily
+  readonly table?: string
+}
+
+export class LinuxNftables implements Nftables {
+  readonly #openSocket: () => NetlinkSocket
+  #opened: NetlinkSocket | undefined
+
+  /** `openSocket` opens a NETLINK_NETFILTER socket, which stays the caller's to close. It is called once, when first needed. */
+  constructor(openSocket: () => NetlinkSocket) {
+    this.#openSocket = openSocket
+  }
+
+  commit(operations: readonly NftOperation[]): void {
+    if (operations.length === 0) return
+    const steps = operations.flatMap((operation, id) =>
+      encodeOperation(operation, id, this.#keepsRanges(operation, operations)),
+    )
+    commitBatch(this.#socket, steps)
+  }
+
+  list(filter: Filter = {}): NftRuleset {
+    const call = 'list nftables'
+    for (let attempt = 0; attempt < LIST_ATTEMPTS; attempt++) {
+      const generations = new Set<number>()
+      try {
+        const ruleset = this.#listOnce(call, filter, generations)
+        if (generations.size <= 1) return ruleset
+      } catch (error) {
+        if (!isErrno(error, 'ENOENT')) throw error // a table or set that was listed is gone since
+      }
+    }
+    throw new KernelError('EINTR', call, 'it changed each time while it was read')
+  }
+
+  rules({ family, table, name }: Pick<NftChain, 'family' | 'table' | 'name'>): NftRule[] {
+    const query = nftMessage(NFT_MSG_GETRULE, 0, family)
+    encodeRuleName(query, { table, chain: name })
+    const call = `list rules of chain "${name}" of table ${family} "${table}"`
+    const rules = this.#socket.dump(call, query.finish(), ({ payload }) =>
+      decodeRule(decodeFamily(payload), new Attributes(payload, NFGENMSG_SIZE)),
+    )
+    // A kernel that cannot leave out other chains lists them all: before Linux 3.19.
+    return rules.filter((rule) => rule.table === table && rule.chain === name)
+  }
+
+  elements(set: SetName): NftElement[] {
+    return this.#elements(`list elements of set "${set.name}" of table ${set.family} "${set.table}"`, set)
+  }
+
+  /**
+   * Asks for the key and, as is needed for a set of ranges, also for the end of the range that it is in. Where ranges are
+   * one element or none at all, the second question is refused or answered like the first.
+   */
+  element(set: SetName, key: Uint8Array): NftElement | undefined {
+    const call = `get an element of set "${set.name}" of table ${set.family} "${set.table}"`
+    const message = nftMessage(NFT_MSG_GETSETELEM, NLM_F_ACK, set.family)
+    encodeElements(message, set, [{ key }, { key, intervalEnd: true }])
+    const [answer] = this.#socket.exchange(call, [message.finish()])
+    const { replies, refusal } = answer!
+    const [start, end] = replies.flatMap(({ payload }) => decodeElements(new Attributes(payload, NFGENMSG_SIZE)))
+    if (start) return joinRanges(end?.intervalEnd ? [start, end] : [start])[0]
+    if (refusal && refusal.errno !== 'ENOENT') throw refused(call, refusal)
+    return undefined
+  }
+
+  get #socket(): NetlinkSocket {
+    this.#opened ??= this.#openSocket()
+    return this.#opened
+  }
+
+  #listOnce(call: string, filter: Filter, generations: Set<number>): NftRuleset {
+    const { family, table } = filter
+    /** Where the kernel can leave out other tables, it does; for that it needs the family. */
+    const only = family !== undefined && table !== undefined ? { table } : undefined
+    const dump = <T extends { readonly family: NftFamily }>(
+      type: number,
+      decode: (family: NftFamily, from: Attributes) => T,
+      tableOf: (thing: T) => string,
+      message = nftMessage(type, 0, family),
+    ) =>
+      this.#socket.dump(call, message.finish(), ({ payload }: NetlinkMessage) => {
+        const thing = decode(decodeFamily(payload), new Attributes(payload, NFGENMSG_SIZE))
+        generations.add(decodeGeneration(payload))
+        return table === undefined || table === tableOf(thing) ? thing : undefined
+      })
+
+    const tables = dump(NFT_MSG_GETTABLE, decodeTable, ({ name }) => name)
+    if (tables.length === 0) return { tables, chains: [], sets: [], rules: [] }
+    const chains = dump(NFT_MSG_GETCHAIN, decodeChain, ({ table }) => table)
+    const setQuery = nftMessage(NFT_MSG_GETSET, 0, family)
+    const ruleQuery = nftMessage(NFT_MSG_GETRULE, 0, family)
+    if (only) {
+      encodeSetName(setQuery, only)
+      encodeRuleName(ruleQuery, only)
+    }
+    const sets = dump(NFT_MSG_GETSET, decodeSet, ({ table }) => table, setQuery)
+    const rules = dump(NFT_MSG_GETRULE, decodeRule, ({ table }) => table, ruleQuery)
+    return { tables, chains, sets: sets.map((set) => ({ ...set, elements: this.#elements(call, set) })), rules }
+  }
+
+  #elements(call: string, set: SetName): NftElement[] {
+    const message = nftMessage(NFT_MSG_GETSETELEM, 0, set.family)
+    encodeElements(message, set, [])
+    const parts = this.#socket.dump(call, message.finish(), ({ payload }) =>
+      decodeElements(new Attributes(payload, NFGENMSG_SIZE)),
+    )
+    return joinRanges(parts.flat())
+  }
+
+  /** Whether ranges in the set are one element each. The set is looked for where it is made, in the commit or the kernel. */
+  #keepsRanges(operation: NftOperation, operations: readonly NftOperation[]): boolean {
+    if (!('elements' in operation) || !operation.elements.some(({ keyEnd }) => keyEnd)) return false
+    const { family, table, name } = operation.set
+    for (const { set } of operations.filter((other) => 'set' in other)) {
+      if ('keyType' in set && set.name === name && set.table === table && set.family === family) {
+        return isConcatenatedInterval(set)
+      }
+    }
+    const set = this.#getSet(operation.set)
+    return set !== undefined && isConcatenatedInterval(set)
+  }
+
+  #getSet(name: SetName): NftSet | undefined {
+    const message = nftMessage(NFT_MSG_GETSET, 0, name.family)
+    encodeSetName(message, name)
+    try {
+      return this.#socket.get(`get set "${name.name}"`, message.finish(), ({ payload }) =>
+        decodeSet(decodeFamily(payload), new Attributes(payload, NFGENMSG_SIZE)),
+      )
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined // the commit will say so
+      throw error
+    }
+  }
+}
