@@ -136,10 +136,16 @@ export function memoryHost(options: MemoryHostOptions = {}): MemoryHost {
       return remove(path, 'directory', 'ENOTDIR')
     },
     rename(from, to) {
-      const there = entries.get(from)
-      if (!there) throw new KernelError('ENOENT', `rename "${from}"`)
-      entries.delete(from)
-      entries.set(to, there)
+      if (!entries.has(from)) throw new KernelError('ENOENT', `rename "${from}"`)
+      if (entries.get(parent(to))?.kind !== 'directory') throw new KernelError('ENOENT', `rename "${from}" to "${to}"`)
+      if (entries.get(to)?.kind === 'directory' && list(to)!.length > 0)
+        throw new KernelError('ENOTEMPTY', `rename "${from}" to "${to}"`)
+      for (const [path, entry] of [...entries]) {
+        if (path !== from && !path.startsWith(`${from}/`)) continue
+        entries.delete(path)
+        entries.set(to + path.slice(from.length), entry)
+      }
+      for (const directory of [parent(from), parent(to)]) entries.get(directory)!.modified = stamp()
     },
     list,
     makeDirectory,
