@@ -6,9 +6,10 @@
  *   expression.ts  what rules are made of: a table with a row for each
  *   codec.ts       single values     comment.ts  comments, in nft's own form     header.ts  struct nfgenmsg, families
  *
- * A commit is two system calls. What it deleted the kernel destroys a little later, and closing the socket waits for that:
- * 12–16 ms after a rule was deleted or a chain declared again, nothing after an element came or went (Linux 6.18). Who is
- * short of time keeps chains and rules, and changes elements.
+ * A commit is two system calls. What it deletes (a table, chain, rule, set or element; also a chain's old state when it is
+ * declared again, and all of a batch that was refused) the kernel destroys 6–16 ms later, after RCU, and closing the socket
+ * waits for that: Linux 6.18. Adding waits for nothing. So who is short of time keeps chains and rules, adds and deletes
+ * elements, deletes them first, and closes the socket last: deleting a link waits as long, and at the same time.
  *
  * Not here: flow tables, named counters and quotas, expressions of elements. An element of a set that has some is listed
  * without them.
