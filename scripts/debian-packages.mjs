@@ -41,11 +41,10 @@ const peers = [
   { name: 'podman', suite: 'bookworm' },
   { name: 'conmon', suite: 'bookworm' },
   { name: 'busybox-static', suite: 'bookworm' },
-  { name: 'golang-github-containers-common', suite: 'bookworm' },
   { name: 'libsubid4', suite: 'bookworm' },
   { name: 'libgpgme11', suite: 'bookworm' },
   { name: 'libassuan0', suite: 'bookworm' },
-  { name: 'libyajl2', suite: 'bookworm' },
+  { name: 'libdevmapper1.02.1', suite: 'bookworm' },
 ]
 
 /** @param {import('./setup.mjs').Purpose} purpose */

@@ -11,14 +11,21 @@ import { sys } from '#sys'
 const CLONE_NEWNS = 0x20000
 const CLONE_NEWNET = 0x4000_0000
 // linux/mount.h
+const MS_MOVE = 0x2000
 const MS_REC = 0x4000
 const MS_PRIVATE = 0x40000
 
 must('unshare the namespaces', sys.unshare(CLONE_NEWNS | CLONE_NEWNET))
 // Or the mounts below would reach the machine.
 must('make the mounts private', sys.mount('none', '/', '', MS_REC | MS_PRIVATE, ''))
-must('mount /sys', sys.mount('sysfs', '/sys', 'sysfs', 0, '')) // it shows the network namespace of whoever mounted it
 for (const folder of ['/run', '/var/lib']) must(`mount ${folder}`, sys.mount('tmpfs', folder, 'tmpfs', 0, ''))
+// /sys shows the network namespace of whoever mounted it. What lies on it moves over to the new one: containers need cgroups.
+const [cgroups, shelter] = ['/sys/fs/cgroup', '/run/cgroup']
+sys.mkdir(shelter, 0o755)
+const moved = sys.mount(cgroups, shelter, '', MS_MOVE, '') === 0 // not, where a kernel has no cgroups
+must('mount /sys', sys.mount('sysfs', '/sys', 'sysfs', 0, ''))
+if (moved) must('move the cgroups back', sys.mount(shelter, cgroups, '', MS_MOVE, ''))
+sys.rmdir(shelter)
 spawnSync('ip', ['link', 'set', 'lo', 'up'])
 
 function must(step: string, result: number): void {
