@@ -8,14 +8,8 @@
  */
 import { CniCode, CniError, invalid } from '../errors.ts'
 import type { Files } from '../host.ts'
+import { compareVersions, newestVersion, unnamedVersion } from '../version.ts'
 import { formatJson, isMap, type Json, type JsonMap, parseJson } from './json.ts'
-import { compareVersions } from './version.ts'
-
-/** The newest version of the specification that this runtime speaks. */
-export const RUNTIME_VERSION = '1.1.0'
-
-/** The specification's default, for a configuration that names none. */
-const OLDEST_VERSION = '0.1.0'
 
 export interface NetworkList {
   readonly name: string
@@ -101,13 +95,13 @@ function listOfOne(json: JsonMap, path: string): NetworkList {
 /** "cniVersion" and "cniVersions" together: the newest that this runtime speaks. */
 function chooseVersion({ cniVersion = '', cniVersions }: JsonMap, path: string): string {
   if (typeof cniVersion !== 'string') throw invalid(`Cannot use "${path}": "cniVersion" is not text`)
-  if (cniVersions === undefined) return cniVersion || OLDEST_VERSION
+  if (cniVersions === undefined) return cniVersion || unnamedVersion
   if (!Array.isArray(cniVersions) || cniVersions.some((version) => typeof version !== 'string')) {
     throw invalid(`Cannot use "${path}": "cniVersions" is not a list of versions`)
   }
   const offered = [...(cniVersions as string[]), ...(cniVersion ? [cniVersion] : [])]
-  const spoken = offered.filter((version) => compareVersions(version, RUNTIME_VERSION) <= 0)
-  return spoken.sort(compareVersions).at(-1) ?? (cniVersion || OLDEST_VERSION)
+  const spoken = offered.filter((version) => compareVersions(version, newestVersion) <= 0)
+  return spoken.sort(compareVersions).at(-1) ?? (cniVersion || unnamedVersion)
 }
 
 /** libcni takes the words as well, in any case. */

@@ -12,20 +12,16 @@
  * Programs, files and the environment come in as `host`, so one host may run its programs in a node's namespace and
  * another be none at all. `overlab cni` and the lab both stand on this.
  */
+import { isName } from '../config.ts'
 import { CniCode, CniError } from '../errors.ts'
+import { executePlugin, findPlugin } from '../execute.ts'
 import type { Host } from '../host.ts'
+import type { Verb } from '../invocation.ts'
 import type { Attachment } from '../plugin.ts'
+import { compareVersions } from '../version.ts'
 import { type CachedAttachment, resultCache } from './cache.ts'
-import { invoke, type Verb } from './invoke.ts'
-import { isMap, type Json, type JsonMap, parseJson } from './json.ts'
+import { formatJson, isMap, type Json, type JsonMap, parseJson } from './json.ts'
 import type { NetworkList, PluginConfig } from './network.ts'
-import { compareVersions } from './version.ts'
-
-/** CNI specification 1.1: container ids and network names. */
-const ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
-
-/** The kernel's rule for names of links: dev_valid_name(), net/core/dev.c. */
-const IF_NAME = /^(?!\.{1,2}$)[^/:\s]{1,15}$/
 
 export interface Runtime {
   readonly host: Host
@@ -124,7 +120,9 @@ export function collectGarbage(list: NetworkList, valid: readonly Attachment[], 
     // The second key is what libcni sent before cni#1101, and sends still.
     const keys = { 'cni.dev/valid-attachments': attachments, 'cni.dev/attachments': attachments }
     for (const plugin of list.plugins) {
-      attempt(() => invokeForNetwork('GC', { ...plugin, json: { ...configFor(plugin, list).json, ...keys } }, runtime))
+      attempt(() =>
+        invoke({ ...plugin, json: { ...configFor(plugin, list).json, ...keys } }, runtime, { CNI_COMMAND: 'GC' }),
+      )
     }
   }
   throwTogether(errors)
@@ -133,17 +131,23 @@ export function collectGarbage(list: NetworkList, valid: readonly Attachment[], 
 /** CniError of the first plugin that could not serve an ADD now. */
 export function requireReady(list: NetworkList, runtime: Runtime): void {
   if (!atLeast(list, '1.1.0')) return
-  for (const plugin of list.plugins) invokeForNetwork('STATUS', configFor(plugin, list), runtime)
+  for (const plugin of list.plugins) invoke(configFor(plugin, list), runtime, { CNI_COMMAND: 'STATUS' })
 }
 
+/** They become part of a path. */
 function requireNames({ name }: NetworkList, { containerId, ifName }: Attachment): void {
-  if (!ID.test(name)) throw badName('network', name)
-  if (!ID.test(containerId)) throw badName('container id', containerId)
-  if (!IF_NAME.test(ifName)) throw badName('interface', ifName)
+  if (!isName(name)) throw badName('network', name)
+  if (!isName(containerId)) throw badName('container id', containerId)
+  if (!isInterfaceName(ifName)) throw badName('interface', ifName)
 }
 
 const badName = (what: string, name: string) =>
   new CniError(CniCode.invalidEnvironment, `Cannot use "${name}" as ${what}: CNI does not allow this name`)
+
+/** The kernel's rule: dev_valid_name(), net/core/dev.c. */
+export function isInterfaceName(name: string): boolean {
+  return /^(?!\.{1,2}$)[^/:\s]{1,15}$/.test(name)
+}
 
 const nameOf = ({ containerId, ifName }: Attachment) => `"${ifName}" of "${containerId}"`
 
@@ -168,18 +172,28 @@ function configFor(
   return { ...plugin, json }
 }
 
-function invokeFor(request: AttachmentRequest, verb: Verb, { type, json }: PluginConfig, runtime: Runtime): string {
-  const variables = {
+function invokeFor(request: AttachmentRequest, verb: Verb, plugin: PluginConfig, runtime: Runtime): string {
+  return invoke(plugin, runtime, {
+    CNI_COMMAND: verb,
     CNI_CONTAINERID: request.containerId,
     CNI_NETNS: request.netns,
     CNI_IFNAME: request.ifName,
     CNI_ARGS: request.args.map(([key, value]) => `${key}=${value}`).join(';'),
-  }
-  return invoke({ type, verb, variables, config: json }, runtime.pluginDirectories, runtime.host)
+  })
 }
 
-function invokeForNetwork(verb: Verb, { type, json }: PluginConfig, runtime: Runtime): string {
-  return invoke({ type, verb, variables: {}, config: json }, runtime.pluginDirectories, runtime.host)
+/** What the plugin answers. Whatever it says is wrong is said under its name: there may be several. */
+function invoke({ type, json }: PluginConfig, runtime: Runtime, variables: Readonly<Record<string, string>>): string {
+  const { host, pluginDirectories } = runtime
+  const { path } = findPlugin(type, pluginDirectories, host)
+  const environment = { ...host.environment, ...variables, CNI_PATH: pluginDirectories.join(':') }
+  try {
+    return executePlugin(path, environment, host.encode(formatJson(json)), host)
+  } catch (cause) {
+    if (!(cause instanceof CniError)) throw cause
+    const { code, message, details } = cause
+    throw new CniError(code, `${type}: ${message}`, { cause, ...(details && { details }) })
+  }
 }
 
 /** A result that names no version is of the configuration's. */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { parseNetwork, readNetwork, requireNetwork } from '../../../src/cni/runtime/network.ts'
-import { compareVersions } from '../../../src/cni/runtime/version.ts'
 import { fakeHost } from './fake-host.ts'
 
 const filesWith = (entries: Record<string, unknown>) => {
@@ -92,12 +91,6 @@ for (const { name, json, chosen } of versions) {
     assert.equal(parseNetwork(text, 'x').cniVersion, chosen)
   })
 }
-
-test('versions sort by number', () => {
-  assert.ok(compareVersions('0.10.0', '0.9.1') > 0)
-  assert.ok(compareVersions('1.0', '1.0.0') === 0)
-  assert.throws(() => compareVersions('1.0.0-rc1', '1.0.0'), { name: 'CniError', code: 7 })
-})
 
 test('flags may be words in any case', () => {
   const { disableCheck, disableGc } = parseNetwork(

@@ -223,7 +223,7 @@ test('GC goes on past errors and tells all of them', () => {
   const fake = fakeHost({ one: failing('GC'), two: failing('GC', 'no JSON') })
   assert.throws(() => collectGarbage(listOf(['one', 'two']), [], runtimeOn(fake)), {
     code: 11,
-    message: 'one: try again; two: ended with status 1 and gave no reason',
+    message: 'one: try again; two: Plugin "/bin/two" ended with status 1: no JSON',
   })
 })
 
@@ -235,8 +235,8 @@ test('STATUS ends at the first plugin that says no', () => {
 
 test('a plugin that is nowhere on the path is named with the path', () => {
   assert.throws(() => addNetwork(listOf(['one']), request, runtimeOn(fakeHost())), {
-    code: 7,
-    message: 'Cannot find plugin "one" in "/opt", "/bin"',
+    code: 104,
+    message: /Cannot find plugin "one" on CNI_PATH "\/opt:\/bin"/,
   })
 })
 

@@ -1,0 +1,131 @@
+/**
+ * The lab: a topology as network namespaces on one machine.
+ *
+ *        n1                                   n2                  nodes: namespaces that forward
+ *   ┌───────────────────────┐           ┌───────────────────────┐
+ *   │ cni0 10.244.1.1       │           │ cni0 10.244.2.1       │  made by the CNI plugins
+ *   │  ├─ vethX ── web-0    │ eth0 eth0 │  ├─ vethX ── api-0    │  pods: namespaces that the plugins
+ *   │  └─ vethX ── web-1    │───────────│  └─ vethX ── api-1    │  attach
+ *   └───────────────────────┘   veth    └───────────────────────┘
+ *        10.244.2.0/24 via n2                10.244.1.0/24 via n1
+ *
+ * The way in is a plan (plan.ts), written to disk (state.ts) before anything of it is made. Coming up is a list of steps,
+ * so that whoever shows progress, or is interrupted, stands between two of them. Going down looks for everything that the
+ * plan names and for every namespace of the lab's, made or not; it succeeds twice.
+ *
+ * The lab asks `Kernel` and `Host` for everything, and runs plugins as a container runtime does: cni/runtime.
+ */
+import { ignoring } from '../kernel/errors.ts'
+import { addLink, addRoute, LAB_GROUP } from './link.ts'
+import type { Machine } from './machine.ts'
+import { addNode, namespacePath, withNamespace } from './node.ts'
+import { isNamespaceOf, type LabPlan, nodeOf, planLab } from './plan.ts'
+import { addPod, detachPod } from './pod.ts'
+import { claimState, listLabs, readState, removeState, replaceState } from './state.ts'
+import type { Topology } from './topology.ts'
+
+export interface Step {
+  readonly title: string
+  run(): void
+}
+
+/** Runs the steps in order. Whatever it throws takes the lab down again. */
+export type RunSteps = (steps: readonly Step[]) => Promise<void>
+
+export interface Removal {
+  /** `busy`: another process is at work on the lab, and it is left alone. */
+  readonly outcome: 'removed' | 'absent' | 'busy'
+  /** The process that is at work on it. */
+  readonly owner?: number
+  /** What went wrong on the way, and is no obstacle any more. */
+  readonly complaints: readonly string[]
+}
+
+/**
+ * Builds the lab, or nothing. Undefined when there is one of this name. With `owned` it is this process's: when that
+ * dies without taking it down, the next command that brings it up clears it away.
+ */
+export async function bringUp(
+  topology: Topology,
+  machine: Machine,
+  { owned, run }: { readonly owned: boolean; readonly run: RunSteps },
+): Promise<LabPlan | undefined> {
+  const plan = planLab(topology)
+  const owner = machine.processes.own
+  clearRemains(plan.name, machine)
+  if (!claimState({ plan, owner }, machine)) return undefined
+  try {
+    await run(stepsOf(plan, machine))
+    if (!owned) replaceState({ plan }, machine)
+  } catch (error) {
+    tearDown(plan.name, plan, machine)
+    throw error
+  }
+  return plan
+}
+
+/** Succeeds twice. */
+export function takeDown(lab: string, machine: Machine): Removal {
+  const state = readState(lab, machine)
+  const { owner } = state ?? {}
+  const { own, isAlive } = machine.processes
+  if (owner && owner.id !== own.id && isAlive(owner)) return { outcome: 'busy', owner: owner.id, complaints: [] }
+  return tearDown(lab, state?.plan, machine)
+}
+
+function stepsOf(plan: LabPlan, machine: Machine): Step[] {
+  const { nodes, links, routes, pods } = plan
+  return [
+    ...nodes.map((node) => ({ title: `node ${node.name}`, run: () => addNode(plan, node, machine) })),
+    ...links.map((link) => ({
+      title: `link ${link.ends.map(({ node, ifName }) => `${node}:${ifName}`).join(' – ')}`,
+      run: () => addLink(plan, link, machine),
+    })),
+    ...routes.map((route) => ({
+      title: `route ${route.destination} via ${route.gateway} on ${route.node}`,
+      run: () => addRoute(plan, route, machine),
+    })),
+    ...pods.map((pod) => ({
+      title: `pod ${pod.name} on ${pod.node}`,
+      run: () => addPod(plan, pod, nodeOf(pod, plan), machine),
+    })),
+  ]
+}
+
+/** What a process left that was killed at work. */
+function clearRemains(lab: string, machine: Machine): void {
+  const state = readState(lab, machine)
+  if (state?.owner && !machine.processes.isAlive(state.owner)) tearDown(lab, state.plan, machine)
+}
+
+/**
+ * Links first, all of a node's at once: then the DELs find none and need not wait for the kernel one by one. Then what
+ * runs in the namespaces, then these.
+ */
+function tearDown(lab: string, plan: LabPlan | undefined, machine: Machine): Removal {
+  const complaints: string[] = []
+  const attempt = (step: () => void) => {
+    try {
+      step()
+    } catch (error) {
+      complaints.push((error as Error).message)
+    }
+  }
+
+  for (const { namespace } of plan?.nodes ?? []) {
+    withNamespace(namespace, machine, ({ links }) => attempt(() => links.deleteGroup(LAB_GROUP)))
+  }
+  for (const pod of plan?.pods ?? []) {
+    const node = nodeOf(pod, plan!)
+    // Without the node's namespace there is nothing to run a plugin in, and nothing that it could take back.
+    withNamespace(node.namespace, machine, () => attempt(() => detachPod(lab, pod, node, machine)))
+  }
+  const namespaces = machine.kernel.namespaces.list().filter((name) => isNamespaceOf(name, lab))
+  for (const namespace of namespaces) {
+    for (const id of machine.processes.inNamespace(namespacePath(namespace))) machine.processes.end(id)
+    attempt(() => ignoring('ENOENT', () => machine.kernel.namespaces.delete(namespace)))
+  }
+  const found = namespaces.length > 0 || listLabs(machine).includes(lab)
+  removeState(lab, machine)
+  return { outcome: found ? 'removed' : 'absent', complaints }
+}

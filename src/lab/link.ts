@@ -1,0 +1,30 @@
+/** A wire between two nodes: a veth pair, born with an end in either namespace; and the routes over it. */
+import type { Machine } from './machine.ts'
+import { withNamespace } from './node.ts'
+import { type LabPlan, type LinkPlan, namespaceOf, type RoutePlan } from './plan.ts'
+
+/** IFLA_GROUP of every link that a lab makes in a node, so that all of a node's go with one wait of the kernel. */
+export const LAB_GROUP = 0x6f_766c
+
+export function addLink({ name: lab }: LabPlan, { ends, mtu }: LinkPlan, machine: Machine): void {
+  const [a, b] = ends
+  withNamespace(namespaceOf(a.node, lab), machine, (near) =>
+    withNamespace(namespaceOf(b.node, lab), machine, (far) => {
+      near.links.add({
+        kind: 'veth',
+        name: a.ifName,
+        mtu,
+        group: LAB_GROUP,
+        peer: { name: b.ifName, namespace: far, mtu },
+      })
+      for (const [kernel, { ifName, address }] of [[near, a] as const, [far, b] as const]) {
+        kernel.addresses.add({ link: ifName, prefix: address })
+        kernel.links.set(ifName, { up: true })
+      }
+    }),
+  )
+}
+
+export function addRoute({ name: lab }: LabPlan, { node, destination, gateway }: RoutePlan, machine: Machine): void {
+  withNamespace(namespaceOf(node, lab), machine, ({ routes }) => routes.replace({ destination, gateway }))
+}

@@ -1,0 +1,32 @@
+/** What a lab is built on. The CLI passes the real one; nothing else in this room chooses a kernel. */
+import type { Host } from '../cni/host.ts'
+import type { LiveKernel } from '../kernel/live.ts'
+
+export interface Machine {
+  readonly kernel: LiveKernel
+  readonly host: Host
+  /** The same host, but the programs that it runs find themselves in the network namespace at this path. */
+  hostIn(namespacePath: string): Host
+  /** Where every lab keeps a directory of its name. */
+  readonly stateDirectory: string
+  /** CNI_PATH. */
+  readonly pluginDirectories: readonly string[]
+  readonly processes: Processes
+}
+
+export interface Processes {
+  /** The process that asks. */
+  readonly own: ProcessIdentity
+  isAlive(process: ProcessIdentity): boolean
+  /** Ids of those whose network namespace is this one. */
+  inNamespace(path: string): number[]
+  /** Kills it. That there is none any more is as good. */
+  end(id: number): void
+}
+
+/** Ids come round again; one of a certain start does not. */
+export interface ProcessIdentity {
+  readonly id: number
+  /** Clock ticks from the machine's boot: field 22 of /proc/<id>/stat, proc(5). */
+  readonly started: string
+}

@@ -1,0 +1,85 @@
+/** A node: a namespace that forwards, and the configuration lists by which its pods are attached. */
+import type { NetworkList } from '../cni/runtime/network.ts'
+import { parseNetwork } from '../cni/runtime/network.ts'
+import type { Runtime } from '../cni/runtime/runtime.ts'
+import type { LiveKernel } from '../kernel/live.ts'
+import type { Machine } from './machine.ts'
+import { type LabPlan, NAMESPACES, type NodePlan } from './plan.ts'
+import { nodeDirectory } from './state.ts'
+
+/** Name of the bridge that a node's pods are on. */
+const BRIDGE = 'cni0'
+
+export interface PodNetwork {
+  readonly ifName: string
+  readonly file: string
+  readonly list: NetworkList
+}
+
+export function addNode({ name }: LabPlan, node: NodePlan, machine: Machine): void {
+  machine.kernel.namespaces.add(node.namespace)
+  withNamespace(node.namespace, machine, (kernel) => {
+    kernel.links.set('lo', { up: true })
+    kernel.sysctl.set('net/ipv4/ip_forward', '1')
+  })
+  const { files } = machine.host
+  for (const { file, list } of podNetworks(name, node, machine)) {
+    files.makeDirectory(file.slice(0, file.lastIndexOf('/')), 0o755)
+    files.replace(file, list.text, 0o644)
+  }
+}
+
+/** What a pod is attached to, in this order: the loopback that every runtime adds by itself, then the node's bridge. */
+export function podNetworks(lab: string, node: NodePlan, machine: Machine): PodNetwork[] {
+  const directory = nodeDirectory(lab, node.name, machine)
+  const loopback = { cniVersion: '1.1.0', name: 'loopback', plugins: [{ type: 'loopback' }] }
+  const pods = {
+    cniVersion: '1.1.0',
+    name: 'pods',
+    plugins: [
+      {
+        type: 'bridge',
+        bridge: BRIDGE,
+        isGateway: true,
+        isDefaultGateway: true,
+        ipam: { type: 'host-local', ranges: [[{ subnet: node.podSubnet }]], dataDir: `${directory}/ipam` },
+      },
+    ],
+  }
+  return [
+    { ifName: 'lo', file: `${directory}/net.d/00-loopback.conflist`, json: loopback },
+    { ifName: 'eth0', file: `${directory}/net.d/10-pods.conflist`, json: pods },
+  ].map(({ ifName, file, json }) => ({
+    ifName,
+    file,
+    list: parseNetwork(`${JSON.stringify(json, undefined, 2)}\n`, file),
+  }))
+}
+
+/** The container runtime of this node: its plugins run in its namespace. */
+export function runtimeOf(lab: string, node: NodePlan, machine: Machine): Runtime {
+  return {
+    host: machine.hostIn(namespacePath(node.namespace)),
+    pluginDirectories: machine.pluginDirectories,
+    cacheDirectory: `${nodeDirectory(lab, node.name, machine)}/cni`,
+  }
+}
+
+export function namespacePath(namespace: string): string {
+  return `${NAMESPACES}/${namespace}`
+}
+
+/** Undefined, and no call of `body`, when there is no such namespace. */
+export function withNamespace<T>(
+  namespace: string,
+  { kernel }: Machine,
+  body: (kernel: LiveKernel) => T,
+): T | undefined {
+  const entered = kernel.enter(namespacePath(namespace))
+  if (!entered) return undefined
+  try {
+    return body(entered)
+  } finally {
+    entered.close()
+  }
+}
