@@ -1,0 +1,94 @@
+/**
+ * What interface plugins do in the same way: the container's namespace, the names of a veth pair's ends, its removal, and the
+ * MAC that a runtime wishes for.
+ *
+ *   container  CNI_IFNAME ──veth──> veth5d1c7aa0f3e  node
+ */
+import { formatMac, parseMac } from '../address/mac.ts'
+import { isErrno } from '../kernel/errors.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { Link } from '../kernel/link.ts'
+import { type CniArgs, unusable } from './args.ts'
+import { CniCode, CniError, invalid } from './errors.ts'
+import { fnv1a } from './hash.ts'
+import type { JsonObject } from './json.ts'
+import type { Attachment, CniInterface, Request } from './plugin.ts'
+
+/** The kernel as the container sees it. CniError when there is no namespace at CNI_NETNS. */
+export function openContainer(request: Request<unknown>, kernel: Kernel): Kernel {
+  const container = getContainer(request, kernel)
+  if (container) return container
+  throw new CniError(
+    CniCode.unknownContainer,
+    `Cannot open CNI_NETNS "${request.netns}": nothing is there, so the container is gone or was never made`,
+  )
+}
+
+/** As openContainer, but undefined when the namespace is gone or was not named: DEL goes on without. */
+export function getContainer({ netns }: Request<unknown>, kernel: Kernel): Kernel | undefined {
+  if (netns === '') return undefined
+  try {
+    return kernel.enter(netns)
+  } catch (cause) {
+    const reason = isErrno(cause, 'EINVAL') ? 'it is no network namespace' : (cause as Error).message
+    throw new CniError(CniCode.invalidEnvironment, `Cannot use CNI_NETNS "${netns}": ${reason}`, { cause })
+  }
+}
+
+/**
+ * Name of the node's end of an attachment's veth pair. The same attachment always gets the same, so that DEL finds it
+ * when the container's namespace is gone. 15 bytes, the most that linux/if.h's IFNAMSIZ allows.
+ */
+export function hostVethName({ containerId, ifName }: Attachment): string {
+  return `veth${fnv1a(`${containerId} ${ifName}`).slice(0, 11)}`
+}
+
+/** Removes the attachment's veth pair by the node's end, or by the container's where another plugin named the node's. */
+export function removeVeth(request: Request<unknown>, kernel: Kernel): void {
+  if (deleteLink(kernel, hostVethName(request))) return
+  const container = getContainer(request, kernel)
+  if (container) deleteLink(container, request.ifName)
+}
+
+/** False when there was none. */
+export function deleteLink(kernel: Kernel, name: string): boolean {
+  try {
+    kernel.links.delete(name)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENODEV')) return false
+    throw error
+  }
+}
+
+/** The link as a result tells of it; without `sandbox` it is on the node. */
+export function interfaceOf({ name, mac, mtu }: Link, sandbox?: string): CniInterface {
+  return { name, mac, mtu, ...(sandbox !== undefined && { sandbox }) }
+}
+
+/**
+ * The MAC that the runtime wishes for: CNI_ARGS, overruled by the configuration's `args.cni`, overruled by `runtimeConfig`.
+ * Undefined when it has no wish.
+ */
+export function requestedMac(args: CniArgs, json: JsonObject): string | undefined {
+  return macAt(json.object('runtimeConfig')) ?? macAt(json.object('args')?.object('cni')) ?? macIn(args)
+}
+
+function macAt(json: JsonObject | undefined): string | undefined {
+  const text = json?.string('mac')
+  return json && text
+    ? canonicalMac(text, (reason) => invalid(`Cannot use "${json.pathOf('mac')}": ${reason}`))
+    : undefined
+}
+
+function macIn({ MAC: text }: CniArgs): string | undefined {
+  return text ? canonicalMac(text, (reason) => unusable(`MAC: ${reason}`)) : undefined
+}
+
+function canonicalMac(text: string, refusal: (reason: string) => CniError): string {
+  try {
+    return formatMac(parseMac(text))
+  } catch {
+    throw refusal(`"${text}" is no MAC address, such as 02:42:0a:01:02:03`)
+  }
+}
