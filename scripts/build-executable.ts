@@ -32,8 +32,8 @@ export interface Toolchain {
 export interface ExecutableOptions {
   /** Under AddressSanitizer and UndefinedBehaviorSanitizer, for tests; then not static. */
   readonly sanitized?: boolean
-  /** More for the compiler: `-DNAME`. */
-  readonly definitions?: readonly string[]
+  /** More C files, and options of the compiler. */
+  readonly extra?: readonly string[]
 }
 
 /** The compiler and the engine of this machine; or what is missing, in words. */
@@ -61,7 +61,7 @@ export function buildExecutable(
   try {
     for (const { name, text } of bundles) writeFileSync(join(directory, `${name}.js`), text)
     const { cc, include, archive } = toolchain
-    const common = [...warnings, ...(options.definitions ?? []), '-isystem', include, '-I', native]
+    const common = [...warnings, '-isystem', include, '-I', native]
     const libraries = [archive, '-lm', '-lpthread', '-ldl']
     const compile = join(directory, 'compile')
     run(cc, ['-O1', ...common, join(native, 'compile.c'), '-o', compile, ...libraries])
@@ -69,7 +69,8 @@ export function buildExecutable(
     const table = execFileSync(compile, programs, { maxBuffer: 1 << 28 })
     writeFileSync(join(directory, 'programs.c'), table)
     const flags = options.sanitized ? sanitized : [...released, ...hardened]
-    run(cc, [...flags, ...common, ...sources, join(directory, 'programs.c'), '-o', fresh, ...libraries])
+    const all = [...sources, join(directory, 'programs.c'), ...(options.extra ?? [])]
+    run(cc, [...flags, ...common, ...all, '-o', fresh, ...libraries])
     renameSync(fresh, file)
   } finally {
     rmSync(directory, { recursive: true, force: true })

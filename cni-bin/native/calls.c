@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <math.h>
 #include <poll.h>
 #include <sched.h>
@@ -88,9 +89,13 @@ static long getsockname_length(int fd, struct sockaddr *address, socklen_t lengt
   return getsockname(fd, address, &length) < 0 ? -1 : (long)length;
 }
 
-/* The kernel knows how long an ioctl's argument is, we do not: it works on a copy with room behind it. */
+/*
+ * Only TUN's requests (linux/if_tun.h) are made: of others the kernel may follow an address inside the argument. How long
+ * the argument is the kernel knows, we do not: it works on a copy with room behind it.
+ */
 static long ioctl_copied(int fd, unsigned long request, const Argument *argument) {
   uint8_t room[4096] = {0};
+  if (_IOC_TYPE(request) != 'T' || _IOC_NR(request) < _IOC_NR(TUNSETNOCSUM)) return errno = ENOTTY, -1;
   if (!argument->bytes) return ioctl(fd, request, argument->number);
   if (argument->size > sizeof room) return errno = EINVAL, -1;
   memcpy(room, argument->bytes, argument->size);

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,8 @@ static _Noreturn void fail(int status, const char *message) {
 }
 
 static _Noreturn void fail_with(JSContext *js, JSValue thrown) {
+  JS_SetMemoryLimit(JS_GetRuntime(js), (size_t)-1); /* for the words */
+  if (JS_IsNull(thrown)) fail(1, "A plugin ran out of memory"); /* none was left for the engine's error */
   const char *message = JS_ToCString(js, thrown);
   if (message) fail(1, message);
   JS_FreeValue(js, JS_GetException(js));
@@ -108,12 +111,15 @@ _Noreturn void finish(JSContext *js, int status) {
   _exit(write_all(STDOUT_FILENO, held.bytes, held.size) ? status : 1);
 }
 
-/* Closed standard streams would give their numbers to the next files opened, and a result would be written there. */
+/*
+ * Closed standard streams would give their numbers to the next files opened, and a result would be written there. What
+ * stands in for them reads as empty and cannot be written to.
+ */
 static void open_standard_streams(void) {
   struct pollfd streams[] = {{0, 0, 0}, {1, 0, 0}, {2, 0, 0}};
   poll(streams, 3, 0);
   for (int fd = 0; fd < 3; fd++)
-    if (streams[fd].revents & POLLNVAL && open("/dev/null", O_RDWR) < 0) _exit(1);
+    if (streams[fd].revents & POLLNVAL && open("/dev/null", O_RDONLY) < 0) _exit(1);
 }
 
 static const Program *program_named(const char *path) {
@@ -145,6 +151,7 @@ static JSContext *new_context(JSRuntime *runtime) {
 }
 
 int main(int count, char **arguments) {
+  signal(SIGPIPE, SIG_IGN); /* EPIPE says the same, and can be answered */
   open_standard_streams();
   const Program *program = program_called(count > 0 ? arguments[0] : NULL);
   if (!program) fail(1, "Cannot tell which plugin is wanted: call this file by a plugin's name");

@@ -21,7 +21,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_STRINGS = 65536 };
+enum {
+  MAX_STRINGS = 65536,
+  MAX_OUTPUT = 64 << 20, /* bytes of each stream: a CNI result is one of hundreds */
+};
 
 /* A NULL-terminated vector, as execve(2) takes. */
 typedef struct {
@@ -117,7 +120,7 @@ static int start(const char *path, char **argv, char **environment, const Pipes 
     if (!failed) failed = posix_spawn_file_actions_adddup2(&files, p->out[1], STDOUT_FILENO);
     if (!failed) failed = posix_spawn_file_actions_adddup2(&files, p->err[1], STDERR_FILENO);
     if (!failed) failed = posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-    if (!failed) failed = posix_spawnattr_setsigdefault(&attributes, &pipe_signal); /* ignored by us meanwhile */
+    if (!failed) failed = posix_spawnattr_setsigdefault(&attributes, &pipe_signal); /* main ignores it */
     if (!failed) failed = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     if (!failed) failed = posix_spawn(pid, path, &files, &attributes, argv, environment);
     posix_spawnattr_destroy(&attributes);
@@ -126,7 +129,7 @@ static int start(const char *path, char **argv, char **environment, const Pipes 
   return failed;
 }
 
-/* Takes what there is; at the end of the stream, or past an error, closes it. Without memory for more it goes on reading: `lost`. */
+/* Takes what there is. Closes at the end of the stream, past an error, and when it is too much to keep: `lost`. */
 static void collect(int *fd, int pass_on, Collected *into, bool *lost) {
   uint8_t chunk[16384];
   ssize_t size = read(*fd, chunk, sizeof chunk);
@@ -135,8 +138,8 @@ static void collect(int *fd, int pass_on, Collected *into, bool *lost) {
   if (pass_on >= 0 && write(pass_on, chunk, (size_t)size) < 0) {} /* nobody listens: it is collected all the same */
   if (into->size + (size_t)size > into->room) {
     size_t room = (into->size + (size_t)size) * 2;
-    uint8_t *more = realloc(into->bytes, room);
-    if (!more) return (void)(*lost = true);
+    uint8_t *more = room > MAX_OUTPUT ? NULL : realloc(into->bytes, room);
+    if (!more) return *lost = true, close_at(fd);
     into->bytes = more, into->room = room;
   }
   memcpy(into->bytes + into->size, chunk, (size_t)size);
@@ -167,14 +170,12 @@ static int run(const char *path, char **argv, char **environment, const uint8_t 
   if (pipe2(p.in, O_CLOEXEC) < 0 || pipe2(p.out, O_CLOEXEC) < 0 || pipe2(p.err, O_CLOEXEC) < 0 ||
       fcntl(p.in[1], F_SETFL, O_NONBLOCK) < 0)
     failed = errno;
-  void (*before)(int) = signal(SIGPIPE, SIG_IGN);
   if (!failed) failed = start(path, argv, environment, &p, &pid);
   if (!failed) {
     close_at(&p.in[0]), close_at(&p.out[1]), close_at(&p.err[1]);
     serve(&p, input, size, out, err, lost);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
   }
-  signal(SIGPIPE, before);
   close_pipes(&p);
   return failed ? -failed : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -192,7 +193,7 @@ JSValue run_program(JSContext *js, JSValueConst self, int count, JSValueConst *g
     input = bytes_of(js, given[3], &size);
   if (input) {
     int status = run(path, argv.at, environment.at, input, size, &out, &err, &lost);
-    result = lost ? JS_ThrowOutOfMemory(js) : JS_NewObject(js);
+    result = lost ? JS_ThrowRangeError(js, "Cannot keep all that \"%s\" writes", path) : JS_NewObject(js);
     if (!JS_IsException(result) && (JS_SetPropertyStr(js, result, "status", JS_NewInt32(js, status)) < 0 ||
                                     JS_SetPropertyStr(js, result, "stdout", new_bytes(js, out.bytes, out.size)) < 0 ||
                                     JS_SetPropertyStr(js, result, "stderr", new_bytes(js, err.bytes, err.size)) < 0))

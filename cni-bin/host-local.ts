@@ -1,0 +1,6 @@
+/** `host-local`, which asks no kernel: reservations are files. */
+import { runPlugin } from '../src/cni/skel.ts'
+import { host } from '../src/linux/host.ts'
+import { hostLocal } from '../src/plugins/host-local.ts'
+
+runPlugin(hostLocal, undefined, host)
