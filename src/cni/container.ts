@@ -2,7 +2,7 @@
  * What interface plugins do in the same way: the container's namespace, the names of a veth pair's ends, its removal, and the
  * MAC that a runtime wishes for.
  *
- *   container  CNI_IFNAME ──veth──> veth5d1c7aa0f3e  node
+ *   container  CNI_IFNAME ──veth──> veth0q5d1c7aa0f  node
  */
 import { formatMac, parseMac } from '../address/mac.ts'
 import { isErrno } from '../kernel/errors.ts'
@@ -12,7 +12,7 @@ import { type CniArgs, unusable } from './args.ts'
 import { CniCode, CniError, invalid } from './errors.ts'
 import { fnv1a } from './hash.ts'
 import type { JsonObject } from './json.ts'
-import type { Attachment, CniInterface, Request } from './plugin.ts'
+import type { Attachment, CniInterface, NetworkConfig, Request } from './plugin.ts'
 
 /** The kernel as the container sees it. CniError when there is no namespace at CNI_NETNS. */
 export function openContainer(request: Request<unknown>, kernel: Kernel): Kernel {
@@ -36,18 +36,23 @@ export function getContainer({ netns }: Request<unknown>, kernel: Kernel): Kerne
 }
 
 /**
- * Name of the node's end of an attachment's veth pair. The same attachment always gets the same, so that DEL finds it
- * when the container's namespace is gone. 15 bytes, the most that linux/if.h's IFNAMSIZ allows.
+ * Name of the node's end of an attachment's veth pair: `veth`, the network, the attachment, in base 32. The same attachment
+ * always gets the same, so that DEL finds it when the container's namespace is gone, and GC those of its network. It has all
+ * of the 15 bytes that linux/if.h's IFNAMSIZ allows: Go's plugins, whose names have 12, never choose the same.
  */
-export function hostVethName({ containerId, ifName }: Attachment): string {
-  return `veth${fnv1a(`${containerId} ${ifName}`).slice(0, 11)}`
+export function hostVethName(network: string, { containerId, ifName }: Attachment): string {
+  return hostVethPrefix(network) + base32(`${containerId} ${ifName}`, 7)
 }
 
-/** Removes the attachment's veth pair by the node's end, or by the container's where another plugin named the node's. */
-export function removeVeth(request: Request<unknown>, kernel: Kernel): void {
-  if (deleteLink(kernel, hostVethName(request))) return
-  const container = getContainer(request, kernel)
-  if (container) deleteLink(container, request.ifName)
+/** Whether it is the name of the node's end of some attachment to the network. */
+export function isHostVethName(name: string, network: string): boolean {
+  return name.length === 15 && name.startsWith(hostVethPrefix(network))
+}
+
+/** Removes the attachment's veth pair by the container's end, or by the node's where the namespace is gone. */
+export function removeVeth(request: Request<NetworkConfig>, kernel: Kernel, container: Kernel | undefined): void {
+  if (container && deleteLink(container, request.ifName)) return
+  deleteLink(kernel, hostVethName(request.config.name, request))
 }
 
 /** False when there was none. */
@@ -91,4 +96,14 @@ function canonicalMac(text: string, refusal: (reason: string) => CniError): stri
   } catch {
     throw refusal(`"${text}" is no MAC address, such as 02:42:0a:01:02:03`)
   }
+}
+
+const hostVethPrefix = (network: string) => `veth${base32(network, 4)}`
+
+/** The hash's last digits, five bits each. */
+function base32(text: string, digits: number): string {
+  return BigInt(`0x${fnv1a(text)}`)
+    .toString(32)
+    .padStart(digits, '0')
+    .slice(-digits)
 }
