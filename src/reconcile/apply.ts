@@ -4,7 +4,7 @@
  * `undo` is told how to take back each thing that was added, so that a failure later leaves none of them. What was
  * changed or removed stays so: others may have come to rely on it.
  */
-import { ignoring, KernelError } from '../kernel/errors.ts'
+import { ignoring, isErrno, KernelError } from '../kernel/errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { LinkChange, NewLink } from '../kernel/link.ts'
 import type { NftOperation } from '../kernel/nftables.ts'
@@ -17,11 +17,23 @@ import { hasPeers } from './subjects.ts'
 
 export type Undo = (step: () => void) => void
 
-/** Makes the kernel match the state; answers what it did. `known` as in `observe`. */
+/** So often may somebody else change the same things between our look and our act. */
+const ATTEMPTS = 10
+
+/**
+ * Makes the kernel match the state; answers what it did. `known` as in `observe`. Where somebody else makes or removes the
+ * same thing at the same time, it looks again.
+ */
 export function reconcile(kernel: Kernel, desired: State, undo: Undo = forget, known: SeenState = {}): Operation[] {
-  const operations = plan(desired, observe(kernel, desired, known))
-  apply(kernel, operations, undo)
-  return operations
+  for (let attempt = 1; ; attempt++) {
+    const operations = plan(desired, observe(kernel, desired, attempt === 1 ? known : {}))
+    try {
+      apply(kernel, operations, undo)
+      return operations
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isErrno(error, 'EEXIST', 'ENOENT', 'EBUSY')) throw error
+    }
+  }
 }
 
 /** KernelError of the first operation that is refused; those behind it are not tried. */
@@ -55,7 +67,7 @@ function commit(kernel: Kernel, operations: readonly Operation[], undo: Undo): v
   kernel.nftables.commit(changes)
   undo(() => {
     for (const change of changes) {
-      if (change.operation === 'add elements') kernel.nftables.commit([{ ...change, operation: 'delete elements' }])
+      if (change.operation === 'create elements') kernel.nftables.commit([{ ...change, operation: 'delete elements' }])
     }
   })
 }

@@ -1,5 +1,8 @@
-/** An operation on a thing of nftables, in the words of Nftables.commit. */
-import type { NftElement, NftExpression, NftOperation } from '../kernel/nftables.ts'
+/**
+ * An operation on a thing of nftables, in the words of Nftables.commit. What was not seen is created, not added: when
+ * somebody else made it meanwhile, the kernel says EEXIST instead of giving a chain its rules twice.
+ */
+import type { NftElement, NftOperation } from '../kernel/nftables.ts'
 import type { ChainContent, Operation, SetElement } from './state.ts'
 
 export function nftOperations(operation: Operation): NftOperation[] {
@@ -9,7 +12,7 @@ export function nftOperations(operation: Operation): NftOperation[] {
       return [{ operation: 'add table', table: operation.desired }]
     case 'nftSets':
       if (operation.operation === 'remove') return [{ operation: 'delete set', set: operation.seen }]
-      return [{ operation: 'add set', set: operation.desired }]
+      return [{ operation: 'create set', set: operation.desired }]
     case 'nftChains':
       return chainOperations(operation)
     case 'nftRules':
@@ -31,14 +34,14 @@ function chainOperations(operation: Extract<Operation, { subject: 'nftChains' }>
   }
   const { chain } = operation.desired
   const start: NftOperation =
-    operation.operation === 'add' ? { operation: 'add chain', chain } : { operation: 'flush chain', chain }
+    operation.operation === 'add' ? { operation: 'create chain', chain } : { operation: 'flush chain', chain }
   return [start, ...rulesOf(operation.desired)]
 }
 
 function rulesOf({ chain: { family, table, name }, content = [] }: ChainContent): NftOperation[] {
-  return content.map((expressions: readonly NftExpression[]) => ({
+  return content.map(({ expressions, comment }) => ({
     operation: 'add rule',
-    rule: { family, table, chain: name, expressions },
+    rule: { family, table, chain: name, expressions, ...(comment !== undefined && { comment }) },
   }))
 }
 
@@ -53,12 +56,12 @@ function ruleOperations(operation: Extract<Operation, { subject: 'nftRules' }>):
 
 function elementOperations(operation: Extract<Operation, { subject: 'nftElements' }>): NftOperation[] {
   if (operation.operation === 'remove') return [elements('delete elements', operation.seen)]
-  const add = elements('add elements', operation.desired)
+  const add = elements('create elements', operation.desired)
   return operation.operation === 'add' ? [add] : [elements('delete elements', operation.seen), add]
 }
 
 function elements(
-  operation: 'add elements' | 'delete elements',
+  operation: 'create elements' | 'delete elements',
   { family, table, set, element }: SetElement,
 ): NftOperation {
   const which: NftElement = operation === 'delete elements' ? keyOf(element) : element

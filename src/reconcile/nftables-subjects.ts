@@ -1,6 +1,6 @@
 /** The rows of nftables in the table of subjects: tables, sets, chains with their content, single rules, elements. */
 import type { NftElement, NftExpression, NftRule } from '../kernel/nftables.ts'
-import type { ChainContent, Desired, Owned, Seen, SetElement } from './state.ts'
+import type { ChainContent, ChainRule, Desired, Owned, Seen, SetElement } from './state.ts'
 import type { Subject } from './subjects.ts'
 
 type NftablesSubject = 'nftTables' | 'nftSets' | 'nftChains' | 'nftRules' | 'nftElements'
@@ -35,7 +35,7 @@ export const nftablesSubjects: { readonly [S in NftablesSubject]: Subject<Desire
 
   nftRules: {
     key: ruleKey,
-    differences: (desired, seen) => (sameRules([desired.expressions], [seen.expressions]) ? [] : ['it says otherwise']),
+    differences: (desired, seen) => (sameRule(desired, seen) ? [] : ['it says otherwise']),
     owned: () => false,
     describe: ({ family, table, chain, comment }) => `nftables rule "${comment}" in ${family} ${table} ${chain}`,
   },
@@ -75,14 +75,15 @@ function ruleKey({ family, table, chain, comment, handle }: NftRule): string {
   return `${family} ${table} ${chain} ${comment ?? `#${handle}`}`
 }
 
-type Rules = readonly (readonly NftExpression[])[]
+function sameRules(desired: readonly ChainRule[], seen: readonly ChainRule[]): boolean {
+  return desired.length === seen.length && desired.every((rule, i) => sameRule(rule, seen[i]!))
+}
 
-function sameRules(desired: Rules, seen: Rules): boolean {
+function sameRule(desired: ChainRule, { expressions, comment }: ChainRule): boolean {
   return (
-    desired.length === seen.length &&
-    desired.every(
-      (rule, i) => rule.length === seen[i]!.length && rule.every((part, j) => sameExpression(part, seen[i]![j]!)),
-    )
+    desired.comment === comment &&
+    desired.expressions.length === expressions.length &&
+    desired.expressions.every((part, i) => sameExpression(part, expressions[i]!))
   )
 }
 

@@ -15,10 +15,11 @@ const FEW = 8
 /** `known` is what the caller knows already, such as nothing at all of a link that it has just made: it is not asked for. */
 export function observe(kernel: Kernel, desired: State, known: SeenState = {}): SeenState {
   const seen: Record<string, unknown> = { ...known }
-  const asking: Asking = { kernel, desired, owned: desired.owned ?? {}, rulesets: new Map() }
+  const owned = desired.owned ?? {}
+  const rulesets = new Map<string, NftRuleset>()
   for (const name of subjectNames) {
-    if (known[name] === undefined && (desired[name]?.length || isOwned(asking.owned, name))) {
-      seen[name] = observers[name](asking)
+    if (known[name] === undefined && (desired[name]?.length || isOwned(owned, name))) {
+      seen[name] = observers[name]({ kernel, desired, owned, rulesets, links: (seen as SeenState).links })
     }
   }
   return seen as SeenState
@@ -30,6 +31,8 @@ interface Asking {
   readonly owned: Owned
   /** Tables listed so far, by family and name. */
   readonly rulesets: Map<string, NftRuleset>
+  /** Links seen so far. */
+  readonly links: readonly SeenLink[] | undefined
 }
 
 function isOwned(owned: Owned, name: SubjectName): boolean {
@@ -64,9 +67,9 @@ const observers: { readonly [S in SubjectName]: (asking: Asking) => readonly See
     return links.flatMap((link) => orNothing('ENODEV', () => kernel.addresses.list(link)))
   },
 
-  linkStates: ({ kernel, desired }) =>
+  linkStates: ({ kernel, desired, links }) =>
     linksOf(desired.linkStates).flatMap((name) => {
-      const link = kernel.links.get(name)
+      const link = links?.find((link) => link.name === name) ?? kernel.links.get(name)
       return link ? [{ link: name, up: link.up }] : []
     }),
 
@@ -96,7 +99,7 @@ const observers: { readonly [S in SubjectName]: (asking: Asking) => readonly See
     rulesets(asking).flatMap(({ chains, rules }) =>
       chains.map((chain) => ({
         chain,
-        content: rules.filter((rule) => rule.chain === chain.name).map(({ expressions }) => expressions),
+        content: rules.filter((rule) => rule.chain === chain.name),
       })),
     ),
 

@@ -8,7 +8,7 @@
 import type { Address, NewAddress } from '../kernel/address.ts'
 import type { BridgeOptions, BridgePort, Link, LinkChange, NewLink, VxlanOptions } from '../kernel/link.ts'
 import type { FdbEntry, Neighbour } from '../kernel/neighbour.ts'
-import type { NftChain, NftElement, NftExpression, NftFamily, NftRule, NftSet, NftTable } from '../kernel/nftables.ts'
+import type { NftChain, NftElement, NftFamily, NftRule, NftSet, NftTable } from '../kernel/nftables.ts'
 import type { Route, Rule } from '../kernel/route.ts'
 
 export interface DesiredLink
@@ -54,8 +54,10 @@ export interface PortVlan {
 /** A chain; where `content` is given, these are its rules and no others. */
 export interface ChainContent {
   readonly chain: NftChain
-  readonly content?: readonly (readonly NftExpression[])[]
+  readonly content?: readonly ChainRule[]
 }
+
+export type ChainRule = Pick<NftRule, 'expressions' | 'comment'>
 
 /** An element and where it is. */
 export interface SetElement {
