@@ -1,0 +1,130 @@
+/**
+ * static: an IPAM plugin that gives the addresses it is told and keeps no record of them.
+ * Behaves as https://www.cni.dev/plugins/current/ipam/static/
+ *
+ *   ipam.addresses + CNI_ARGS IP, GATEWAY   <   args.cni.ips   <   runtimeConfig.ips
+ *
+ * CNI_ARGS adds to the configuration's addresses; each of the other two replaces all that stands before it. Addresses are
+ * read by the verbs that need them: DEL and GC have nothing to take back, and succeed whatever the configuration says.
+ */
+import { formatIp, type Ip } from '../address/ip.ts'
+import { contains, formatPrefix, type Prefix } from '../address/prefix.ts'
+import { ipAt, readAnyIp, readAnyPrefix, requirePrefixAt } from '../cni/address.ts'
+import { parseArgs, unusable } from '../cni/args.ts'
+import { CniCode, CniError, invalid } from '../cni/errors.ts'
+import type { JsonObject } from '../cni/json.ts'
+import type { CniIp, NetworkConfig, Plugin } from '../cni/plugin.ts'
+import { parseDns, parseRoutes } from '../cni/result.ts'
+import { compareVersions } from '../cni/version.ts'
+
+/** The first version whose results hold more than one address of a family. */
+const FIRST_WITH_LISTS = '0.3.0'
+
+interface StaticAddress {
+  readonly prefix: Prefix
+  readonly gateway: Ip | undefined
+}
+
+export const staticIpam: Plugin<NetworkConfig> = {
+  name: 'static',
+
+  parseConfig: (config) => config,
+
+  add({ config, args }) {
+    const ipam = requireIpam(config)
+    const ips = readAddresses(config, args).map(formatAddress)
+    return { interfaces: [], ips, routes: parseRoutes(ipam), dns: parseDns(ipam.object('dns')) }
+  },
+
+  check({ config, args }) {
+    const promised = readAddresses(config, args).map(formatAddress)
+    if (!config.prevResult) throw invalid('Cannot carry out CHECK: give the result of ADD in "prevResult"')
+    for (const { address, gateway } of promised) {
+      const found = config.prevResult.ips.find((ip) => ip.address === address)
+      if (!found) throw broken(`the result lacks address ${address}`)
+      if (gateway !== undefined && found.gateway !== gateway) {
+        throw broken(`the gateway of ${address} is ${found.gateway ?? 'missing'}, not ${gateway}`)
+      }
+    }
+  },
+
+  del() {},
+
+  /** A network that has no `ipam` is one that nobody asks addresses for. */
+  status({ config }) {
+    if (!config.json.has('ipam')) return
+    readAddresses(config, '')
+    parseRoutes(requireIpam(config))
+  },
+}
+
+function requireIpam({ json }: NetworkConfig): JsonObject {
+  const ipam = json.object('ipam')
+  if (!ipam) throw invalid('Cannot find "ipam" in the configuration: give the addresses there')
+  return ipam
+}
+
+function readAddresses(config: NetworkConfig, args: string): StaticAddress[] {
+  const { json, cniVersion } = config
+  const ipam = requireIpam(config)
+  const ofArgs = addressesInArgs(args)
+  const ofRuntime = addressesAt(json.object('runtimeConfig'))
+  const ofCni = addressesAt(json.object('args')?.object('cni'))
+  const addresses = [ofRuntime, ofCni].find(({ length }) => length > 0) ?? [...addressesOf(ipam), ...ofArgs]
+
+  for (const size of [4, 16]) {
+    const ofFamily = addresses.filter(({ prefix }) => prefix.address.length === size)
+    if (ofFamily.length > 1 && compareVersions(cniVersion, FIRST_WITH_LISTS) < 0) {
+      throw invalid(
+        `Cannot give ${ofFamily.length} addresses of one family in CNI ${cniVersion}: use "cniVersion" ${FIRST_WITH_LISTS} or newer`,
+      )
+    }
+  }
+  return addresses
+}
+
+function addressesOf(ipam: JsonObject): StaticAddress[] {
+  return (ipam.objects('addresses') ?? []).map((entry) => ({
+    prefix: requirePrefixAt(entry, 'address'),
+    gateway: ipAt(entry, 'gateway'),
+  }))
+}
+
+function addressesAt(json: JsonObject | undefined): StaticAddress[] {
+  return (json?.strings('ips') ?? []).map((text, i) => {
+    const prefix = readAnyPrefix(text)
+    if (prefix) return { prefix, gateway: undefined }
+    throw invalid(`Cannot use "${json?.pathOf('ips')}[${i}]": ${notPrefix(text)}`)
+  })
+}
+
+/** As in the reference, GATEWAY is for the addresses of CNI_ARGS only. */
+function addressesInArgs(args: string): StaticAddress[] {
+  const { IP, GATEWAY } = parseArgs(args, ['IP', 'GATEWAY'])
+  const gateways = listIn(GATEWAY).map((text) => {
+    const gateway = readAnyIp(text)
+    if (!gateway) throw unusable(`GATEWAY "${text}" is no IP address`)
+    return gateway
+  })
+  return listIn(IP).map((text) => {
+    const prefix = readAnyPrefix(text)
+    if (!prefix) throw unusable(`IP: ${notPrefix(text)}`)
+    return { prefix, gateway: gateways.findLast((gateway) => contains(prefix, gateway)) }
+  })
+}
+
+function listIn(value: string | undefined): string[] {
+  return value ? value.split(',').map((item) => item.trim()) : []
+}
+
+function formatAddress({ prefix, gateway }: StaticAddress): CniIp {
+  return { address: formatPrefix(prefix), ...(gateway && { gateway: formatIp(gateway) }) }
+}
+
+function notPrefix(text: string): string {
+  return `"${text}" is no address with a prefix length, such as 10.1.2.3/24`
+}
+
+function broken(reason: string): CniError {
+  return new CniError(CniCode.notAsPromised, `The addresses are not as ADD gave them: ${reason}`)
+}
