@@ -10,6 +10,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import type { Link } from '../kernel/link.ts'
 import { type CniArgs, unusable } from './args.ts'
 import { CniCode, CniError, invalid } from './errors.ts'
+import { fnv1a } from './hash.ts'
 import type { JsonObject } from './json.ts'
 import type { Attachment, CniInterface, NetworkConfig, Request } from './plugin.ts'
 
@@ -34,7 +35,27 @@ export function getContainer({ netns }: Request<unknown>, kernel: Kernel): Kerne
   }
 }
 
-/** False when there is none. */
+/**
+ * Name of the node's end of an attachment's veth pair: `veth`, the network, the attachment, in base 32. The same attachment
+ * always gets the same, so that DEL finds it when the container's namespace is gone, and GC those of its network. It has all
+ * of the 15 bytes that linux/if.h's IFNAMSIZ allows: Go's plugins, whose names have 12, never choose the same.
+ */
+export function hostVethName(network: string, { containerId, ifName }: Attachment): string {
+  return hostVethPrefix(network) + base32(`${containerId} ${ifName}`, 7)
+}
+
+/** Whether it is the name of the node's end of some attachment to the network. */
+export function isHostVethName(name: string, network: string): boolean {
+  return name.length === 15 && name.startsWith(hostVethPrefix(network))
+}
+
+/** Removes the attachment's veth pair by the container's end, or by the node's where the namespace is gone. */
+export function removeVeth(request: Request<NetworkConfig>, kernel: Kernel, container: Kernel | undefined): void {
+  if (container && deleteLink(container, request.ifName)) return
+  deleteLink(kernel, hostVethName(request.config.name, request))
+}
+
+/** False when there was none. */
 export function deleteLink(kernel: Kernel, name: string): boolean {
   try {
     kernel.links.delete(name)
