@@ -1,0 +1,51 @@
+/**
+ * The system calls that only what waits makes: Node only, by koffi. They answer as those of Sys do; see sys.ts.
+ *
+ * Memory that the kernel writes to by an address inside a structure must not move, so it is not JavaScript's own.
+ */
+import koffi from 'koffi'
+
+const libc = koffi.load(null)
+
+const c = {
+  epollCreate1: libc.func('int epoll_create1(int)'),
+  epollCtl: libc.func('int epoll_ctl(int, int, int, const uint8_t *)'),
+  epollWait: libc.func('int epoll_wait(int, uint8_t *, int, int)'),
+  eventfd: libc.func('int eventfd(uint32_t, int)'),
+  recvmmsg: libc.func('int recvmmsg(int, uint8_t *, uint32_t, int, uint8_t *)'),
+}
+
+/** Bytes outside of JavaScript's heap. They are kept for the life of the process. */
+export interface FixedMemory {
+  readonly address: bigint
+  readonly bytes: Uint8Array
+}
+
+export function fixedMemory(size: number): FixedMemory {
+  const address = koffi.address(koffi.alloc('uint8_t', size))
+  return { address, bytes: new Uint8Array(koffi.view(address, size)).fill(0) }
+}
+
+export const live = {
+  epollCreate: (flags: number): number => answer(c.epollCreate1(flags)),
+  epollControl: (epoll: number, operation: number, descriptor: number, event: Uint8Array): number =>
+    answer(c.epollCtl(epoll, operation, descriptor, event)),
+  eventfd: (flags: number): number => answer(c.eventfd(0, flags)),
+  /**
+   * Waits in a thread of Node's pool, without end, and calls back with how many of the events there are. `events` is the
+   * call's until then.
+   */
+  epollWait(epoll: number, events: FixedMemory, most: number, onEvents: (count: number) => void): void {
+    c.epollWait.async(epoll, events.address, most, -1, (error: unknown, count: number) => {
+      if (error) throw error
+      onEvents(count)
+    })
+  },
+  /** `messages`: struct mmsghdr, `most` of them. */
+  recvmmsg: (descriptor: number, messages: FixedMemory, most: number, flags: number): number =>
+    answer(c.recvmmsg(descriptor, messages.address, most, flags, null)),
+}
+
+function answer(result: number): number {
+  return result < 0 ? -koffi.errno() : result
+}
