@@ -4,7 +4,7 @@
  *   unit      computes only: no root, no kernel, in parallel
  *   root      asks the real kernel, each file in a network and mount namespace of its own
  *   interop   programs of others on our bridge: containerd, podman
- *   uml       what the development kernel lacks, in User-Mode Linux
+ *   uml       what the development kernel lacks, in User-Mode Linux, where it runs the project guest
  */
 import { defineConfig } from 'vitest/config'
 
@@ -14,7 +14,8 @@ const SECOND = 1000
 const rootFolders = ['contract', 'lab', 'linux', 'native', 'netconf', 'robustness', 'witness']
 const root = rootFolders.map((folder) => `test/${folder}/**/*.test.ts`)
 const interop = ['test/interop/**/*.test.ts']
-const uml = ['test/uml/**/*.test.ts']
+const uml = ['test/uml/*.test.ts']
+const guest = ['test/uml/guest/**/*.test.ts']
 
 const asRoot = {
   pool: 'forks' as const,
@@ -29,7 +30,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...root, ...interop, ...uml],
+          exclude: [...root, ...interop, ...uml, ...guest],
           testTimeout: 30 * SECOND,
         },
       },
@@ -41,6 +42,9 @@ export default defineConfig({
       },
       {
         test: { name: 'uml', include: uml, testTimeout: 900 * SECOND, hookTimeout: 900 * SECOND, ...asRoot },
+      },
+      {
+        test: { name: 'guest', include: guest, testTimeout: 300 * SECOND, hookTimeout: 300 * SECOND, ...asRoot },
       },
     ],
   },

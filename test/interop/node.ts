@@ -1,16 +1,10 @@
-/**
- * The node that a container runtime runs on, made of the test file's own namespaces (test/support/own-namespace.ts):
- *
- *   pods ── bridge ── node 198.51.100.1 ──veth── 198.51.100.2 outside
- *
- * Nobody outside has a route to the pods, so an answer to a pod proves the masquerade.
- */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+/** The node that a container runtime runs on, made of the test file's own namespaces: test/support/own-namespace.ts. */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-
-export const OUTSIDE = '198.51.100.2'
+import { run } from '../support/command.ts'
+import { makeOutside, UPLINK } from '../support/outside.ts'
 
 const cniBin = join(import.meta.dirname, '../../cni-bin')
 const POLL = 50
@@ -25,13 +19,7 @@ export function makeNode(): void {
   }
   run('mkdir', '-p', '/opt/cni/bin', '/etc/cni/net.d')
   run('mount', '--bind', cniBin, '/opt/cni/bin')
-
-  run('ip', 'netns', 'add', 'outside')
-  run('ip', 'link', 'add', 'uplink', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', 'outside')
-  run('ip', 'address', 'add', '198.51.100.1/24', 'dev', 'uplink')
-  run('ip', 'link', 'set', 'uplink', 'up')
-  run('ip', '-n', 'outside', 'address', 'add', `${OUTSIDE}/24`, 'dev', 'eth0')
-  run('ip', '-n', 'outside', 'link', 'set', 'eth0', 'up')
+  makeOutside()
 }
 
 export function writeJson(file: string, value: unknown): void {
@@ -39,16 +27,11 @@ export function writeJson(file: string, value: unknown): void {
   writeFileSync(file, JSON.stringify(value, null, 2))
 }
 
-/** The program's stdout. Throws with its stderr when it fails. */
-export function run(program: string, ...args: string[]): string {
-  return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-}
-
 /** Everything on the node that a pod's attachment could have left, of the network `name`: links, rules that mention `subnet`, files. */
 export function leftovers(name: string, subnet: string): string[] {
   const links = (JSON.parse(run('ip', '-j', 'link', 'show', 'type', 'veth')) as { readonly ifname: string }[])
     .map(({ ifname }) => ifname)
-    .filter((ifname) => ifname !== 'uplink')
+    .filter((ifname) => ifname !== UPLINK)
   const prefix = subnet.replace(/0\.0\/16$/, '')
   const address = new RegExp(`\\b${prefix.replaceAll('.', '\\.')}\\d+\\.\\d+\\b(?!/16)`)
   const rules = run('nft', 'list', 'ruleset')

@@ -8,9 +8,11 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { afterEach, beforeAll, test } from 'vitest'
+import { run } from '../support/command.ts'
+import { OUTSIDE } from '../support/outside.ts'
 import { debianPackage } from '../support/peers.ts'
 import { buildImage, IMAGE } from './image.ts'
-import { leftovers, makeNode, OUTSIDE, run, writeJson } from './node.ts'
+import { leftovers, makeNode, writeJson } from './node.ts'
 
 const NETWORK = 'overlab-podman'
 const SUBNET = '10.218.0.0/16'
