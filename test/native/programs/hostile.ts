@@ -98,7 +98,7 @@ const wrong: Readonly<Record<Kind, readonly unknown[]>> = {
   'struct statx': [...notBytes, new Uint8Array(255)],
   'bytes or number': [...notBytes.filter((value) => typeof value !== 'number'), -1, 1.5, 65536, 2 ** 32, Number.NaN],
   argv: [
-    ...notText,
+    ...notText.filter((value) => !Array.isArray(value)),
     'x',
     { length: 1, 0: 'x' },
     ['x', 1],

@@ -1,0 +1,83 @@
+/**
+ * Benchmarks, by group, each against those we are compared with. The table is Markdown: docs/benchmarks.md keeps one.
+ *
+ *   npm run bench -- cni [--json FILE] [--pairs N] [--runs N]
+ *
+ * It runs as root in network and mount namespaces of its own, and leaves nothing behind.
+ */
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { benchCni } from './cni.ts'
+import { formatTable, isMet, type Row } from './table.ts'
+
+export interface Options {
+  /** Pairs of runs, ours and theirs in turns. */
+  readonly pairs: number
+  /** How often all is repeated; of each row the median run counts. */
+  readonly runs: number
+  say(line: string): void
+}
+
+/** Each group answers its rows. */
+const groups: Readonly<Record<string, { readonly about: string; readonly run: (options: Options) => Promise<Row[]> }>> =
+  {
+    cni: { about: 'the plugins against the reference plugins 1.9.1', run: benchCni },
+  }
+
+const usage = `usage: npm run bench -- GROUP [--json FILE] [--pairs N] [--runs N]
+
+${Object.entries(groups)
+  .map(([name, { about }]) => `  ${name.padEnd(10)}${about}`)
+  .join('\n')}
+
+  --json FILE   also write the rows there
+  --pairs N     pairs of runs, ours and theirs in turns (default 60)
+  --runs N      how often; the median run counts (default 3)`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    help: { type: 'boolean', short: 'h', default: false },
+    json: { type: 'string' },
+    pairs: { type: 'string', default: '60' },
+    runs: { type: 'string', default: '3' },
+  },
+})
+const group = groups[positionals[0] ?? '']
+if (values.help || !group || positionals.length > 1) {
+  console.log(usage)
+  process.exit(values.help ? 0 : 2)
+}
+
+const APART = 'OVERLAB_BENCH_APART'
+if (!process.env[APART]) {
+  const again = [process.execPath, ...process.argv.slice(1)]
+  const { status, error } = spawnSync('unshare', ['--net', '--mount', ...again], {
+    stdio: 'inherit',
+    env: { ...process.env, [APART]: '1' },
+  })
+  if (error) throw error
+  process.exit(status ?? 1)
+}
+
+const options: Options = {
+  pairs: positive(values.pairs),
+  runs: positive(values.runs),
+  say: (line) => process.stderr.write(`${line}\n`),
+}
+const rows = await group.run(options)
+console.log(formatTable(rows))
+const missed = rows.filter((row) => !isMet(row))
+console.log(
+  `\n${options.runs} runs of ${options.pairs} pairs on ${cpus().length} cores; ${missed.length} targets missed`,
+)
+if (values.json) writeFileSync(values.json, `${JSON.stringify({ ...options, rows }, null, 2)}\n`)
+process.exitCode = missed.length > 0 ? 1 : 0
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value > 0) return value
+  throw new RangeError(`Cannot use "${text}" as a number of pairs or runs`)
+}
