@@ -6,8 +6,12 @@
  * goes, as the kernel itself reads ours.
  */
 import { sys } from '#sys'
+import { formatIp } from '../../address/ip.ts'
+import { IPV4_LENGTH } from '../../address/ipv4.ts'
+import { IPV6_LENGTH } from '../../address/ipv6.ts'
 import { DecodeError } from '../../wire/errors.ts'
-import { align, LITTLE_ENDIAN, NLA_TYPE_MASK } from './message.ts'
+import { LITTLE_ENDIAN } from '../byte-order.ts'
+import { align, NLA_TYPE_MASK } from './message.ts'
 
 const NLA_HEADER_SIZE = 4
 
@@ -87,6 +91,15 @@ export class Attributes {
     if (!value) return undefined
     const end = value.indexOf(0)
     return sys.decode(end < 0 ? value : value.subarray(0, end))
+  }
+
+  /** An IP address as text. DecodeError when it has neither 4 nor 16 bytes. */
+  ip(type: number): string | undefined {
+    const value = this.bytes(type)
+    if (value && value.length !== IPV4_LENGTH && value.length !== IPV6_LENGTH) {
+      throw new DecodeError('netlink attributes', 0, `attribute ${type} is no IP address: it has ${value.length} bytes`)
+    }
+    return value && formatIp(value)
   }
 
   nested(type: number): Attributes | undefined {

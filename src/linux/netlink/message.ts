@@ -24,6 +24,7 @@
  */
 import { sys } from '#sys'
 import { DecodeError } from '../../wire/errors.ts'
+import { LITTLE_ENDIAN } from '../byte-order.ts'
 
 export const NLMSG_HEADER_SIZE = 16
 export const NLMSG_ERROR = 2
@@ -44,9 +45,6 @@ export const NLM_F_APPEND = 0x800
 export const NLA_F_NESTED = 0x8000
 export const NLA_F_NET_BYTEORDER = 0x4000
 export const NLA_TYPE_MASK = 0x3fff
-
-/** Whether this machine keeps a number's lowest byte first. */
-export const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 /** Netlink pads to 4 bytes: NLMSG_ALIGN, NLA_ALIGN. */
 export const align = (length: number): number => (length + 3) & ~3
@@ -227,6 +225,15 @@ export class MessageWriter {
   /** An attribute that holds attributes, marked so. */
   nested(type: number, write: () => void): this {
     return this.attributeOf(type | NLA_F_NESTED, write)
+  }
+
+  /** A structure that begins with its own length, 2 bytes: struct rtnexthop. */
+  structure(write: () => void): this {
+    const start = this.#length
+    this.u16(0)
+    write()
+    this.#view.setUint16(start, this.#length - start, LITTLE_ENDIAN)
+    return this.#pad()
   }
 
   #header(type: number, length: number): this {

@@ -18,13 +18,13 @@
  */
 import { sys } from '#sys'
 import { KernelError } from '../../kernel/errors.ts'
+import { LITTLE_ENDIAN } from '../byte-order.ts'
 import { errnoName, succeed } from '../errno.ts'
 import { Attributes } from './attribute.ts'
 import {
   addFlags,
   align,
   decodeMessages,
-  LITTLE_ENDIAN,
   type NetlinkMessage,
   NLM_F_ACK,
   NLM_F_DUMP,

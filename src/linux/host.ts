@@ -1,0 +1,44 @@
+/** The real host, as cni/host.ts describes it: this process's environment, stdin, stdout, files, clocks and children. */
+import { sys } from '#sys'
+import { KernelError } from '../kernel/errors.ts'
+import { errnoName, succeed } from './errno.ts'
+import { files, readAll, writeAll } from './files.ts'
+
+const STDIN = 0
+const STDOUT = 1
+const STDERR = 2
+const CLOCK_REALTIME = 0
+const CLOCK_MONOTONIC = 1
+const NANOSECONDS_PER_MILLISECOND = 1_000_000n
+
+export const host = {
+  get environment(): Readonly<Record<string, string>> {
+    return sys.environment()
+  },
+  readStdin: (): Uint8Array => readAll(STDIN, 'pipe', 'read stdin'),
+  writeStdout: (text: string): void => writeAll(STDOUT, sys.encode(text), 'write to stdout'),
+  writeStderr: (text: string): void => writeAll(STDERR, sys.encode(text), 'write to stderr'),
+  exit: (status: number): never => sys.exit(status),
+  files,
+  now: (): number => Number(sys.clock(CLOCK_REALTIME) / NANOSECONDS_PER_MILLISECOND),
+  monotonic: (): number => Number(sys.clock(CLOCK_MONOTONIC) / NANOSECONDS_PER_MILLISECOND),
+  sleep: (milliseconds: number): void => sys.sleep(milliseconds),
+  random(length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    let rest = bytes
+    while (rest.length > 0) rest = rest.subarray(succeed(sys.getrandom(rest), 'get random bytes'))
+    return bytes
+  },
+  encode: (text: string): Uint8Array => sys.encode(text),
+  decode: (bytes: Uint8Array): string => sys.decode(bytes),
+  executable: (): string => sys.executable(),
+  run(
+    path: string,
+    argv: readonly string[],
+    options: { readonly environment: Readonly<Record<string, string>>; readonly stdin: Uint8Array },
+  ): { readonly status: number; readonly stdout: Uint8Array; readonly stderr: Uint8Array } {
+    const result = sys.run(path, argv, options.environment, options.stdin)
+    if (result.status < 0) throw new KernelError(errnoName(-result.status), `run "${path}"`)
+    return result
+  },
+}

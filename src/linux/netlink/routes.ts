@@ -1,0 +1,129 @@
+/** Asks the kernel for what route.ts encodes: one route at a time, or many with few system calls. */
+import type { Family } from '../../address/ip.ts'
+import { isErrno, KernelError } from '../../kernel/errors.ts'
+import type { Route, RouteFilter, Routes } from '../../kernel/route.ts'
+import { linkNames, requireLinkIndex } from './link-index.ts'
+import { addFlags, NLM_F_ACK } from './message.ts'
+import {
+  decodeRoute,
+  encodeListRoutes,
+  encodeLookup,
+  encodeRoute,
+  type LookupOptions,
+  type RouteOperation,
+} from './route.ts'
+import { MAX_BATCH, type NetlinkSocket } from './socket.ts'
+
+export class LinuxRoutes implements Routes {
+  readonly #socket: () => NetlinkSocket
+
+  constructor(socket: () => NetlinkSocket) {
+    this.#socket = socket
+  }
+
+  list(filter: RouteFilter = {}): Route[] {
+    const families: Family[] = filter.family ? [filter.family] : ['ipv4', 'ipv6']
+    return families.flatMap((family) => this.#list(family, filter))
+  }
+
+  lookup(destination: string, options: LookupOptions = {}): Route | undefined {
+    const call = `look up the route to "${destination}"`
+    const socket = this.#socket()
+    const message = encodeLookup(destination, options, (link) => requireLinkIndex(socket.descriptor, link, call))
+    try {
+      const nameOf = linkNames(socket.descriptor)
+      return socket.get(call, message, ({ payload }) => decodeRoute(payload, nameOf, 'clones'))
+    } catch (error) {
+      if (isErrno(error, 'ENETUNREACH')) return undefined
+      throw error
+    }
+  }
+
+  add(route: Route): void {
+    this.#change('add', route)
+  }
+
+  append(route: Route): void {
+    this.#change('append', route)
+  }
+
+  replace(route: Route): void {
+    this.#change('replace', route)
+  }
+
+  delete(route: Route): void {
+    this.#change('delete', route)
+  }
+
+  batch(
+    changes: readonly { readonly operation: RouteOperation; readonly route: Route }[],
+  ): { readonly index: number; readonly errno: string }[] {
+    const call = `make ${changes.length} changes to routes`
+    const socket = this.#socket()
+    const indexOf = linkIndexes(socket.descriptor, call)
+    const refusals: { index: number; errno: string }[] = []
+    for (let start = 0; start < changes.length; start += MAX_BATCH) {
+      const indexes: number[] = []
+      const messages: Uint8Array[] = []
+      for (let index = start; index < Math.min(start + MAX_BATCH, changes.length); index++) {
+        const { operation, route } = changes[index]!
+        try {
+          messages.push(encodeRoute(operation, route, indexOf))
+          indexes.push(index)
+        } catch (error) {
+          if (!(error instanceof KernelError)) throw error
+          refusals.push({ index, errno: error.errno }) // its link is not there
+        }
+      }
+      if (messages.length === 0) continue
+      addFlags(messages.at(-1)!, NLM_F_ACK)
+      for (const [i, { refusal }] of socket.exchange(call, messages).entries()) {
+        if (refusal) refusals.push({ index: indexes[i]!, errno: refusal.errno })
+      }
+    }
+    return refusals.sort((a, b) => a.index - b.index)
+  }
+
+  #list(family: Family, filter: RouteFilter): Route[] {
+    const call = `list ${family} routes`
+    const { table, link, protocol } = filter
+    const socket = this.#socket()
+    const index = link === undefined ? 0 : requireLinkIndex(socket.descriptor, link, call)
+    const nameOf = linkNames(socket.descriptor)
+    try {
+      return socket
+        .dump(call, encodeListRoutes(family, filter, index), ({ payload }) => decodeRoute(payload, nameOf))
+        .filter(
+          (route) =>
+            // A kernel without IPv6 answers with all the routes it has.
+            (family === 'ipv6') === route.destination.includes(':') &&
+            (table === undefined || route.table === table) &&
+            (protocol === undefined || route.protocol === protocol) &&
+            (link === undefined || route.link === link || route.nextHops?.some((hop) => hop.link === link)),
+        )
+    } catch (error) {
+      if (table !== undefined && isErrno(error, 'ENOENT')) return [] // no such table, so nothing in it
+      throw error
+    }
+  }
+
+  #change(operation: RouteOperation, route: Route): void {
+    const call = `${operation} route "${route.destination}"`
+    const socket = this.#socket()
+    const message = encodeRoute(operation, route, (link) => requireLinkIndex(socket.descriptor, link, call))
+    socket.request(call, message)
+  }
+}
+
+/** requireLinkIndex, asking once for each name. */
+function linkIndexes(descriptor: number, call: string): (name: string) => number {
+  const indexes = new Map<string, number>()
+  return (name) => {
+    let index = indexes.get(name)
+    if (index === undefined) {
+      index = requireLinkIndex(descriptor, name, call)
+      indexes.set(name, index)
+    }
+    return index
+  }
+}

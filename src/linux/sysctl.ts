@@ -1,0 +1,51 @@
+/**
+ * Settings below /proc/sys: sysctl(2), networking/ip-sysctl.rst.
+ *
+ * Those of `net/` belong to the network namespace of whoever opens the file; what is then read and written stays there.
+ */
+import { sys } from '#sys'
+import type { Sysctl } from '../kernel/kernel.ts'
+import { succeed } from './errno.ts'
+import { closing, readAll, writeAll } from './files.ts'
+import type { Namespace } from './netns.ts'
+
+const O_RDONLY = 0
+const O_WRONLY = 1
+const O_CLOEXEC = 0o2000000
+const ENOENT = 2
+
+export class LinuxSysctl implements Sysctl {
+  readonly #namespace: Namespace
+
+  constructor(namespace: Namespace) {
+    this.#namespace = namespace
+  }
+
+  get(key: string): string | undefined {
+    const call = `read sysctl "${key}"`
+    const file = this.#open(key, O_RDONLY)
+    if (file === -ENOENT) return undefined
+    const text = closing(succeed(file, call), () => sys.decode(readAll(file, 'file', call)))
+    return text.endsWith('\n') ? text.slice(0, -1) : text
+  }
+
+  set(key: string, value: string): void {
+    const call = `set sysctl "${key}" to "${value}"`
+    // One write: the kernel takes what each write brings for the whole value.
+    closing(succeed(this.#open(key, O_WRONLY), call), (file) => writeAll(file, sys.encode(value), call))
+  }
+
+  #open(key: string, flags: number): number {
+    const path = pathOf(key)
+    const open = () => sys.open(path, flags | O_CLOEXEC, 0)
+    return key.startsWith('net/') ? this.#namespace.inside(open) : open()
+  }
+}
+
+/** Keys come from configurations: none may lead out of /proc/sys. */
+function pathOf(key: string): string {
+  if (key.split('/').some((part) => part === '' || part === '.' || part === '..')) {
+    throw new RangeError(`Cannot use "${key}" as a sysctl: it is no path below /proc/sys`)
+  }
+  return `/proc/sys/${key}`
+}
