@@ -52,7 +52,7 @@ export const suites: readonly Suite[] = [
   conformance('conformance-node', ['--cases', 'open'], CASES.open, buildNodeScripts),
   vitest('interop', false, 10 * MINUTE),
   vitest('uml', false, 20 * MINUTE),
-  command('vagrant', false, ['vagrant', 'validate', '--ignore-provider']),
+  command('vagrant', false, ['sh', '-c', 'node scripts/vagrant/pack.mjs && vagrant validate --ignore-provider']),
   command('start', false, [process.execPath, 'scripts/start.ts']),
 ]
 
