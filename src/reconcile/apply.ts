@@ -12,7 +12,7 @@ import type { Route } from '../kernel/route.ts'
 import { nftOperations } from './nftables-operations.ts'
 import { observe } from './observe.ts'
 import { plan } from './reconcile.ts'
-import type { Desired, DesiredLink, Operation, Seen, SeenState, State, SubjectName } from './state.ts'
+import type { Desired, DesiredLink, Operation, Seen, SeenLink, SeenState, State, SubjectName } from './state.ts'
 import { hasPeers } from './subjects.ts'
 
 export type Undo = (step: () => void) => void
@@ -126,7 +126,7 @@ function carryOut(kernel: Kernel, operation: Operation, undo: Undo): void {
 const carriers: { readonly [S in Single]: Carrier<Desired[S], Seen[S]> } = {
   links: {
     add: addLink,
-    change: (kernel, desired) => kernel.links.set(desired.name, changeOf(desired)),
+    change: (kernel, desired, seen) => kernel.links.set(desired.name, onlyDifferent(changeOf(desired), seen)),
     remove: (kernel, { name }) => ignoring('ENODEV', () => kernel.links.delete(name)),
   },
   sysctls: {
@@ -194,6 +194,18 @@ function addLink(kernel: Kernel, desired: DesiredLink): void {
 /** What of a desired link is set: all that it says but what only tells one link from another. */
 function changeOf({ name, kind, birth, parent, vxlan, ...change }: DesiredLink): LinkChange {
   return change
+}
+
+/** Setting what is so already is not always without effect: a MAC that is set once no longer follows the ports'. */
+function onlyDifferent(change: LinkChange, seen: SeenLink): LinkChange {
+  const now = seen as unknown as Record<string, unknown>
+  return Object.fromEntries(
+    Object.entries(change).filter(([field, value]) =>
+      typeof value === 'object' && value !== null
+        ? Object.entries(value).some(([part, of]) => (now[field] as Record<string, unknown> | undefined)?.[part] !== of)
+        : (value ?? undefined) !== now[field],
+    ),
+  )
 }
 
 function withoutNothing(fields: Record<string, unknown>): Record<string, unknown> {

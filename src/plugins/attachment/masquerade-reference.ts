@@ -6,19 +6,18 @@
  *   table ip nat, ip6 nat                 POSTROUTING and a chain CNI-… per container: masquerade-iptables.ts
  *   table inet cni_plugins_masquerade     chain masq_checks, a rule per address, known by its comment
  */
-import { type Family, familyOf } from '../../address/ip.ts'
-import { parsePrefix } from '../../address/prefix.ts'
+import type { Family } from '../../address/ip.ts'
 import type { Host } from '../../cni/host.ts'
 import { sha512 } from '../../cni/sha512.ts'
 import { ignoring } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { NftOperation, NftRule } from '../../kernel/nftables.ts'
 import type { Masqueraded } from './masquerade.ts'
-import { findProgram, iptablesFamilies, isLegacy, referenceComment, run } from './masquerade-iptables.ts'
+import { findProgram, iptablesFamilies, isLegacy, run } from './masquerade-iptables.ts'
 
 const SET_CHAIN = { family: 'inet', table: 'cni_plugins_masquerade', name: 'masq_checks' } as const
 
-/** `name: "blue" id: "4f2a…"`: referenceComment. */
+/** As masquerade-iptables.ts writes it. */
 const COMMENT = /^name: "([^"]*)" id: "([^"]*)"$/
 
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6']

@@ -1,0 +1,292 @@
+/**
+ * bridge: joins a container to a Linux bridge on the node by a veth pair.
+ * Behaves as https://www.cni.dev/plugins/current/main/bridge/
+ *
+ *   container  eth0 ──veth──> vethXXXXXXXXXXX ──port──> cni0  node
+ *
+ * bridge/config.ts reads the options, bridge/plan.ts says what they promise, attachment/ has what other plugins promise
+ * too. Here is when it is done: first what can fail for reasons of the configuration, then what the container alone has,
+ * which a failure takes back, then what it shares, which stays.
+ */
+import { formatMac, isMulticastMac, parseMac } from '../address/mac.ts'
+import { parseArgs } from '../cni/args.ts'
+import {
+  deleteLink,
+  getContainer,
+  hostVethName,
+  interfaceOf,
+  isHostVethName,
+  openContainer,
+  removeVeth,
+  requestedMac,
+} from '../cni/container.ts'
+import { CniCode, CniError } from '../cni/errors.ts'
+import type { Host } from '../cni/host.ts'
+import type { CniInterface, CniResult, Plugin, Request } from '../cni/plugin.ts'
+import { teardown, type Undo, withRollback } from '../cni/rollback.ts'
+import { isErrno } from '../kernel/errors.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { Link } from '../kernel/link.ts'
+import { reconcile } from '../reconcile/apply.ts'
+import { addressState, awaitAddresses, routeState } from './attachment/addressing.ts'
+import { addMasquerade, parseBackend, removeMasquerade, removeStaleMasquerade } from './attachment/masquerade.ts'
+import { removeSpoofCheck, removeSpoofChecks, spoofCheckState } from './attachment/spoof-check.ts'
+import { checkBridge } from './bridge/check.ts'
+import { type BridgeConfig, parseBridgeConfig, requireUsable } from './bridge/config.ts'
+import {
+  addressesInTheWay,
+  bridgeState,
+  completeResult,
+  gatewayLinkOf,
+  gatewayState,
+  gatewaysOf,
+  hostEndState,
+  vlanState,
+} from './bridge/plan.ts'
+
+/** Index of the container's end in the result: behind the bridge and the host's end. */
+const CONTAINER = 2
+
+/** Milliseconds between looks at the port, as long in all as the reference waits. */
+const PORT_PAUSES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1000]
+
+/** Where GC gathers stale links, to delete all of them at the cost of one. */
+const STALE_GROUP = 0x6f_76_6c_67
+
+type BridgeRequest = Request<BridgeConfig>
+
+export const bridge: Plugin<BridgeConfig> = {
+  name: 'bridge',
+
+  parseConfig: parseBridgeConfig,
+
+  add(request, { kernel, host, ipam }) {
+    const { config } = request
+    requireUsable(config)
+    const backend = parseBackend(config.ipMasqBackend)
+    const mac = requestedMac(parseArgs(request.args, ['MAC']), config.json) ?? randomMac(host)
+    return withRollback((undo) => {
+      const container = openContainer(request, kernel)
+      const before = requireBridgeOrNothing(kernel, config.bridge)
+      const hostEnd = addPair(request, kernel, container, mac, undo)
+
+      let result = emptyPromise
+      if (config.ipamType !== undefined) {
+        undo(() => ipam.del()) // also when its ADD fails: CNI specification, section 4
+        result = completeResult(config, ipam.add(), CONTAINER)
+        if (result.ips.length === 0) {
+          throw new CniError(CniCode.delegateFailed, `Cannot set up layer 3: "${config.ipamType}" gave no IP address`)
+        }
+      }
+      const gateways = gatewaysOf(config, result.ips)
+
+      const gatewayLinks = setUpNode(config, kernel, host, before, hostEnd, gateways)
+      if (config.macspoofchk) {
+        undo(() => removeSpoofCheck(kernel.nftables, request))
+        reconcile(kernel, spoofCheckState(hostEnd.name, mac, request, host))
+      }
+      setUpContainer(request, container, host, result)
+      if (config.ipMasq && config.ipamType !== undefined) {
+        addMasquerade(kernel, host, masqueraded(request, result), backend, undo)
+      }
+
+      if (!config.disableContainerInterface) awaitPort(kernel, host, hostEnd.name)
+      const interfaces = [
+        interfaceOf(kernel.links.get(config.bridge)!), // its MAC and MTU may follow those of its ports
+        interfaceOf(hostEnd),
+        { name: request.ifName, mac, mtu: hostEnd.mtu, sandbox: request.netns },
+        ...gatewayLinks,
+      ]
+      return { ...result, interfaces }
+    })
+  },
+
+  check(request, surroundings) {
+    parseArgs(request.args, ['MAC'])
+    checkBridge(request, surroundings)
+  },
+
+  del(request, { kernel, host, ipam }) {
+    const { config } = request
+    parseArgs(request.args, ['MAC'])
+    const whose = masqueraded(request, config.prevResult ?? emptyPromise)
+    teardown(
+      () => removeVeth(request, kernel, getContainer(request, kernel)),
+      () => config.ipamType !== undefined && ipam.del(),
+      () => config.macspoofchk && removeSpoofCheck(kernel.nftables, request),
+      () => config.ipMasq && config.ipamType !== undefined && removeMasquerade(kernel, host, whose),
+    )
+  },
+
+  gc({ config, validAttachments }, { kernel, host, ipam }) {
+    const valid = new Set(validAttachments.map((attachment) => hostVethName(config.name, attachment)))
+    const isStale = (name: string) => isHostVethName(name, config.name) && !valid.has(name)
+    teardown(
+      () => removeStaleLinks(kernel, isStale),
+      () => config.ipamType !== undefined && ipam.gc(),
+      () => config.macspoofchk && removeSpoofChecks(kernel.nftables, isStale, host),
+      () => config.ipMasq && removeStaleMasquerade(kernel, host, config.name, validAttachments),
+    )
+  },
+
+  status({ config }, { kernel, ipam }) {
+    const link = kernel.links.get(config.bridge)
+    if (link && link.kind !== 'bridge') {
+      throw new CniError(CniCode.notAvailable, noBridge(link).message)
+    }
+    if (config.ipamType !== undefined) ipam.status()
+  },
+}
+
+const emptyPromise: CniResult = { interfaces: [], ips: [], routes: [], dns: {} }
+
+/** The bridge where it is there already. CniError when something else has its name. */
+function requireBridgeOrNothing(kernel: Kernel, name: string): Link | undefined {
+  const link = kernel.links.get(name)
+  if (link && link.kind !== 'bridge') throw noBridge(link)
+  return link
+}
+
+function noBridge({ name, kind = 'hardware' }: Link): CniError {
+  return new CniError(
+    CniCode.conflict,
+    `Cannot use "${name}" as a bridge: there is a link of that name and it is a ${kind} one. Give "bridge" another name`,
+  )
+}
+
+/** Makes the veth pair, the container's end in its namespace; answers the host's end. */
+function addPair(
+  { config, ifName, netns, ...attachment }: BridgeRequest,
+  kernel: Kernel,
+  container: Kernel,
+  mac: string,
+  undo: Undo,
+): Link {
+  const name = hostVethName(config.name, { ...attachment, ifName })
+  const mtu = config.mtu === 0 ? {} : { mtu: config.mtu }
+  try {
+    const link = kernel.links.add({
+      kind: 'veth',
+      name,
+      up: true,
+      txQueueLength: 0,
+      ...mtu,
+      peer: { name: ifName, namespace: container, mac, ...mtu },
+    })
+    undo(() => deleteLink(kernel, name))
+    return link
+  } catch (cause) {
+    if (!isErrno(cause, 'EEXIST')) throw cause
+    const where = container.links.get(ifName) ? `"${ifName}" in ${netns}` : `"${name}" on the node`
+    throw new CniError(CniCode.conflict, `Cannot add ${where}: there is a link of that name. Call DEL first`, { cause })
+  }
+}
+
+/** What the container shares with others: the bridge, its addresses, forwarding. And its own port of it. */
+function setUpNode(
+  config: BridgeConfig,
+  kernel: Kernel,
+  host: Host,
+  before: Link | undefined,
+  hostEnd: Link,
+  gateways: readonly string[],
+): CniInterface[] {
+  const pinned = gateways.length > 0 && config.vlan === 0
+  const state = bridgeState(config, gateways, pinned ? randomMac(host) : undefined)
+  reconcile(kernel, state, undefined, before && { links: [{ ...before, master: undefined }] })
+  addPort(config, kernel, hostEnd)
+
+  if (gateways.length === 0) return []
+  const link = gatewayLinkOf(config)
+  const vlanGateway = config.vlan === 0 ? undefined : ensureVlanGateway(config, kernel, link)
+  const there = kernel.addresses.list(link)
+  for (const prefix of addressesInTheWay(config, there, gateways)) kernel.addresses.delete({ link, prefix })
+  const added = reconcile(kernel, gatewayState(config, gateways), undefined, { addresses: there })
+  // A bridge takes the lowest MAC of its ports until it is given one: then it would change as containers come and go.
+  const owner = vlanGateway ?? before
+  if (added.length > 0 && owner && owner.macOrigin !== 'set')
+    kernel.links.set(link, { mac: usableMac(owner.mac, host) })
+  return vlanGateway ? [interfaceOf(kernel.links.get(link)!)] : []
+}
+
+/** The port has just been made: of what it may have, nothing is asked for. */
+function addPort(config: BridgeConfig, kernel: Kernel, port: Link): void {
+  reconcile(kernel, hostEndState(config, port.name), undefined, {
+    links: [{ ...port, master: undefined, port: freshPort }],
+    sysctls: [],
+    linkStates: [{ link: port.name, up: true }],
+  })
+  reconcile(kernel, vlanState(config, port.name))
+}
+
+/** How the kernel makes a port: net/bridge/br_if.c, new_nbp(). */
+const freshPort = {
+  state: 'disabled',
+  hairpin: false,
+  isolated: false,
+  learning: true,
+  flood: true,
+  neighbourSuppression: false,
+} as const
+
+/** With a VLAN, the gateway is a veth pair on the node: one end has the address, the other is a port in the VLAN. */
+function ensureVlanGateway(config: BridgeConfig, kernel: Kernel, name: string): Link {
+  const there = kernel.links.get(name)
+  if (there) return there
+  const { mtu } = kernel.links.get(config.bridge)!
+  const peer = hostVethName(config.name, { containerId: name, ifName: '' })
+  const port = kernel.links.add({ kind: 'veth', name: peer, up: true, mtu, txQueueLength: 0, peer: { name, mtu } })
+  addPort({ ...config, hairpinMode: false, portIsolation: false, mtu: 0, trunk: [] }, kernel, port)
+  kernel.links.set(name, { up: true })
+  return kernel.links.get(name)!
+}
+
+function setUpContainer({ config, ifName }: BridgeRequest, container: Kernel, host: Host, result: CniResult): void {
+  if (config.ipamType === undefined) {
+    if (!config.disableContainerInterface) container.links.set(ifName, { up: true })
+    return
+  }
+  const nothingYet = { sysctls: [], addresses: [], linkStates: [{ link: ifName, up: false }], routes: [] }
+  reconcile(container, addressState(ifName, result, config.enabledad), undefined, nothingYet)
+  awaitAddresses(container, ifName, result, host)
+  reconcile(container, routeState(ifName, result), undefined, nothingYet)
+}
+
+/** A port forwards when the kernel has seen that both ends are up, a moment after the last of them was. */
+function awaitPort(kernel: Kernel, host: Host, name: string): void {
+  for (const pause of PORT_PAUSES) {
+    if (kernel.links.get(name)?.operState === 'up') return
+    host.sleep(pause)
+  }
+  const state = kernel.links.get(name)?.operState ?? 'missing'
+  if (state !== 'up') throw new CniError(CniCode.failed, `Cannot use bridge port "${name}": it is ${state}, not up`)
+}
+
+function masqueraded({ config, containerId, ifName }: BridgeRequest, { ips }: CniResult) {
+  return { network: config.name, containerId, ifName, addresses: ips.map(({ address }) => address) }
+}
+
+function removeStaleLinks(kernel: Kernel, isStale: (name: string) => boolean): void {
+  const stale = kernel.links.list().filter(({ name, kind }) => kind === 'veth' && isStale(name))
+  if (stale.length === 0) return
+  for (const { name } of stale) {
+    try {
+      kernel.links.set(name, { group: STALE_GROUP })
+    } catch (error) {
+      if (!isErrno(error, 'ENODEV')) throw error // its container's DEL came first
+    }
+  }
+  kernel.links.deleteGroup(STALE_GROUP)
+}
+
+/** A bridge that has lost its last port has the MAC 00:00:00:00:00:00, which cannot be set. */
+function usableMac(mac: string, host: Host): string {
+  return mac === '00:00:00:00:00:00' || isMulticastMac(parseMac(mac)) ? randomMac(host) : mac
+}
+
+/** Locally administered and of one host: IEEE 802, the two lowest bits of the first byte. */
+function randomMac(host: Host): string {
+  const bytes = host.random(6)
+  bytes[0] = (bytes[0]! & 0xfc) | 2
+  return formatMac(bytes)
+}

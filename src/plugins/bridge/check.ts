@@ -1,0 +1,122 @@
+/** CHECK: whether everything that ADD promised is still there. */
+import { hostVethName, openContainer } from '../../cni/container.ts'
+import { CniCode, CniError, invalid } from '../../cni/errors.ts'
+import type { CniResult, Request, Surroundings } from '../../cni/plugin.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import { compare } from '../../reconcile/compare.ts'
+import { observe } from '../../reconcile/observe.ts'
+import { joinStates, type State } from '../../reconcile/state.ts'
+import { addressState, routeState } from '../attachment/addressing.ts'
+import { checkMasquerade, parseBackend } from '../attachment/masquerade.ts'
+import { spoofCheckState } from '../attachment/spoof-check.ts'
+import type { BridgeConfig } from './config.ts'
+import { bridgeState, gatewayState, gatewaysOf, hostEndState, vlanState } from './plan.ts'
+
+type BridgeRequest = Request<BridgeConfig>
+
+/** CniError with the first difference; its details have the others. */
+export function checkBridge(request: BridgeRequest, { kernel, host, ipam }: Surroundings): void {
+  const { config } = request
+  const container = openContainer(request, kernel)
+  const promised = promisedTo(request)
+  if (config.ipamType !== undefined) ipam.check()
+
+  const hostEnd = hostEndOf(request, promised, kernel, container)
+  const mac = promised.own.mac ?? container.links.get(request.ifName)?.mac ?? ''
+  const node = joinStates(
+    nodeState(request, promised, hostEnd, kernel, container),
+    config.macspoofchk && mac !== '' ? spoofCheckState(hostEnd, mac, request, host) : {},
+  )
+  const differences = [
+    ...differencesIn(container, containerState(request, promised, hostEnd, kernel)),
+    ...differencesIn(kernel, node),
+  ]
+  if (config.ipMasq && config.ipamType !== undefined) {
+    const addresses = promised.result.ips.map(({ address }) => address)
+    const whose = { network: config.name, containerId: request.containerId, ifName: request.ifName, addresses }
+    differences.push(...checkMasquerade(kernel, host, whose, parseBackend(config.ipMasqBackend)))
+  }
+  const [first, ...others] = differences
+  if (first === undefined) return
+  throw new CniError(
+    CniCode.notAsPromised,
+    `Cannot find all that ADD set up: ${first}`,
+    others.length > 0 ? { details: others.join('\n') } : {},
+  )
+}
+
+interface Promise {
+  /** Addresses are those of the container's interface; later plugins may have added some of others. */
+  readonly result: CniResult
+  /** The container's interface. */
+  readonly own: CniResult['interfaces'][number]
+}
+
+function promisedTo({ config, ifName, netns }: BridgeRequest): Promise {
+  const result = config.prevResult
+  if (!result) throw invalid('Cannot check without "prevResult": give the result of ADD')
+  const index = result.interfaces.findIndex(({ name, sandbox }) => name === ifName && sandbox === netns)
+  const own = result.interfaces[index]
+  if (!own) throw invalid(`Cannot check "${ifName}" in ${netns}: "prevResult" has no such interface`)
+  const ips = result.ips.filter((ip) => ip.interface === undefined || ip.interface === index)
+  return { result: { ...result, ips }, own }
+}
+
+/** The name of the host's end: ours, or the one of prevResult that is the pair's, where the reference chose it. */
+function hostEndOf(request: BridgeRequest, { result }: Promise, kernel: Kernel, container: Kernel): string {
+  const { config, ifName } = request
+  const ours = hostVethName(config.name, request)
+  const candidates = result.interfaces.filter(({ sandbox, name }) => !sandbox && name !== config.bridge)
+  if (candidates.length === 0 || candidates.some(({ name }) => name === ours)) return ours
+  const peer = container.links.get(ifName)?.parent
+  const found = candidates.find(({ name }) => kernel.links.get(name)?.index === peer)
+  return (found ?? candidates[0]!).name
+}
+
+function nodeState(
+  { config, ifName }: BridgeRequest,
+  { result }: Promise,
+  hostEnd: string,
+  kernel: Kernel,
+  container: Kernel,
+): State {
+  const gateways = gatewaysOf(config, result.ips)
+  const bridge = bridgeState(config, gateways)
+  const port = hostEndState(config, hostEnd)
+  const bridgeLink = kernel.links.get(config.bridge)
+  const promised = result.interfaces.find(({ name, sandbox }) => name === config.bridge && !sandbox)
+  // A bridge that nobody gave a MAC takes on those of its ports.
+  const mac = bridgeLink?.macOrigin === 'set' ? promised?.mac : undefined
+  const parent = container.links.get(ifName)?.index
+  return joinStates(
+    { ...bridge, links: bridge.links!.map((link) => ({ ...link, ...(mac !== undefined && { mac }) })) },
+    { ...port, links: port.links!.map((link) => ({ ...link, ...(parent !== undefined && { parent }) })) },
+    vlanState(config, hostEnd),
+    gatewayState(config, gateways),
+  )
+}
+
+function containerState({ config, ifName }: BridgeRequest, promise: Promise, hostEnd: string, kernel: Kernel): State {
+  const { mac, mtu } = promise.own
+  const parent = kernel.links.get(hostEnd)?.index
+  const link: State = {
+    links: [
+      {
+        name: ifName,
+        kind: 'veth',
+        ...(mac !== undefined && { mac }),
+        ...(mtu !== undefined && { mtu }),
+        ...(parent !== undefined && { parent }),
+      },
+    ],
+  }
+  if (config.ipamType === undefined) {
+    const up: State = { linkStates: [{ link: ifName, up: true }] }
+    return config.disableContainerInterface ? link : joinStates(link, up)
+  }
+  return joinStates(link, addressState(ifName, promise.result, config.enabledad), routeState(ifName, promise.result))
+}
+
+function differencesIn(kernel: Kernel, state: State): string[] {
+  return compare(state, observe(kernel, state))
+}
