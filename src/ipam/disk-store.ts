@@ -148,7 +148,7 @@ class DiskReservations implements Reservations {
   }
 
   takenRuns(family: Family): readonly Run[] {
-    const ips = this.#addressNames().map((name) => readIp(name)!)
+    const ips = this.#names().flatMap((name) => readIp(name) ?? [])
     const runs = (['ipv4', 'ipv6'] as const).flatMap((each) =>
       runsOf(ips.filter((ip) => familyOf(ip) === each).map(ipToBigInt)).map((run) => ({ ...run, family: each })),
     )
