@@ -18,11 +18,7 @@ import type { CniResult, Ipam, Plugin, Surroundings } from './plugin.ts'
 import { asToldIn, emptyResult, parseResult } from './result.ts'
 
 /** `plugins` are those that this executable can be; `surroundings` is what they get. */
-export function ipamOf(
-  invocation: Invocation,
-  plugins: readonly Plugin<never>[],
-  surroundings: () => Surroundings,
-): Ipam {
+export function ipamOf(invocation: Invocation, plugins: readonly Plugin[], surroundings: () => Surroundings): Ipam {
   const call = (verb: Verb) => delegate({ ...invocation, verb }, plugins, surroundings())
   return {
     add: () => call('ADD') ?? emptyResult,
@@ -35,7 +31,7 @@ export function ipamOf(
 
 function delegate(
   invocation: Invocation,
-  plugins: readonly Plugin<never>[],
+  plugins: readonly Plugin[],
   surroundings: Surroundings,
 ): CniResult | undefined {
   const { host } = surroundings

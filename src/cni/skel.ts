@@ -30,18 +30,13 @@ const OWN_NETNS = '/proc/self/ns/net'
 
 export interface PluginOptions {
   /** Other plugins that this executable can be: they are called, not executed, when delegated to. */
-  readonly delegates?: readonly Plugin<never>[]
+  readonly delegates?: readonly Plugin[]
   /** Release of overlab. */
   readonly release?: string
 }
 
 /** Does what the environment says, and ends the process. A plugin that asks no kernel, as IPAM plugins do, needs none. */
-export function runPlugin<C>(
-  plugin: Plugin<C>,
-  kernel: Kernel | undefined,
-  host: Host,
-  options: PluginOptions = {},
-): void {
+export function runPlugin(plugin: Plugin, kernel: Kernel | undefined, host: Host, options: PluginOptions = {}): void {
   let cniVersion: string = newestVersion
   let output = ''
   let status = 0
@@ -139,7 +134,7 @@ function surroundingsOf(
 }
 
 /** What goes to stdout: ADD's result; nothing from the other verbs. */
-function carryOut<C>(plugin: Plugin<C>, invocation: Invocation, surroundings: Surroundings): string {
+function carryOut(plugin: Plugin, invocation: Invocation, surroundings: Surroundings): string {
   const result = perform(plugin, invocation, surroundings)
   if (!result) return ''
   return withRollback((undo) => {

@@ -1,0 +1,7 @@
+/** `loopback`. */
+import { runPlugin } from '../src/cni/skel.ts'
+import { host } from '../src/linux/host.ts'
+import { linux } from '../src/linux/linux.ts'
+import { loopback } from '../src/plugins/loopback.ts'
+
+runPlugin(loopback, linux, host)
