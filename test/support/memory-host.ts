@@ -6,12 +6,12 @@ import type { FileStatus, Host, ProgramResult } from '../../src/cni/host.ts'
 import { KernelError } from '../../src/kernel/errors.ts'
 
 /** What a program does, given its environment and stdin. */
-export type Program = (environment: Readonly<Record<string, string>>, stdin: string) => Partial<Answer>
+export type Program = (environment: Readonly<Record<string, string>>, stdin: string) => Answer
 
 interface Answer {
-  readonly status: number
-  readonly stdout: string
-  readonly stderr: string
+  readonly status?: number | undefined
+  readonly stdout?: string
+  readonly stderr?: string
 }
 
 export interface MemoryHostOptions {
