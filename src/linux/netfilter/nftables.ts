@@ -58,9 +58,8 @@ interface Filter {
 
 export class LinuxNftables implements Nftables {
   readonly #openSocket: () => NetlinkSocket
-  #opened: NetlinkSocket | undefined
 
-  /** `openSocket` opens a NETLINK_NETFILTER socket, which stays the caller's to close. It is called once, when first needed. */
+  /** `openSocket` gives a NETLINK_NETFILTER socket, the same again as long as it is open; it stays the caller's to close. */
   constructor(openSocket: () => NetlinkSocket) {
     this.#openSocket = openSocket
   }
@@ -70,7 +69,7 @@ export class LinuxNftables implements Nftables {
     const steps = operations.flatMap((operation, id) =>
       encodeOperation(operation, id, this.#keepsRanges(operation, operations)),
     )
-    commitBatch(this.#socket, steps)
+    commitBatch(this.#openSocket(), steps)
   }
 
   list(filter: Filter = {}): NftRuleset {
@@ -91,7 +90,7 @@ export class LinuxNftables implements Nftables {
     const query = nftMessage(NFT_MSG_GETRULE, 0, family)
     encodeRuleName(query, { table, chain: name })
     const call = `list rules of chain "${name}" of table ${family} "${table}"`
-    const rules = this.#socket.dump(call, query.finish(), ({ payload }) =>
+    const rules = this.#openSocket().dump(call, query.finish(), ({ payload }) =>
       decodeRule(decodeFamily(payload), new Attributes(payload, NFGENMSG_SIZE)),
     )
     // A kernel that cannot leave out other chains lists them all: before Linux 3.19.
@@ -110,17 +109,12 @@ export class LinuxNftables implements Nftables {
     const call = `get an element of set "${set.name}" of table ${set.family} "${set.table}"`
     const message = nftMessage(NFT_MSG_GETSETELEM, NLM_F_ACK, set.family)
     encodeElements(message, set, [{ key }, { key, intervalEnd: true }])
-    const [answer] = this.#socket.exchange(call, [message.finish()])
+    const [answer] = this.#openSocket().exchange(call, [message.finish()])
     const { replies, refusal } = answer!
     const [start, end] = replies.flatMap(({ payload }) => decodeElements(new Attributes(payload, NFGENMSG_SIZE)))
     if (start) return joinRanges(end?.intervalEnd ? [start, end] : [start])[0]
     if (refusal && refusal.errno !== 'ENOENT') throw refused(call, refusal)
     return undefined
-  }
-
-  get #socket(): NetlinkSocket {
-    this.#opened ??= this.#openSocket()
-    return this.#opened
   }
 
   #listOnce(call: string, filter: Filter, generations: Set<number>): NftRuleset {
@@ -133,7 +127,7 @@ export class LinuxNftables implements Nftables {
       tableOf: (thing: T) => string,
       message = nftMessage(type, 0, family),
     ) =>
-      this.#socket.dump(call, message.finish(), ({ payload }: NetlinkMessage) => {
+      this.#openSocket().dump(call, message.finish(), ({ payload }: NetlinkMessage) => {
         const thing = decode(decodeFamily(payload), new Attributes(payload, NFGENMSG_SIZE))
         generations.add(decodeGeneration(payload))
         return table === undefined || table === tableOf(thing) ? thing : undefined
@@ -156,7 +150,7 @@ export class LinuxNftables implements Nftables {
   #elements(call: string, set: SetName): NftElement[] {
     const message = nftMessage(NFT_MSG_GETSETELEM, 0, set.family)
     encodeElements(message, set, [])
-    const parts = this.#socket.dump(call, message.finish(), ({ payload }) =>
+    const parts = this.#openSocket().dump(call, message.finish(), ({ payload }) =>
       decodeElements(new Attributes(payload, NFGENMSG_SIZE)),
     )
     return joinRanges(parts.flat())
@@ -179,7 +173,7 @@ export class LinuxNftables implements Nftables {
     const message = nftMessage(NFT_MSG_GETSET, 0, name.family)
     encodeSetName(message, name)
     try {
-      return this.#socket.get(`get set "${name.name}"`, message.finish(), ({ payload }) =>
+      return this.#openSocket().get(`get set "${name.name}"`, message.finish(), ({ payload }) =>
         decodeSet(decodeFamily(payload), new Attributes(payload, NFGENMSG_SIZE)),
       )
     } catch (error) {

@@ -1,0 +1,52 @@
+/**
+ * The kernel interface with what waits: captures, notifications, TUN devices, ping. Node only; a plugin takes linux.ts.
+ *
+ *   live ──┬── packets     packet.ts    AF_PACKET
+ *          ├── tuns        tun.ts       /dev/net/tun
+ *          ├── watch       watch.ts     multicast groups of netlink      change.ts  their messages
+ *          └── ping        ping.ts      raw ICMP sockets
+ *                └── all wait in reactor.ts; datagrams.ts receives; sys.live.ts calls
+ *
+ * What a subscription has opened is its own: it lives on when the handle that made it is closed.
+ */
+import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription } from '../kernel/live.ts'
+import { LinuxKernel } from './linux.ts'
+import { Namespace } from './netns.ts'
+import { LinuxPackets } from './packet.ts'
+import { ping } from './ping.ts'
+import { LinuxTuns } from './tun.ts'
+import { watch } from './watch.ts'
+
+class LinuxLiveKernel extends LinuxKernel implements LiveKernel {
+  readonly packets: LinuxPackets
+  readonly tuns: LinuxTuns
+
+  constructor(namespace: Namespace) {
+    super(namespace)
+    this.packets = new LinuxPackets(namespace)
+    this.tuns = new LinuxTuns(namespace)
+  }
+
+  ping(destination: string, request?: EchoRequest): Promise<EchoAnswer> {
+    return ping(this.namespace, destination, request)
+  }
+
+  watch(subjects: readonly Change['subject'][], onChange: (change: Change | 'lost') => void): Subscription {
+    return watch(this.namespace, subjects, onChange)
+  }
+
+  override enter(namespacePath: string): LinuxLiveKernel | undefined {
+    const namespace = Namespace.open(namespacePath)
+    return namespace && new LinuxLiveKernel(namespace)
+  }
+
+  override close(): void {
+    this.packets.close()
+    super.close()
+  }
+}
+
+/** The caller's own network namespace. */
+export function liveLinux(): LiveKernel {
+  return new LinuxLiveKernel(new Namespace('/proc/self/ns/net'))
+}

@@ -1,0 +1,124 @@
+/**
+ * What changes in a namespace, by whomever: notifications of rtnetlink(7) and nfnetlink.
+ *
+ * The kernel tells a link's index, the interface its name. So names are learnt when the watch begins and from every message
+ * about a link, and an address or route that goes because its link goes can still name it. Who listens too slowly is told
+ * that something was lost (ENOBUFS), and must look for himself.
+ */
+import { sys } from '#sys'
+import type { Change, Subscription } from '../kernel/live.ts'
+import { LITTLE_ENDIAN } from './byte-order.ts'
+import {
+  decodeLinkName,
+  decodeNftablesChange,
+  decodeRouteChange,
+  type LinkNames,
+  NFTABLES_GROUP,
+  ROUTE_GROUPS,
+} from './change.ts'
+import { receiveDatagrams } from './datagrams.ts'
+import { succeed } from './errno.ts'
+import { decodeMessages, MessageWriter, type NetlinkMessage } from './netlink/message.ts'
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, openNetlink } from './netlink/socket.ts'
+import type { Namespace } from './netns.ts'
+import { reactor } from './reactor.ts'
+
+type Subject = Change['subject']
+type OnChange = (change: Change | 'lost') => void
+
+const CALL = 'watch for changes'
+const AF_NETLINK = 16
+const SOCKADDR_NL_SIZE = 12
+const SOL_SOCKET = 1
+const SO_RCVBUFFORCE = 33
+/** Bytes that wait for us while we are busy. */
+const RECEIVE_BUFFER = 8 << 20
+const RTM_GETLINK = 18
+const IFINFOMSG_SIZE = 16
+const ENOBUFS = 105
+
+export function watch(namespace: Namespace, subjects: readonly Subject[], onChange: OnChange): Subscription {
+  const closers: (() => void)[] = []
+  const close = () => {
+    for (const closer of closers.splice(0)) closer()
+  }
+  try {
+    const groups = subjects.reduce((bits, subject) => bits | (subject === 'nftables' ? 0 : ROUTE_GROUPS[subject]), 0)
+    if (groups !== 0) {
+      const names: LinkNames = new Map()
+      const decode = (message: NetlinkMessage) => decodeRouteChange(message, names)
+      // Links always: that is where names come from.
+      closers.push(listen(namespace, NETLINK_ROUTE, groups | ROUTE_GROUPS.link, decode, wanted(subjects, onChange)))
+      learnNames(namespace, names)
+    }
+    if (subjects.includes('nftables')) {
+      closers.push(listen(namespace, NETLINK_NETFILTER, NFTABLES_GROUP, decodeNftablesChange, onChange))
+    }
+  } catch (error) {
+    close()
+    throw error
+  }
+  return { close }
+}
+
+function wanted(subjects: readonly Subject[], onChange: OnChange): OnChange {
+  return (change) => {
+    if (change === 'lost' || subjects.includes(change.subject)) onChange(change)
+  }
+}
+
+/** Answers how to end it. */
+function listen(
+  namespace: Namespace,
+  protocol: number,
+  groups: number,
+  decode: (message: NetlinkMessage) => Change | undefined,
+  onChange: OnChange,
+): () => void {
+  const socket = namespace.inside(() => openNetlink(protocol))
+  let open = true
+  let remove = () => {}
+  const close = () => {
+    open = false
+    remove()
+    sys.close(socket)
+  }
+  try {
+    const size = new Uint8Array(Int32Array.of(RECEIVE_BUFFER).buffer)
+    sys.setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, size)
+    succeed(sys.bind(socket, groupAddress(groups)), CALL)
+    remove = reactor.add(socket, () => {
+      const datagrams = receiveDatagrams(socket)
+      const changes: (Change | 'lost' | undefined)[] =
+        typeof datagrams === 'number'
+          ? [datagrams === -ENOBUFS ? 'lost' : undefined]
+          : datagrams.flatMap(({ bytes }) => decodeMessages(bytes).map(decode))
+      for (const change of changes) if (change && open) onChange(change)
+    })
+  } catch (error) {
+    close()
+    throw error
+  }
+  return close
+}
+
+/** Behind the binding, so that no link is missed; what a notification told meanwhile is the same. */
+function learnNames(namespace: Namespace, names: LinkNames): void {
+  const socket = new NetlinkSocket(namespace.inside(() => openNetlink(NETLINK_ROUTE)))
+  try {
+    const query = new MessageWriter().message(RTM_GETLINK, 0).bytes(new Uint8Array(IFINFOMSG_SIZE)).finish()
+    for (const { index, name } of socket.dump('list links', query, ({ payload }) => decodeLinkName(payload))) {
+      names.set(index, name)
+    }
+  } finally {
+    socket.close()
+  }
+}
+
+function groupAddress(groups: number): Uint8Array {
+  const address = new Uint8Array(SOCKADDR_NL_SIZE)
+  const view = new DataView(address.buffer)
+  view.setUint16(0, AF_NETLINK, LITTLE_ENDIAN)
+  view.setUint32(8, groups >>> 0, LITTLE_ENDIAN)
+  return address
+}
