@@ -100,10 +100,8 @@ function canonicalMac(text: string, refusal: (reason: string) => CniError): stri
 
 const hostVethPrefix = (network: string) => `veth${base32(network, 4)}`
 
-/** The hash's last digits, five bits each. */
+/** The hash's last digits, five bits each; at most seven of them. */
 function base32(text: string, digits: number): string {
-  return BigInt(`0x${fnv1a(text)}`)
-    .toString(32)
-    .padStart(digits, '0')
-    .slice(-digits)
+  const lowest36Bits = Number.parseInt(fnv1a(text).slice(-9), 16)
+  return lowest36Bits.toString(32).padStart(digits, '0').slice(-digits)
 }
