@@ -7,10 +7,8 @@
  */
 import { familyOf } from '../address/ip.ts'
 import { readPrefix } from '../address/prefix.ts'
+import { isName } from '../cni/config.ts'
 import { isInterfaceName } from '../cni/runtime/runtime.ts'
-
-/** The schema's `name`: it becomes part of a namespace's name and of a path. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 
 export interface Topology {
   readonly name: string
@@ -59,8 +57,9 @@ export const twoNodes: Topology = {
 export function faultsOf({ name, topology, cluster }: Topology): string[] {
   const faults: string[] = []
   const nodes = Object.keys(topology.nodes)
+  // They become parts of namespaces' names and of paths.
   for (const each of [name, ...nodes, ...Object.keys(cluster.pods)]) {
-    if (!NAME.test(each))
+    if (!isName(each))
       faults.push(`name "${each}" may have letters, digits and "_.-", and begins with neither of these`)
   }
   const network = readPrefix(cluster.cni.network)

@@ -1,0 +1,65 @@
+/** A lab's status and who reaches whom, as text. */
+import { styleText } from 'node:util'
+import type { EchoAnswer } from '../kernel/live.ts'
+import type { PingMatrix } from '../lab/ping.ts'
+import type { LabStatus } from '../lab/status.ts'
+import { table } from './output.ts'
+
+export function formatStatus({ nodes, pods }: LabStatus): string {
+  const nodeRows = nodes.map(({ name, links, podSubnet, namespace, up }) => [
+    name,
+    links.map(({ address }) => address).join(' ') || '–',
+    links.map(({ ifName, peer }) => `${ifName} to ${peer}`).join(', ') || '–',
+    podSubnet,
+    namespace,
+    up ? 'up' : 'not up',
+  ])
+  const podRows = pods.map(({ name, node, attached, fault }) => [
+    name,
+    node,
+    attached?.address ?? '–',
+    attached?.gateway ?? '–',
+    attached?.hostInterface ?? '–',
+    attached?.plugins.join(' ') ?? '–',
+    fault ?? 'as promised',
+  ])
+  return [
+    table(['node', 'address', 'link', 'pods in', 'namespace', 'state'], nodeRows),
+    '',
+    table(['pod', 'node', 'address', 'gateway', "node's end", 'plugins', 'state'], podRows),
+  ].join('\n')
+}
+
+/** Milliseconds, or what came instead. A row for each source, a column for each target. */
+export function formatMatrix({ sources, targets, answers }: PingMatrix): string {
+  const cell = (from: string, to: string) => {
+    const found = answers.find((each) => each.from === from && each.to === to)
+    return found ? formatAnswer(found.answer) : '·'
+  }
+  const rows = sources.map((from) => [from, ...targets.map(({ name: to }) => cell(from, to))])
+  return table(['from', ...targets.map(({ name }) => name)], rows)
+}
+
+export function isReply({ outcome }: EchoAnswer): boolean {
+  return outcome === 'reply'
+}
+
+/** `20 of 20 pings were answered`, with a mark in front. */
+export function formatVerdict({ answers }: PingMatrix): string {
+  const replies = answers.filter(({ answer }) => isReply(answer)).length
+  const sentence = `${replies} of ${answers.length} pings were answered`
+  return replies === answers.length ? `${styleText('green', '✔')} ${sentence}` : `${styleText('red', '✖')} ${sentence}`
+}
+
+function formatAnswer(answer: EchoAnswer): string {
+  switch (answer.outcome) {
+    case 'reply':
+      return answer.milliseconds.toFixed(2)
+    case 'error':
+      return `ICMP ${answer.type}/${answer.code} from ${answer.from}`
+    case 'refused':
+      return answer.errno
+    case 'timeout':
+      return 'no answer'
+  }
+}

@@ -1,0 +1,71 @@
+/** The machine that a lab from the command line is built on: the real kernel, and this process's own host. */
+import { readdirSync } from 'node:fs'
+import type { Host } from '../cni/host.ts'
+import { KernelError } from '../kernel/errors.ts'
+import type { Machine, Processes, ProcessIdentity } from '../lab/machine.ts'
+import { host } from '../linux/host.ts'
+import { liveLinux } from '../linux/live.ts'
+import { Namespace } from '../linux/netns.ts'
+
+const STATE_DIRECTORY = '/run/overlab/lab'
+
+export function linuxMachine(pluginDirectories: readonly string[]): Machine {
+  return {
+    kernel: liveLinux(),
+    host,
+    hostIn: (path) => ({ ...host, run: (...program) => inNamespace(path, () => host.run(...program)) }),
+    stateDirectory: STATE_DIRECTORY,
+    pluginDirectories,
+    processes,
+  }
+}
+
+/**
+ * Makes the call, which starts a child and does nothing else, in the namespace: children are where the main thread is
+ * when it forks.
+ */
+export function inNamespace<T>(path: string, call: () => T): T {
+  const namespace = Namespace.open(path)
+  if (!namespace) throw new KernelError('ENOENT', `enter network namespace "${path}"`)
+  try {
+    return namespace.inside(call)
+  } finally {
+    namespace.close()
+  }
+}
+
+const processes: Processes = {
+  own: { id: process.pid, started: startOf(process.pid)! },
+  isAlive: ({ id, started }: ProcessIdentity) => startOf(id) === started,
+  inNamespace(path) {
+    const namespace = statusOf(path)
+    const ids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))
+    return ids.map(Number).filter((id) => {
+      const status = statusOf(`/proc/${id}/ns/net`)
+      return status && status.device === namespace?.device && status.inode === namespace?.inode
+    })
+  },
+  end(id) {
+    try {
+      process.kill(id, 'SIGKILL')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  },
+}
+
+/** Field 22 of stat, proc(5). The command in field 2 may hold anything, but its closing parenthesis is the last one. */
+function startOf(id: number): string | undefined {
+  const stat = host.files.read(`/proc/${id}/stat`)
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3]
+}
+
+/** Undefined also for processes of others, which are none of ours. */
+function statusOf(path: string): ReturnType<Host['files']['status']> {
+  try {
+    return host.files.status(path)
+  } catch (error) {
+    if (error instanceof KernelError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+/**
+ * `overlab`: the command line. Here are only the names of the commands; each is declared in a file of its own, which is
+ * loaded when it is asked for, and loads in turn what it needs when it runs.
+ */
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { Exit, explain, statusOf } from './exit.ts'
+import { complain } from './output.ts'
+
+interface LazyCommand {
+  readonly summary: string
+  declare(command: Command): Promise<void>
+}
+
+const commands: Readonly<Record<string, LazyCommand>> = {
+  cni: {
+    summary: 'run CNI plugins as a container runtime does',
+    declare: async (command) => (await import('./cni.ts')).declareCni(command),
+  },
+  lab: {
+    summary: 'nodes and pods as network namespaces on this machine',
+    declare: async (command) => (await import('./lab.ts')).declareLab(command),
+  },
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+
+process.exitCode = await main(process.argv.slice(2))
+
+/** The exit status. */
+async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('overlab')
+    .description('container networking that can be taken apart')
+    .version(version, '-V, --version')
+    .enablePositionalOptions() // what stands behind `lab exec` belongs to the program that is run
+    .exitOverride()
+    .addHelpText('after', '\nCompletion: source <(overlab complete bash), or zsh, fish, powershell')
+  const declared = new Set<string>()
+  const declare = async (command: Command) => {
+    if (declared.has(command.name())) return
+    declared.add(command.name())
+    await commands[command.name()]?.declare(command)
+  }
+  for (const [name, { summary }] of Object.entries(commands)) program.command(name).description(summary)
+  program.hook('preSubcommand', (_program, command) => declare(command))
+
+  try {
+    if (argv[0] === 'complete') {
+      for (const command of program.commands) await declare(command)
+      const { completeWith } = await import('./completion.ts')
+      completeWith(program)
+    }
+    await program.parseAsync(argv, { from: 'user' })
+    return Number(process.exitCode ?? Exit.yes)
+  } catch (error) {
+    // Commander has printed its message; help and version come as errors too, with the code 0.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.yes : Exit.usage
+    complain(explain(error, { version, argv }))
+    return statusOf(error)
+  }
+}

@@ -1,0 +1,25 @@
+/** Steps, shown on stderr while they run: stdout stays what a script may read. */
+import { setImmediate } from 'node:timers/promises'
+import type { Step } from '../lab/lab.ts'
+
+/** Runs the steps one after the other, up to the first that throws; not one more after an interruption. */
+export async function runSteps(steps: readonly Step[], signal: AbortSignal): Promise<void> {
+  const { Listr, ListrLogger, ProcessOutput } = await import('listr2')
+  const logger = new ListrLogger({ processOutput: new ProcessOutput(process.stderr, process.stderr) })
+  const tasks = steps.map(({ title, run }) => ({ title, task: () => runStep(run, signal) }))
+  await new Listr(tasks, {
+    renderer: process.stderr.isTTY ? 'default' : 'simple',
+    rendererOptions: { logger },
+    registerSignalListeners: false,
+  }).run()
+}
+
+/** A signal is heard between two turns of the event loop only, and a step does not wait for anything. */
+async function runStep(run: () => void, signal: AbortSignal): Promise<void> {
+  try {
+    run()
+  } finally {
+    await setImmediate()
+    signal.throwIfAborted() // also instead of a plugin's error: Ctrl-C has reached the plugin as well
+  }
+}

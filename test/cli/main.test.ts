@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'vitest'
+import { overlab } from './overlab.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+
+test('--version prints the version and nothing else', () => {
+  assert.deepEqual(overlab(['--version']), { status: 0, stdout: `${version}\n`, stderr: '' })
+})
+
+for (const argv of [
+  ['--help'],
+  ['help', 'cni'],
+  ['cni', '--help'],
+  ['cni', 'add', '--help'],
+  ['lab', 'exec', '--help'],
+]) {
+  test(`overlab ${argv.join(' ')} explains itself on stdout`, () => {
+    const { status, stdout, stderr } = overlab(argv)
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.match(stdout, /^Usage: overlab/)
+  })
+}
+
+// Wrong use: status 2, the reason on stderr, and stdout left to what it is for.
+const wrong = [
+  { argv: [], says: /Usage: overlab/ },
+  { argv: ['labb'], says: /Did you mean lab\?/ },
+  { argv: ['cni', 'ad'], says: /Did you mean add\?/ },
+  { argv: ['cni', 'add'], says: /missing required argument 'network'/ },
+  { argv: ['cni', 'list', '-o', 'yaml'], says: /Allowed choices are text, json/ },
+  { argv: ['cni', 'list', '--nonsense'], says: /unknown option '--nonsense'/ },
+  { argv: ['cni', 'add', 'net', 'ns', '--args', 'FOO'], says: /"FOO" is not of the form KEY=VALUE/ },
+  { argv: ['cni', 'add', 'net', 'ns', '--capability-args', '[]'], says: /It is not a JSON object/ },
+  { argv: ['cni', 'gc', 'net'], says: /say --all/ },
+  { argv: ['cni', 'gc', 'net', '--valid', 'c1'], says: /not of the form container\/ifname/ },
+  { argv: ['lab', 'up', '--name', '../x'], says: /a letter or digit first/ },
+]
+for (const { argv, says } of wrong) {
+  test(`overlab ${argv.join(' ')} is wrong use`, () => {
+    const { status, stdout, stderr } = overlab(argv)
+    assert.deepEqual([status, stdout], [2, ''])
+    assert.match(stderr, says)
+  })
+}
+
+test('completion knows commands, options and choices', () => {
+  const complete = (...words: string[]) => overlab(['complete', '--', ...words]).stdout
+  assert.match(complete(''), /^cni\t/m)
+  assert.match(complete('cni', ''), /^add\t.*^check\t.*^del\t.*^gc\t.*^status\t.*^list\t/ms)
+  assert.match(complete('lab', 'up', '--'), /^--bin-dir\t/m)
+  assert.match(complete('cni', 'list', '--output', ''), /^json/m)
+  assert.match(overlab(['complete', 'bash']).stdout, /bash completion for overlab/)
+})

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { test } from 'vitest'
+import { isNamespaceOf, namespaceOf, planLab } from '../../src/lab/plan.ts'
+import { podNames, type Topology, twoNodes } from '../../src/lab/topology.ts'
+
+test('two nodes: everything that will be made, under its final name', () => {
+  assert.deepEqual(planLab(twoNodes), {
+    name: 'two-nodes',
+    nodes: [
+      { name: 'n1', namespace: 'ovl-n1@two-nodes', podSubnet: '10.244.1.0/24' },
+      { name: 'n2', namespace: 'ovl-n2@two-nodes', podSubnet: '10.244.2.0/24' },
+    ],
+    pods: [
+      { name: 'web-0', namespace: 'ovl-web-0@two-nodes', node: 'n1' },
+      { name: 'web-1', namespace: 'ovl-web-1@two-nodes', node: 'n1' },
+      { name: 'api-0', namespace: 'ovl-api-0@two-nodes', node: 'n2' },
+      { name: 'api-1', namespace: 'ovl-api-1@two-nodes', node: 'n2' },
+    ],
+    links: [
+      {
+        ends: [
+          { node: 'n1', ifName: 'eth0', address: '192.168.56.11/24' },
+          { node: 'n2', ifName: 'eth0', address: '192.168.56.12/24' },
+        ],
+        mtu: 1500,
+      },
+    ],
+    routes: [
+      { node: 'n1', destination: '10.244.2.0/24', gateway: '192.168.56.12' },
+      { node: 'n2', destination: '10.244.1.0/24', gateway: '192.168.56.11' },
+    ],
+  })
+})
+
+test('a pod without replicas is one', () => {
+  assert.deepEqual(podNames({ db: { node: 'n1' }, web: { node: 'n1', replicas: 2 } }), ['db-0', 'web-0', 'web-1'])
+})
+
+test('one lab’s namespaces are not another’s, whatever the names have in common', () => {
+  assert.ok(isNamespaceOf(namespaceOf('n1', 'a'), 'a'))
+  assert.ok(!isNamespaceOf(namespaceOf('n1', 'b-a'), 'a'))
+  assert.ok(!isNamespaceOf(namespaceOf('a', 'b'), 'a'))
+  assert.ok(!isNamespaceOf('n1@a', 'a'))
+})
+
+const withCluster = (change: Partial<Topology['cluster']>): Topology => ({
+  ...twoNodes,
+  cluster: { ...twoNodes.cluster, ...change },
+})
+const withLink = (change: Partial<Topology['topology']['links'][number]>): Topology => ({
+  ...twoNodes,
+  topology: { ...twoNodes.topology, links: [{ ...twoNodes.topology.links[0]!, ...change }] },
+})
+const unusable: { name: string; topology: Topology; says: RegExp }[] = [
+  { name: 'a name that is a path', topology: { ...twoNodes, name: '../x' }, says: /name "\.\.\/x"/ },
+  {
+    name: 'a pod on a node that is not there',
+    topology: withCluster({ pods: { web: { node: 'n3' } } }),
+    says: /cluster\.pods\.web\.node "n3" is not among the nodes \(n1, n2\)/,
+  },
+  { name: 'no replicas', topology: withCluster({ pods: { web: { node: 'n1', replicas: 0 } } }), says: /replicas is 0/ },
+  {
+    name: 'a network without room for two nodes',
+    topology: withCluster({ cni: { plugin: 'bridge', network: '10.244.0.0/23' } }),
+    says: /no IPv4 network with a \/24 for each of 2 nodes/,
+  },
+  {
+    name: 'a network of IPv6',
+    topology: withCluster({ cni: { plugin: 'bridge', network: 'fd00::/48' } }),
+    says: /"fd00::\/48" is no IPv4 network/,
+  },
+  {
+    name: 'a link to nowhere',
+    topology: withLink({ endpoints: ['n1:eth0', 'n9:eth0'] }),
+    says: /links\[0\] ends at "n9"/,
+  },
+  {
+    name: 'an end without interface',
+    topology: withLink({ endpoints: ['n1', 'n2:eth0'] }),
+    says: /names no interface/,
+  },
+  {
+    name: 'two links on one interface',
+    topology: withLink({ endpoints: ['n1:eth0', 'n1:eth0'] }),
+    says: /another link/,
+  },
+  { name: 'an MTU too small', topology: withLink({ mtu: 60 }), says: /links\[0\]\.mtu is 60, allowed 68…65535/ },
+  {
+    name: 'an address without length',
+    topology: withLink({ ipv4: ['10.0.0.1', '10.0.0.2/24'] }),
+    says: /"10\.0\.0\.1"/,
+  },
+  {
+    name: 'a pod called as a node',
+    topology: {
+      ...twoNodes,
+      topology: { links: [], nodes: { 'web-0': { kind: 'k8s-node' } } },
+      cluster: { ...twoNodes.cluster, pods: { web: { node: 'web-0' } } },
+    },
+    says: /"web-0" is a node's and a pod's/,
+  },
+]
+for (const { name, topology, says } of unusable) {
+  test(`a topology is refused: ${name}`, () => {
+    assert.throws(() => planLab(topology), { name: 'RangeError', message: says })
+  })
+}
