@@ -273,12 +273,9 @@ function row<T extends Type>(type: T, name: string, columns: Columns<Of<T>>, ...
       for (const [field, column] of fields) {
         const isThere = types.includes(column.attribute)
         const value = isThere ? column.codec.read(from, column.attribute) : column.absent
-        if (!('optional' in column)) {
-          if (value === undefined) return undefined
-        } else {
-          if (isThere && value === undefined) return undefined
-          if (value === column.unsaid || (column.same && value === values[column.same])) continue
-        }
+        const mayMiss = 'optional' in column
+        if (value === undefined && (isThere || !mayMiss)) return undefined
+        if (value === undefined || (mayMiss && isSaidElsewhere(value, column, values))) continue
         values[field] = value
       }
       const expression = values as Of<T>
@@ -288,4 +285,12 @@ function row<T extends Type>(type: T, name: string, columns: Columns<Of<T>>, ...
       return agrees ? expression : undefined
     },
   }
+}
+
+function isSaidElsewhere(
+  value: unknown,
+  { unsaid, same }: OptionalColumn<unknown>,
+  values: Readonly<Record<string, unknown>>,
+): boolean {
+  return value === unsaid || (same !== undefined && value === values[same])
 }
