@@ -37,6 +37,16 @@ export interface FamilyRun extends Run {
   readonly family: Family
 }
 
+/** Removes the index of a directory of reservations that goes itself: nobody else would before the machine boots. */
+export function removeIndex(files: Files, directory: FileStatus): void {
+  const home = homeOf(directory)
+  removeFolders(home, files)
+  files.removeDirectory(home)
+  try {
+    files.removeDirectory(ROOT)
+  } catch {} // other directories have an index there
+}
+
 export class DiskIndex {
   readonly #files: Files
   /** The folder of this directory's index, and in it the one that is right at the time. */
@@ -50,7 +60,7 @@ export class DiskIndex {
   /** `directory` is the status of the directory of reservations. */
   constructor(files: Files, directory: FileStatus) {
     this.#files = files
-    this.#home = `${ROOT}/${directory.device}.${directory.inode}`
+    this.#home = homeOf(directory)
     this.#folder = `${this.#home}/${directory.modified}`
   }
 
@@ -85,7 +95,7 @@ export class DiskIndex {
     for (const [bucket, each] of lines) this.#buckets.set(bucket, each.join(''))
     this.#state = 'missing'
     this.#attempt(() => {
-      this.#removeAll()
+      removeFolders(this.#home, this.#files)
       const unfinished = `${this.#home}/unfinished`
       this.#files.makeDirectory(unfinished, 0o700)
       for (const [bucket, text] of this.#buckets) this.#write(unfinished, bucket, text)
@@ -158,14 +168,6 @@ export class DiskIndex {
     return this.#state === 'usable'
   }
 
-  #removeAll(): void {
-    for (const folder of this.#files.list(this.#home) ?? []) {
-      const path = `${this.#home}/${folder}`
-      for (const name of this.#files.list(path) ?? []) this.#files.remove(`${path}/${name}`)
-      this.#files.removeDirectory(path)
-    }
-  }
-
   /** The reservations are right without their index: whatever stands in its way, we go on without. */
   #attempt<T>(step: () => T): T | undefined {
     try {
@@ -220,4 +222,16 @@ function parseRuns(text: string): FamilyRun[] {
     if (from && to) runs.push({ from: ipToBigInt(from), to: ipToBigInt(to), family: familyOf(from) })
   }
   return runs
+}
+
+function homeOf({ device, inode }: FileStatus): string {
+  return `${ROOT}/${device}.${inode}`
+}
+
+function removeFolders(home: string, files: Files): void {
+  for (const folder of files.list(home) ?? []) {
+    const path = `${home}/${folder}`
+    for (const name of files.list(path) ?? []) files.remove(`${path}/${name}`)
+    files.removeDirectory(path)
+  }
 }
