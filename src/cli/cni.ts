@@ -249,14 +249,14 @@ function networkTable(networks: readonly NetworkRow[]): string {
   const rows = networks.map(({ name = '–', cniVersion = '–', plugins = ['–'], path, fault }) => {
     return [name, cniVersion, plugins.join(' '), fault ?? path]
   })
-  return table(['network', 'cni', 'plugins', 'file'], rows)
+  return table(['NETWORK', 'CNI', 'PLUGINS', 'FILE'], rows)
 }
 
 function attachmentTable(attachments: readonly ReturnType<typeof describeAttachment>[]): string {
   const rows = attachments.map(({ network, containerId, ifName, addresses, netns }) => {
     return [network, containerId, ifName, addresses.join(' ') || '–', netns]
   })
-  return table(['network', 'container', 'interface', 'address', 'namespace'], rows)
+  return table(['NETWORK', 'CONTAINER', 'INTERFACE', 'ADDRESS', 'NAMESPACE'], rows)
 }
 
 /** The result as a table of addresses, or what interfaces there are when it has none. */
@@ -269,7 +269,7 @@ function formatResult(result: JsonMap): string {
   ])
   const addresses = addressesOf(result)
   return [
-    ...(interfaces.length > 0 ? [table(['interface', 'mac', 'in'], interfaceRows)] : []),
+    ...(interfaces.length > 0 ? [table(['INTERFACE', 'MAC', 'IN'], interfaceRows)] : []),
     ...(addresses.length > 0
       ? [
           table(

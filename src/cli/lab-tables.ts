@@ -24,9 +24,9 @@ export function formatStatus({ nodes, pods }: LabStatus): string {
     fault ?? 'as promised',
   ])
   return [
-    table(['node', 'address', 'link', 'pods in', 'namespace', 'state'], nodeRows),
+    table(['NODE', 'ADDRESS', 'LINK', 'PODS IN', 'NAMESPACE', 'STATE'], nodeRows),
     '',
-    table(['pod', 'node', 'address', 'gateway', "node's end", 'plugins', 'state'], podRows),
+    table(['POD', 'NODE', 'ADDRESS', 'GATEWAY', "NODE'S END", 'PLUGINS', 'STATE'], podRows),
   ].join('\n')
 }
 
@@ -37,7 +37,7 @@ export function formatMatrix({ sources, targets, answers }: PingMatrix): string 
     return found ? formatAnswer(found.answer) : '·'
   }
   const rows = sources.map((from) => [from, ...targets.map(({ name: to }) => cell(from, to))])
-  return table(['from', ...targets.map(({ name }) => name)], rows)
+  return table(['FROM', ...targets.map(({ name }) => name)], rows)
 }
 
 export function isReply({ outcome }: EchoAnswer): boolean {

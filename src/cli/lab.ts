@@ -112,7 +112,7 @@ async function exec({ name, binDir }: Options, target: string, argv: readonly st
     const names = places.map((each) => each.name)
     throw new CommandError(Exit.usage, `"${target}" is not in lab "${name}"${didYouMean(target, names)}`)
   }
-  const [program = process.env.SHELL ?? '/bin/sh', ...rest] = argv
+  const [program = process.env.SHELL ?? '/bin/sh', ...rest] = argv[0] === '--' ? argv.slice(1) : argv
   const { inNamespace } = await import('./machine.ts')
   const child = inNamespace(namespacePath(place.namespace), () => spawn(program, rest, { stdio: 'inherit' }))
   try {

@@ -32,7 +32,7 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       .map((cell, i) => cell.padEnd(widths[i]! + GAP))
       .join('')
       .trimEnd()
-  return [styleText('bold', line(headings.map((heading) => heading.toUpperCase()))), ...rows.map(line)].join('\n')
+  return [styleText('bold', line(headings)), ...rows.map(line)].join('\n')
 }
 
 const withNewline = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`)

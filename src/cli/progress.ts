@@ -1,17 +1,23 @@
 /** Steps, shown on stderr while they run: stdout stays what a script may read. */
 import { setImmediate } from 'node:timers/promises'
 import type { Step } from '../lab/lab.ts'
+import { complain } from './output.ts'
 
 /** Runs the steps one after the other, up to the first that throws; not one more after an interruption. */
 export async function runSteps(steps: readonly Step[], signal: AbortSignal): Promise<void> {
+  if (process.stderr.isTTY) return runOnTerminal(steps, signal)
+  for (const { title, run } of steps) {
+    await runStep(run, signal)
+    complain(`✔ ${title}`)
+  }
+}
+
+async function runOnTerminal(steps: readonly Step[], signal: AbortSignal): Promise<void> {
   const { Listr, ListrLogger, ProcessOutput } = await import('listr2')
   const logger = new ListrLogger({ processOutput: new ProcessOutput(process.stderr, process.stderr) })
   const tasks = steps.map(({ title, run }) => ({ title, task: () => runStep(run, signal) }))
-  await new Listr(tasks, {
-    renderer: process.stderr.isTTY ? 'default' : 'simple',
-    rendererOptions: { logger },
-    registerSignalListeners: false,
-  }).run()
+  // Its own answer to signals is to end the process.
+  await new Listr(tasks, { rendererOptions: { logger }, registerSignalListeners: false }).run()
 }
 
 /** A signal is heard between two turns of the event loop only, and a step does not wait for anything. */

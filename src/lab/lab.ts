@@ -18,7 +18,7 @@
 import { ignoring } from '../kernel/errors.ts'
 import { addLink, addRoute, LAB_GROUP } from './link.ts'
 import type { Machine } from './machine.ts'
-import { addNode, namespacePath, withNamespace } from './node.ts'
+import { addNode, forgetAddresses, namespacePath, withNamespace } from './node.ts'
 import { isNamespaceOf, type LabPlan, nodeOf, planLab } from './plan.ts'
 import { addPod, detachPod } from './pod.ts'
 import { claimState, listLabs, readState, removeState, replaceState } from './state.ts'
@@ -125,6 +125,7 @@ function tearDown(lab: string, plan: LabPlan | undefined, machine: Machine): Rem
     for (const id of machine.processes.inNamespace(namespacePath(namespace))) machine.processes.end(id)
     attempt(() => ignoring('ENOENT', () => machine.kernel.namespaces.delete(namespace)))
   }
+  for (const node of plan?.nodes ?? []) attempt(() => forgetAddresses(lab, node, machine))
   const found = namespaces.length > 0 || listLabs(machine).includes(lab)
   removeState(lab, machine)
   return { outcome: found ? 'removed' : 'absent', complaints }

@@ -2,6 +2,7 @@
 import type { NetworkList } from '../cni/runtime/network.ts'
 import { parseNetwork } from '../cni/runtime/network.ts'
 import type { Runtime } from '../cni/runtime/runtime.ts'
+import { removeIndex } from '../ipam/disk-index.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import type { Machine } from './machine.ts'
 import { type LabPlan, NAMESPACES, type NodePlan } from './plan.ts'
@@ -54,6 +55,16 @@ export function podNetworks(lab: string, node: NodePlan, machine: Machine): PodN
     file,
     list: parseNetwork(`${JSON.stringify(json, undefined, 2)}\n`, file),
   }))
+}
+
+/** What the node's plugins keep outside of its directory, for as long as this is there. */
+export function forgetAddresses(lab: string, node: NodePlan, machine: Machine): void {
+  const { files } = machine.host
+  const directory = `${nodeDirectory(lab, node.name, machine)}/ipam`
+  for (const network of files.list(directory) ?? []) {
+    const status = files.status(`${directory}/${network}`)
+    if (status) removeIndex(files, status)
+  }
 }
 
 /** The container runtime of this node: its plugins run in its namespace. */

@@ -27,34 +27,38 @@ export interface PingMatrix {
 /** Milliseconds to wait for each answer. */
 const TIMEOUT = 1000
 
-/** Pods ask at the same time, each one target after the other, so that nobody's time is another's queue. */
+/**
+ * Two rounds. In the first all ask at once, which finds out who answers, resolves the neighbours, and takes no longer
+ * than the slowest. In the second one asks after the other whom it heard, so that nobody's time is another's queue.
+ */
 export async function pingAll(plan: LabPlan, machine: Machine): Promise<PingMatrix> {
+  const targets = targetsOf(plan, machine)
+  const kernels = plan.pods.map(({ namespace }) => machine.kernel.enter(namespacePath(namespace)))
+  try {
+    const questions = plan.pods.flatMap(({ name: from }, i) =>
+      targets
+        .filter(({ name }) => name !== from)
+        .map(({ name: to, address }) => ({ from, to, address, kernel: kernels[i] })),
+    )
+    const first = await Promise.all(questions.map(({ kernel, address }) => askOnce(kernel, address)))
+    const answers: PingAnswer[] = []
+    for (const [i, { from, to, address, kernel }] of questions.entries()) {
+      const answer = first[i]!.outcome === 'reply' ? await askOnce(kernel, address) : first[i]!
+      answers.push({ from, to, answer })
+    }
+    return { sources: plan.pods.map(({ name }) => name), targets, answers }
+  } finally {
+    for (const kernel of kernels) kernel?.close()
+  }
+}
+
+function targetsOf(plan: LabPlan, machine: Machine): Target[] {
   const pods = plan.pods.map((pod) => {
     const address = getAttached(plan.name, pod, nodeOf(pod, plan), machine)?.address
     return { kind: 'pod' as const, name: pod.name, address: address && bare(address) }
   })
   const nodes = plan.nodes.map((node) => ({ kind: 'node' as const, name: node.name, address: nodeAddress(node, plan) }))
-  const targets = [...pods, ...nodes]
-  const answers = await Promise.all(plan.pods.map(({ name, namespace }) => pingFrom(name, namespace, targets, machine)))
-  return { sources: plan.pods.map(({ name }) => name), targets, answers: answers.flat() }
-}
-
-async function pingFrom(
-  from: string,
-  namespace: string,
-  targets: readonly Target[],
-  machine: Machine,
-): Promise<PingAnswer[]> {
-  const kernel = machine.kernel.enter(namespacePath(namespace))
-  try {
-    const answers: PingAnswer[] = []
-    for (const { name: to, address } of targets) {
-      if (to !== from) answers.push({ from, to, answer: await askOnce(kernel, address) })
-    }
-    return answers
-  } finally {
-    kernel?.close()
-  }
+  return [...pods, ...nodes]
 }
 
 async function askOnce(kernel: LiveKernel | undefined, address: string | undefined): Promise<EchoAnswer> {
