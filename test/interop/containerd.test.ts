@@ -76,6 +76,8 @@ test('pods reach each other and, masqueraded, the network outside; their removal
     assert.match(ping('pod1', other), / 0% packet loss/)
     assert.match(ping('pod1', OUTSIDE), / 0% packet loss/)
     assert.notDeepEqual(leftovers(NETWORK, SUBNET), [], 'while the pods live their traces are found')
+  } catch (error) {
+    throw new Error(`ctr wrote: ${pods.map((pod) => pod.output()).join('')}`, { cause: error })
   } finally {
     for (const name of ['pod1', 'pod2']) ctr('task', 'kill', '--signal', 'SIGKILL', name)
     await Promise.all(pods.map((pod) => pod.ended()))
