@@ -25,7 +25,11 @@ export function pluginEntries(): string[] {
 }
 
 export function bundleForExecutable(entries: readonly string[]): Promise<Bundle[]> {
-  return bundle(entries, { alias: { '#sys': join(root, 'src/linux/sys.native.ts') }, platform: 'neutral' })
+  return bundle(entries, {
+    alias: { '#sys': join(root, 'src/linux/sys.native.ts') },
+    platform: 'neutral',
+    format: 'esm',
+  })
 }
 
 /** Writes a script per entry into `directory`; answers their bundles. */
@@ -33,6 +37,7 @@ export async function buildNodeScripts(entries: readonly string[], directory: st
   const bundles = await bundle(entries, {
     alias: { '#sys': join(root, 'src/linux/sys.node.ts') },
     platform: 'node',
+    format: 'iife',
     plugins: [koffiByPath],
     banner: {
       js: [
@@ -59,7 +64,6 @@ async function bundle(entries: readonly string[], options: BuildOptions): Promis
     write: false,
     bundle: true,
     minify: true,
-    format: 'iife',
     target: 'es2022', // what QuickJS 2025-04-26 reads
     charset: 'utf8',
     legalComments: 'none',

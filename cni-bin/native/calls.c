@@ -6,7 +6,7 @@
  *   i  an int                      t  text without a NUL, such as a path
  *   u  0 to 2^32 - 1               b  bytes
  *   w  0 to 2^53 - 1               s  the bytes of a struct statx
- *   a  bytes, or a small number    l  a length, no longer than the bytes before it
+ *   a  bytes, or what u is         l  a length, no longer than the bytes before it
  *
  * `call` checks them all before the expression runs. Nothing is converted, so no getter or valueOf of the caller's runs
  * between a check and its use; pointers into buffers are taken last.
@@ -17,7 +17,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/nsfs.h>
 #include <math.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -62,7 +64,7 @@ typedef struct {
   CALL(setsockopt, "iiib", setsockopt(INT(0), INT(1), INT(2), BYTES(3), (socklen_t)SIZE(3)))    \
   CALL(setns, "ii", setns(INT(0), INT(1)))                                                      \
   CALL(unshare, "i", unshare(INT(0)))                                                           \
-  CALL(ioctl, "iua", ioctl_copied(INT(0), NUMBER(1), &a[2]))                                    \
+  CALL(ioctl, "iua", ioctl_known(INT(0), NUMBER(1), &a[2]))                                     \
   CALL(poll, "bi", poll((struct pollfd *)BYTES(0), SIZE(0) / sizeof(struct pollfd), INT(1)))    \
   CALL(open, "tiu", open(TEXT(0), INT(1) | O_CLOEXEC, (mode_t)NUMBER(2)))                       \
   CALL(close, "i", close(INT(0)))                                                               \
@@ -89,19 +91,23 @@ static long getsockname_length(int fd, struct sockaddr *address, socklen_t lengt
   return getsockname(fd, address, &length) < 0 ? -1 : (long)length;
 }
 
-/*
- * Only TUN's requests (linux/if_tun.h) are made: of others the kernel may follow an address inside the argument. How long
- * the argument is the kernel knows, we do not: it works on a copy with room behind it.
- */
-static long ioctl_copied(int fd, unsigned long request, const Argument *argument) {
-  uint8_t room[4096] = {0};
-  if (_IOC_TYPE(request) != 'T' || _IOC_NR(request) < _IOC_NR(TUNSETNOCSUM)) return errno = ENOTTY, -1;
-  if (!argument->bytes) return ioctl(fd, request, argument->number);
-  if (argument->size > sizeof room) return errno = EINVAL, -1;
-  memcpy(room, argument->bytes, argument->size);
-  long result = ioctl(fd, request, room);
-  memcpy(argument->bytes, room, argument->size);
-  return result;
+/* What an ioctl takes only the kernel knows. These are made: `size` bytes are behind the argument, or it is a number. */
+static const struct {
+  unsigned long request;
+  size_t size;
+} ioctls[] = {
+    {TUNSETIFF, sizeof(struct ifreq)},    {TUNSETPERSIST, 0}, {TUNSETOWNER, 0}, {TUNSETGROUP, 0},
+    {SIOCGIFINDEX, sizeof(struct ifreq)}, {SIOCGIFNAME, sizeof(struct ifreq)},  {NS_GET_NSTYPE, 0},
+};
+
+static long ioctl_known(int fd, unsigned long request, const Argument *argument) {
+  for (size_t row = 0; row < sizeof ioctls / sizeof *ioctls; row++) {
+    if (ioctls[row].request != request) continue;
+    if (ioctls[row].size == 0 && !argument->bytes) return ioctl(fd, request, argument->number);
+    if (ioctls[row].size > 0 && argument->size >= ioctls[row].size) return ioctl(fd, request, argument->bytes);
+    return errno = EINVAL, -1;
+  }
+  return errno = ENOTTY, -1;
 }
 
 static long write_held(int fd, const uint8_t *bytes, size_t size) {
@@ -139,8 +145,7 @@ static bool take_plain(JSContext *js, char letter, JSValueConst value, Argument 
     case 'u': return take_integer(js, value, 0, UINT32_MAX, &argument->number);
     case 'w': return take_integer(js, value, 0, 9007199254740991, &argument->number);
     case 't': return (argument->text = encode_name(js, value)) != NULL;
-    /* A number may be taken for an address: none of these is one. vm.mmap_min_addr, proc(5) */
-    case 'a': return !JS_IsNumber(value) || take_integer(js, value, 0, UINT16_MAX, &argument->number);
+    case 'a': return !JS_IsNumber(value) || take_integer(js, value, 0, UINT32_MAX, &argument->number);
     default: return true;
   }
 }

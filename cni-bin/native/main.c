@@ -163,8 +163,8 @@ int main(int count, char **arguments) {
   JSContext *js = new_context(runtime);
   if (!js || !add_calls(js)) fail(1, "Cannot start: out of memory");
   JSValue code = JS_ReadObject(js, program->code, program->size, JS_READ_OBJ_BYTECODE);
-  JSValue result = JS_IsException(code) ? code : JS_EvalFunction(js, code);
-  if (JS_IsException(result)) fail_with(js, JS_GetException(js));
+  bool linked = !JS_IsException(code) && JS_ResolveModule(js, code) >= 0;
+  if (!linked || JS_IsException(JS_EvalFunction(js, code))) fail_with(js, JS_GetException(js)); /* else it is a promise */
   settle(js);
   fail(1, "A plugin ended without an answer");
 }
