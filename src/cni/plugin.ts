@@ -44,6 +44,8 @@ export interface CniResult {
   readonly ips: readonly CniIp[]
   readonly routes: readonly CniRoute[]
   readonly dns: CniDns
+  /** Version whose shape it is printed in, where that is not the configuration's. */
+  readonly shape?: string
 }
 
 /** What every configuration says. `json` is all of it, as it came. */

@@ -31,7 +31,7 @@ const shapes: readonly Shape[] = [
 
 /** The result as JSON text of the version. CniError when the version cannot say it. */
 export function formatResult(result: CniResult, cniVersion: string): string {
-  return formatJson({ cniVersion, ...shapeOf(cniVersion).format(result) })
+  return formatJson({ cniVersion, ...shapeOf(result.shape ?? cniVersion).format(result) })
 }
 
 /**

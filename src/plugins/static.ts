@@ -13,7 +13,7 @@ import { ipAt, readAnyIp, readAnyPrefix, requirePrefixAt } from '../cni/address.
 import { parseArgs, unusable } from '../cni/args.ts'
 import { CniCode, CniError, invalid } from '../cni/errors.ts'
 import type { JsonObject } from '../cni/json.ts'
-import type { CniIp, NetworkConfig, Plugin } from '../cni/plugin.ts'
+import type { CniIp, CniResult, NetworkConfig, Plugin } from '../cni/plugin.ts'
 import { parseDns, parseRoutes } from '../cni/result.ts'
 import { compareVersions } from '../cni/version.ts'
 
@@ -30,14 +30,10 @@ export const staticIpam: Plugin<NetworkConfig> = {
 
   parseConfig: (config) => config,
 
-  add({ config, args }) {
-    const ipam = requireIpam(config)
-    const ips = readAddresses(config, args).map(formatAddress)
-    return { interfaces: [], ips, routes: parseRoutes(ipam), dns: parseDns(ipam.object('dns')) }
-  },
+  add: ({ config, args }) => resultOf(config, args),
 
   check({ config, args }) {
-    const promised = readAddresses(config, args).map(formatAddress)
+    const promised = resultOf(config, args).ips
     if (!config.prevResult) throw invalid('Cannot carry out CHECK: give the result of ADD in "prevResult"')
     for (const { address, gateway } of promised) {
       const found = config.prevResult.ips.find((ip) => ip.address === address)
@@ -52,10 +48,14 @@ export const staticIpam: Plugin<NetworkConfig> = {
 
   /** A network that has no `ipam` is one that nobody asks addresses for. */
   status({ config }) {
-    if (!config.json.has('ipam')) return
-    readAddresses(config, '')
-    parseRoutes(requireIpam(config))
+    if (config.json.has('ipam')) resultOf(config, '')
   },
+}
+
+function resultOf(config: NetworkConfig, args: string): CniResult {
+  const ipam = requireIpam(config)
+  const ips = readAddresses(config, ipam, args).map(formatAddress)
+  return { interfaces: [], ips, routes: parseRoutes(ipam), dns: parseDns(ipam.object('dns')) }
 }
 
 function requireIpam({ json }: NetworkConfig): JsonObject {
@@ -64,9 +64,7 @@ function requireIpam({ json }: NetworkConfig): JsonObject {
   return ipam
 }
 
-function readAddresses(config: NetworkConfig, args: string): StaticAddress[] {
-  const { json, cniVersion } = config
-  const ipam = requireIpam(config)
+function readAddresses({ json, cniVersion }: NetworkConfig, ipam: JsonObject, args: string): StaticAddress[] {
   const ofArgs = addressesInArgs(args)
   const ofRuntime = addressesAt(json.object('runtimeConfig'))
   const ofCni = addressesAt(json.object('args')?.object('cni'))
@@ -103,7 +101,7 @@ function addressesInArgs(args: string): StaticAddress[] {
   const { IP, GATEWAY } = parseArgs(args, ['IP', 'GATEWAY'])
   const gateways = listIn(GATEWAY).map((text) => {
     const gateway = readAnyIp(text)
-    if (!gateway) throw unusable(`GATEWAY "${text}" is no IP address`)
+    if (!gateway) throw unusable(`GATEWAY: "${text}" is no IP address`)
     return gateway
   })
   return listIn(IP).map((text) => {
@@ -126,5 +124,5 @@ function notPrefix(text: string): string {
 }
 
 function broken(reason: string): CniError {
-  return new CniError(CniCode.notAsPromised, `The addresses are not as ADD gave them: ${reason}`)
+  return new CniError(CniCode.notAsPromised, `Cannot confirm what ADD promised: ${reason}`)
 }
