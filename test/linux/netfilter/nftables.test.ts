@@ -1,0 +1,261 @@
+/** nft beside us: it shows what we made, we list what it made and make that again so that it sees no difference. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { afterEach, describe, test } from 'vitest'
+import { parseIpv4 } from '../../../src/address/ipv4.ts'
+import { isErrno } from '../../../src/kernel/errors.ts'
+import { joinTypes, type NftElement, type NftOperation, NftType } from '../../../src/kernel/nftables.ts'
+import { linux } from '../../../src/linux/linux.ts'
+
+const { nftables } = linux
+const fixture = (name: string) => join(import.meta.dirname, '../../fixtures/nftables', name)
+const nft = (...args: string[]) => execFileSync('nft', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+
+const table = { family: 'inet', table: 't' } as const
+const addTable: NftOperation = { operation: 'add table', table: { family: 'inet', name: 't' } }
+const addresses = { ...table, name: 'addresses', keyType: NftType.ipv4Address, keyLength: 4 } as const
+
+afterEach(() => void nft('flush', 'ruleset'))
+
+describe('what nft made', () => {
+  test('is listed and made again so that nft sees no difference', () => {
+    nft('-f', fixture('again.nft'))
+    const before = ruleset()
+    const { tables, chains, sets, rules } = nftables.list()
+    nftables.commit([
+      ...tables.map((table) => ({ operation: 'delete table', table }) as const),
+      ...tables.map((table) => ({ operation: 'create table', table }) as const),
+      ...chains.map((chain) => ({ operation: 'create chain', chain }) as const),
+      ...sets.map((set) => ({ operation: 'create set', set }) as const),
+      ...sets.map((set) => ({ operation: 'create elements', set, elements: set.elements }) as const),
+      ...rules.map((rule) => ({ operation: 'add rule', rule }) as const),
+    ])
+    assert.ok(before.split('\n').length > 150, 'the fixture is there')
+    assert.equal(ruleset(), before)
+  })
+
+  test('and we do not know is listed, and the rest whole', () => {
+    nft('-f', fixture('beyond.nft'))
+    const { sets, rules } = nftables.list({ family: 'inet', table: 'beyond' })
+    assert.deepEqual(
+      sets.map(({ name, elements }) => [name, elements.length]),
+      [
+        ['counted', 1],
+        ['described', 1],
+        ['objects', 1],
+        ['__set0', 3],
+        ['__map0', 2],
+      ],
+    )
+    const others = rules.flatMap(({ expressions }) => expressions.filter(({ type }) => type === 'other'))
+    assert.deepEqual(
+      others.map((other) => 'name' in other && other.name),
+      ['objref', 'exthdr', 'numgen'],
+    )
+    assert.deepEqual(rules.at(-1)?.expressions, [{ type: 'verdict', verdict: 'accept' }])
+  })
+
+  test('in its order of elements is one of ranges with us', () => {
+    nft('add table inet t; add set inet t s { type inet_service; flags interval; }')
+    nft('add element inet t s { 443, 0-79, 1024-65535, 80-90 }')
+    assert.deepEqual(nftables.elements({ ...table, name: 's' }), [
+      { key: port(0), keyEnd: port(80) },
+      { key: port(80), keyEnd: port(91) },
+      { key: port(443), keyEnd: port(444) },
+      { key: port(1024) },
+    ])
+  })
+})
+
+describe('nft shows', () => {
+  test('our comments, on everything that can have one', () => {
+    nftables.commit([
+      { operation: 'add table', table: { family: 'inet', name: 't', comment: 'of the table' } },
+      { operation: 'add chain', chain: { ...table, name: 'c', comment: 'of the chain, ünïcode' } },
+      { operation: 'add set', set: { ...addresses, comment: 'of the set' } },
+      {
+        operation: 'add elements',
+        set: addresses,
+        elements: [{ key: parseIpv4('10.0.0.1'), comment: 'of the element' }],
+      },
+      {
+        operation: 'add rule',
+        rule: { ...table, chain: 'c', expressions: [{ type: 'counter' }], comment: 'of the rule' },
+      },
+    ])
+    const listing = nft('list', 'ruleset')
+    for (const thing of ['table', 'chain, ünïcode', 'set', 'element', 'rule']) {
+      assert.ok(listing.includes(`comment "of the ${thing}"`), listing)
+    }
+  })
+
+  test('keys as what they are: types, byte order, concatenations, ranges', () => {
+    const service = joinTypes(NftType.ipv6Address, NftType.internetProtocol, NftType.internetService)
+    const set = (name: string, keyType: number, keyLength: number, interval = false): NftOperation => ({
+      operation: 'add set',
+      set: { ...table, name, keyType, keyLength, ...(interval && { interval }) },
+    })
+    const add = (name: string, ...elements: NftElement[]): NftOperation => ({
+      operation: 'add elements',
+      set: { ...table, name },
+      elements,
+    })
+    nftables.commit([
+      addTable,
+      set('marks', NftType.mark, 4),
+      add('marks', { key: new Uint8Array(Uint32Array.of(0x2000).buffer) }),
+      set('names', NftType.interfaceName, 16),
+      add('names', { key: new Uint8Array(Buffer.from('eth0'.padEnd(16, '\0'))) }),
+      set('services', service, 24, true),
+      add('services', { key: endpoint(0, 6, 80), keyEnd: endpoint(0xff, 6, 90) }, { key: endpoint(1, 17, 53) }),
+      set('ranges', NftType.ipv4Address, 4, true),
+      add('ranges', { key: parseIpv4('10.0.0.0'), keyEnd: parseIpv4('10.0.1.0') }, { key: parseIpv4('255.0.0.0') }),
+    ])
+    const shown = (name: string) => jsonOf('set', 'inet', 't', name).elem
+    assert.deepEqual(shown('marks'), [0x2000])
+    assert.deepEqual(shown('names'), ['eth0'])
+    assert.deepEqual(shown('services'), [
+      { concat: [{ prefix: { addr: '2001:db8::', len: 120 } }, 'tcp', { range: [80, 90] }] },
+      { concat: ['2001:db8::1', 'udp', 53] },
+    ])
+    assert.deepEqual(shown('ranges'), [
+      { prefix: { addr: '10.0.0.0', len: 24 } },
+      { prefix: { addr: '255.0.0.0', len: 8 } },
+    ])
+  })
+
+  test('maps to verdicts and to values, and chains of family bridge', () => {
+    const endpoints = joinTypes(NftType.ipv4Address, NftType.internetService)
+    nftables.commit([
+      addTable,
+      { operation: 'add chain', chain: { ...table, name: 'target' } },
+      {
+        operation: 'add set',
+        set: { ...table, name: 'verdicts', keyType: NftType.ipv4Address, keyLength: 4, data: { type: 'verdict' } },
+      },
+      {
+        operation: 'add elements',
+        set: { ...table, name: 'verdicts' },
+        elements: [{ key: parseIpv4('10.0.0.1'), data: { verdict: 'goto', chain: 'target' } }],
+      },
+      {
+        operation: 'add set',
+        set: {
+          ...table,
+          name: 'targets',
+          keyType: NftType.internetService,
+          keyLength: 2,
+          data: { type: endpoints, length: 8 },
+        },
+      },
+      {
+        operation: 'add elements',
+        set: { ...table, name: 'targets' },
+        elements: [{ key: port(80), data: Uint8Array.of(10, 0, 0, 5, 31, 144, 0, 0) }],
+      },
+      { operation: 'add table', table: { family: 'bridge', name: 'b' } },
+      {
+        operation: 'add chain',
+        chain: {
+          family: 'bridge',
+          table: 'b',
+          name: 'pre',
+          base: { type: 'filter', hook: 'prerouting', priority: -200, policy: 'drop' },
+        },
+      },
+    ])
+    assert.deepEqual(jsonOf('map', 'inet', 't', 'verdicts').elem, [['10.0.0.1', { goto: { target: 'target' } }]])
+    assert.deepEqual(jsonOf('map', 'inet', 't', 'targets').elem, [[80, { concat: ['10.0.0.5', 8080] }]])
+    const { prio, policy } = jsonOf('chain', 'bridge', 'b', 'pre')
+    assert.deepEqual([prio, policy], [-200, 'drop'])
+  })
+})
+
+describe('a commit', () => {
+  const many: NftElement[] = Array.from({ length: 20_000 }, (_, i) => ({
+    key: Uint8Array.of(10, 5, i >> 8, i & 0xff),
+    comment: `container ${i}`,
+  }))
+
+  test('of 20,000 elements is one', () => {
+    nftables.commit([
+      addTable,
+      { operation: 'add set', set: addresses },
+      { operation: 'add elements', set: addresses, elements: many },
+    ])
+    assert.equal(nftables.elements(addresses).length, many.length)
+    nftables.commit([{ operation: 'delete elements', set: addresses, elements: many }])
+    assert.deepEqual(nftables.elements(addresses), [])
+  })
+
+  test('of 3,000 changes that are all refused names the first', () => {
+    const operations = Array.from(
+      { length: 3000 },
+      (_, i): NftOperation => ({
+        operation: 'delete chain',
+        chain: { ...table, name: `c${i}` },
+      }),
+    )
+    assert.throws(() => nftables.commit([addTable, ...operations]), {
+      name: 'KernelError',
+      errno: 'ENOENT',
+      message: 'Cannot delete chain "c0" of table inet "t": ENOENT',
+    })
+    assert.deepEqual(nftables.list().tables, [])
+  })
+
+  test('that makes a loop of jumps below a base chain is refused', () => {
+    const jump = (from: string, to: string): NftOperation => ({
+      operation: 'add rule',
+      rule: { ...table, chain: from, expressions: [{ type: 'verdict', verdict: 'jump', chain: to }] },
+    })
+    const add = (name: string): NftOperation => ({ operation: 'add chain', chain: { ...table, name } })
+    const base = { type: 'filter', hook: 'forward', priority: 0 } as const
+    const addBase: NftOperation = { operation: 'add chain', chain: { ...table, name: 'base', base } }
+    assert.throws(
+      () => nftables.commit([addTable, addBase, add('a'), add('b'), jump('base', 'a'), jump('a', 'b'), jump('b', 'a')]),
+      (error) => isErrno(error, 'ELOOP', 'EMLINK'),
+    )
+  })
+
+  test('that cannot be written says so before it asks the kernel', () => {
+    const hook = { type: 'filter', hook: 'egress', priority: 0 } as const
+    assert.throws(() => nftables.commit([{ operation: 'add chain', chain: { ...table, name: 'c', base: hook } }]), {
+      name: 'RangeError',
+      message: 'Cannot hook a chain of family inet to "egress": it has none',
+    })
+    assert.throws(
+      () => nftables.commit([{ operation: 'add table', table: { ...addTable.table, comment: 'x'.repeat(200) } }]),
+      RangeError,
+    )
+    const uneven = { ...addresses, keyType: joinTypes(7, 13), keyLength: 6, interval: true }
+    assert.throws(() => nftables.commit([addTable, { operation: 'add set', set: uneven }]), RangeError)
+  })
+})
+
+function port(number: number): Uint8Array {
+  return Uint8Array.of(number >> 8, number & 0xff)
+}
+
+/** A key of address, protocol and port, each padded to 4 bytes. */
+function endpoint(last: number, protocol: number, number: number): Uint8Array {
+  const key = new Uint8Array(24)
+  key.set([0x20, 0x01, 0x0d, 0xb8])
+  key[15] = last
+  key[16] = protocol
+  key.set(port(number), 20)
+  return key
+}
+
+/** nft's listing, without what changes by itself. */
+function ruleset(): string {
+  return nft('list', 'ruleset').replace(/ expires \w+/g, '')
+}
+
+function jsonOf(kind: string, family: string, tableName: string, name: string) {
+  const listing = JSON.parse(nft('-j', 'list', kind, family, tableName, name)) as {
+    nftables: Record<string, { elem: unknown; prio: number; policy: string }>[]
+  }
+  return listing.nftables.find((row) => kind in row)![kind]!
+}
