@@ -1,0 +1,43 @@
+/** What a claim about kernels is made of. */
+import assert from 'node:assert/strict'
+import { KernelError } from '../../../src/kernel/errors.ts'
+import type { LiveKernel } from '../../../src/kernel/live.ts'
+
+/** Two namespaces of one kernel with nothing but a loopback link each, which is down. */
+export interface World {
+  readonly node: LiveKernel
+  readonly container: LiveKernel
+  /** A prefix for names of namespaces that nobody else uses. */
+  readonly prefix: string
+}
+
+export interface Case {
+  /** Unique: `known` refers to it. */
+  readonly title: string
+  check(world: World): void | Promise<void>
+}
+
+/** The call must be refused with this errno. */
+export function refused(errno: string, call: () => unknown): void {
+  assert.throws(call, (error) => {
+    assert.ok(error instanceof KernelError, `no KernelError but ${String(error)}`)
+    assert.equal(error.errno, errno, error.message)
+    return true
+  })
+}
+
+/** The fields of `actual` that `expected` has. */
+export function has<T extends object>(actual: T | undefined, expected: Partial<T>): void {
+  assert.ok(actual, 'there is none')
+  const picked = Object.fromEntries(Object.keys(expected).map((key) => [key, actual[key as keyof T]]))
+  assert.deepEqual(picked, expected)
+}
+
+/** Asks until it is so, as the kernel does some things a moment later; fails after two seconds. */
+export async function eventually(holds: () => boolean, what: string): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (holds()) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  assert.fail(`It did not come to pass that ${what}`)
+}
