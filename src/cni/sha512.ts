@@ -164,5 +164,5 @@ function rotate(x: bigint, n: bigint): bigint {
 }
 
 function word(x: bigint): bigint {
-  return BigInt.asUintN(64, x)
+  return x & 0xffff_ffff_ffff_ffffn // BigInt.asUintN(64, x) of QuickJS 2025-04-26 answers negative numbers
 }
