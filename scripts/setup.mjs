@@ -10,7 +10,7 @@
  * The machine's Node may be any since 16, so set-up is plain JavaScript and imports nothing but Node's own modules.
  * A second run finds all in place, asks no network, and says nothing.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -44,7 +44,7 @@ export function setUp(purpose) {
 }
 
 /**
- * Sets up, then goes on in a script of the checkout under the right Node. Does not return.
+ * Sets up, then goes on in a script of the checkout under the right Node, and ends as it ends.
  *
  * @param {Purpose} purpose
  * @param {string} script below the checkout
@@ -55,14 +55,14 @@ export function setUpAndRun(purpose, script, args) {
   const bin = join(root, 'node_modules/.bin')
   // npm scripts and shebangs that the script starts must find the same Node and tools.
   const path = [dirname(node), bin, process.env.PATH].join(':')
-  const { status, signal, error } = spawnSync(node, [join(root, script), ...args], {
+  const child = spawn(node, [join(root, script), ...args], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, PATH: path },
   })
-  if (error) throw error
-  if (signal) process.kill(process.pid, signal)
-  process.exit(status === null ? 1 : status)
+  // What ends us ends the script, which has more to tidy up; we stay until it has.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.once('exit', (status) => process.exit(status === null ? 1 : status))
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

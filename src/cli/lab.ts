@@ -13,6 +13,7 @@ import type { LabPlan } from '../lab/plan.ts'
 import { listLabs, readState } from '../lab/state.ts'
 import { inspect } from '../lab/status.ts'
 import { type Topology, twoNodes } from '../lab/topology.ts'
+import { passThrough } from './child.ts'
 import { OWN_PLUGINS } from './cni.ts'
 import { CommandError, Exit } from './exit.ts'
 import { interruptible, unlessInterrupted } from './interrupt.ts'
@@ -20,7 +21,7 @@ import { formatMatrix, formatStatus, formatVerdict, isReply } from './lab-tables
 import { didYouMean } from './near.ts'
 import { complain, type Format, outputOption, print } from './output.ts'
 import { runSteps } from './progress.ts'
-import { endHolder, passThrough, runInLabNamespaces, runInOwnNamespaces, runInside } from './rootless.ts'
+import { endHolder, runInLabNamespaces, runInOwnNamespaces, runInside } from './rootless.ts'
 
 interface Options {
   readonly name: string
@@ -116,7 +117,8 @@ async function exec({ name, binDir }: Options, target: string, argv: readonly st
   const { inNamespace } = await import('./machine.ts')
   const child = inNamespace(namespacePath(place.namespace), () => spawn(program, rest, { stdio: 'inherit' }))
   try {
-    return await passThrough(child)
+    // To many a program a second Ctrl-C means another thing than the first.
+    return await passThrough(child, { repeat: ['SIGTERM', 'SIGHUP'] })
   } catch (cause) {
     throw new CommandError(Exit.environment, `Cannot run "${program}": ${(cause as Error).message}`, { cause })
   }

@@ -6,16 +6,17 @@
  * Such namespaces end with their last process. So a lab that shall stay has a holder, a `sleep` that does nothing but be
  * in them, and every later command enters them through it:
  *
- *   <runtime directory>/overlab/lab/<name>/holder.json     its id, and when it started
+ *   <runtime directory>/lab/<name>/holder.json     its id
  *
  * The holder is known again by its environment too, so one whose id was never written down, because somebody killed us
  * just then, is found and ended all the same.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { constants, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { passThrough } from './child.ts'
 import { CommandError, Exit } from './exit.ts'
 
 const HOLDER = 'OVERLAB_LAB_HOLDER'
@@ -49,26 +50,10 @@ export function endHolder(lab: string): void {
   const directory = labDirectory(lab)
   for (const id of holdersOf(directory)) process.kill(id, 'SIGKILL')
   rmSync(directory, { recursive: true, force: true })
-  for (let above = dirname(directory); above !== runtimeDirectory(); above = dirname(above)) {
-    try {
-      rmdirSync(above)
-    } catch {
-      return // another lab's, or not there
-    }
-  }
-}
-
-/** What a child that has our terminal ends with; signals that ask us to end are its own to answer. */
-export async function passThrough(child: ChildProcess): Promise<number> {
-  const forward = (signal: NodeJS.Signals) => child.kill(signal)
-  const stay = () => {} // Ctrl-C has reached the child as well
-  process.on('SIGINT', stay).on('SIGTERM', forward).on('SIGHUP', forward)
   try {
-    const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
-    return status ?? 128 + constants.signals[signal!]
-  } finally {
-    process.off('SIGINT', stay).off('SIGTERM', forward).off('SIGHUP', forward)
-  }
+    rmdirSync(dirname(directory))
+    rmdirSync(runtimeDirectory())
+  } catch {} // another lab's are there, or nothing was
 }
 
 function enter(holder: number): Promise<number> {
@@ -134,9 +119,10 @@ function requireUserNamespaces(): void {
   )
 }
 
-const labDirectory = (lab: string) => join(runtimeDirectory(), 'overlab', 'lab', lab)
+const labDirectory = (lab: string) => join(runtimeDirectory(), 'lab', lab)
 
-/** $XDG_RUNTIME_DIR is the user's own: XDG Base Directory Specification. */
+/** Below $XDG_RUNTIME_DIR, which is the user's own: XDG Base Directory Specification. */
 function runtimeDirectory(): string {
-  return process.env.XDG_RUNTIME_DIR || join(tmpdir(), `overlab-${process.getuid!()}`)
+  const { XDG_RUNTIME_DIR } = process.env
+  return XDG_RUNTIME_DIR ? join(XDG_RUNTIME_DIR, 'overlab') : join(tmpdir(), `overlab-${process.getuid!()}`)
 }
