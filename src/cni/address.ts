@@ -17,9 +17,9 @@ export function readAnyIp(text: string): Ip | undefined {
   return ip && isMapped(ip) ? ip.slice(MAPPED_BITS / 8) : ip
 }
 
-/** The prefix with its host bits, or undefined when the text is none. */
+/** The prefix with its host bits, or undefined when the text is none. Its length may have leading zeros. */
 export function readAnyPrefix(text: string): Prefix | undefined {
-  const prefix = readPrefix(text)
+  const prefix = readPrefix(text.replace(/\/0+(?=[0-9])/, '/'))
   if (!prefix || !isMapped(prefix.address)) return prefix
   return { address: prefix.address.slice(MAPPED_BITS / 8), length: Math.max(0, prefix.length - MAPPED_BITS) }
 }

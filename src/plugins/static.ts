@@ -65,10 +65,11 @@ function requireIpam({ json }: NetworkConfig): JsonObject {
 }
 
 function readAddresses({ json, cniVersion }: NetworkConfig, ipam: JsonObject, args: string): StaticAddress[] {
+  const ofIpam = addressesOf(ipam)
   const ofArgs = addressesInArgs(args)
   const ofRuntime = addressesAt(json.object('runtimeConfig'))
   const ofCni = addressesAt(json.object('args')?.object('cni'))
-  const addresses = [ofRuntime, ofCni].find(({ length }) => length > 0) ?? [...addressesOf(ipam), ...ofArgs]
+  const addresses = [ofRuntime, ofCni].find(({ length }) => length > 0) ?? [...ofIpam(), ...ofArgs]
 
   for (const size of [4, 16]) {
     const ofFamily = addresses.filter(({ prefix }) => prefix.address.length === size)
@@ -81,11 +82,10 @@ function readAddresses({ json, cniVersion }: NetworkConfig, ipam: JsonObject, ar
   return addresses
 }
 
-function addressesOf(ipam: JsonObject): StaticAddress[] {
-  return (ipam.objects('addresses') ?? []).map((entry) => ({
-    prefix: requirePrefixAt(entry, 'address'),
-    gateway: ipAt(entry, 'gateway'),
-  }))
+/** Gateways are read even where the addresses are overruled, as Go does, but addresses are not. */
+function addressesOf(ipam: JsonObject): () => StaticAddress[] {
+  const entries = (ipam.objects('addresses') ?? []).map((entry) => ({ entry, gateway: ipAt(entry, 'gateway') }))
+  return () => entries.map(({ entry, gateway }) => ({ prefix: requirePrefixAt(entry, 'address'), gateway }))
 }
 
 function addressesAt(json: JsonObject | undefined): StaticAddress[] {
