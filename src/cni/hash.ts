@@ -1,12 +1,18 @@
 /**
  * FNV-1a, 64 bits, of the text's UTF-16 units, as 16 hex digits: for names, not for secrets.
  * http://www.isthe.com/chongo/tech/comp/fnv/
+ *
+ * In two halves: BigInt of QuickJS 2025-04-26 is wrong for numbers that fill 64 bits.
  */
 export function fnv1a(text: string): string {
-  let hash = 0xcbf29ce484222325n
+  let high = 0xcbf29ce4
+  let low = 0x84222325
   for (let i = 0; i < text.length; i++) {
-    // Not BigInt.asUintN(64, …): that of QuickJS 2025-04-26 answers negative numbers.
-    hash = ((hash ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n) & 0xffff_ffff_ffff_ffffn
+    low = (low ^ text.charCodeAt(i)) >>> 0
+    // Times the prime, 2^40 + 0x1b3.
+    const product = low * 0x1b3
+    high = (Math.imul(high, 0x1b3) + Math.floor(product / 2 ** 32) + (low << 8)) >>> 0
+    low = product >>> 0
   }
-  return hash.toString(16).padStart(16, '0')
+  return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('')
 }

@@ -1,168 +1,119 @@
 /**
- * SHA-512, FIPS 180-4: the reference plugins name iptables chains by it. Small rather than fast: a name is one block.
+ * SHA-512, FIPS 180-4: the reference plugins name iptables chains by it.
  *
- * Words, functions and steps have the standard's names.
+ * Words of 64 bits are two numbers of 32, high and low: BigInt.asUintN and BigInt's toString(16) of QuickJS 2025-04-26 are
+ * wrong for numbers that fill 64 bits.
  */
 
-/** Bytes of a block, §5.2.2. */
+/** Bytes, §5.2.2. */
 const BLOCK = 128
 
-/** Bytes that tell the message's length in bits, §5.1.2. */
-const LENGTH = 16
-
 /** §5.3.5: fractional parts of the square roots of the first 8 primes. */
-const H0: readonly bigint[] = [
-  0x6a09e667f3bcc908n,
-  0xbb67ae8584caa73bn,
-  0x3c6ef372fe94f82bn,
-  0xa54ff53a5f1d36f1n,
-  0x510e527fade682d1n,
-  0x9b05688c2b3e6c1fn,
-  0x1f83d9abfb41bd6bn,
-  0x5be0cd19137e2179n,
-]
+const INITIAL = [
+  '6a09e667f3bcc908bb67ae8584caa73b3c6ef372fe94f82ba54ff53a5f1d36f1',
+  '510e527fade682d19b05688c2b3e6c1f1f83d9abfb41bd6b5be0cd19137e2179',
+].join('')
 
 /** §4.2.3: fractional parts of the cube roots of the first 80 primes. */
-const K: readonly bigint[] = [
-  0x428a2f98d728ae22n,
-  0x7137449123ef65cdn,
-  0xb5c0fbcfec4d3b2fn,
-  0xe9b5dba58189dbbcn,
-  0x3956c25bf348b538n,
-  0x59f111f1b605d019n,
-  0x923f82a4af194f9bn,
-  0xab1c5ed5da6d8118n,
-  0xd807aa98a3030242n,
-  0x12835b0145706fben,
-  0x243185be4ee4b28cn,
-  0x550c7dc3d5ffb4e2n,
-  0x72be5d74f27b896fn,
-  0x80deb1fe3b1696b1n,
-  0x9bdc06a725c71235n,
-  0xc19bf174cf692694n,
-  0xe49b69c19ef14ad2n,
-  0xefbe4786384f25e3n,
-  0x0fc19dc68b8cd5b5n,
-  0x240ca1cc77ac9c65n,
-  0x2de92c6f592b0275n,
-  0x4a7484aa6ea6e483n,
-  0x5cb0a9dcbd41fbd4n,
-  0x76f988da831153b5n,
-  0x983e5152ee66dfabn,
-  0xa831c66d2db43210n,
-  0xb00327c898fb213fn,
-  0xbf597fc7beef0ee4n,
-  0xc6e00bf33da88fc2n,
-  0xd5a79147930aa725n,
-  0x06ca6351e003826fn,
-  0x142929670a0e6e70n,
-  0x27b70a8546d22ffcn,
-  0x2e1b21385c26c926n,
-  0x4d2c6dfc5ac42aedn,
-  0x53380d139d95b3dfn,
-  0x650a73548baf63den,
-  0x766a0abb3c77b2a8n,
-  0x81c2c92e47edaee6n,
-  0x92722c851482353bn,
-  0xa2bfe8a14cf10364n,
-  0xa81a664bbc423001n,
-  0xc24b8b70d0f89791n,
-  0xc76c51a30654be30n,
-  0xd192e819d6ef5218n,
-  0xd69906245565a910n,
-  0xf40e35855771202an,
-  0x106aa07032bbd1b8n,
-  0x19a4c116b8d2d0c8n,
-  0x1e376c085141ab53n,
-  0x2748774cdf8eeb99n,
-  0x34b0bcb5e19b48a8n,
-  0x391c0cb3c5c95a63n,
-  0x4ed8aa4ae3418acbn,
-  0x5b9cca4f7763e373n,
-  0x682e6ff3d6b2b8a3n,
-  0x748f82ee5defb2fcn,
-  0x78a5636f43172f60n,
-  0x84c87814a1f0ab72n,
-  0x8cc702081a6439ecn,
-  0x90befffa23631e28n,
-  0xa4506cebde82bde9n,
-  0xbef9a3f7b2c67915n,
-  0xc67178f2e372532bn,
-  0xca273eceea26619cn,
-  0xd186b8c721c0c207n,
-  0xeada7dd6cde0eb1en,
-  0xf57d4f7fee6ed178n,
-  0x06f067aa72176fban,
-  0x0a637dc5a2c898a6n,
-  0x113f9804bef90daen,
-  0x1b710b35131c471bn,
-  0x28db77f523047d84n,
-  0x32caab7b40c72493n,
-  0x3c9ebe0a15c9bebcn,
-  0x431d67c49c100d4cn,
-  0x4cc5d4becb3e42b6n,
-  0x597f299cfc657e2an,
-  0x5fcb6fab3ad6faecn,
-  0x6c44198c4a475817n,
-]
+const ROUNDS = [
+  '428a2f98d728ae227137449123ef65cdb5c0fbcfec4d3b2fe9b5dba58189dbbc3956c25bf348b53859f111f1b605d019',
+  '923f82a4af194f9bab1c5ed5da6d8118d807aa98a303024212835b0145706fbe243185be4ee4b28c550c7dc3d5ffb4e2',
+  '72be5d74f27b896f80deb1fe3b1696b19bdc06a725c71235c19bf174cf692694e49b69c19ef14ad2efbe4786384f25e3',
+  '0fc19dc68b8cd5b5240ca1cc77ac9c652de92c6f592b02754a7484aa6ea6e4835cb0a9dcbd41fbd476f988da831153b5',
+  '983e5152ee66dfaba831c66d2db43210b00327c898fb213fbf597fc7beef0ee4c6e00bf33da88fc2d5a79147930aa725',
+  '06ca6351e003826f142929670a0e6e7027b70a8546d22ffc2e1b21385c26c9264d2c6dfc5ac42aed53380d139d95b3df',
+  '650a73548baf63de766a0abb3c77b2a881c2c92e47edaee692722c851482353ba2bfe8a14cf10364a81a664bbc423001',
+  'c24b8b70d0f89791c76c51a30654be30d192e819d6ef5218d69906245565a910f40e35855771202a106aa07032bbd1b8',
+  '19a4c116b8d2d0c81e376c085141ab532748774cdf8eeb9934b0bcb5e19b48a8391c0cb3c5c95a634ed8aa4ae3418acb',
+  '5b9cca4f7763e373682e6ff3d6b2b8a3748f82ee5defb2fc78a5636f43172f6084c87814a1f0ab728cc702081a6439ec',
+  '90befffa23631e28a4506cebde82bde9bef9a3f7b2c67915c67178f2e372532bca273eceea26619cd186b8c721c0c207',
+  'eada7dd6cde0eb1ef57d4f7fee6ed17806f067aa72176fba0a637dc5a2c898a6113f9804bef90dae1b710b35131c471b',
+  '28db77f523047d8432caab7b40c724933c9ebe0a15c9bebc431d67c49c100d4c4cc5d4becb3e42b6597f299cfc657e2a',
+  '5fcb6fab3ad6faec6c44198c4a475817',
+].join('')
 
-/** The digest as 128 hex digits. */
+/** As hex, §6.4. */
 export function sha512(bytes: Uint8Array): string {
   const message = pad(bytes)
-  const view = new DataView(message.buffer)
-  let H = H0
-  for (let at = 0; at < message.length; at += BLOCK) H = digestBlock(H, schedule(view, at))
-  return H.map((word) => word.toString(16).padStart(16, '0')).join('')
+  const state = words(INITIAL)
+  for (let at = 0; at < message.length; at += BLOCK) addBlock(state, message.subarray(at, at + BLOCK))
+  return Array.from(state, (word) => word.toString(16).padStart(8, '0')).join('')
 }
 
-/** §5.1.2: a one bit, zeros, and the length in bits, up to a full block. */
+/** §5.1.2: a one bit, zeros, and the length in bits as the last 128 of them. */
 function pad(bytes: Uint8Array): Uint8Array {
-  const message = new Uint8Array(Math.ceil((bytes.length + 1 + LENGTH) / BLOCK) * BLOCK)
-  message.set(bytes)
-  message[bytes.length] = 0x80
-  new DataView(message.buffer).setBigUint64(message.length - 8, BigInt(bytes.length) * 8n)
-  return message
+  const padded = new Uint8Array(Math.ceil((bytes.length + 17) / BLOCK) * BLOCK)
+  padded.set(bytes)
+  padded[bytes.length] = 0x80
+  new DataView(padded.buffer).setUint32(padded.length - 4, bytes.length * 8)
+  return padded
 }
 
-/** §6.4.2 step 1. */
-function schedule(view: DataView, at: number): bigint[] {
-  const W: bigint[] = []
-  for (let t = 0; t < 16; t++) W.push(view.getBigUint64(at + 8 * t))
-  for (let t = 16; t < 80; t++) {
-    const a = W[t - 15]!
-    const b = W[t - 2]!
-    const sigma0 = rotate(a, 1n) ^ rotate(a, 8n) ^ (a >> 7n)
-    const sigma1 = rotate(b, 19n) ^ rotate(b, 61n) ^ (b >> 6n)
-    W.push(word(sigma1 + W[t - 7]! + sigma0 + W[t - 16]!))
-  }
-  return W
+function words(hex: string): Uint32Array {
+  return Uint32Array.from({ length: hex.length / 8 }, (_, i) => Number.parseInt(hex.slice(8 * i, 8 * i + 8), 16))
 }
 
-/** §6.4.2 steps 2 to 4. */
-function digestBlock(H: readonly bigint[], W: readonly bigint[]): bigint[] {
-  let [a, b, c, d, e, f, g, h] = H as [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint]
-  for (let t = 0; t < 80; t++) {
-    const Sigma1 = rotate(e, 14n) ^ rotate(e, 18n) ^ rotate(e, 41n)
-    const Sigma0 = rotate(a, 28n) ^ rotate(a, 34n) ^ rotate(a, 39n)
-    const T1 = h + Sigma1 + ((e & f) ^ (~e & g)) + K[t]! + W[t]!
-    const T2 = Sigma0 + ((a & b) ^ (a & c) ^ (b & c))
-    h = g
-    g = f
-    f = e
-    e = word(d + T1)
-    d = c
-    c = b
-    b = a
-    a = word(T1 + T2)
+/** §6.4.2. `w` is the message schedule, `v` the eight working variables a to h. */
+function addBlock(state: Uint32Array, block: Uint8Array): void {
+  const constants = words(ROUNDS)
+  const w = new Uint32Array(160)
+  const view = new DataView(block.buffer, block.byteOffset, BLOCK)
+  for (let i = 0; i < 32; i++) w[i] = view.getUint32(4 * i)
+  for (let t = 32; t < 160; t += 2) {
+    set(w, t, [sigma(pair(w, t - 4), 19, 61, 6), pair(w, t - 14), sigma(pair(w, t - 30), 1, 8, 7), pair(w, t - 32)])
   }
-  return [a, b, c, d, e, f, g, h].map((letter, i) => word(H[i]! + letter))
+  const v = state.slice()
+  for (let t = 0; t < 160; t += 2) {
+    const [a, b, c, e, f, g] = [0, 2, 4, 8, 10, 12].map((i) => pair(v, i)) as [Word, Word, Word, Word, Word, Word]
+    const choice: Word = [(e[0] & f[0]) ^ (~e[0] & g[0]), (e[1] & f[1]) ^ (~e[1] & g[1])]
+    const majority: Word = [
+      (a[0] & b[0]) ^ (a[0] & c[0]) ^ (b[0] & c[0]),
+      (a[1] & b[1]) ^ (a[1] & c[1]) ^ (b[1] & c[1]),
+    ]
+    const first = sum([pair(v, 14), sums(e, 14, 18, 41), choice, pair(constants, t), pair(w, t)])
+    v.copyWithin(2, 0, 14) // h = g, g = f … b = a
+    set(v, 8, [pair(v, 8), first])
+    set(v, 0, [first, sums(a, 28, 34, 39), majority])
+  }
+  for (let i = 0; i < 16; i += 2) set(state, i, [pair(state, i), pair(v, i)])
+}
+
+type Word = readonly [high: number, low: number]
+
+function pair(from: Uint32Array, at: number): Word {
+  return [from[at]!, from[at + 1]!]
+}
+
+function set(to: Uint32Array, at: number, terms: readonly Word[]): void {
+  const [high, low] = sum(terms)
+  to[at] = high
+  to[at + 1] = low
+}
+
+function sum(terms: readonly Word[]): Word {
+  let high = 0
+  let low = 0
+  for (const [h, l] of terms) {
+    high += h >>> 0
+    low += l >>> 0
+  }
+  return [(high + Math.floor(low / 2 ** 32)) >>> 0, low >>> 0]
 }
 
 /** ROTR, §3.2. */
-function rotate(x: bigint, n: bigint): bigint {
-  return (x >> n) | word(x << (64n - n))
+function rotate([high, low]: Word, by: number): Word {
+  if (by > 32) return rotate([low, high], by - 32)
+  return [(high >>> by) | (low << (32 - by)), (low >>> by) | (high << (32 - by))]
 }
 
-function word(x: bigint): bigint {
-  return x & 0xffff_ffff_ffff_ffffn // BigInt.asUintN(64, x) of QuickJS 2025-04-26 answers negative numbers
+/** §4.1.3: Σ0 and Σ1. */
+function sums(word: Word, x: number, y: number, z: number): Word {
+  const [a, b, c] = [rotate(word, x), rotate(word, y), rotate(word, z)]
+  return [a[0] ^ b[0] ^ c[0], a[1] ^ b[1] ^ c[1]]
+}
+
+/** §4.1.3: σ0 and σ1. */
+function sigma([high, low]: Word, x: number, y: number, shift: number): Word {
+  const [a, b] = [rotate([high, low], x), rotate([high, low], y)]
+  return [a[0] ^ b[0] ^ (high >>> shift), a[1] ^ b[1] ^ ((low >>> shift) | (high << (32 - shift)))]
 }
