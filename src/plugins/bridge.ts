@@ -192,7 +192,7 @@ function setUpNode(
   gateways: readonly string[],
 ): CniInterface[] {
   const pinned = gateways.length > 0 && config.vlan === 0
-  const state = bridgeState(config, gateways, pinned ? randomMac(host) : undefined)
+  const state = bridgeState(config, pinned ? randomMac(host) : undefined)
   reconcile(kernel, state, undefined, before && { links: [{ ...before, master: undefined }] })
   addPort(config, kernel, hostEnd)
 
@@ -201,11 +201,11 @@ function setUpNode(
   const vlanGateway = config.vlan === 0 ? undefined : ensureVlanGateway(config, kernel, link)
   const there = kernel.addresses.list(link)
   for (const prefix of addressesInTheWay(config, there, gateways)) kernel.addresses.delete({ link, prefix })
-  const added = reconcile(kernel, gatewayState(config, gateways), undefined, { addresses: there })
+  const done = reconcile(kernel, gatewayState(config, gateways), undefined, { addresses: there })
   // A bridge takes the lowest MAC of its ports until it is given one: then it would change as containers come and go.
   const owner = vlanGateway ?? before
-  if (added.length > 0 && owner && owner.macOrigin !== 'set')
-    kernel.links.set(link, { mac: usableMac(owner.mac, host) })
+  const isNew = done.some(({ subject }) => subject === 'addresses')
+  if (isNew && owner && owner.macOrigin !== 'set') kernel.links.set(link, { mac: usableMac(owner.mac, host) })
   return vlanGateway ? [interfaceOf(kernel.links.get(link)!)] : []
 }
 

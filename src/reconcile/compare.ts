@@ -7,11 +7,18 @@ import { subjects } from './subjects.ts'
 /** Every difference, as a sentence without a full stop: `route 0.0.0.0/0 via 10.1.2.1 dev eth0 is missing`. */
 export function compare(desired: State, seen: SeenState): string[] {
   try {
-    return plan(desired, seen).map(sentence)
+    return plan(desired, seen)
+      .filter((operation) => !mayBeMissing(operation))
+      .map(sentence)
   } catch (error) {
     if (error instanceof KernelError) return [error.message] // something of another kind is in its place
     throw error
   }
+}
+
+/** A setting that the kernel does not have cannot be wrong. */
+function mayBeMissing(operation: Operation): boolean {
+  return operation.subject === 'sysctls' && operation.operation === 'add' && operation.desired.optional === true
 }
 
 function sentence(operation: Operation): string {

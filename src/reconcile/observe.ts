@@ -46,10 +46,9 @@ const observers: { readonly [S in SubjectName]: (asking: Asking) => readonly See
   },
 
   sysctls: ({ kernel, desired }) =>
-    (desired.sysctls ?? []).flatMap((setting) => {
-      const value = kernel.sysctl.get(setting.key)
-      // One that may be absent and is needs no setting.
-      return value !== undefined ? [{ key: setting.key, value }] : setting.optional ? [setting] : []
+    (desired.sysctls ?? []).flatMap(({ key }) => {
+      const value = kernel.sysctl.get(key)
+      return value === undefined ? [] : [{ key, value }]
     }),
 
   vlans: ({ kernel, desired, owned }) =>

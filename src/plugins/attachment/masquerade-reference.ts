@@ -18,7 +18,7 @@ import { findProgram, iptablesFamilies, isLegacy, run } from './masquerade-iptab
 const SET_CHAIN = { family: 'inet', table: 'cni_plugins_masquerade', name: 'masq_checks' } as const
 
 /** As masquerade-iptables.ts writes it. */
-const COMMENT = /^name: "([^"]*)" id: "([^"]*)"$/
+const COMMENT = /name: "([^"]*)" id: "([^"]*)"/
 
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6']
 
@@ -27,7 +27,7 @@ export function usesReferenceRules(kernel: Kernel, host: Host, network: string):
   const ofNetwork = (comment: string) => COMMENT.exec(comment)?.[1] === network
   return FAMILIES.some(
     (family) =>
-      postrouting(kernel, family).some(({ comment }) => comment !== undefined && ofNetwork(comment)) ||
+      postrouting(kernel, family).some((rule) => ofNetwork(ruleComment(rule, host))) ||
       legacyRules(host, family).some((rule) => ofNetwork(commentOf(rule))),
   )
 }
@@ -44,7 +44,7 @@ export function removeReferenceRules(
     return name === network && containerId !== undefined && isMeant(containerId)
   }
   for (const family of FAMILIES) {
-    removeRules(kernel, family, ours)
+    removeRules(kernel, family, (rule) => ours(ruleComment(rule, host)))
     removeLegacyRules(host, family, ours)
   }
 }
@@ -76,8 +76,15 @@ function postrouting(kernel: Kernel, family: Family): NftRule[] {
   return rules
 }
 
-function removeRules(kernel: Kernel, family: Family, isMeant: (comment: string) => boolean): void {
-  const rules = postrouting(kernel, family).filter(({ comment }) => comment !== undefined && isMeant(comment))
+/** iptables-nft writes comments as nft does, or as the extension of its own that iptables-legacy has: xt_comment. */
+function ruleComment({ comment, expressions }: NftRule, { decode }: Pick<Host, 'decode'>): string {
+  if (comment !== undefined) return comment
+  const extensions = expressions.flatMap((expression) => (expression.type === 'other' ? [decode(expression.data)] : []))
+  return extensions.find((text) => COMMENT.test(text)) ?? ''
+}
+
+function removeRules(kernel: Kernel, family: Family, isMeant: (rule: NftRule) => boolean): void {
+  const rules = postrouting(kernel, family).filter(isMeant)
   const chains = new Set(rules.flatMap(({ expressions }) => expressions.flatMap(jumpTarget)))
   const operations: NftOperation[] = rules.map(deletion)
   for (const name of chains) {

@@ -81,7 +81,7 @@ function nodeState(
   container: Kernel,
 ): State {
   const gateways = gatewaysOf(config, result.ips)
-  const bridge = bridgeState(config, gateways)
+  const bridge = bridgeState(config)
   const port = hostEndState(config, hostEnd)
   const bridgeLink = kernel.links.get(config.bridge)
   const promised = result.interfaces.find(({ name, sandbox }) => name === config.bridge && !sandbox)

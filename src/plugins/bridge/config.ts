@@ -75,6 +75,12 @@ export function requireUsable(config: BridgeConfig): void {
   if (config.disableContainerInterface && config.ipamType !== undefined) {
     throw invalid('Cannot use "ipam" with "disableContainerInterface": an interface that is down has no addresses')
   }
+  if (config.ipamType === undefined && ['0.1.0', '0.2.0'].includes(config.cniVersion)) {
+    throw invalid(
+      `Cannot set up layer 2 alone in CNI ${config.cniVersion}, whose results must have an address: ` +
+        'add "ipam", or use "cniVersion" 0.3.0 or newer',
+    )
+  }
   if (config.mtu < 0) throw invalid(`Cannot use "mtu" ${config.mtu}: give a number of bytes, or 0 for the kernel's`)
 }
 

@@ -82,9 +82,8 @@ export function addressesInTheWay(
 }
 
 /** The bridge: shared with other containers, so nothing of it is ever taken back. `mac` is what it is born with. */
-export function bridgeState(config: BridgeConfig, gateways: readonly string[], mac?: string): State {
+export function bridgeState(config: BridgeConfig, mac?: string): State {
   const { bridge: name, mtu, promiscMode, vlanFiltering } = config
-  const families = new Set(gateways.map((gateway) => familyOf(parsePrefix(gateway).address)))
   return {
     links: [
       {
@@ -100,20 +99,24 @@ export function bridgeState(config: BridgeConfig, gateways: readonly string[], m
         ...(promiscMode && { promiscuous: true }),
       },
     ],
-    sysctls: [
-      // The node's routes on the bridge are ours, not those of a container that plays the router.
-      { key: `net/ipv6/conf/${name}/accept_ra`, value: '0', optional: true },
-      ...[...families].map((family) => ({ key: FORWARDING[family], value: '1' })),
-    ],
+    // The node's routes on the bridge are ours, not those of a container that plays the router.
+    sysctls: [{ key: `net/ipv6/conf/${name}/accept_ra`, value: '0', optional: true }],
     linkStates: [{ link: name, up: true }],
   }
 }
 
-/** The gateways' addresses. Duplicates are not looked for, as in the container, unless the network asks for it. */
+/**
+ * The gateways' addresses, and that the node forwards. Duplicates are not looked for, as in the container, unless the
+ * network asks for it.
+ */
 export function gatewayState(config: BridgeConfig, gateways: readonly string[]): State {
   const link = gatewayLinkOf(config)
   const noDad = !config.enabledad
-  return { addresses: gateways.map((prefix) => ({ link, prefix, ...(prefix.includes(':') && { noDad }) })) }
+  const families = new Set(gateways.map((gateway) => familyOf(parsePrefix(gateway).address)))
+  return {
+    addresses: gateways.map((prefix) => ({ link, prefix, ...(prefix.includes(':') && { noDad }) })),
+    sysctls: [...families].map((family) => ({ key: FORWARDING[family], value: '1' })),
+  }
 }
 
 /** The container's pair as the node sees it. */
