@@ -21,8 +21,16 @@ set -eu
 verb=$1 name=$2
 shift 2
 case $verb in
-  add) ip netns add "$name" && overlab cni add pods "/run/netns/$name" ;;
-  delete) overlab cni del pods "/run/netns/$name" && ip netns delete "$name" ;;
+  add)
+    ip netns add "$name"
+    overlab cni add loopback "$name" --ifname lo >/dev/null
+    overlab cni add pods "$name"
+    ;;
+  delete)
+    overlab cni del pods "$name"
+    overlab cni del loopback "$name" --ifname lo
+    ip netns delete "$name"
+    ;;
   exec) exec ip netns exec "$name" "$@" ;;
   *) sed -n 2p "$0" >&2; exit 2 ;;
 esac
@@ -43,4 +51,7 @@ cat >/etc/cni/net.d/10-pods.conflist <<JSON
     }
   ]
 }
+JSON
+cat >/etc/cni/net.d/99-loopback.conf <<JSON
+{ "cniVersion": "1.0.0", "name": "loopback", "type": "loopback" }
 JSON
