@@ -189,5 +189,6 @@ export interface BridgeVlans {
   list(link: string): BridgeVlan[]
   /** `self` is for the bridge itself. */
   add(link: string, vlan: BridgeVlan, options?: { readonly self?: boolean }): void
+  /** Taking a link out of a VLAN that it is not in changes nothing, also where the kernel has no VLAN filtering. */
   delete(link: string, vlan: Pick<BridgeVlan, 'id' | 'end'>, options?: { readonly self?: boolean }): void
 }

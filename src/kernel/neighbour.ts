@@ -49,7 +49,7 @@ export interface FdbEntry {
   readonly vlan?: number
   readonly port?: number
   readonly vni?: number
-  /** Learnt by the kernel itself, not set: NTF_EXT_LEARNED is not meant. */
+  /** Dynamic: most often learnt by the kernel itself, which does not tell apart what somebody set so. NTF_EXT_LEARNED is not meant. */
   readonly learnt?: boolean
 }
 

@@ -61,7 +61,7 @@ export interface Route extends NextHop {
   readonly table?: number
   /** RTPROT_*; RouteProtocol.boot where left out, as `ip route` does. */
   readonly protocol?: number
-  /** Left out: `link` for a route without gateway, `host` for a local one, else `global`, as `ip route` does. */
+  /** Left out: `link` for a route without gateway, `host` for a local one, else `global`, as `ip route` does. IPv6 has none but `global`. */
   readonly scope?: Scope
   /** RTA_PRIORITY, the metric; lower wins. 0 where left out; IPv6 turns 0 into 1024. */
   readonly metric?: number
@@ -100,7 +100,7 @@ export interface Routes {
   ): Route | undefined
   /** KernelError EEXIST when there is one with the same destination, table, tos and metric. */
   add(route: Route): void
-  /** NLM_F_CREATE alone: IPv6 with another gateway makes a multipath route, IPv4 goes behind those of the same metric. */
+  /** `ip route append`: IPv6 with another gateway makes a multipath route, IPv4 goes behind those of the same metric. */
   append(route: Route): void
   replace(route: Route): void
   /** What is left out of `route` is not compared. KernelError ESRCH when there is none. */
