@@ -139,7 +139,6 @@ class DiskReservations implements Reservations {
     for (const name of empty) this.#files.remove(this.#path(name))
     if (empty.length === 0) return false
     this.#isChanged = true
-    this.#index.keepRuns([])
     return true
   }
 

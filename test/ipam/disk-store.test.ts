@@ -192,12 +192,13 @@ test('what the reference reserved and released in between is known', () => {
 })
 
 test('a clock too coarse to show a change leaves no reservation behind', () => {
-  const { reference, reserve, release, names } = setUp({}, (files) => ({
+  const { reference, reserve, heldBy, release, names } = setUp({}, (files) => ({
     status(path) {
       const status = files.status(path)
       return status && { ...status, modified: 1n }
     },
   }))
+  heldBy(of('a')) // makes the index
   reserve('10.1.2.2', of('a'))
   reference.create(`${DIRECTORY}/10.1.2.3`, 'b\r\neth0', 0o600)
   release(of('b'))
@@ -307,14 +308,34 @@ test('after anything that we and the reference do in turn, the index says what a
   )
 })
 
-test('one index is kept per directory', () => {
-  const { host, heldBy, reserve } = setUp()
+test('one index is kept per directory, with a line per reservation', () => {
+  const { host, reference, heldBy, reserve, release } = setUp()
   for (let i = 2; i < 20; i++) {
+    if (i % 5 === 0) reference.create(`${DIRECTORY}/10.1.3.${i}`, `r${i}\r\neth0`, 0o600)
     heldBy(of(`c${i}`))
     reserve(`10.1.2.${i}`, of(`c${i}`))
+    if (i > 8) release(of(`c${i}`))
   }
-  const folders = new Set(Object.keys(host.tree()).flatMap((path) => path.match(`^${INDEX}/[^/]+/[^/]+`) ?? []))
-  assert.equal(folders.size, 1)
+  const index = Object.entries(host.tree()).filter(([path]) => path.startsWith(INDEX))
+  assert.equal(new Set(index.map(([path]) => path.slice(0, path.lastIndexOf('/')))).size, 1)
+  const lines = index.flatMap(([, text]) => text.split('\n').filter((line) => line !== ''))
+  assert.deepEqual(
+    lines.sort(),
+    [
+      ...[2, 3, 4, 5, 6, 7, 8].map((i) => `10.1.2.${i} c${i} eth0`),
+      ...[5, 10, 15].map((i) => `10.1.3.${i} r${i} eth0`),
+    ].sort(),
+  )
+})
+
+test("an index cannot lead out of the network's directory", () => {
+  const { host, heldBy, reserve, release } = setUp({ '../wan/10.9.9.9': 'a\r\neth0' })
+  heldBy(of('a'))
+  reserve('10.1.2.2', of('a'))
+  const [bucket] = Object.keys(host.tree()).filter((path) => path.startsWith(INDEX))
+  host.files.write(bucket!, `../wan/10.9.9.9 a eth0\n${host.files.read(bucket!)}`, 0o600)
+  release(of('a'))
+  assert.equal(host.tree()[`${DIRECTORY}/../wan/10.9.9.9`], 'a\r\neth0')
 })
 
 function removeTree(files: Files, path: string): void {
