@@ -1,6 +1,7 @@
 /** What a claim about kernels is made of. */
 import assert from 'node:assert/strict'
 import { KernelError } from '../../../src/kernel/errors.ts'
+import type { Kernel } from '../../../src/kernel/kernel.ts'
 import type { LiveKernel } from '../../../src/kernel/live.ts'
 
 /** Two namespaces of one kernel with nothing but a loopback link each, which is down. */
@@ -15,6 +16,12 @@ export interface Case {
   /** Unique: `known` refers to it. */
   readonly title: string
   check(world: World): void | Promise<void>
+}
+
+/** A link that carries packets: a veth end whose peer, `<name>p`, is up too. */
+export function addCarrier(kernel: Kernel, name = 'l0'): void {
+  kernel.links.add({ kind: 'veth', name, up: true, peer: { name: `${name}p` } })
+  kernel.links.set(`${name}p`, { up: true })
 }
 
 /** The call must be refused with this errno. */
