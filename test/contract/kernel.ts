@@ -12,8 +12,10 @@ import type { Case, World } from './kernel/case.ts'
 import { fdbCases } from './kernel/fdb.ts'
 import { kernelSources, readShapes, recorded, uncovered } from './kernel/interface.ts'
 import { linkCases } from './kernel/link.ts'
+import { liveCases } from './kernel/live.ts'
 import { namespaceCases } from './kernel/namespace.ts'
 import { neighbourCases } from './kernel/neighbour.ts'
+import { nftablesCases } from './kernel/nftables.ts'
 import { routeCases } from './kernel/route.ts'
 import { ruleCases } from './kernel/rule.ts'
 import { sysctlCases } from './kernel/sysctl.ts'
@@ -28,6 +30,8 @@ export const kernelCases: readonly Case[] = [
   ...neighbourCases,
   ...fdbCases,
   ...sysctlCases,
+  ...nftablesCases,
+  ...liveCases,
 ]
 
 export interface Contract {
