@@ -3,6 +3,7 @@ import type { NetworkList } from '../cni/runtime/network.ts'
 import { parseNetwork } from '../cni/runtime/network.ts'
 import type { Runtime } from '../cni/runtime/runtime.ts'
 import { removeIndex } from '../ipam/disk-index.ts'
+import { isErrno } from '../kernel/errors.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import type { Machine } from './machine.ts'
 import { type LabPlan, NAMESPACES, type NodePlan } from './plan.ts'
@@ -80,17 +81,23 @@ export function namespacePath(namespace: string): string {
   return `${NAMESPACES}/${namespace}`
 }
 
-/** Undefined, and no call of `body`, when there is no such namespace. */
-export function withNamespace<T>(
-  namespace: string,
-  { kernel }: Machine,
-  body: (kernel: LiveKernel) => T,
-): T | undefined {
-  const entered = kernel.enter(namespacePath(namespace))
-  if (!entered) return undefined
+/** Undefined, and no call of `body`, when there is no such namespace, or no more of it than a file with its name. */
+export function withNamespace<T>(namespace: string, machine: Machine, body: (kernel: LiveKernel) => T): T | undefined {
+  const kernel = enter(namespace, machine)
+  if (!kernel) return undefined
   try {
-    return body(entered)
+    return body(kernel)
   } finally {
-    entered.close()
+    kernel.close()
+  }
+}
+
+/** The caller closes it. */
+export function enter(namespace: string, { kernel }: Machine): LiveKernel | undefined {
+  try {
+    return kernel.enter(namespacePath(namespace))
+  } catch (error) {
+    if (isErrno(error, 'EINVAL')) return undefined // whoever was adding it was killed between the file and the mount
+    throw error
   }
 }

@@ -1,7 +1,7 @@
 /** Who reaches whom: every pod sends one echo request to every other pod and to every node. */
 import type { EchoAnswer, LiveKernel } from '../kernel/live.ts'
 import type { Machine } from './machine.ts'
-import { namespacePath } from './node.ts'
+import { enter } from './node.ts'
 import { bare, type LabPlan, type NodePlan, nodeOf } from './plan.ts'
 import { getAttached } from './pod.ts'
 
@@ -33,7 +33,7 @@ const TIMEOUT = 1000
  */
 export async function pingAll(plan: LabPlan, machine: Machine): Promise<PingMatrix> {
   const targets = targetsOf(plan, machine)
-  const kernels = plan.pods.map(({ namespace }) => machine.kernel.enter(namespacePath(namespace)))
+  const kernels = plan.pods.map(({ namespace }) => enter(namespace, machine))
   try {
     const questions = plan.pods.flatMap(({ name: from }, i) =>
       targets
