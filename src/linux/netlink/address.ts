@@ -47,19 +47,19 @@ export function encodeNewAddress(address: NewAddress, index: number, operation: 
   const local = parsePrefix(address.prefix)
   const flags = (address.noDad ? IFA_F_NODAD : 0) | (address.noPrefixRoute ? IFA_F_NOPREFIXROUTE : 0)
   const create = NLM_F_CREATE | (operation === 'add' ? NLM_F_EXCL : NLM_F_REPLACE)
-  const writer = encodeHeader(RTM_NEWADDR, create, local, address.scope ?? defaultScope(local), index)
+  const writer = encodeHeader(RTM_NEWADDR, create, local, flags, address.scope ?? defaultScope(local), index)
   encodeEnds(writer, local, address.peer)
   const broadcast = broadcastOf(address, local)
   if (broadcast) writer.attribute(IFA_BROADCAST, broadcast)
   if (address.label !== undefined) writer.attributeText(IFA_LABEL, address.label)
-  if (flags) writer.attributeU32(IFA_FLAGS, flags)
+  if (flags > 0xff) writer.attributeU32(IFA_FLAGS, flags) // more than the header has room for
   return writer.finish()
 }
 
 /** `ip address delete`. */
 export function encodeDeleteAddress(prefix: string, peer: string | undefined, index: number): Uint8Array {
   const local = parsePrefix(prefix)
-  return encodeEnds(encodeHeader(RTM_DELADDR, 0, local, 'global', index), local, peer).finish()
+  return encodeEnds(encodeHeader(RTM_DELADDR, 0, local, 0, 'global', index), local, peer).finish()
 }
 
 export function encodeListAddresses(index: number): Uint8Array {
@@ -158,12 +158,19 @@ function looksAlike(there: Address, wanted: NewAddress): boolean {
   )
 }
 
-function encodeHeader(type: number, flags: number, local: Prefix, scope: Scope, index: number): MessageWriter {
-  const writer = new MessageWriter().message(type, flags)
+function encodeHeader(
+  type: number,
+  messageFlags: number,
+  { address, length }: Prefix,
+  flags: number,
+  scope: Scope,
+  index: number,
+): MessageWriter {
+  const writer = new MessageWriter().message(type, messageFlags)
   return writer
-    .u8(familyNumber(familyOf(local.address)))
-    .u8(local.length)
-    .u8(0)
+    .u8(familyNumber(familyOf(address)))
+    .u8(length)
+    .u8(flags & 0xff)
     .u8(scopeNumber(scope))
     .u32(index)
 }

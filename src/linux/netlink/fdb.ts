@@ -29,9 +29,9 @@ const NTF_SELF = 0x02
 const NTF_MASTER = 0x04
 const NTF_EXT_LEARNED = 0x10
 
-/** vxlan wants NUD_REACHABLE of what is not permanent; a bridge looks at NUD_NOARP first. */
+/** As bridge(8) says them. vxlan wants NUD_REACHABLE of what is not permanent; a bridge looks at NUD_NOARP first. */
 const STATES = {
-  permanent: NeighbourStateNumber.permanent,
+  permanent: NeighbourStateNumber.permanent | NeighbourStateNumber.noarp,
   static: NeighbourStateNumber.noarp | NeighbourStateNumber.reachable,
   dynamic: NeighbourStateNumber.reachable,
 } as const

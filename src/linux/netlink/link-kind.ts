@@ -56,9 +56,18 @@ const IFLA_IPVLAN_MODE = 1
 /** IPVLAN_MODE_*. */
 const IPVLAN_MODES = { l2: 0, l3: 1, l3s: 2 } as const
 
-/** Whether IFLA_INFO_DATA has something to say for such a link. A veth's peer is link.ts's to write. */
+/** Whether IFLA_INFO_DATA has something to say of the link. A veth's peer is link.ts's to write. */
 export function hasKindData(link: NewLink): boolean {
-  return link.kind !== 'veth' && link.kind !== 'ifb' && link.kind !== 'dummy' && link.kind !== 'tun'
+  switch (link.kind) {
+    case 'bridge':
+      return link.bridge !== undefined
+    case 'macvlan':
+      return link.macvlan !== undefined
+    case 'ipvlan':
+      return link.ipvlan !== undefined
+    default:
+      return link.kind === 'vxlan' || link.kind === 'vlan' || link.kind === 'vrf'
+  }
 }
 
 export function encodeKindData(writer: MessageWriter, link: NewLink, indexOf: (name: string) => number): void {

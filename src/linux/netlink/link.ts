@@ -106,7 +106,7 @@ export function encodeNewLink(link: NewLink, { indexOf, descriptorOf }: LinkRefe
   if ('parent' in link) writer.attributeU32(IFLA_LINK, indexOf(link.parent))
   if ('namespace' in link && link.namespace) writer.attributeU32(IFLA_NET_NS_FD, descriptorOf(link.namespace))
   writer.nested(IFLA_LINKINFO, () => {
-    writer.attributeText(IFLA_INFO_KIND, link.kind)
+    writer.attribute(IFLA_INFO_KIND, sys.encode(link.kind))
     if (link.kind === 'veth') {
       writer.nested(IFLA_INFO_DATA, () => {
         const { peer } = link
@@ -152,7 +152,7 @@ export function encodeLinkChange(
   const { bridge } = change
   if (bridge) {
     writer.nested(IFLA_LINKINFO, () => {
-      writer.attributeText(IFLA_INFO_KIND, 'bridge')
+      writer.attribute(IFLA_INFO_KIND, sys.encode('bridge'))
       writer.nested(IFLA_INFO_DATA, () => encodeBridge(writer, bridge))
     })
   }
@@ -163,7 +163,7 @@ export function encodeLinkChange(
 export function encodePortChange(name: string, port: NonNullable<LinkChange['port']>): Uint8Array {
   const writer = begin(RTM_NEWLINK, 0, {}).attributeText(IFLA_IFNAME, name)
   writer.nested(IFLA_LINKINFO, () => {
-    writer.attributeText(IFLA_INFO_SLAVE_KIND, 'bridge')
+    writer.attribute(IFLA_INFO_SLAVE_KIND, sys.encode('bridge'))
     writer.nested(IFLA_INFO_SLAVE_DATA, () => encodePort(writer, port))
   })
   return writer.finish()

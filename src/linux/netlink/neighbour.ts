@@ -72,7 +72,7 @@ export function encodeNeighbour(
   const writer = encodeNeighbourHeader(type, flags, {
     family: familyNumber(familyOf(address)),
     index,
-    state: operation === 'delete' ? 0 : NeighbourStateNumber[neighbour.state ?? 'permanent'],
+    state: NeighbourStateNumber[neighbour.state ?? 'permanent'],
     flags: (neighbour.proxy ? NTF_PROXY : 0) | (neighbour.router ? NTF_ROUTER : 0),
   })
   writer.attribute(NDA_DST, address)

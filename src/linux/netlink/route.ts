@@ -280,7 +280,9 @@ function decodeNextHops(bytes: Uint8Array, nameOf: (index: number) => string): N
 }
 
 function encodeMetrics(writer: MessageWriter, metrics: RouteMetrics): void {
-  if (metrics.mtuLocked) writer.attributeU32(RTAX_LOCK, 1 << METRICS.mtu)
+  // TCP heeds a least timeout only where it is locked.
+  const locks = (metrics.mtuLocked ? 1 << METRICS.mtu : 0) | (metrics.rtoMin === undefined ? 0 : 1 << METRICS.rtoMin)
+  if (locks) writer.attributeU32(RTAX_LOCK, locks)
   for (const name of METRIC_NAMES) {
     const value = metrics[name]
     if (value !== undefined) writer.attributeU32(METRICS[name], value)

@@ -50,14 +50,15 @@ export function encodeRule(operation: 'add' | 'delete', rule: Rule): Uint8Array 
     .u8(destination?.length ?? 0)
     .u8(source?.length ?? 0)
     .u8(rule.tos ?? 0)
-  writer.u8(0).u16(0) // FRA_TABLE says it in full
+  const { table = 0 } = rule
+  writer.u8(table < 256 ? table : 0).u16(0)
   writer.u8(action ? ACTIONS[action] : 0).u32(rule.invert ? FIB_RULE_INVERT : 0)
   if (destination) writer.attribute(FRA_DST, destination.address)
   if (source) writer.attribute(FRA_SRC, source.address)
   if (rule.inputLink !== undefined) writer.attributeText(FRA_IIFNAME, rule.inputLink)
   if (rule.outputLink !== undefined) writer.attributeText(FRA_OIFNAME, rule.outputLink)
   if (rule.priority !== undefined) writer.attributeU32(FRA_PRIORITY, rule.priority)
-  if (rule.table !== undefined) writer.attributeU32(FRA_TABLE, rule.table)
+  if (table >= 256) writer.attributeU32(FRA_TABLE, table)
   if (rule.goto !== undefined) writer.attributeU32(FRA_GOTO, rule.goto)
   if (rule.mark !== undefined) writer.attributeU32(FRA_FWMARK, rule.mark)
   if (rule.mask !== undefined) writer.attributeU32(FRA_FWMASK, rule.mask)
