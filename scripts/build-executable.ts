@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { type Bundle, root } from './build-bundle.ts'
 
 const native = join(root, 'cni-bin/native')
-const sources = ['main.c', 'calls.c', 'spawn.c', 'text.c'].map((file) => join(native, file))
+const sources = ['main.c', 'calls.c', 'spawn.c', 'text.c', 'heap.c'].map((file) => join(native, file))
 
 const warnings = ['-std=gnu17', '-Wall', '-Wextra', '-Werror']
 const released = ['-O2', '-static', '-s', '-fstack-protector-strong', '-D_FORTIFY_SOURCE=2']

@@ -4,6 +4,7 @@
  *   calls.c    the calls, a row each            compile.c  the build's tool: bundles in, the table `programs` out
  *   spawn.c    running another program
  *   text.c     UTF-8, typed arrays
+ *   heap.c     the engine's memory
  *
  * One file is every plugin: it looks at the name it was called by and reads that plugin's bytecode only.
  *
@@ -155,7 +156,7 @@ int main(int count, char **arguments) {
   open_standard_streams();
   const Program *program = program_called(count > 0 ? arguments[0] : NULL);
   if (!program) fail(1, "Cannot tell which plugin is wanted: call this file by a plugin's name");
-  JSRuntime *runtime = JS_NewRuntime();
+  JSRuntime *runtime = new_runtime();
   if (!runtime) fail(1, "Cannot start: out of memory");
   JS_SetMemoryLimit(runtime, MEMORY_LIMIT);
   JS_SetGCThreshold(runtime, GARBAGE_THRESHOLD);

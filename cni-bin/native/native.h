@@ -23,6 +23,9 @@ _Noreturn void finish(JSContext *js, int status);
 /* calls.c: gives the program its system calls, as the global `overlabSys`. */
 bool add_calls(JSContext *js);
 
+/* heap.c */
+JSRuntime *new_runtime(void);
+
 /* spawn.c: sys.run. */
 JSValue run_program(JSContext *js, JSValueConst self, int count, JSValueConst *given);
 
