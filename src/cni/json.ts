@@ -11,8 +11,9 @@
  */
 import { CniCode, CniError, invalid } from './errors.ts'
 
-const MIN_INT64 = -(2n ** 63n)
-const MAX_INT64 = 2n ** 63n - 1n
+/** The digits of the largest 64-bit integer and of the smallest. */
+const MAX_INT64 = '9223372036854775807'
+const MIN_INT64 = '9223372036854775808'
 
 export type JsonValue = null | boolean | string | JsonNumber | JsonObject | readonly JsonValue[]
 
@@ -26,7 +27,7 @@ export class JsonNumber {
 }
 
 export interface IntegerRange {
-  readonly min?: number
+  readonly min: number
   readonly max?: number
 }
 
@@ -112,16 +113,15 @@ export function asBoolean(value: JsonValue, path: string): boolean {
   return typeof value === 'boolean' ? value : wrongType(value, path, 'true or false')
 }
 
-export function asInteger(value: JsonValue, path: string, { min, max }: IntegerRange = {}): number {
+export function asInteger(value: JsonValue, path: string, range?: IntegerRange): number {
   if (!(value instanceof JsonNumber) || !/^-?[0-9]+$/.test(value.literal)) return wrongType(value, path, 'an integer')
-  const exact = BigInt(value.literal)
-  if (exact < MIN_INT64 || exact > MAX_INT64) return wrongType(value, path, 'a 64-bit integer')
-  const integer = Number(exact)
-  if ((min !== undefined && integer < min) || (max !== undefined && integer > max)) {
-    const wanted = max === undefined ? `of at least ${min}` : `from ${min ?? MIN_INT64} to ${max}`
-    throw invalid(`Cannot use "${path}": it is ${value.literal}, give an integer ${wanted}`)
-  }
-  return integer
+  if (!fitsInt64(value.literal)) return wrongType(value, path, 'an integer of 64 bits')
+  const integer = Number(value.literal)
+  if (!range) return integer
+  const { min, max = Infinity } = range
+  if (integer >= min && integer <= max) return integer
+  const wanted = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`
+  throw invalid(`Cannot use "${path}": it is ${value.literal}, give an integer ${wanted}`)
 }
 
 /** A null in a list of objects is an empty one, as in Go. */
@@ -133,6 +133,11 @@ export function asObject(value: JsonValue, path: string): JsonObject {
 
 export function asArray(value: JsonValue, path: string): readonly JsonValue[] {
   return Array.isArray(value) ? value : wrongType(value, path, 'an array')
+}
+
+function fitsInt64(literal: string): boolean {
+  const [digits, most] = literal.startsWith('-') ? [literal.slice(1), MIN_INT64] : [literal, MAX_INT64]
+  return digits.length < most.length || (digits.length === most.length && digits <= most)
 }
 
 function wrongType(value: JsonValue, path: string, wanted: string): never {

@@ -13,6 +13,7 @@ interface Answer {
   readonly code: number | undefined
 }
 
+const executable = join(import.meta.dirname, '../../cni-bin/static')
 const reference = join(referencePlugins(), 'static')
 
 function ask(stdin: string | Uint8Array, args: string): { ours: Answer; theirs: Answer } {
@@ -24,15 +25,20 @@ function ask(stdin: string | Uint8Array, args: string): { ours: Answer; theirs: 
     CNI_PATH: '/none',
     CNI_ARGS: args,
   }
-  const { status, json } = call(staticIpam, { environment, stdin })
-  const { stdout, error } = spawnSync(reference, { env: environment, input: Buffer.from(stdin), encoding: 'utf8' })
-  if (error) throw error
-  const printed = JSON.parse(stdout)
+  const { status, json, stdout } = call(staticIpam, { environment, stdin })
+  assert.equal(execute(executable, environment, stdin), stdout) // another engine, the same words
+  const printed = JSON.parse(execute(reference, environment, stdin))
   return {
     ours: status === 0 ? { result: json, code: undefined } : { result: undefined, code: json.code },
     theirs:
       printed.code === undefined ? { result: printed, code: undefined } : { result: undefined, code: printed.code },
   }
+}
+
+function execute(path: string, environment: Record<string, string>, stdin: string | Uint8Array): string {
+  const { stdout, error } = spawnSync(path, { env: environment, input: Buffer.from(stdin), encoding: 'utf8' })
+  if (error) throw error
+  return stdout
 }
 
 /** Where the reference knows no better than 999, any code but "incompatible version" says more. */
@@ -85,9 +91,20 @@ describe('Go reads as we do', () => {
     '{"name":"lan","cniVersion":"1.0.0","ipam":{"dns":{"domain":"a\\x"}}}',
     '{"name":"lan","cniVersion":"1.0.0","ipam":{"dns":{"domain":"a\nb"}}}',
     // numbers
-    ...['1500', '0', '-1', '1500.0', '1.5e3', '1500.5', '"1500"', 'true', 'null', '9223372036854775808'].map((mtu) =>
-      route(`"mtu":${mtu}`),
-    ),
+    ...[
+      '1500',
+      '0',
+      '-1',
+      '1500.0',
+      '1.5e3',
+      '1500.5',
+      '"1500"',
+      'true',
+      'null',
+      '9223372036854775808',
+      '-9223372036854775809',
+      '99999999999999999999',
+    ].map((mtu) => route(`"mtu":${mtu}`)),
     ...['0', '254', '-1', '1.0', 'null'].map((table) => route(`"table":${table},"scope":${table},"priority":${table}`)),
     // wrong types
     ...['5', '"x"', '{}', 'true'].map((value) => document(`"addresses":${value}`)),
