@@ -57,6 +57,7 @@ const MSG_TRUNC = 0x20
 const MSG_DONTWAIT = 0x40
 const EAGAIN = 11
 const EMSGSIZE = 90
+const ENOBUFS = 105
 
 /** Of an NLMSG_ERROR: the request is not repeated in it, but for its header; attributes follow. */
 const NLM_F_CAPPED = 0x100
@@ -89,12 +90,13 @@ export function openNetlink(protocol: number): number {
 export class NetlinkSocket {
   readonly descriptor: number
   #sequence = 0
-  #buffer = new Uint8Array(RECEIVE_SIZE)
+  #buffer: Uint8Array
   #strict = false
 
   /** Owns the descriptor from now on. */
-  constructor(descriptor: number) {
+  constructor(descriptor: number, receiveSize = RECEIVE_SIZE) {
     this.descriptor = descriptor
+    this.#buffer = new Uint8Array(receiveSize)
     this.#enable(NETLINK_EXT_ACK)
     this.#enable(NETLINK_CAP_ACK)
   }
@@ -223,10 +225,16 @@ export class NetlinkSocket {
   #receive(call: string): NetlinkMessage[] | 'truncated' | undefined {
     const length = sys.recv(this.descriptor, this.#buffer, MSG_DONTWAIT | MSG_TRUNC)
     if (length === -EAGAIN) return undefined
+    if (length === -ENOBUFS) this.#drain()
     succeed(length, call)
     if (length <= this.#buffer.length) return decodeMessages(this.#buffer.subarray(0, length))
     this.#buffer = new Uint8Array(align(length))
     return 'truncated'
+  }
+
+  /** What is left in a queue that overflowed is of no use, and would leave no room for the next answer. */
+  #drain(): void {
+    while (sys.recv(this.descriptor, this.#buffer, MSG_DONTWAIT) >= 0);
   }
 
   /** Kernels before 4.20 lack some of these options, and then we do without. */
