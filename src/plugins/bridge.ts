@@ -26,7 +26,7 @@ import type { CniInterface, CniResult, Plugin, Request } from '../cni/plugin.ts'
 import { teardown, type Undo, withRollback } from '../cni/rollback.ts'
 import { isErrno } from '../kernel/errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Link } from '../kernel/link.ts'
+import type { BridgePort, Link } from '../kernel/link.ts'
 import { reconcile } from '../reconcile/apply.ts'
 import { addressState, awaitAddresses, routeState } from './attachment/addressing.ts'
 import { addMasquerade, parseBackend, removeMasquerade, removeStaleMasquerade } from './attachment/masquerade.ts'
@@ -193,7 +193,7 @@ function setUpNode(
 ): CniInterface[] {
   const pinned = gateways.length > 0 && config.vlan === 0
   const state = bridgeState(config, pinned ? randomMac(host) : undefined)
-  reconcile(kernel, state, undefined, before && { links: [{ ...before, master: undefined }] })
+  reconcile(kernel, state, undefined, before && { links: [{ link: before, master: undefined, port: undefined }] })
   addPort(config, kernel, hostEnd)
 
   if (gateways.length === 0) return []
@@ -212,7 +212,7 @@ function setUpNode(
 /** The port has just been made: of what it may have, nothing is asked for. */
 function addPort(config: BridgeConfig, kernel: Kernel, port: Link): void {
   reconcile(kernel, hostEndState(config, port.name), undefined, {
-    links: [{ ...port, master: undefined, port: freshPort }],
+    links: [{ link: port, master: undefined, port: freshPort }],
     sysctls: [],
     linkStates: [{ link: port.name, up: true }],
   })
@@ -220,14 +220,14 @@ function addPort(config: BridgeConfig, kernel: Kernel, port: Link): void {
 }
 
 /** How the kernel makes a port: net/bridge/br_if.c, new_nbp(). */
-const freshPort = {
+const freshPort: BridgePort = {
   state: 'disabled',
   hairpin: false,
   isolated: false,
   learning: true,
   flood: true,
   neighbourSuppression: false,
-} as const
+}
 
 /** With a VLAN, the gateway is a veth pair on the node: one end has the address, the other is a port in the VLAN. */
 function ensureVlanGateway(config: BridgeConfig, kernel: Kernel, name: string): Link {

@@ -6,7 +6,7 @@
  */
 import { ignoring, isErrno, KernelError } from '../kernel/errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { LinkChange, NewLink } from '../kernel/link.ts'
+import type { Link, LinkChange, NewLink } from '../kernel/link.ts'
 import type { NftOperation } from '../kernel/nftables.ts'
 import type { Route } from '../kernel/route.ts'
 import { nftOperations } from './nftables-operations.ts'
@@ -127,7 +127,8 @@ const carriers: { readonly [S in Single]: Carrier<Desired[S], Seen[S]> } = {
   links: {
     add: addLink,
     change: (kernel, desired, seen) => kernel.links.set(desired.name, onlyDifferent(changeOf(desired), seen)),
-    remove: (kernel, { name }) => ignoring('ENODEV', () => kernel.links.delete(name)),
+    remove: (kernel, link) =>
+      ignoring('ENODEV', () => kernel.links.delete('link' in link ? link.link.name : link.name)),
   },
   sysctls: {
     add: setSysctl,
@@ -198,12 +199,13 @@ function changeOf({ name, kind, birth, parent, vxlan, ...change }: DesiredLink):
 
 /** Setting what is so already is not always without effect: a MAC that is set once no longer follows the ports'. */
 function onlyDifferent(change: LinkChange, seen: SeenLink): LinkChange {
-  const now = seen as unknown as Record<string, unknown>
+  const now = (field: string): unknown =>
+    field === 'master' || field === 'port' ? seen[field] : seen.link[field as keyof Link]
   return Object.fromEntries(
     Object.entries(change).filter(([field, value]) =>
       typeof value === 'object' && value !== null
-        ? Object.entries(value).some(([part, of]) => (now[field] as Record<string, unknown> | undefined)?.[part] !== of)
-        : (value ?? undefined) !== now[field],
+        ? Object.entries(value).some(([part, of]) => (now(field) as Record<string, unknown> | undefined)?.[part] !== of)
+        : (value ?? undefined) !== now(field),
     ),
   )
 }

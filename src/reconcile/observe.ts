@@ -68,7 +68,7 @@ const observers: { readonly [S in SubjectName]: (asking: Asking) => readonly See
 
   linkStates: ({ kernel, desired, links }) =>
     linksOf(desired.linkStates).flatMap((name) => {
-      const link = links?.find((link) => link.name === name) ?? kernel.links.get(name)
+      const link = links?.find(({ link }) => link.name === name)?.link ?? kernel.links.get(name)
       return link ? [{ link: name, up: link.up }] : []
     }),
 
@@ -128,10 +128,10 @@ export function seeLinks(kernel: Kernel, names?: readonly string[]): SeenLink[] 
 }
 
 function seeLink(kernel: Kernel, link: Link, byIndex: Map<number, Link>): SeenLink {
-  if (link.master === undefined) return { ...link, master: undefined }
+  if (link.master === undefined) return { link, master: undefined, port: undefined }
   const master = byIndex.get(link.master) ?? kernel.links.getByIndex(link.master)
   if (master) byIndex.set(master.index, master)
-  return { ...link, master: master?.name }
+  return { link, master: master?.name, port: link.port }
 }
 
 function linksOf(

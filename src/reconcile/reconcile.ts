@@ -22,7 +22,9 @@ export function plan(desired: State, seen: SeenState): Operation[] {
   const gone = goneLinks(desired, seen)
   const removals: Operation[] = []
   const additions: Operation[] = []
-  for (const name of subjectNames) planSubject(name, desired, seen, gone, removals, additions)
+  for (const name of subjectNames) {
+    if (desired[name] || desired.owned) planSubject(name, desired, seen, gone, removals, additions)
+  }
   return [...removals.reverse(), ...additions]
 }
 
@@ -69,7 +71,7 @@ function planSubject<S extends SubjectName>(
 
 /** Links that are made anew: with them goes everything that they had. */
 function goneLinks(desired: State, seen: SeenState): Set<string> {
-  const there = new Map((seen.links ?? []).map((link) => [link.name, link]))
+  const there = new Map((seen.links ?? []).map((seen) => [seen.link.name, seen]))
   const anew = (desired.links ?? []).filter((link) => {
     const found = there.get(link.name)
     return found !== undefined && subjects.links.unchangeable!(link, found)

@@ -27,8 +27,12 @@ export interface DesiredLink
   readonly vxlan?: Partial<VxlanOptions>
 }
 
-/** A link with its master by name. */
-export type SeenLink = Omit<Link, 'master'> & { readonly master: string | undefined }
+/** A link, the name of the one it is a port of, and what it is as a port. */
+export interface SeenLink {
+  readonly link: Link
+  readonly master: string | undefined
+  readonly port: BridgePort | undefined
+}
 
 export interface LinkState {
   readonly link: string

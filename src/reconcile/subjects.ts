@@ -5,7 +5,7 @@
 import type { FdbEntry } from '../kernel/neighbour.ts'
 import { type NextHop, type Route, RouteTable, type Rule } from '../kernel/route.ts'
 import { nftablesSubjects } from './nftables-subjects.ts'
-import type { Desired, Owned, Seen, SubjectName } from './state.ts'
+import type { Desired, DesiredLink, Owned, Seen, SeenLink, SubjectName } from './state.ts'
 
 export interface Subject<D, S> {
   /** The same for the desired and the seen thing, where they are one. */
@@ -24,18 +24,18 @@ export interface Subject<D, S> {
 
 export const subjects: { readonly [S in SubjectName]: Subject<Desired[S], Seen[S]> } = {
   links: {
-    key: (link) => link.name,
-    differences: (desired, seen) => [
-      ...fieldDifferences(desired, seen, LINK_FIELDS),
-      ...(['bridge', 'port', 'vxlan'] as const).flatMap((part) => partDifferences(desired[part], seen[part])),
-      ...(desired.master === undefined || (desired.master ?? undefined) === seen.master
-        ? []
-        : [differs('master', desired.master ?? 'none', seen.master ?? 'none')]),
+    key: linkName,
+    differences: (desired, { link, master, port }) => [
+      ...fieldDifferences(desired, link, LINK_FIELDS),
+      ...partDifferences(desired.bridge, link.bridge),
+      ...partDifferences(desired.port, port),
+      ...partDifferences(desired.vxlan, link.vxlan),
+      ...fieldDifferences(desired, { master }, ['master']),
     ],
-    owned: (link, { links }) => links !== undefined && link.name.startsWith(links.prefix),
-    describe: (link) => `${link.kind ?? 'link'} "${link.name}"`,
-    unchangeable: (desired, seen) =>
-      desired.kind !== seen.kind || partDifferences(desired.vxlan, seen.vxlan).length > 0,
+    owned: ({ link }, { links }) => links !== undefined && link.name.startsWith(links.prefix),
+    describe: (link) => `${('link' in link ? link.link.kind : link.kind) ?? 'link'} "${linkName(link)}"`,
+    unchangeable: (desired, { link }) =>
+      desired.kind !== link.kind || partDifferences(desired.vxlan, link.vxlan).length > 0,
   },
 
   sysctls: {
@@ -166,6 +166,10 @@ function partDifferences<T extends object>(desired: Partial<T> | undefined, seen
 /** A MAC with several destinations at once: vxlan's default entry and groups. */
 export function hasPeers({ mac, owner }: FdbEntry): boolean {
   return owner === 'self' && (mac === '00:00:00:00:00:00' || (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1)
+}
+
+function linkName(link: DesiredLink | SeenLink): string {
+  return 'link' in link ? link.link.name : link.name
 }
 
 const isIpv6 = ({ destination }: Route) => destination.includes(':')

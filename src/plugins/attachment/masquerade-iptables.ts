@@ -60,7 +60,7 @@ interface IptablesRule {
 
 export function addIptablesMasquerade(kernel: Kernel, host: Host, whose: Masqueraded): void {
   const chain = referenceChain(whose.network, whose.containerId, host)
-  for (const family of familiesOf(whose)) {
+  for (const family of familiesOf(whose.addresses)) {
     const { command, nftFamily } = iptablesFamilies[family]
     const iptables = requireIptables(host, family)
     const rules = rulesOf(chain, whose, family)
@@ -79,7 +79,7 @@ export function addIptablesMasquerade(kernel: Kernel, host: Host, whose: Masquer
 /** What is missing, in words. */
 export function checkIptablesMasquerade(host: Host, whose: Masqueraded): string[] {
   const chain = referenceChain(whose.network, whose.containerId, host)
-  return familiesOf(whose).flatMap((family) => {
+  return familiesOf(whose.addresses).flatMap((family) => {
     const iptables = requireIptables(host, family)
     return rulesOf(chain, whose, family)
       .filter((rule) => !holds(host, iptables, rule))
@@ -129,7 +129,7 @@ function requireIptables(host: Host, family: Family): string {
 }
 
 /** Families in the order of the addresses. */
-function familiesOf({ addresses }: Masqueraded): Family[] {
+export function familiesOf(addresses: readonly string[]): Family[] {
   return [...new Set(addresses.map((address) => familyOf(parsePrefix(address).address)))]
 }
 

@@ -13,7 +13,7 @@ import { ignoring } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { NftOperation, NftRule } from '../../kernel/nftables.ts'
 import type { Masqueraded } from './masquerade.ts'
-import { findProgram, iptablesFamilies, isLegacy, run } from './masquerade-iptables.ts'
+import { familiesOf, findProgram, iptablesFamilies, isLegacy, run } from './masquerade-iptables.ts'
 
 const SET_CHAIN = { family: 'inet', table: 'cni_plugins_masquerade', name: 'masq_checks' } as const
 
@@ -22,10 +22,10 @@ const COMMENT = /name: "([^"]*)" id: "([^"]*)"/
 
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6']
 
-/** Whether a container of the network is masqueraded by the reference's iptables rules. */
-export function usesReferenceRules(kernel: Kernel, host: Host, network: string): boolean {
+/** Whether containers of the network are masqueraded by the reference's iptables rules, in a family of the addresses. */
+export function usesReferenceRules(kernel: Kernel, host: Host, { network, addresses }: Masqueraded): boolean {
   const ofNetwork = (comment: string) => COMMENT.exec(comment)?.[1] === network
-  return FAMILIES.some(
+  return familiesOf(addresses).some(
     (family) =>
       postrouting(kernel, family).some((rule) => ofNetwork(ruleComment(rule, host))) ||
       legacyRules(host, family).some((rule) => ofNetwork(commentOf(rule))),

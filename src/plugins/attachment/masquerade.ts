@@ -44,7 +44,7 @@ export function addMasquerade(
   undo: Undo,
 ): void {
   undo(() => removeMasquerade(kernel, host, whose))
-  if (backend === 'iptables' || (backend === undefined && usesReferenceRules(kernel, host, whose.network))) {
+  if (backend === 'iptables' || (backend === undefined && usesReferenceRules(kernel, host, whose))) {
     addIptablesMasquerade(kernel, host, whose)
     return
   }
@@ -76,7 +76,7 @@ export function checkMasquerade(
   }
   if (backend) return checks[backend]()
   const missing = checks.nftables()
-  return missing.length === 0 || !usesReferenceRules(kernel, host, whose.network) ? missing : checks.iptables()
+  return missing.length === 0 || !usesReferenceRules(kernel, host, whose) ? missing : checks.iptables()
 }
 
 /** All that may be there for the attachment, of whatever kind; `addresses` may be empty when they are not known. */
