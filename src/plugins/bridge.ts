@@ -65,8 +65,8 @@ export const bridge: Plugin<BridgeConfig> = {
     requireUsable(config)
     const backend = parseBackend(config.ipMasqBackend)
     const mac = requestedMac(parseArgs(request.args, ['MAC']), config.json) ?? randomMac(host)
-    return withRollback((undo) => {
-      const container = openContainer(request, kernel)
+    const container = openContainer(request, kernel)
+    return closing(container, (undo) => {
       const before = requireBridgeOrNothing(kernel, config.bridge)
       const hostEnd = addPair(request, kernel, container, mac, undo)
 
@@ -111,7 +111,7 @@ export const bridge: Plugin<BridgeConfig> = {
     parseArgs(request.args, ['MAC'])
     const whose = masqueraded(request, config.prevResult ?? emptyPromise)
     teardown(
-      () => removeVeth(request, kernel, getContainer(request, kernel)),
+      () => removePair(request, kernel),
       () => config.ipamType !== undefined && ipam.del(),
       () => config.macspoofchk && removeSpoofCheck(kernel.nftables, request),
       () => config.ipMasq && config.ipamType !== undefined && removeMasquerade(kernel, host, whose),
@@ -138,6 +138,15 @@ export const bridge: Plugin<BridgeConfig> = {
   },
 }
 
+/** Takes back what a failed ADD did, and gives the container's handle back however it ends. */
+function closing<T>(container: Kernel, body: (undo: Undo) => T): T {
+  try {
+    return withRollback(body)
+  } finally {
+    container.close()
+  }
+}
+
 const emptyPromise: CniResult = { interfaces: [], ips: [], routes: [], dns: {} }
 
 /** The bridge where it is there already. CniError when something else has its name. */
@@ -155,30 +164,35 @@ function noBridge({ name, kind = 'hardware' }: Link): CniError {
 }
 
 /** Makes the veth pair, the container's end in its namespace; answers the host's end. */
-function addPair(
-  { config, ifName, netns, ...attachment }: BridgeRequest,
-  kernel: Kernel,
-  container: Kernel,
-  mac: string,
-  undo: Undo,
-): Link {
-  const name = hostVethName(config.name, { ...attachment, ifName })
+function addPair(request: BridgeRequest, kernel: Kernel, container: Kernel, mac: string, undo: Undo): Link {
+  const { config, ifName, netns } = request
+  const name = hostVethName(config.name, request)
   const mtu = config.mtu === 0 ? {} : { mtu: config.mtu }
+  const peer = { name: ifName, namespace: container, mac, ...mtu }
+  const add = () => kernel.links.add({ kind: 'veth', name, up: true, txQueueLength: 0, ...mtu, peer })
+  let link: Link
   try {
-    const link = kernel.links.add({
-      kind: 'veth',
-      name,
-      up: true,
-      txQueueLength: 0,
-      ...mtu,
-      peer: { name: ifName, namespace: container, mac, ...mtu },
-    })
-    undo(() => deleteLink(kernel, name))
-    return link
+    link = add()
   } catch (cause) {
     if (!isErrno(cause, 'EEXIST')) throw cause
-    const where = container.links.get(ifName) ? `"${ifName}" in ${netns}` : `"${name}" on the node`
-    throw new CniError(CniCode.conflict, `Cannot add ${where}: there is a link of that name. Call DEL first`, { cause })
+    if (container.links.get(ifName)) {
+      const message = `Cannot add "${ifName}" in ${netns}: there is a link of that name. Call DEL first`
+      throw new CniError(CniCode.conflict, message, { cause })
+    }
+    // The pair of the same attachment in a namespace that is gone, or that the kernel has not got round to removing.
+    deleteLink(kernel, name)
+    link = add()
+  }
+  undo(() => deleteLink(kernel, name))
+  return link
+}
+
+function removePair(request: BridgeRequest, kernel: Kernel): void {
+  const container = getContainer(request, kernel)
+  try {
+    removeVeth(request, kernel, container)
+  } finally {
+    container?.close()
   }
 }
 

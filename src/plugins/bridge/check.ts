@@ -15,9 +15,17 @@ import { bridgeState, gatewayState, gatewaysOf, hostEndState, vlanState } from '
 type BridgeRequest = Request<BridgeConfig>
 
 /** CniError with the first difference; its details have the others. */
-export function checkBridge(request: BridgeRequest, { kernel, host, ipam }: Surroundings): void {
+export function checkBridge(request: BridgeRequest, surroundings: Surroundings): void {
+  const container = openContainer(request, surroundings.kernel)
+  try {
+    checkAll(request, surroundings, container)
+  } finally {
+    container.close()
+  }
+}
+
+function checkAll(request: BridgeRequest, { kernel, host, ipam }: Surroundings, container: Kernel): void {
   const { config } = request
-  const container = openContainer(request, kernel)
   const promised = promisedTo(request)
   if (config.ipamType !== undefined) ipam.check()
 
