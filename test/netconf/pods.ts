@@ -23,6 +23,7 @@ export function withPods(
   const network = join(netconf, file)
   const names = Object.keys(options)
   const call = (verb: string, name: string) => overlab('cni', verb, network, name, '-o', 'json', ...options[name]!)
+  const before = cables()
   for (const name of names) run('ip', 'netns', 'add', name)
   try {
     overlab('cni', 'status', network)
@@ -34,7 +35,7 @@ export function withPods(
     for (const name of names) call('check', name)
     body(addresses)
     for (const name of [...names, ...names]) call('del', name)
-    assert.deepEqual(cables(), [])
+    assert.deepEqual(cables(), before)
     assert.deepEqual(reservations(network), [])
   } finally {
     for (const name of names) run('ip', 'netns', 'delete', name)

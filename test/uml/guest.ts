@@ -34,8 +34,8 @@ const checkout = join(here, '../..')
 const MEMORY = '1024M'
 const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 
-/** What our tests use: bridges with VLANs, and the ends of cables. */
-const MODULES = ['bridge', '8021q', 'veth', 'dummy', 'macvlan', 'ipvlan', 'vxlan', 'tun']
+/** What our tests use. */
+const MODULES = ['bridge', '8021q', 'veth', 'dummy', 'ifb', 'macvlan', 'ipvlan', 'vxlan', 'tun', 'nf_tables']
 
 /** `limit` in milliseconds. */
 export function runInGuest(command: string, { limit }: { readonly limit: number }): GuestResult {

@@ -1,11 +1,11 @@
 /**
  * Linux keeps the contract also where it has VLAN filtering, vlan, dummy and ipvlan. The cases themselves ask whether the kernel
- * can, so it is tested first that this one does. Left out is nftables: the guest lacks its ip, ip6 and inet families.
+ * can, so it is tested first that this one does.
  */
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import { nftablesCases } from '../../contract/kernel/nftables.ts'
-import { kernelCases } from '../../contract/kernel.ts'
+import { bridgeVlanCases } from '../../contract/kernel/bridge-vlan.ts'
+import { linkCases } from '../../contract/kernel/link.ts'
 import { linuxWorld } from '../../contract/linux-world.ts'
 import { run } from '../../support/command.ts'
 
@@ -17,7 +17,7 @@ test('the kernel has what the development machine lacks', () => {
   assert.match(run('bridge', '-d', 'vlan', 'show', 'dev', 'filtering'), /1 PVID Egress Untagged/)
 })
 
-for (const { title, check } of kernelCases.filter((row) => !nftablesCases.includes(row))) {
+for (const { title, check } of [...bridgeVlanCases, ...linkCases]) {
   test(`linux: ${title}`, async () => {
     const { tearDown, ...world } = linuxWorld()
     try {
