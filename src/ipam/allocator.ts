@@ -14,7 +14,7 @@ import { formatRangeSet, type Range, type RangeSet, rangeOf, roundRobin, type St
 import { type Run, runHolding } from './run.ts'
 import type { Reservations } from './store.ts'
 
-/** Candidates tried one by one before looking further. */
+/** Candidates tried one by one before looking further: as many as the shortest run has that a store remembers. */
 const TRIES = 8
 
 export interface Allocation {

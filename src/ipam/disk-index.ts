@@ -24,7 +24,7 @@ const ROOT = '/run/overlab/ipam'
 /** The bucket that is none: the runs. */
 const RUNS = 'runs'
 
-/** Shorter ones are as quickly stepped over. */
+/** Addresses in the shortest run that is kept. Shorter ones the allocator steps over by trying. */
 const SHORTEST_RUN = 8n
 
 /** A file in the directory of reservations, and who it says holds it. */
@@ -111,7 +111,7 @@ export class DiskIndex {
 
   /** Keeps the long ones of these runs; forgets those it had. */
   keepRuns(runs: readonly FamilyRun[]): void {
-    const long = runs.filter(({ from, to }) => to - from >= SHORTEST_RUN)
+    const long = runs.filter(({ from, to }) => to - from + 1n >= SHORTEST_RUN)
     this.#change(RUNS, () => long.map(formatRun).join(''))
   }
 

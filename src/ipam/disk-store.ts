@@ -126,7 +126,7 @@ class DiskReservations implements Reservations {
 
   releaseUnless(isWanted: (holder: Holder) => boolean): void {
     const unwanted = this.#scan().filter(({ name, holder }) => readIp(name) && !isWanted(holder))
-    this.#index.keepRuns([])
+    this.#index.keepRuns([]) // or each of thousands would be cut out of them
     teardown(...unwanted.map((entry) => () => this.#remove(entry)))
   }
 

@@ -32,6 +32,7 @@ function setUp(ranges: unknown, there: Record<string, string> = {}) {
   const sets = setsOf(ranges)
   return {
     calls,
+    files,
     tree: () =>
       Object.fromEntries(
         Object.entries(tree())
@@ -197,6 +198,20 @@ test('from the start of a long run, again and again, the directory is read once'
     assert.deepEqual(add(id), ['10.0.39.18'])
     assert.equal(calls.includes(`list ${DIRECTORY}`), false)
     assert.ok(calls.length < 30, `${calls.length} calls`)
+  }
+})
+
+test('from the start of a run of any length, the directory is read once at most', () => {
+  for (let length = 1; length < 40; length++) {
+    const { add, del, calls, files } = setUp([[{ subnet: '10.0.0.0/24' }]], taken('10.0.0.2', length))
+    const looks = ['a', 'b', 'c'].map((id) => {
+      files.write(`${DIRECTORY}/last_reserved_ip.0`, '10.0.0.1', 0o600)
+      calls.length = 0
+      assert.deepEqual(add(id), [`10.0.0.${length + 2}`])
+      del(id)
+      return calls.filter((call) => call === `list ${DIRECTORY}`).length
+    })
+    assert.deepEqual(looks.slice(1), [0, 0], `length ${length}`)
   }
 })
 
