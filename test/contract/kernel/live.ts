@@ -55,6 +55,26 @@ const cases: readonly { readonly title: string; check(world: Listening): void | 
     },
   },
   {
+    title: 'pings at the same time hear each its own answer',
+    async check(world) {
+      await join(world)
+      world.container.sysctl.set('net/ipv4/ip_forward', '1')
+      world.container.routes.add({ destination: '10.9.0.0/16', type: 'blackhole' })
+      world.node.routes.add({ destination: '10.9.0.0/16', gateway: CONTAINER })
+      const [silent, ...others] = await Promise.all([
+        world.node.ping('10.9.0.1', { timeout: 200 }),
+        world.node.ping(CONTAINER),
+        world.node.ping('fd01::2'),
+        world.node.ping(NODE),
+      ])
+      assert.deepEqual(silent, { outcome: 'timeout' })
+      assert.deepEqual(
+        others.map((answer) => 'from' in answer && answer.from),
+        [CONTAINER, 'fd01::2', NODE],
+      )
+    },
+  },
+  {
     title: 'ping answers the error of a router: time exceeded, no route',
     async check(world) {
       await join(world)

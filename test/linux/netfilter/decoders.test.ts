@@ -141,6 +141,23 @@ test('whatever bytes an expression was read from, it is read from its own again'
   )
 })
 
+test('a register that has two numbers is read by the lower one', () => {
+  const rows = [
+    [8, 1],
+    [12, 2],
+    [16, 3],
+    [20, 4],
+    [9, 9],
+    [23, 23],
+    [3, 3],
+  ] as const
+  for (const [written, read] of rows) {
+    const given: NftExpression = { type: 'meta', key: 'mark', register: written }
+    const bytes = write((to) => encodeExpression(to, given))
+    assert.deepEqual(decodeExpression(bytes), { ...given, register: read })
+  }
+})
+
 describe('joinRanges()', () => {
   const key = (number: number) => Uint8Array.of(number)
 

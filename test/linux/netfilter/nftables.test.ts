@@ -109,6 +109,8 @@ describe('nft shows', () => {
       add('names', { key: new Uint8Array(Buffer.from('eth0'.padEnd(16, '\0'))) }),
       set('services', service, 24, true),
       add('services', { key: endpoint(0, 6, 80), keyEnd: endpoint(0xff, 6, 90) }, { key: endpoint(1, 17, 53) }),
+      set('ports', joinTypes(NftType.interfaceName, NftType.internetService), 20, true),
+      add('ports', { key: interfacePort('eth0', 80), keyEnd: interfacePort('eth0', 90) }),
       set('ranges', NftType.ipv4Address, 4, true),
       add('ranges', { key: parseIpv4('10.0.0.0'), keyEnd: parseIpv4('10.0.1.0') }, { key: parseIpv4('255.0.0.0') }),
     ])
@@ -119,6 +121,7 @@ describe('nft shows', () => {
       { concat: [{ prefix: { addr: '2001:db8::', len: 120 } }, 'tcp', { range: [80, 90] }] },
       { concat: ['2001:db8::1', 'udp', 53] },
     ])
+    assert.deepEqual(shown('ports'), [{ concat: ['eth0', { range: [80, 90] }] }])
     assert.deepEqual(shown('ranges'), [
       { prefix: { addr: '10.0.0.0', len: 24 } },
       { prefix: { addr: '255.0.0.0', len: 8 } },
@@ -236,6 +239,13 @@ describe('a commit', () => {
 
 function port(number: number): Uint8Array {
   return Uint8Array.of(number >> 8, number & 0xff)
+}
+
+function interfacePort(name: string, number: number): Uint8Array {
+  const key = new Uint8Array(20)
+  key.set(Buffer.from(name))
+  key.set(port(number), 16)
+  return key
 }
 
 /** A key of address, protocol and port, each padded to 4 bytes. */
