@@ -92,6 +92,7 @@ export class DiskIndex {
       else lines.set(bucket, [line])
     }
     this.#buckets.clear()
+    this.#changed.clear()
     for (const [bucket, each] of lines) this.#buckets.set(bucket, each.join(''))
     this.#state = 'missing'
     this.#attempt(() => {

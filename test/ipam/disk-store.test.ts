@@ -328,6 +328,19 @@ test('one index is kept per directory, with a line per reservation', () => {
   )
 })
 
+test('an index that is made anew in the middle of changes knows them all', () => {
+  const { store, reference, heldBy } = setUp()
+  heldBy(of('a')) // makes the index
+  store.locked((reservations) => {
+    reservations.reserve(parseIp('10.1.2.2'), 0, of('a'))
+    reference.create(`${DIRECTORY}/10.1.2.3`, 'b\r\neth0', 0o600) // as if by one who takes no lock
+    assert.equal(reservations.isHolder(of('b')), true)
+    reservations.release(parseIp('10.1.2.2'))
+    reservations.reserve(parseIp('10.1.2.4'), 0, of('c'))
+  })
+  assert.deepEqual([heldBy(of('a')), heldBy(of('b')), heldBy(of('c'))], [[], ['10.1.2.3'], ['10.1.2.4']])
+})
+
 test("an index cannot lead out of the network's directory", () => {
   const { host, heldBy, reserve, release } = setUp({ '../wan/10.9.9.9': 'a\r\neth0' })
   heldBy(of('a'))
