@@ -6,8 +6,7 @@
  *   an entry of the wrong type is an error even where a later one would count;
  * - a number is an integer only when it is written as one: neither `1500.0` nor `1.5e3` is.
  *
- * JSON.parse has lost all that by the time it answers. Text becomes values in json-parser.ts and text again in
- * json-writer.ts.
+ * JSON.parse has lost all that by the time it answers; json-parser.ts has not.
  */
 import { CniCode, CniError, invalid } from './errors.ts'
 

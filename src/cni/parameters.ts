@@ -45,10 +45,10 @@ export function requireVerb(command: string): Verb {
 }
 
 /** CniError when one is missing or unusable. An empty one is missing. */
-export function requireVariables(verb: Verb, host: Host): void {
+export function requireVariables(verb: Verb, environment: Host['environment'], host: Host): void {
   const missing: string[] = []
   for (const name of verbs[verb].requires) {
-    const value = host.environment[name]
+    const value = environment[name]
     if (!value) {
       missing.push(name)
       continue

@@ -11,8 +11,9 @@ import { formatIp } from '../address/ip.ts'
 import { formatPrefix } from '../address/prefix.ts'
 import { ipAt, requirePrefixAt } from './address.ts'
 import { CniCode, CniError, invalid } from './errors.ts'
-import type { JsonObject } from './json.ts'
-import { formatJson, jsonObject, type PlainObject } from './json-writer.ts'
+import { asObject, type JsonObject } from './json.ts'
+import { parseJson } from './json-parser.ts'
+import { formatCompactJson, formatJson, type PlainObject } from './json-writer.ts'
 import type { CniDns, CniInterface, CniIp, CniResult, CniRoute } from './plugin.ts'
 
 export const emptyResult: CniResult = { interfaces: [], ips: [], routes: [], dns: {} }
@@ -49,7 +50,8 @@ export function sameShape(a: string, b: string): boolean {
 /** What is left of a result that was told in the version: the oldest shape has no interfaces and one address per family. */
 export function asToldIn(cniVersion: string, result: CniResult): CniResult {
   const shape = shapeOf(cniVersion)
-  return shape === shapes[0] ? shape.parse(jsonObject(shape.format(result))) : result
+  if (shape !== shapes[0]) return result
+  return shape.parse(asObject(parseJson(formatCompactJson(shape.format(result))), ''))
 }
 
 export function parseRoutes(json: JsonObject, key = 'routes'): CniRoute[] {
@@ -84,51 +86,55 @@ function shapeOf(cniVersion: string): Shape {
 }
 
 function formatNewest({ interfaces, ips, routes, dns }: CniResult): PlainObject {
-  return given({
+  return {
     interfaces: filled(interfaces.map(formatInterface)),
     ips: filled(ips.map(formatIpEntry)),
-    routes: filled(routes.map((route) => given({ ...route }))),
-    dns: filled(formatDns(dns)),
-  })
-}
-
-function formatInterface({ name, mac, mtu, sandbox, socketPath, pciID }: CniInterface): PlainObject {
-  return given({ name, mac, mtu, sandbox, socketPath, pciID })
-}
-
-function formatIpEntry({ interface: index, address, gateway }: CniIp): PlainObject {
-  return given({ interface: index, address, gateway })
-}
-
-function formatDns({ nameservers, domain, search, options }: CniDns): PlainObject {
-  return given({
-    nameservers: filled(nameservers),
-    domain: domain || undefined,
-    search: filled(search),
-    options: filled(options),
-  })
+    routes: filled(routes.map(formatRoute)),
+    dns: formatDns(dns),
+  }
 }
 
 function formatWithIpVersion({ interfaces, ips, routes, dns }: CniResult): PlainObject {
-  return given({
-    interfaces: filled(interfaces.map(({ name, mac, sandbox }) => given({ name, mac, sandbox }))),
+  return {
+    interfaces: filled(interfaces.map(({ name, mac, sandbox }) => ({ name, mac, sandbox }))),
     ips: filled(ips.map((ip) => ({ version: isIpv6(ip.address) ? '6' : '4', ...formatIpEntry(ip) }))),
-    routes: filled(routes.map((route) => given({ ...route }))),
-    dns: formatDns(dns),
-  })
+    routes: filled(routes.map(formatRoute)),
+    dns: formatDns(dns) ?? {},
+  }
 }
 
 function formatByFamily({ ips, routes, dns }: CniResult): PlainObject {
   const family = (ipv6: boolean): PlainObject | undefined => {
     const ip = ips.find(({ address }) => isIpv6(address) === ipv6)
-    if (!ip) return undefined
-    const own = routes.filter(({ dst }) => isIpv6(dst) === ipv6).map(({ dst, gw }) => given({ dst, gw }))
-    return given({ ip: ip.address, gateway: ip.gateway, routes: filled(own) })
+    const own = routes.filter(({ dst }) => isIpv6(dst) === ipv6).map(({ dst, gw }) => ({ dst, gw }))
+    return ip && { ip: ip.address, gateway: ip.gateway, routes: filled(own) }
   }
   if (ips.length === 0) {
     throw invalid('Cannot say in CNI 0.2.0 or older that there is no IP address: use "cniVersion" 0.3.0 or newer')
   }
-  return given({ ip4: family(false), ip6: family(true), dns: formatDns(dns) })
+  return { ip4: family(false), ip6: family(true), dns: formatDns(dns) ?? {} }
+}
+
+function formatInterface({ name, mac, mtu, sandbox, socketPath, pciID }: CniInterface): PlainObject {
+  return { name, mac, mtu, sandbox, socketPath, pciID }
+}
+
+function formatIpEntry({ interface: index, address, gateway }: CniIp): PlainObject {
+  return { interface: index, address, gateway }
+}
+
+function formatRoute({ dst, gw, mtu, advmss, priority, table, scope }: CniRoute): PlainObject {
+  return { dst, gw, mtu, advmss, priority, table, scope }
+}
+
+function formatDns({ nameservers = [], domain, search = [], options = [] }: CniDns): PlainObject | undefined {
+  if (!domain && nameservers.length + search.length + options.length === 0) return undefined
+  return {
+    nameservers: filled(nameservers),
+    domain: domain || undefined,
+    search: filled(search),
+    options: filled(options),
+  }
 }
 
 function parseLists(json: JsonObject): CniResult {
@@ -179,9 +185,9 @@ function isIpv6(address: string): boolean {
   return address.includes(':')
 }
 
-/** The list or object, or undefined when there is nothing in it. */
-function filled<T extends object>(members: T | undefined): T | undefined {
-  return members && Object.keys(members).length > 0 ? members : undefined
+/** The list, or undefined when there is nothing in it. */
+function filled<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length > 0 ? list : undefined
 }
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> }

@@ -53,67 +53,74 @@ function words(hex: string): Uint32Array {
   return Uint32Array.from({ length: hex.length / 8 }, (_, i) => Number.parseInt(hex.slice(8 * i, 8 * i + 8), 16))
 }
 
-/** §6.4.2. `w` is the message schedule, `v` the eight working variables a to h. */
+/**
+ * §6.4.2. The letters are the standard's, with h and l for their halves; `w` is the message schedule. Written out, without
+ * a function or an object per word: it runs where every call counts.
+ */
 function addBlock(state: Uint32Array, block: Uint8Array): void {
-  const constants = words(ROUNDS)
+  const K = words(ROUNDS)
+  const w = schedule(block)
+  let [ah, al, bh, bl, ch, cl, dh, dl, eh, el, fh, fl, gh, gl, hh, hl] = state as unknown as Halves
+  for (let t = 0; t < 160; t += 2) {
+    const Sigma1h = ((eh >>> 14) | (el << 18)) ^ ((eh >>> 18) | (el << 14)) ^ ((el >>> 9) | (eh << 23))
+    const Sigma1l = ((el >>> 14) | (eh << 18)) ^ ((el >>> 18) | (eh << 14)) ^ ((eh >>> 9) | (el << 23))
+    const t1l = hl + (Sigma1l >>> 0) + (((el & fl) ^ (~el & gl)) >>> 0) + K[t + 1]! + w[t + 1]!
+    const t1h = hh + Sigma1h + ((eh & fh) ^ (~eh & gh)) + K[t]! + w[t]! + carry(t1l)
+    const Sigma0h = ((ah >>> 28) | (al << 4)) ^ ((al >>> 2) | (ah << 30)) ^ ((al >>> 7) | (ah << 25))
+    const Sigma0l = ((al >>> 28) | (ah << 4)) ^ ((ah >>> 2) | (al << 30)) ^ ((ah >>> 7) | (al << 25))
+    const sumL = (t1l >>> 0) + (Sigma0l >>> 0) + (((al & bl) ^ (al & cl) ^ (bl & cl)) >>> 0)
+    const sumH = t1h + Sigma0h + ((ah & bh) ^ (ah & ch) ^ (bh & ch)) + carry(sumL)
+    const nextL = dl + (t1l >>> 0)
+    const nextH = dh + t1h + carry(nextL)
+    hh = gh
+    hl = gl
+    gh = fh
+    gl = fl
+    fh = eh
+    fl = el
+    eh = nextH >>> 0
+    el = nextL >>> 0
+    dh = ch
+    dl = cl
+    ch = bh
+    cl = bl
+    bh = ah
+    bl = al
+    ah = sumH >>> 0
+    al = sumL >>> 0
+  }
+  const halves = [ah, al, bh, bl, ch, cl, dh, dl, eh, el, fh, fl, gh, gl, hh, hl]
+  for (let i = 0; i < 16; i += 2) {
+    const low = state[i + 1]! + halves[i + 1]!
+    state[i] = state[i]! + halves[i]! + carry(low)
+    state[i + 1] = low
+  }
+}
+
+/** The 16 words of the block and 64 more made from them. */
+function schedule(block: Uint8Array): Uint32Array {
   const w = new Uint32Array(160)
   const view = new DataView(block.buffer, block.byteOffset, BLOCK)
   for (let i = 0; i < 32; i++) w[i] = view.getUint32(4 * i)
   for (let t = 32; t < 160; t += 2) {
-    set(w, t, [sigma(pair(w, t - 4), 19, 61, 6), pair(w, t - 14), sigma(pair(w, t - 30), 1, 8, 7), pair(w, t - 32)])
+    const [xh, xl, yh, yl] = [w[t - 30]!, w[t - 29]!, w[t - 4]!, w[t - 3]!]
+    const sigma0h = ((xh >>> 1) | (xl << 31)) ^ ((xh >>> 8) | (xl << 24)) ^ (xh >>> 7)
+    const sigma0l = ((xl >>> 1) | (xh << 31)) ^ ((xl >>> 8) | (xh << 24)) ^ ((xl >>> 7) | (xh << 25))
+    const sigma1h = ((yh >>> 19) | (yl << 13)) ^ ((yl >>> 29) | (yh << 3)) ^ (yh >>> 6)
+    const sigma1l = ((yl >>> 19) | (yh << 13)) ^ ((yh >>> 29) | (yl << 3)) ^ ((yl >>> 6) | (yh << 26))
+    const low = (sigma0l >>> 0) + (sigma1l >>> 0) + w[t - 13]! + w[t - 31]!
+    w[t] = sigma0h + sigma1h + w[t - 14]! + w[t - 32]! + carry(low)
+    w[t + 1] = low
   }
-  const v = state.slice()
-  for (let t = 0; t < 160; t += 2) {
-    const [a, b, c, e, f, g] = [0, 2, 4, 8, 10, 12].map((i) => pair(v, i)) as [Word, Word, Word, Word, Word, Word]
-    const choice: Word = [(e[0] & f[0]) ^ (~e[0] & g[0]), (e[1] & f[1]) ^ (~e[1] & g[1])]
-    const majority: Word = [
-      (a[0] & b[0]) ^ (a[0] & c[0]) ^ (b[0] & c[0]),
-      (a[1] & b[1]) ^ (a[1] & c[1]) ^ (b[1] & c[1]),
-    ]
-    const first = sum([pair(v, 14), sums(e, 14, 18, 41), choice, pair(constants, t), pair(w, t)])
-    v.copyWithin(2, 0, 14) // h = g, g = f … b = a
-    set(v, 8, [pair(v, 8), first])
-    set(v, 0, [first, sums(a, 28, 34, 39), majority])
-  }
-  for (let i = 0; i < 16; i += 2) set(state, i, [pair(state, i), pair(v, i)])
+  return w
 }
 
-type Word = readonly [high: number, low: number]
+type Halves = readonly [
+  ...[number, number, number, number, number, number, number, number],
+  ...[number, number, number, number, number, number, number, number],
+]
 
-function pair(from: Uint32Array, at: number): Word {
-  return [from[at]!, from[at + 1]!]
-}
-
-function set(to: Uint32Array, at: number, terms: readonly Word[]): void {
-  const [high, low] = sum(terms)
-  to[at] = high
-  to[at + 1] = low
-}
-
-function sum(terms: readonly Word[]): Word {
-  let high = 0
-  let low = 0
-  for (const [h, l] of terms) {
-    high += h >>> 0
-    low += l >>> 0
-  }
-  return [(high + Math.floor(low / 2 ** 32)) >>> 0, low >>> 0]
-}
-
-/** ROTR, §3.2. */
-function rotate([high, low]: Word, by: number): Word {
-  if (by > 32) return rotate([low, high], by - 32)
-  return [(high >>> by) | (low << (32 - by)), (low >>> by) | (high << (32 - by))]
-}
-
-/** §4.1.3: Σ0 and Σ1. */
-function sums(word: Word, x: number, y: number, z: number): Word {
-  const [a, b, c] = [rotate(word, x), rotate(word, y), rotate(word, z)]
-  return [a[0] ^ b[0] ^ c[0], a[1] ^ b[1] ^ c[1]]
-}
-
-/** §4.1.3: σ0 and σ1. */
-function sigma([high, low]: Word, x: number, y: number, shift: number): Word {
-  const [a, b] = [rotate([high, low], x), rotate([high, low], y)]
-  return [a[0] ^ b[0] ^ (high >>> shift), a[1] ^ b[1] ^ ((low >>> shift) | (high << (32 - shift)))]
+/** What a sum of lower halves adds to the higher ones. */
+function carry(sum: number): number {
+  return Math.floor(sum / 2 ** 32)
 }

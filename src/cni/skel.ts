@@ -41,19 +41,20 @@ export function runPlugin(plugin: Plugin, kernel: Kernel | undefined, host: Host
   let output = ''
   let status = 0
   try {
-    const command = host.environment.CNI_COMMAND ?? ''
+    const { environment } = host
+    const command = environment.CNI_COMMAND ?? ''
     if (command === '') {
       host.writeStderr(about(plugin.name, plugin.versions, options.release))
     } else if (command === 'VERSION') {
       output = formatVersions(host, plugin.versions)
     } else {
       const verb = requireVerb(command)
-      requireVariables(verb, host)
-      const invocation = readInvocation(verb, host)
+      requireVariables(verb, environment, host)
+      const invocation = readInvocation(verb, environment, host)
       const version = versionOf(invocation.json)
       requireVersion(verb, version, plugin.versions)
       cniVersion = version
-      if (verbs[verb].changesNamespace) refuseOwnNamespace(host)
+      if (verbs[verb].changesNamespace) refuseOwnNamespace(environment, host)
       output = carryOut(plugin, invocation, surroundingsOf(invocation, kernel, host, options))
     }
   } catch (error) {
@@ -81,8 +82,8 @@ function formatVersions(host: Host, supportedVersions: readonly string[] = cniVe
   return `${formatCompactJson({ cniVersion: cniVersion || newestVersion, supportedVersions })}\n`
 }
 
-function readInvocation(verb: Verb, host: Host): Invocation {
-  const { CNI_CONTAINERID, CNI_IFNAME, CNI_NETNS, CNI_ARGS, CNI_PATH } = host.environment
+function readInvocation(verb: Verb, environment: Host['environment'], host: Host): Invocation {
+  const { CNI_CONTAINERID, CNI_IFNAME, CNI_NETNS, CNI_ARGS, CNI_PATH } = environment
   const stdin = readStdin(host)
   return {
     verb,
@@ -106,8 +107,8 @@ function readStdin(host: Host): Uint8Array {
 }
 
 /** A plugin that took its own namespace for a container's would change the node's interfaces. */
-function refuseOwnNamespace(host: Host): void {
-  const { CNI_NETNS = '', CNI_NETNS_OVERRIDE = '' } = host.environment
+function refuseOwnNamespace(environment: Host['environment'], host: Host): void {
+  const { CNI_NETNS = '', CNI_NETNS_OVERRIDE = '' } = environment
   if (CNI_NETNS === '' || CNI_NETNS_OVERRIDE === '1' || CNI_NETNS_OVERRIDE.toUpperCase() === 'TRUE') return
   if (!sameFile(statusOf(CNI_NETNS, host), statusOf(OWN_NETNS, host))) return
   throw new CniError(
