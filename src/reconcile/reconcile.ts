@@ -69,14 +69,14 @@ function planSubject<S extends SubjectName>(
   for (const [key, item] of found) if (!kept.has(key) && subject.owned(item, owned)) remove(item)
 }
 
-/** Links that are made anew: with them goes everything that they had. */
+/** Links that go, for good or to be made anew: with them goes everything that they had. */
 function goneLinks(desired: State, seen: SeenState): Set<string> {
-  const there = new Map((seen.links ?? []).map((seen) => [seen.link.name, seen]))
-  const anew = (desired.links ?? []).filter((link) => {
-    const found = there.get(link.name)
-    return found !== undefined && subjects.links.unchangeable!(link, found)
+  const wanted = new Map((desired.links ?? []).map((link) => [link.name, link]))
+  const gone = (seen.links ?? []).filter((there) => {
+    const link = wanted.get(there.link.name)
+    return link ? subjects.links.unchangeable!(link, there) : subjects.links.owned(there, desired.owned ?? {})
   })
-  return new Set(anew.map(({ name }) => name))
+  return new Set(gone.map(({ link }) => link.name))
 }
 
 function inTheWay(desired: string, seen: string): KernelError {

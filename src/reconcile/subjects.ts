@@ -11,7 +11,7 @@ export interface Subject<D, S> {
   /** The same for the desired and the seen thing, where they are one. */
   key(item: D | S): string
   /** What is not as desired, in words. */
-  differences(desired: D, seen: S): string[]
+  differences(desired: D, seen: S): readonly string[]
   /** Whether it may be removed when it is not desired. */
   owned(seen: S, owned: Owned): boolean
   /** `route 0.0.0.0/0 via 10.1.2.1 dev eth0` */
@@ -76,7 +76,7 @@ export const subjects: { readonly [S in SubjectName]: Subject<Desired[S], Seen[S
   neighbours: {
     key: ({ link, address, proxy }) => `${link} ${address} ${proxy ?? false}`,
     differences: (desired, seen) =>
-      fieldDifferences({ state: 'permanent' as const, ...desired }, seen, ['mac', 'state', 'router']),
+      fieldDifferences({ ...PERMANENT, ...desired }, { ...PERMANENT, ...seen }, ['mac', 'state', 'router']),
     owned: ({ link, state = 'permanent' }, { neighbours }) =>
       state === 'permanent' && (neighbours?.links.includes(link) ?? false),
     describe: ({ link, address, mac }) => `neighbour ${address}${mac ? ` lladdr ${mac}` : ''} dev ${link}`,
@@ -87,7 +87,7 @@ export const subjects: { readonly [S in SubjectName]: Subject<Desired[S], Seen[S
     key: (entry) =>
       `${entry.link} ${entry.owner} ${entry.mac} ${entry.vlan ?? ''} ${hasPeers(entry) ? entry.destination : ''}`,
     differences: (desired, seen) =>
-      fieldDifferences({ state: 'permanent' as const, ...desired }, seen, ['destination', 'port', 'vni', 'state']),
+      fieldDifferences({ ...PERMANENT, ...desired }, { ...PERMANENT, ...seen }, FDB_FIELDS),
     owned: ({ link, learnt, state = 'permanent' }, { fdb }) =>
       !learnt && state !== 'dynamic' && (fdb?.links.includes(link) ?? false),
     describe: ({ link, mac, destination }) => `fdb entry ${mac}${destination ? ` dst ${destination}` : ''} dev ${link}`,
@@ -96,17 +96,7 @@ export const subjects: { readonly [S in SubjectName]: Subject<Desired[S], Seen[S
 
   routes: {
     key: routeKey,
-    differences: (desired, seen) => [
-      ...fieldDifferences(
-        { ...desired, type: desired.type ?? 'unicast' },
-        { ...seen, type: seen.type ?? 'unicast' },
-        ROUTE_FIELDS,
-      ),
-      // IPv6 has no scopes: the kernel answers "global" whatever was asked for.
-      ...(isIpv6(desired) ? [] : fieldDifferences(desired, seen, ['scope'])),
-      ...partDifferences(desired.metrics, seen.metrics),
-      ...hopDifferences(desired, seen),
-    ],
+    differences: routeDifferences,
     owned: ({ protocol, table = RouteTable.main }, { routes }) =>
       routes !== undefined && protocol === routes.protocol && (routes.table ?? table) === table,
     describe: describeRoute,
@@ -137,7 +127,9 @@ const LINK_FIELDS = [
   'group',
   'parent',
 ] as const
-const ROUTE_FIELDS = ['type', 'protocol', 'source'] as const
+const FDB_FIELDS = ['destination', 'port', 'vni', 'state'] as const
+const ROUTE_FIELDS = ['protocol', 'source'] as const
+const SCOPE_FIELD = ['scope'] as const
 
 export const differs = (field: string, desired: unknown, seen: unknown) =>
   `${field} is ${seen ?? 'not set'} instead of ${desired}`
@@ -147,15 +139,21 @@ function fieldDifferences<K extends string>(
   desired: { readonly [P in K]?: unknown },
   seen: { readonly [P in K]?: unknown },
   fields: readonly K[],
-): string[] {
-  return fields.flatMap((field) => {
+): readonly string[] {
+  let differences: string[] | undefined
+  for (const field of fields) {
     const wanted = desired[field]
-    return wanted === undefined || (wanted ?? undefined) === seen[field] ? [] : [differs(field, wanted, seen[field])]
-  })
+    if (wanted === undefined || (wanted ?? undefined) === seen[field]) continue
+    differences ??= []
+    differences.push(differs(field, wanted, seen[field]))
+  }
+  return differences ?? NONE
 }
 
-function partDifferences<T extends object>(desired: Partial<T> | undefined, seen: T | undefined): string[] {
-  if (!desired) return []
+const NONE: readonly string[] = []
+
+function partDifferences<T extends object>(desired: Partial<T> | undefined, seen: T | undefined): readonly string[] {
+  if (!desired) return NONE
   return fieldDifferences(
     desired as Record<string, unknown>,
     (seen ?? {}) as Record<string, unknown>,
@@ -167,6 +165,9 @@ function partDifferences<T extends object>(desired: Partial<T> | undefined, seen
 export function hasPeers({ mac, owner }: FdbEntry): boolean {
   return owner === 'self' && (mac === '00:00:00:00:00:00' || (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1)
 }
+
+/** What an entry is that does not say. */
+const PERMANENT = { state: 'permanent' } as const
 
 function linkName(link: DesiredLink | SeenLink): string {
   return 'link' in link ? link.link.name : link.name
@@ -183,10 +184,32 @@ function routeKey(route: Route): string {
 /** IP6_RT_PRIO_USER, net/ipv6.h: what the kernel makes of metric 0. */
 const IPV6_METRIC = 1024
 
-function hopDifferences(desired: Route, seen: Route): string[] {
+/** Of 100,000 routes most are as desired: for those no text is made. */
+function routeDifferences(desired: Route, seen: Route): readonly string[] {
+  const differences = [
+    (desired.type ?? 'unicast') === (seen.type ?? 'unicast') ? NONE : [differs('type', desired.type, seen.type)],
+    fieldDifferences(desired, seen, ROUTE_FIELDS),
+    // IPv6 has no scopes: the kernel answers "global" whatever was asked for.
+    isIpv6(desired) ? NONE : fieldDifferences(desired, seen, SCOPE_FIELD),
+    partDifferences(desired.metrics, seen.metrics),
+    hopDifferences(desired, seen),
+  ]
+  return differences.every((some) => some === NONE) ? NONE : differences.flat()
+}
+
+function hopDifferences(desired: Route, seen: Route): readonly string[] {
+  if (!desired.nextHops && !seen.nextHops && sameHop(desired, seen)) return NONE
   const wanted = hopsText(desired, desired)
   const found = hopsText(seen, desired)
-  return wanted === found ? [] : [differs('path', `"${wanted}"`, `"${found}"`)]
+  return wanted === found ? NONE : [differs('path', `"${wanted}"`, `"${found}"`)]
+}
+
+function sameHop(desired: Route, seen: Route): boolean {
+  return (
+    desired.gateway === seen.gateway &&
+    (desired.link === undefined || desired.link === seen.link) &&
+    (desired.onlink === undefined || desired.onlink === (seen.onlink ?? false))
+  )
 }
 
 /** The next hops in a form that can be compared; what `like` leaves out of its only hop is left out. */
