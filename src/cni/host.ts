@@ -5,8 +5,10 @@
 
 export interface Host {
   readonly environment: Readonly<Record<string, string>>
-  /** All of stdin. */
+  /** All of stdin: waits for its end. */
   readStdin(): Uint8Array
+  /** Whether stdin has something to read, or is at its end, before the time is over. Nobody types into a plugin. */
+  stdinIsReady(milliseconds: number): boolean
   writeStdout(text: string): void
   writeStderr(text: string): void
   exit(status: number): never

@@ -28,6 +28,9 @@ import { cniVersions, newestVersion } from './version.ts'
 /** The namespace that the plugin itself runs in. */
 const OWN_NETNS = '/proc/self/ns/net'
 
+/** How long VERSION waits for its input; a runtime writes it at once. */
+const VERSION_INPUT_MS = 1000
+
 export interface PluginOptions {
   /** Other plugins that this executable can be: they are called, not executed, when delegated to. */
   readonly delegates?: readonly Plugin[]
@@ -70,15 +73,20 @@ export function runPlugin(plugin: Plugin, kernel: Kernel | undefined, host: Host
 }
 
 function about(name: string, versions: readonly string[] = cniVersions, release = ''): string {
-  return `CNI ${name} plugin overlab ${release}\nCNI protocol versions supported: ${versions.join(', ')}\n`
+  return `CNI ${name} plugin ${`overlab ${release}`.trim()}\nCNI protocol versions supported: ${versions.join(', ')}\n`
 }
 
-/** "The value of `cniVersion` specified on input"; whoever gives none is told the newest. */
+/**
+ * "The value of `cniVersion` specified on input". People ask for the versions by hand, too, from a terminal or a script whose
+ * stdin stays open: whoever gives no version is told the newest.
+ */
 function formatVersions(host: Host, supportedVersions: readonly string[] = cniVersions): string {
   let cniVersion: string | undefined
   try {
-    cniVersion = asObject(parseJson(host.decode(host.readStdin())), '').string('cniVersion')
-  } catch {} // anybody may ask for the versions, whatever is on stdin
+    if (host.stdinIsReady(VERSION_INPUT_MS)) {
+      cniVersion = asObject(parseJson(host.decode(host.readStdin())), '').string('cniVersion')
+    }
+  } catch {} // anybody may ask, whatever is on stdin
   return `${formatCompactJson({ cniVersion: cniVersion || newestVersion, supportedVersions })}\n`
 }
 

@@ -1,12 +1,14 @@
 /** The real host, as cni/host.ts describes it: this process's environment, stdin, stdout, files, clocks and children. */
 import { sys } from '#sys'
 import { KernelError } from '../kernel/errors.ts'
+import { LITTLE_ENDIAN } from './byte-order.ts'
 import { errnoName, succeed } from './errno.ts'
 import { files, readAll, writeAll } from './files.ts'
 
 const STDIN = 0
 const STDOUT = 1
 const STDERR = 2
+const POLLIN = 1
 const CLOCK_REALTIME = 0
 const CLOCK_MONOTONIC = 1
 const NANOSECONDS_PER_MILLISECOND = 1_000_000n
@@ -16,6 +18,14 @@ export const host = {
     return sys.environment()
   },
   readStdin: (): Uint8Array => readAll(STDIN, 'pipe', 'read stdin'),
+  stdinIsReady(milliseconds: number): boolean {
+    // struct pollfd, poll(2): descriptor, events wanted, events seen.
+    const descriptors = new Uint8Array(8)
+    const view = new DataView(descriptors.buffer)
+    view.setInt32(0, STDIN, LITTLE_ENDIAN)
+    view.setInt16(4, POLLIN, LITTLE_ENDIAN)
+    return sys.poll(descriptors, milliseconds) > 0
+  },
   writeStdout: (text: string): void => writeAll(STDOUT, sys.encode(text), 'write to stdout'),
   writeStderr: (text: string): void => writeAll(STDERR, sys.encode(text), 'write to stderr'),
   exit: (status: number): never => sys.exit(status),

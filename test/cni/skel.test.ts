@@ -99,6 +99,11 @@ describe('VERSION', () => {
       assert.deepEqual(json, { cniVersion, supportedVersions: cniVersions })
     })
   }
+  test('waits a second, no longer, at a terminal', () => {
+    const { plugin } = recorder()
+    const { status, json, host } = call(plugin, { environment: command })
+    assert.deepEqual([status, json.cniVersion, host.monotonic()], [0, '1.1.0', 1_001_000])
+  })
   test("tells a plugin's own list", () => {
     const { plugin } = recorder({ versions: ['0.4.0', '1.0.0'] })
     const { json } = call(plugin, { environment: command })

@@ -183,6 +183,11 @@ export function memoryHost(options: MemoryHostOptions = {}): MemoryHost {
 
   return {
     environment: options.environment ?? {},
+    // Left out, stdin is a terminal at which nobody types.
+    stdinIsReady(duration) {
+      if (options.stdin === undefined) milliseconds += duration
+      return options.stdin !== undefined
+    },
     readStdin() {
       const stdin = options.stdin ?? ''
       return typeof stdin === 'string' ? encoder.encode(stdin) : stdin

@@ -21,9 +21,9 @@ export interface Call extends Omit<MemoryHostOptions, 'stdin'> {
   readonly options?: PluginOptions
 }
 
-export function call(plugin: Plugin, { stdin = '', kernel, options, ...rest }: Call): Outcome {
-  const isText = typeof stdin === 'string' || stdin instanceof Uint8Array
-  const host = memoryHost({ ...rest, stdin: isText ? stdin : JSON.stringify(stdin) })
+export function call(plugin: Plugin, { stdin, kernel, options, ...rest }: Call): Outcome {
+  const written = typeof stdin === 'object' && !(stdin instanceof Uint8Array) ? JSON.stringify(stdin) : stdin
+  const host = memoryHost({ ...rest, ...(written !== undefined && { stdin: written }) })
   try {
     runPlugin(plugin, kernel, host, options)
   } catch (error) {
