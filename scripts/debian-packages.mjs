@@ -19,6 +19,7 @@ const witnesses = [
   { name: 'iptables', command: 'iptables' },
   { name: 'nftables', command: 'nft' },
   { name: 'conntrack', command: 'conntrack' },
+  { name: 'procps', command: 'sysctl' },
   { name: 'ethtool', command: 'ethtool' },
   { name: 'iputils-ping', command: 'ping' },
   { name: 'tshark', command: 'tshark' },
