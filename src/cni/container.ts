@@ -30,8 +30,9 @@ export function getContainer({ netns }: Request<unknown>, kernel: Kernel): Kerne
   try {
     return kernel.enter(netns)
   } catch (cause) {
-    const reason = isErrno(cause, 'EINVAL') ? 'it is no network namespace' : (cause as Error).message
-    throw new CniError(CniCode.invalidEnvironment, `Cannot use CNI_NETNS "${netns}": ${reason}`, { cause })
+    if (!isErrno(cause, 'EINVAL')) throw cause
+    const message = `Cannot use CNI_NETNS "${netns}": it is no network namespace`
+    throw new CniError(CniCode.invalidEnvironment, message, { cause })
   }
 }
 

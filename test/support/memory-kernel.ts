@@ -4,7 +4,7 @@
  */
 import { KernelError } from '../../src/kernel/errors.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
-import type { Link, LinkChange } from '../../src/kernel/link.ts'
+import type { Link, LinkChange, NewLink } from '../../src/kernel/link.ts'
 
 export interface MemoryKernel extends Kernel {
   /** Puts an address on a link. */
@@ -40,6 +40,10 @@ export function memoryKernel(
         links.set(name, { ...link, ...(up !== undefined && { up }) })
         // The kernel's own doing: net/ipv4/devinet.c and net/ipv6/addrconf.c, when the loopback device comes up.
         if (link.kind === 'loopback' && up) for (const prefix of ['127.0.0.1/8', '::1/128']) give(name, prefix)
+      },
+      add({ name, kind }: NewLink) {
+        if (links.has(name)) throw new KernelError('EEXIST', `add link "${name}"`)
+        links.set(name, { ...loopbackLink, name, kind, index: links.size + 1 })
       },
       delete(name: string) {
         requireLink(name, 'delete link')
