@@ -17,52 +17,47 @@ const pods = network('killed', '10.88.0.0/24')
 const container: Attachment = { network: pods, containerId: 'killed', namespace: 'killed' }
 const neighbour: Attachment = { network: pods, containerId: 'neighbour', namespace: 'neighbour' }
 
+/** Calls that a run makes at times and at times not: memory comes as it comes. */
+const MAY_BE_MISSED = 5
+
 beforeAll(() => {
   for (const { namespace } of [container, neighbour]) run('ip', 'netns', 'add', namespace)
 })
 
 describe.each([
-  { title: 'the first ADD of a network', verb: 'ADD', prepare: startOver, expected: 60 },
-  { title: 'an ADD beside another container', verb: 'ADD', prepare: addNeighbour, expected: 40 },
-  { title: 'a DEL', verb: 'DEL', prepare: () => succeed('ADD', container), expected: 20 },
-] as const)('$title, killed at every system call', ({ verb, prepare, expected }) => {
-  test('can be taken back by DEL, and done again', { timeout: 3 * MINUTE }, () => {
-    startOver()
-    prepare()
+  { title: 'the first ADD of a network', verb: 'ADD', once: () => {}, each: forget, expected: 60 },
+  {
+    title: 'an ADD beside another container',
+    verb: 'ADD',
+    once: addNeighbour,
+    each: () => {},
+    expected: 40,
+  },
+  { title: 'a DEL', verb: 'DEL', once: () => {}, each: () => succeed('ADD', container), expected: 20 },
+] as const)('$title, killed at every system call', ({ verb, once, each, expected }) => {
+  test('can be taken back by DEL, and done again', { timeout: 5 * MINUTE }, () => {
+    for (const attachment of [container, neighbour]) succeed('DEL', attachment)
+    forget()
+    once()
+    const before = leftovers(pods, ['killed', 'neighbour'])
+    each()
     const calls = traceCalls(verb, container)
     assert.ok(calls.length > expected, `${calls.length} calls is too few to be all`)
-    const findings: string[] = []
+    if (verb === 'ADD') succeed('DEL', container)
+    let missed = 0
     for (const { name, count } of calls) {
-      startOver()
-      prepare()
-      const finding = killAt(verb, name, count)
-      if (finding) findings.push(`${name} ${count}: ${finding}`)
+      each()
+      const at = `killed at ${name} ${count}`
+      const killed = call(verb, container, inject(name, count))
+      if (killed.signal !== 'SIGKILL') missed++
+      succeed('DEL', container, at)
+      assert.deepEqual(leftovers(pods, ['killed', 'neighbour']), before, at)
+      succeed('ADD', container, at)
+      succeed('DEL', container, at)
     }
-    assert.deepEqual(findings, [])
+    assert.ok(missed <= MAY_BE_MISSED, `${missed} of ${calls.length} calls were not made when their turn came`)
   })
 })
-
-/** What is wrong after the plugin was killed there; undefined when nothing is. */
-function killAt(verb: Verb, name: string, count: number): string | undefined {
-  const before = leftovers(pods, ['neighbour'])
-  const others = verb === 'DEL' ? [] : before
-  const killed = call(verb, container, inject(name, count))
-  if (killed.signal !== 'SIGKILL') return `it was not killed: ${killed.status} ${killed.stdout}`
-  for (const [step, expected] of [
-    ['DEL', others],
-    ['ADD', undefined],
-    ['DEL', others],
-  ] as const) {
-    const { status, stdout } = call(step, container)
-    if (status !== 0) return `${step} fails: ${stdout}`
-    if (!expected) continue
-    const left = leftovers(pods, ['killed', 'neighbour'])
-    const unexpected = left.filter((thing) => !expected.includes(thing))
-    if (unexpected.length > 0 || left.length < expected.length)
-      return `${step} leaves ${unexpected.join(', ') || 'less'}`
-  }
-  return undefined
-}
 
 const inject = (name: string, count: number) => [
   ...['strace', '-f', '-o', '/dev/null', '-e', `trace=${name}`],
@@ -79,26 +74,28 @@ function traceCalls(verb: Verb, attachment: Attachment): Call[] {
   const { status, stdout } = call(verb, attachment, ['strace', '-f', '-o', TRACE])
   assert.equal(status, 0, stdout)
   const counts = new Map<string, number>()
-  return [...readFileSync(TRACE, 'utf8').matchAll(/^\d+ +([a-z]\w*)\(/gm)].map(([, name]) => {
-    const count = (counts.get(name!) ?? 0) + 1
-    counts.set(name!, count)
-    return { name: name!, count }
+  const names = [...readFileSync(TRACE, 'utf8').matchAll(/^\d+ +([a-z]\w*)\(/gm)].map(([, name]) => name!)
+  assert.equal(names.shift(), 'execve') // there is no plugin to be killed before it
+  return names.map((name) => {
+    const count = (counts.get(name) ?? 0) + 1
+    counts.set(name, count)
+    return { name, count }
   })
 }
 
-/** As if this network had never been. */
-function startOver(): void {
-  for (const attachment of [container, neighbour]) succeed('DEL', attachment)
-  if (run('ip', '-br', 'link').includes(pods.bridge)) run('ip', 'link', 'delete', pods.bridge)
-  run('nft', 'flush', 'ruleset')
-  run('rm', '-rf', pods.dataDir, '/run/overlab')
-}
-
+/** The container has been there before, too: its first ADD makes directories that the later ones find. */
 function addNeighbour(): void {
+  succeed('ADD', container)
   succeed('ADD', neighbour)
+  succeed('DEL', container)
 }
 
-function succeed(verb: Verb, attachment: Attachment): void {
+/** As if this network had never been; no container may be attached. */
+function forget(): void {
+  run('sh', '-c', `ip link delete ${pods.bridge} 2>/dev/null; nft flush ruleset; rm -rf ${pods.dataDir} /run/overlab`)
+}
+
+function succeed(verb: Verb, attachment: Attachment, when = 'undisturbed'): void {
   const { status, stdout } = call(verb, attachment)
-  assert.equal(status, 0, `${verb}: ${stdout}`)
+  assert.equal(status, 0, `${verb}, ${when}: ${stdout}`)
 }
