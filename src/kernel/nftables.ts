@@ -27,6 +27,7 @@ export interface NftChain {
     readonly hook: NftHook
     /** Lower is called first: NF_IP_PRI_*, `srcnat` is 100, `dstnat` -100, bridge's `filter` -200. */
     readonly priority: number
+    /** `accept` where left out. */
     readonly policy?: 'accept' | 'drop'
     /** netdev only. */
     readonly device?: string
@@ -63,7 +64,10 @@ export type NftVerdict =
 export interface NftElement {
   /** Empty: the element for all keys that no other has, NFT_SET_ELEM_CATCHALL. */
   readonly key: Uint8Array
-  /** Interval sets: the first key behind the range; the element itself is then the range's start. Concatenated intervals: the last key of each part. */
+  /**
+   * Interval sets: the first key behind the range that begins at `key`; left out, the range reaches to the last key.
+   * Concatenated intervals: the last key of each part; left out, the range is of this key alone.
+   */
   readonly keyEnd?: Uint8Array
   /** NFT_SET_ELEM_INTERVAL_END: marks the end of the range before it. */
   readonly intervalEnd?: boolean
@@ -265,7 +269,10 @@ export interface Nftables {
   rules(chain: Key<NftChain, 'family' | 'table' | 'name'>): NftRule[]
   /** One set's elements. KernelError ENOENT when there is no such set. */
   elements(set: Key<NftSet, 'family' | 'table' | 'name'>): NftElement[]
-  /** The element with this key, or undefined; also when there is no such set or table. Costs the same however many there are. */
+  /**
+   * The element with this key, or, of an interval set, the range that it is in; undefined when there is none, also when
+   * there is no such set or table. Costs the same however many there are.
+   */
   element(set: Key<NftSet, 'family' | 'table' | 'name'>, key: Uint8Array): NftElement | undefined
 }
 
