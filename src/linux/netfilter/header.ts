@@ -44,12 +44,15 @@ export function nftMessage(type: number, flags: number, family?: NftFamily): Mes
     .u16be(0)
 }
 
+/** Of a whole header; DecodeError where it is cut off. */
 export function decodeFamily(payload: Uint8Array): NftFamily {
+  if (payload.length < NFGENMSG_SIZE) throw new DecodeError('nftables', payload.length, 'the header is cut off')
   const family = nameOf(FAMILIES, payload[0])
   if (!family) throw new DecodeError('nftables', 0, `family ${payload[0]} is unknown`)
   return family
 }
 
+/** The lower 16 bits of it. `payload` is one that decodeFamily takes. */
 export function decodeGeneration(payload: Uint8Array): number {
   return (payload[2]! << 8) | payload[3]!
 }

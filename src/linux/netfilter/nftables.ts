@@ -26,7 +26,7 @@ import type {
   NftSet,
 } from '../../kernel/nftables.ts'
 import { Attributes } from '../netlink/attribute.ts'
-import { type NetlinkMessage, NLM_F_ACK } from '../netlink/message.ts'
+import { type MessageWriter, NLM_F_ACK } from '../netlink/message.ts'
 import { type NetlinkSocket, refused } from '../netlink/socket.ts'
 import { commitBatch } from './batch.ts'
 import { decodeChain } from './chain.ts'
@@ -47,7 +47,8 @@ import { decodeRule, encodeRuleName } from './rule.ts'
 import { decodeSet, encodeSetName, isConcatenatedInterval } from './set.ts'
 import { decodeTable } from './table.ts'
 
-const LIST_ATTEMPTS = 20
+/** Others' commits make a list begin again; where many containers start at once, that is often. */
+const LIST_ATTEMPTS = 100
 
 type SetName = Pick<NftSet, 'family' | 'table' | 'name'>
 
@@ -89,11 +90,8 @@ export class LinuxNftables implements Nftables {
   rules({ family, table, name }: Pick<NftChain, 'family' | 'table' | 'name'>): NftRule[] {
     const query = nftMessage(NFT_MSG_GETRULE, 0, family)
     encodeRuleName(query, { table, chain: name })
-    const call = `list rules of chain "${name}" of table ${family} "${table}"`
-    const rules = this.#openSocket().dump(call, query.finish(), ({ payload }) =>
-      decodeRule(decodeFamily(payload), new Attributes(payload, NFGENMSG_SIZE)),
-    )
-    // A kernel that cannot leave out other chains lists them all: before Linux 3.19.
+    const rules = this.#dump(`list rules of chain "${name}" of table ${family} "${table}"`, query, decodeRule)
+    // Old kernels do not narrow the list.
     return rules.filter((rule) => rule.table === table && rule.chain === name)
   }
 
@@ -117,43 +115,49 @@ export class LinuxNftables implements Nftables {
     return undefined
   }
 
-  #listOnce(call: string, filter: Filter, generations: Set<number>): NftRuleset {
-    const { family, table } = filter
-    /** Where the kernel can leave out other tables, it does; for that it needs the family. */
-    const only = family !== undefined && table !== undefined ? { table } : undefined
-    const dump = <T extends { readonly family: NftFamily }>(
-      type: number,
-      decode: (family: NftFamily, from: Attributes) => T,
-      tableOf: (thing: T) => string,
-      message = nftMessage(type, 0, family),
-    ) =>
-      this.#openSocket().dump(call, message.finish(), ({ payload }: NetlinkMessage) => {
-        const thing = decode(decodeFamily(payload), new Attributes(payload, NFGENMSG_SIZE))
-        generations.add(decodeGeneration(payload))
-        return table === undefined || table === tableOf(thing) ? thing : undefined
-      })
-
-    const tables = dump(NFT_MSG_GETTABLE, decodeTable, ({ name }) => name)
-    if (tables.length === 0) return { tables, chains: [], sets: [], rules: [] }
-    const chains = dump(NFT_MSG_GETCHAIN, decodeChain, ({ table }) => table)
-    const setQuery = nftMessage(NFT_MSG_GETSET, 0, family)
-    const ruleQuery = nftMessage(NFT_MSG_GETRULE, 0, family)
-    if (only) {
-      encodeSetName(setQuery, only)
-      encodeRuleName(ruleQuery, only)
+  /** Notes the generations of the ruleset that the parts are of. */
+  #listOnce(call: string, { family, table }: Filter, generations: Set<number>): NftRuleset {
+    const [setQuery, ruleQuery] = [nftMessage(NFT_MSG_GETSET, 0, family), nftMessage(NFT_MSG_GETRULE, 0, family)]
+    // The kernel leaves out other tables where it is told the family, too.
+    if (family !== undefined && table !== undefined) {
+      encodeSetName(setQuery, { table })
+      encodeRuleName(ruleQuery, { table })
     }
-    const sets = dump(NFT_MSG_GETSET, decodeSet, ({ table }) => table, setQuery)
-    const rules = dump(NFT_MSG_GETRULE, decodeRule, ({ table }) => table, ruleQuery)
-    return { tables, chains, sets: sets.map((set) => ({ ...set, elements: this.#elements(call, set) })), rules }
+    const isMeant = (name: string) => table === undefined || table === name
+    const isIn = (thing: { readonly table: string }) => isMeant(thing.table)
+
+    const tables = this.#dump(call, nftMessage(NFT_MSG_GETTABLE, 0, family), decodeTable, generations)
+    const meant = tables.filter(({ name }) => isMeant(name))
+    if (meant.length === 0) return { tables: [], chains: [], sets: [], rules: [] }
+    const chains = this.#dump(call, nftMessage(NFT_MSG_GETCHAIN, 0, family), decodeChain, generations)
+    const sets = this.#dump(call, setQuery, decodeSet, generations).filter(isIn)
+    const rules = this.#dump(call, ruleQuery, decodeRule, generations)
+    return {
+      tables: meant,
+      chains: chains.filter(isIn),
+      sets: sets.map((set) => ({ ...set, elements: this.#elements(call, set, generations) })),
+      rules: rules.filter(isIn),
+    }
   }
 
-  #elements(call: string, set: SetName): NftElement[] {
-    const message = nftMessage(NFT_MSG_GETSETELEM, 0, set.family)
-    encodeElements(message, set, [])
-    const parts = this.#openSocket().dump(call, message.finish(), ({ payload }) =>
-      decodeElements(new Attributes(payload, NFGENMSG_SIZE)),
-    )
+  #elements(call: string, set: SetName, generations?: Set<number>): NftElement[] {
+    const query = nftMessage(NFT_MSG_GETSETELEM, 0, set.family)
+    encodeElements(query, set, [])
+    const parts = this.#dump(call, query, (_family, from) => decodeElements(from), generations)
     return joinRanges(parts.flat())
+  }
+
+  #dump<T>(
+    call: string,
+    query: MessageWriter,
+    decode: (family: NftFamily, from: Attributes) => T,
+    generations?: Set<number>,
+  ): T[] {
+    return this.#openSocket().dump(call, query.finish(), ({ payload }) => {
+      const family = decodeFamily(payload)
+      generations?.add(decodeGeneration(payload))
+      return decode(family, new Attributes(payload, NFGENMSG_SIZE))
+    })
   }
 
   /** Whether ranges in the set are one element each. The set is looked for where it is made, in the commit or the kernel. */
