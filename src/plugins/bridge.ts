@@ -248,7 +248,8 @@ function ensureVlanGateway(config: BridgeConfig, kernel: Kernel, name: string): 
   const there = kernel.links.get(name)
   if (there) return there
   const { mtu } = kernel.links.get(config.bridge)!
-  const peer = hostVethName(config.name, { containerId: name, ifName: '' })
+  // No network is called so: GC of none may take it for the end of an attachment of its own.
+  const peer = hostVethName(`/${name}`, { containerId: name, ifName: '' })
   const port = kernel.links.add({ kind: 'veth', name: peer, up: true, mtu, txQueueLength: 0, peer: { name, mtu } })
   addPort({ ...config, hairpinMode: false, portIsolation: false, mtu: 0, trunk: [] }, kernel, port)
   kernel.links.set(name, { up: true })
