@@ -83,7 +83,7 @@ async function up(options: Options): Promise<number> {
 async function down({ name, binDir, output }: Options): Promise<number> {
   return interruptible(async () => {
     const removal = takeDown(name, await machineFor(binDir))
-    tellRemoval(name, removal)
+    for (const complaint of removal.complaints) complain(complaint)
     print(output, { name, ...removal }, () => `Lab "${name}" is ${removal.outcome === 'absent' ? 'not up' : 'down'}`)
     return Exit.yes
   })
@@ -142,7 +142,8 @@ async function demo(options: Options): Promise<number> {
       )
       return status.healthy ? statusOfMatrix(matrix) : Exit.no
     } finally {
-      tellRemoval(plan.name, removal ?? takeDown(plan.name, machine))
+      const { complaints } = removal ?? takeDown(plan.name, machine)
+      for (const complaint of complaints) complain(complaint)
     }
   })
 }
@@ -156,16 +157,6 @@ async function build({ name, binDir }: Options, signal: AbortSignal, { owned }: 
     Exit.no,
     `Lab "${name}" is up already: look at it with "overlab lab status", end it with "overlab lab down"`,
   )
-}
-
-function tellRemoval(name: string, { outcome, owner, complaints }: Removal): void {
-  if (outcome === 'busy') {
-    throw new CommandError(
-      Exit.no,
-      `Process ${owner} is at work on lab "${name}": end that first, with "kill ${owner}"`,
-    )
-  }
-  for (const complaint of complaints) complain(complaint)
 }
 
 function requirePlan(name: string, machine: Machine): LabPlan {

@@ -45,19 +45,24 @@ const processes: Processes = {
       return status && status.device === namespace?.device && status.inode === namespace?.inode
     })
   },
-  end(id) {
+  end(id, signal) {
     try {
-      process.kill(id, 'SIGKILL')
+      process.kill(id, signal)
+      process.kill(id, 'SIGCONT') // a stopped one would not hear it
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
     }
   },
 }
 
-/** Field 22 of stat, proc(5). The command in field 2 may hold anything, but its closing parenthesis is the last one. */
+/**
+ * Fields 3 and 22 of stat, proc(5), counted from behind the closing parenthesis of field 2, which may hold anything.
+ * Undefined for one that is not there, or has ended and is not yet reaped.
+ */
 function startOf(id: number): string | undefined {
   const stat = host.files.read(`/proc/${id}/stat`)
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3]
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[22 - 3]
 }
 
 /** Undefined also for processes of others, which are none of ours. */

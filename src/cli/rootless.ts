@@ -24,10 +24,11 @@ const HOLDER = 'OVERLAB_LAB_HOLDER'
 /** What comes first inside: a /run of our own, so that names and state are seen by nobody else. */
 const OWN_RUN = 'mount -t tmpfs none /run && '
 
-/** A lab that ends with the command runs in namespaces of the command's own. */
+/** A lab that ends with the command runs in namespaces of the command's own, and ends with us, however we end. */
 export async function runInOwnNamespaces(): Promise<number> {
   requireUserNamespaces()
-  return passThrough(spawn('unshare', unshareArguments('exec "$@"', ...ourselves()), { stdio: 'inherit' }))
+  const argv = unshareArguments('exec setpriv --pdeathsig KILL -- "$@"', ...ourselves())
+  return passThrough(spawn('unshare', argv, { stdio: 'inherit' }))
 }
 
 /** Runs this very command in the lab's namespaces, which it makes first where they are not there. */
@@ -69,7 +70,7 @@ async function startHolder(lab: string): Promise<number> {
   if (statSync(runtimeDirectory()).uid !== process.getuid!()) {
     throw new CommandError(Exit.environment, `"${runtimeDirectory()}" belongs to somebody else: set XDG_RUNTIME_DIR`)
   }
-  const argv = unshareArguments('echo ready && exec sleep infinity >&-')
+  const argv = unshareArguments('echo ready && exec sleep infinity >/dev/null 2>&1')
   const env = { PATH: process.env.PATH, [HOLDER]: directory }
   const child = spawn('unshare', argv, { detached: true, stdio: ['ignore', 'pipe', 'inherit'], env })
   const ready = once(child.stdout, 'data')

@@ -17,7 +17,7 @@
  */
 import { ignoring } from '../kernel/errors.ts'
 import { addLink, addRoute, LAB_GROUP } from './link.ts'
-import type { Machine } from './machine.ts'
+import type { Machine, ProcessIdentity } from './machine.ts'
 import { addNode, forgetAddresses, namespacePath, withNamespace } from './node.ts'
 import { isNamespaceOf, type LabPlan, nodeOf, planLab } from './plan.ts'
 import { addPod, detachPod } from './pod.ts'
@@ -32,11 +32,12 @@ export interface Step {
 /** Runs the steps in order. Whatever it throws takes the lab down again. */
 export type RunSteps = (steps: readonly Step[]) => Promise<void>
 
+/** Milliseconds that a process at work on a lab gets to end by itself, and between looks whether it has. */
+const PATIENCE = 10_000
+const LOOK_AGAIN = 10
+
 export interface Removal {
-  /** `busy`: another process is at work on the lab, and it is left alone. */
-  readonly outcome: 'removed' | 'absent' | 'busy'
-  /** The process that is at work on it. */
-  readonly owner?: number
+  readonly outcome: 'removed' | 'absent'
   /** What went wrong on the way, and is no obstacle any more. */
   readonly complaints: readonly string[]
 }
@@ -64,13 +65,21 @@ export async function bringUp(
   return plan
 }
 
-/** Succeeds twice. */
+/** Succeeds twice. A process that is at work on the lab is ended first. */
 export function takeDown(lab: string, machine: Machine): Removal {
   const state = readState(lab, machine)
-  const { owner } = state ?? {}
-  const { own, isAlive } = machine.processes
-  if (owner && owner.id !== own.id && isAlive(owner)) return { outcome: 'busy', owner: owner.id, complaints: [] }
-  return tearDown(lab, state?.plan, machine)
+  if (state?.owner && state.owner.id !== machine.processes.own.id) endOwner(state.owner, machine)
+  const { outcome, complaints } = tearDown(lab, state?.plan, machine)
+  return { outcome: state ? 'removed' : outcome, complaints }
+}
+
+function endOwner(owner: ProcessIdentity, { processes, host }: Machine): void {
+  if (!processes.isAlive(owner)) return
+  processes.end(owner.id, 'SIGTERM')
+  for (const start = host.monotonic(); host.monotonic() - start < PATIENCE; host.sleep(LOOK_AGAIN)) {
+    if (!processes.isAlive(owner)) return
+  }
+  processes.end(owner.id, 'SIGKILL')
 }
 
 function stepsOf(plan: LabPlan, machine: Machine): Step[] {
@@ -122,7 +131,7 @@ function tearDown(lab: string, plan: LabPlan | undefined, machine: Machine): Rem
   }
   const namespaces = machine.kernel.namespaces.list().filter((name) => isNamespaceOf(name, lab))
   for (const namespace of namespaces) {
-    for (const id of machine.processes.inNamespace(namespacePath(namespace))) machine.processes.end(id)
+    for (const id of machine.processes.inNamespace(namespacePath(namespace))) machine.processes.end(id, 'SIGKILL')
     attempt(() => ignoring('ENOENT', () => machine.kernel.namespaces.delete(namespace)))
   }
   for (const node of plan?.nodes ?? []) attempt(() => forgetAddresses(lab, node, machine))

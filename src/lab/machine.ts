@@ -20,8 +20,8 @@ export interface Processes {
   isAlive(process: ProcessIdentity): boolean
   /** Ids of those whose network namespace is this one. */
   inNamespace(path: string): number[]
-  /** Kills it. That there is none any more is as good. */
-  end(id: number): void
+  /** SIGTERM asks it to tidy up and end, also one that is stopped; SIGKILL ends it. That there is none any more is as good. */
+  end(id: number, signal: 'SIGTERM' | 'SIGKILL'): void
 }
 
 /** Ids come round again; one of a certain start does not. */
