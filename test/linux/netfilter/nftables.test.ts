@@ -1,6 +1,7 @@
 /** nft beside us: it shows what we made, we list what it made and make that again so that it sees no difference. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterEach, describe, test } from 'vitest'
 import { parseIpv4 } from '../../../src/address/ipv4.ts'
@@ -173,6 +174,34 @@ describe('nft shows', () => {
     const { prio, policy } = jsonOf('chain', 'bridge', 'b', 'pre')
     assert.deepEqual([prio, policy], [-200, 'drop'])
   })
+})
+
+test('a list is of one moment, however busy others are', async () => {
+  nftables.commit([addTable])
+  const root = join(import.meta.dirname, '../../..')
+  const script = `
+    import { linux } from ${JSON.stringify(join(root, 'src/linux/linux.ts'))}
+    const table = { family: 'inet', table: 't' }
+    const chain = { ...table, name: 'both' }
+    const set = { ...table, name: 'both', keyType: 7, keyLength: 4 }
+    for (;;) {
+      linux.nftables.commit([{ operation: 'add chain', chain }, { operation: 'add set', set },
+        { operation: 'add elements', set, elements: [{ key: Uint8Array.of(1, 2, 3, 4) }] }])
+      linux.nftables.commit([{ operation: 'delete chain', chain }, { operation: 'delete set', set }])
+    }`
+  const busy = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: root, stdio: 'ignore' })
+  try {
+    const seen = new Set<boolean>()
+    for (let i = 0; i < 50_000 && (i < 3000 || seen.size < 2); i++) {
+      const { chains, sets } = nftables.list({ family: 'inet', table: 't' })
+      assert.deepEqual([sets.length, sets[0]?.elements.length ?? 0], [chains.length, chains.length])
+      seen.add(chains.length === 1)
+    }
+    assert.equal(seen.size, 2, 'it was seen with and without')
+  } finally {
+    busy.kill('SIGKILL')
+    await once(busy, 'exit')
+  }
 })
 
 describe('a commit', () => {
