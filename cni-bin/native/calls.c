@@ -5,7 +5,7 @@
  *
  *   i  an int                      t  text without a NUL, such as a path
  *   u  0 to 2^32 - 1               b  bytes
- *   w  0 to 2^53 - 1               s  the bytes of a struct statx
+ *   w  an int of 53 bits           s  the bytes of a struct statx
  *   a  bytes, or what u is         l  a length, no longer than the bytes before it
  *
  * `call` checks them all before the expression runs. Nothing is converted, so no getter or valueOf of the caller's runs
@@ -97,7 +97,7 @@ static const struct {
   size_t size;
 } ioctls[] = {
     {TUNSETIFF, sizeof(struct ifreq)},    {TUNSETPERSIST, 0}, {TUNSETOWNER, 0}, {TUNSETGROUP, 0},
-    {SIOCGIFINDEX, sizeof(struct ifreq)}, {SIOCGIFNAME, sizeof(struct ifreq)},  {NS_GET_NSTYPE, 0},
+    {SIOCGIFINDEX, sizeof(struct ifreq)}, {SIOCGIFNAME, sizeof(struct ifreq)},  {NS_GET_NSTYPE, 0}, {FIONREAD, sizeof(int)},
 };
 
 static long ioctl_known(int fd, unsigned long request, const Argument *argument) {
@@ -143,7 +143,7 @@ static bool take_plain(JSContext *js, char letter, JSValueConst value, Argument 
   switch (letter) {
     case 'i': return take_integer(js, value, INT32_MIN, INT32_MAX, &argument->number);
     case 'u': return take_integer(js, value, 0, UINT32_MAX, &argument->number);
-    case 'w': return take_integer(js, value, 0, 9007199254740991, &argument->number);
+    case 'w': return take_integer(js, value, -9007199254740991, 9007199254740991, &argument->number);
     case 't': return (argument->text = encode_name(js, value)) != NULL;
     case 'a': return !JS_IsNumber(value) || take_integer(js, value, 0, UINT32_MAX, &argument->number);
     default: return true;

@@ -87,7 +87,7 @@ const notBytes = [
 const wrong: Readonly<Record<Kind, readonly unknown[]>> = {
   int: [...notIntegers, 2 ** 31, -(2 ** 31) - 1],
   unsigned: [...notIntegers, -1, 2 ** 32],
-  size: [...notIntegers, -1],
+  size: notIntegers,
   length: [...notIntegers, -1, 9, 2 ** 31, 2 ** 32],
   clock: [...notIntegers, -1, 2],
   status: [...notIntegers, -1, 256],
