@@ -23,9 +23,12 @@ const O_CLOEXEC = 0o2000000
 const O_TMPFILE = 0o20200000
 const AT_SYMLINK_FOLLOW = 0x400
 const LOCK_EX = 2
+const POLLIN = 1
+const POLLOUT = 4
 
 const ENOENT = 2
 const EINTR = 4
+const EAGAIN = 11
 const EEXIST = 17
 const ENOTDIR = 20
 const EISDIR = 21
@@ -150,7 +153,12 @@ export function readAll(descriptor: number, kind: 'file' | 'pipe', call: string)
   let length = 0
   for (;;) {
     const room = bytes.length - length
-    const count = succeed(sys.read(descriptor, bytes.subarray(length)), call)
+    const result = sys.read(descriptor, bytes.subarray(length))
+    if (result === -EAGAIN) {
+      waitFor(descriptor, POLLIN)
+      continue
+    }
+    const count = succeed(result, call)
     length += count
     if (count === 0 || (kind === 'file' && count < room)) return bytes.subarray(0, length)
     if (count < room) continue
@@ -162,7 +170,19 @@ export function readAll(descriptor: number, kind: 'file' | 'pipe', call: string)
 
 export function writeAll(descriptor: number, bytes: Uint8Array, call: string): void {
   let rest = bytes
-  while (rest.length > 0) rest = rest.subarray(succeed(sys.write(descriptor, rest, rest.length), call))
+  while (rest.length > 0) {
+    const result = sys.write(descriptor, rest, rest.length)
+    if (result === -EAGAIN) waitFor(descriptor, POLLOUT)
+    else rest = rest.subarray(succeed(result, call))
+  }
+}
+
+/** Waits until the descriptor is ready: a pipe that somebody gave us may have been set not to block. */
+function waitFor(descriptor: number, events: number): void {
+  const pollfd = new DataView(new ArrayBuffer(8))
+  pollfd.setInt32(0, descriptor, LITTLE_ENDIAN)
+  pollfd.setInt16(4, events, LITTLE_ENDIAN)
+  sys.poll(new Uint8Array(pollfd.buffer), -1)
 }
 
 /** Does with the open descriptor what is to be done, and closes it. */

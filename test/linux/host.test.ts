@@ -34,6 +34,29 @@ test('much of stdin comes in and goes out whole', () => {
   assert.equal(String(run('host.writeStdout(host.decode(host.readStdin()))', much).stdout), much)
 })
 
+test('stdin and stdout that do not block are waited for', () => {
+  const path = JSON.stringify(join(import.meta.dirname, '../../src/linux/host.ts'))
+  const program = `import { host } from ${path}; host.writeStdout(host.decode(host.readStdin()).toUpperCase())`
+  // Both ends of both pipes are non-blocking; the writer comes late and the reader is slow.
+  const python = `
+import os, subprocess, sys, time
+stdin, stdout = os.pipe(), os.pipe()
+for end in stdin + stdout: os.set_blocking(end, False)
+child = subprocess.Popen(sys.argv[1:], stdin=stdin[0], stdout=stdout[1])
+os.close(stdin[0]); os.close(stdout[1])
+time.sleep(2)
+os.set_blocking(stdin[1], True); os.set_blocking(stdout[0], True)
+with os.fdopen(stdin[1], 'wb') as pipe: pipe.write(b'x' * 200_000)
+time.sleep(1)
+with os.fdopen(stdout[0], 'rb') as pipe: print(pipe.read().count(b'X'), child.wait())`
+  const { stdout, stderr } = spawnSync(
+    'python3',
+    ['-c', python, process.execPath, '--input-type=module-typescript', '-e', program],
+    { encoding: 'utf8' },
+  )
+  assert.equal(stdout, '200000 0\n', stderr)
+})
+
 test('now is the time, monotonic goes on, and sleep lets both pass', () => {
   assert.ok(Math.abs(host.now() - Date.now()) < 1000)
   const start = host.monotonic()
