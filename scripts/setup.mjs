@@ -11,12 +11,12 @@
  * A second run finds all in place, asks no network, and says nothing.
  */
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { fetchPackages, installPackages, missingPackages, unfetchedPackages } from './debian.mjs'
 import { packagesFor } from './debian-packages.mjs'
 import { buildRawSocket, installNode24, installNpmPackages, nodeIsOld } from './npm.mjs'
+import { say } from './say.mjs'
 
 /** @typedef {'ok' | 'start' | 'test'} Purpose */
 
@@ -49,9 +49,11 @@ export function setUp(purpose) {
  * @param {Purpose} purpose
  * @param {string} script below the checkout
  * @param {string[]} args
+ * @returns {boolean} false when set-up failed, after saying why
  */
 export function setUpAndRun(purpose, script, args) {
-  const node = setUp(purpose)
+  const node = trySetUp(purpose)
+  if (node === undefined) return false
   const bin = join(root, 'node_modules/.bin')
   // npm scripts and shebangs that the script starts must find the same Node and tools.
   const path = [dirname(node), bin, process.env.PATH].join(':')
@@ -63,14 +65,25 @@ export function setUpAndRun(purpose, script, args) {
   // What ends us ends the script, which has more to tidy up; we stay until it has.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.once('exit', (status) => process.exit(status === null ? 1 : status))
+  return true
+}
+
+/** What is missing, and what to type, is a line for people; where it was found is not. */
+function trySetUp(purpose) {
+  try {
+    return setUp(purpose)
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error))
+    process.exitCode = 1
+    return undefined
+  }
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const purpose = process.argv[2] === undefined ? 'start' : process.argv[2]
   if (purpose !== 'ok' && purpose !== 'start' && purpose !== 'test') {
-    console.error(`overlab: Cannot set up for "${purpose}": say ok, start or test`)
+    say(`Cannot set up for "${purpose}": say ok, start or test`)
     process.exit(2)
   }
-  if (!existsSync(join(root, 'package-lock.json'))) throw new Error(`Cannot set up "${root}": it is no checkout`)
-  setUp(purpose)
+  trySetUp(purpose)
 }

@@ -2,4 +2,5 @@
 import { setUpAndRun } from './setup.mjs'
 
 const args = process.argv.slice(2)
-setUpAndRun(args[0] === 'ok' ? 'ok' : 'test', 'scripts/test.ts', args)
+const started = setUpAndRun(args[0] === 'ok' ? 'ok' : 'test', 'scripts/test.ts', args)
+if (!started) console.log('0 passed, 1 failed')
