@@ -68,11 +68,13 @@ export const bridge: Plugin<BridgeConfig> = {
     const container = openContainer(request, kernel)
     return closing(container, (undo) => {
       const before = requireBridgeOrNothing(kernel, config.bridge)
-      const hostEnd = addPair(request, kernel, container, mac, undo)
+      const hostEnd = addPair(request, kernel, container, mac)
+      // Also when IPAM's ADD fails: CNI specification, section 4. And last: an address that is free again must be nobody's.
+      if (config.ipamType !== undefined) undo(() => ipam.del())
+      undo(() => deleteLink(kernel, hostEnd.name))
 
       let result = emptyPromise
       if (config.ipamType !== undefined) {
-        undo(() => ipam.del()) // also when its ADD fails: CNI specification, section 4
         result = completeResult(config, ipam.add(), CONTAINER)
         if (result.ips.length === 0) {
           throw new CniError(CniCode.delegateFailed, `Cannot set up layer 3: "${config.ipamType}" gave no IP address`)
@@ -110,11 +112,12 @@ export const bridge: Plugin<BridgeConfig> = {
     const { config } = request
     parseArgs(request.args, ['MAC'])
     const whose = masqueraded(request, config.prevResult ?? emptyPromise)
+    // What nftables loses is gone after the same wait of the kernel's as the link that is deleted behind it.
     teardown(
-      () => removePair(request, kernel),
-      () => config.ipamType !== undefined && ipam.del(),
       () => config.macspoofchk && removeSpoofCheck(kernel.nftables, request),
       () => config.ipMasq && config.ipamType !== undefined && removeMasquerade(kernel, host, whose),
+      () => removePair(request, kernel),
+      () => config.ipamType !== undefined && ipam.del(),
     )
   },
 
@@ -122,10 +125,10 @@ export const bridge: Plugin<BridgeConfig> = {
     const valid = new Set(validAttachments.map((attachment) => hostVethName(config.name, attachment)))
     const isStale = (name: string) => isHostVethName(name, config.name) && !valid.has(name)
     teardown(
-      () => removeStaleLinks(kernel, isStale),
-      () => config.ipamType !== undefined && ipam.gc(),
       () => config.macspoofchk && removeSpoofChecks(kernel.nftables, isStale, host),
       () => config.ipMasq && removeStaleMasquerade(kernel, host, config.name, validAttachments),
+      () => removeStaleLinks(kernel, config.bridge, isStale),
+      () => config.ipamType !== undefined && ipam.gc(),
     )
   },
 
@@ -164,15 +167,14 @@ function noBridge({ name, kind = 'hardware' }: Link): CniError {
 }
 
 /** Makes the veth pair, the container's end in its namespace; answers the host's end. */
-function addPair(request: BridgeRequest, kernel: Kernel, container: Kernel, mac: string, undo: Undo): Link {
+function addPair(request: BridgeRequest, kernel: Kernel, container: Kernel, mac: string): Link {
   const { config, ifName, netns } = request
   const name = hostVethName(config.name, request)
   const mtu = config.mtu === 0 ? {} : { mtu: config.mtu }
   const peer = { name: ifName, namespace: container, mac, ...mtu }
   const add = () => kernel.links.add({ kind: 'veth', name, up: true, txQueueLength: 0, ...mtu, peer })
-  let link: Link
   try {
-    link = add()
+    return add()
   } catch (cause) {
     if (!isErrno(cause, 'EEXIST')) throw cause
     if (container.links.get(ifName)) {
@@ -181,10 +183,8 @@ function addPair(request: BridgeRequest, kernel: Kernel, container: Kernel, mac:
     }
     // The pair of the same attachment in a namespace that is gone, or that the kernel has not got round to removing.
     deleteLink(kernel, name)
-    link = add()
+    return add()
   }
-  undo(() => deleteLink(kernel, name))
-  return link
 }
 
 function removePair(request: BridgeRequest, kernel: Kernel): void {
@@ -281,8 +281,13 @@ function masqueraded({ config, containerId, ifName }: BridgeRequest, { ips }: Cn
   return { network: config.name, containerId, ifName, addresses: ips.map(({ address }) => address) }
 }
 
-function removeStaleLinks(kernel: Kernel, isStale: (name: string) => boolean): void {
-  const stale = kernel.links.list().filter(({ name, kind }) => kind === 'veth' && isStale(name))
+/** The network's stale links that are ports of its bridge, or of none yet: a name alone may be another network's, too. */
+function removeStaleLinks(kernel: Kernel, bridge: string, isStale: (name: string) => boolean): void {
+  const links = kernel.links.list()
+  const index = links.find(({ name }) => name === bridge)?.index
+  const stale = links.filter(
+    ({ name, kind, master }) => kind === 'veth' && (master === undefined || master === index) && isStale(name),
+  )
   if (stale.length === 0) return
   for (const { name } of stale) {
     try {
