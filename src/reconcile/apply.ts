@@ -50,7 +50,8 @@ export function apply(kernel: Kernel, operations: readonly Operation[], undo: Un
     while (end < operations.length && batchOf(operations[end]!.subject) === batch) end++
     const together = operations.slice(i, end)
     if (batch === 'nftables') commit(kernel, together, undo)
-    else changeRoutes(kernel, together as RouteOperation[], undo)
+    else if (batch === 'routes') changeRoutes(kernel, together as RouteOperation[], undo)
+    else changeVlans(kernel, together as VlanOperation[], undo)
     i = end
   }
 }
@@ -58,8 +59,9 @@ export function apply(kernel: Kernel, operations: readonly Operation[], undo: Un
 const forget: Undo = () => {}
 
 /** Which operations go to the kernel together. */
-function batchOf(subject: SubjectName): 'nftables' | 'routes' | undefined {
-  return subject === 'routes' ? 'routes' : subject.startsWith('nft') ? 'nftables' : undefined
+function batchOf(subject: SubjectName): 'nftables' | 'routes' | 'vlans' | undefined {
+  if (subject === 'routes' || subject === 'vlans') return subject
+  return subject.startsWith('nft') ? 'nftables' : undefined
 }
 
 function commit(kernel: Kernel, operations: readonly Operation[], undo: Undo): void {
@@ -101,6 +103,36 @@ function routeChange(operation: RouteOperation): {
   return { operation: operation.operation === 'add' ? 'add' : 'replace', route: operation.desired }
 }
 
+type VlanOperation = Extract<Operation, { readonly subject: 'vlans' }>
+
+/** VLANs that follow one another and are alike go as one range: a trunk may have all 4094. */
+function changeVlans(kernel: Kernel, operations: readonly VlanOperation[], undo: Undo): void {
+  const same = (operation: VlanOperation) => {
+    const { link, pvid, untagged } = vlanOf(operation)
+    return `${operation.operation === 'remove' ? 0 : 1} ${link} ${pvid} ${untagged}`
+  }
+  const sorted = [...operations].sort((a, b) => compareText(same(a), same(b)) || vlanOf(a).vlan - vlanOf(b).vlan)
+  let i = 0
+  while (i < sorted.length) {
+    const first = sorted[i]!
+    const { link, vlan: id, pvid, untagged } = vlanOf(first)
+    let end = id
+    for (i++; i < sorted.length && same(sorted[i]!) === same(first) && vlanOf(sorted[i]!).vlan === end + 1; i++) end++
+    const remove = () => ignoring(['ENODEV', 'ENOENT'], () => kernel.bridgeVlans.delete(link, { id, end }))
+    if (first.operation === 'remove') {
+      remove()
+    } else {
+      // Adding a membership that is there changes its flags.
+      kernel.bridgeVlans.add(link, { id, end, pvid, untagged })
+      if (first.operation === 'add') undo(remove)
+    }
+  }
+}
+
+const compareText = (a: string, b: string) => (a < b ? -1 : Number(a > b))
+
+const vlanOf = (operation: VlanOperation) => (operation.operation === 'remove' ? operation.seen : operation.desired)
+
 /** How a thing of one subject is made, changed and removed. */
 interface Carrier<D, S> {
   add(kernel: Kernel, desired: D): void
@@ -108,7 +140,7 @@ interface Carrier<D, S> {
   remove(kernel: Kernel, item: D | S): void
 }
 
-type Single = Exclude<SubjectName, 'routes' | `nft${string}`>
+type Single = Exclude<SubjectName, 'routes' | 'vlans' | `nft${string}`>
 
 function carryOut(kernel: Kernel, operation: Operation, undo: Undo): void {
   // The operation's subject chooses the carrier of its kind: the compiler cannot see that they belong together.
@@ -134,12 +166,6 @@ const carriers: { readonly [S in Single]: Carrier<Desired[S], Seen[S]> } = {
     add: setSysctl,
     change: setSysctl,
     remove: () => {}, // a setting cannot be unset, and what it was before is not known
-  },
-  vlans: {
-    add: addVlan,
-    change: addVlan,
-    remove: (kernel, { link, vlan }) =>
-      ignoring(['ENODEV', 'ENOENT'], () => kernel.bridgeVlans.delete(link, { id: vlan, end: vlan })),
   },
   addresses: {
     add: (kernel, address) => kernel.addresses.add(address),
@@ -177,11 +203,6 @@ function setSysctl(kernel: Kernel, { key, value, optional }: Desired['sysctls'])
   const set = () => kernel.sysctl.set(key, value)
   if (optional) ignoring('ENOENT', set)
   else set()
-}
-
-/** Adding a membership that is there changes its flags. */
-function addVlan(kernel: Kernel, { link, vlan, pvid, untagged }: Desired['vlans']): void {
-  kernel.bridgeVlans.add(link, { id: vlan, end: vlan, pvid, untagged })
 }
 
 function addLink(kernel: Kernel, desired: DesiredLink): void {
