@@ -9,6 +9,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'vitest'
+import { run } from '../support/command.ts'
 import { referencePlugins } from '../support/peers.ts'
 import { runInGuest } from './guest.ts'
 import { vlanCases } from './vlan-cases.ts'
@@ -34,14 +35,28 @@ test('the guest tells how its command ended, and what it wrote', () => {
 
 for (const name of vlanCases) {
   test(`cnidiff ${name}: our executables behave as the reference, in all modes`, () => {
-    const suite = join(checkout, 'test/conformance')
-    const { status, output } = runInGuest(
-      `'${suite}/cnidiff' '${referencePlugins()}' cni-bin --cases '${suite}/cases/open' --only ${name} --mode all --max-skip 0`,
-      { limit: LIMIT },
-    )
-    assert.match(output, /^[1-9]\d* passed, 0 failed \(/m)
-    assert.equal(status, 0, output)
+    compare(name, join(checkout, 'cni-bin'), 'all')
   })
+
+  test(`cnidiff ${name}: our Node scripts behave as the reference`, () => {
+    const scripts = mkdtempSync(join(tmpdir(), 'overlab-scripts-'))
+    try {
+      run(process.execPath, join(checkout, 'scripts/build.ts'), '--node', scripts)
+      compare(name, scripts, 'plain')
+    } finally {
+      rmSync(scripts, { recursive: true, force: true })
+    }
+  })
+}
+
+function compare(name: string, plugins: string, mode: string): void {
+  const suite = join(checkout, 'test/conformance')
+  const command = [`${suite}/cnidiff`, referencePlugins(), plugins, '--cases', `${suite}/cases/open`]
+  const options = ['--only', name, '--mode', mode, '--max-skip', '0']
+  const words = [...command, ...options].map((word) => `'${word}'`)
+  const { status, output } = runInGuest(words.join(' '), { limit: LIMIT })
+  assert.match(output, /^[1-9]\d* passed, 0 failed \(/m)
+  assert.equal(status, 0, output)
 }
 
 // The guest runs while vitest collects, so that what it reports can be registered case by case.
