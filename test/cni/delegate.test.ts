@@ -6,11 +6,15 @@ import { KernelError } from '../../src/kernel/errors.ts'
 import type { Program } from '../support/memory-host.ts'
 import { type Call, call } from '../support/run-plugin.ts'
 
-/** Asks its IPAM plugin whatever it is asked. */
+/** Asks its IPAM plugin whatever it is asked, and tells on stderr what it was given. */
 const upper: Plugin<NetworkConfig> = {
   name: 'upper',
   parseConfig: (config) => config,
-  add: (_request, { ipam }) => ipam.add(),
+  add(_request, { ipam, host }) {
+    const result = ipam.add()
+    host.writeStderr(JSON.stringify(result))
+    return result
+  },
   check: (_request, { ipam }) => ipam.check(),
   del: (_request, { ipam }) => ipam.del(),
   status: (_request, { ipam }) => ipam.status(),
@@ -137,6 +141,7 @@ describe('our own plugin is called in this process', () => {
       const outside = executed(() => call(plugin, { environment, stdin }), { stdin })
       assert.equal(inside.status, 0)
       assert.equal(inside.stdout, outside.stdout)
+      assert.deepEqual(JSON.parse(inside.stderr), JSON.parse(outside.stderr))
     })
   }
 
