@@ -37,7 +37,7 @@ export function formatMatrix({ sources, targets, answers }: PingMatrix): string 
     return found ? formatAnswer(found.answer) : '·'
   }
   const rows = sources.map((from) => [from, ...targets.map(({ name: to }) => cell(from, to))])
-  return table(['FROM', ...targets.map(({ name }) => name)], rows)
+  return `Round trips in milliseconds:\n\n${table(['FROM', ...targets.map(({ name }) => name)], rows)}`
 }
 
 export function isReply({ outcome }: EchoAnswer): boolean {

@@ -135,8 +135,7 @@ async function demo(options: Options): Promise<number> {
       print(options.output, { status, matrix, removal }, () =>
         [
           formatStatus(status),
-          'Every pod pings every other, and the nodes. Milliseconds:',
-          formatMatrix(matrix),
+          `Every pod pings every other, and the nodes. ${formatMatrix(matrix)}`,
           `${formatVerdict(matrix)}, and the lab is gone again.`,
         ].join('\n\n'),
       )

@@ -5,7 +5,8 @@ import { complain } from './output.ts'
 
 /** Runs the steps one after the other, up to the first that throws; not one more after an interruption. */
 export async function runSteps(steps: readonly Step[], signal: AbortSignal): Promise<void> {
-  if (process.stderr.isTTY) return runOnTerminal(steps, signal)
+  // A terminal that nobody has told its width says 0: every letter would be a line.
+  if (process.stderr.isTTY && process.stderr.columns > 0) return runOnTerminal(steps, signal)
   for (const { title, run } of steps) {
     await runStep(run, signal)
     complain(`✔ ${title}`)
