@@ -3,7 +3,7 @@
  * published is compiled. dist/ has a package.json of its own: there `#sys` is the compiled file.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './build-bundle.ts'
 
@@ -22,6 +22,7 @@ export function buildLibrary(): void {
       join(fresh, 'package.json'),
       `${JSON.stringify({ type, imports: { '#sys': './linux/sys.node.js' } })}\n`,
     )
+    chmodSync(fresh, 0o755) // mkdtemp(3) makes it private
     rmSync(output, { recursive: true, force: true })
     renameSync(fresh, output)
   } finally {
