@@ -16,6 +16,19 @@ const NAMES = (
   'EHWPOISON'
 ).split(' ')
 
+/** The numbers that our code asks for. */
+export const ENOENT = 2
+export const EINTR = 4
+export const EAGAIN = 11
+export const EBUSY = 16
+export const EEXIST = 17
+export const ENOTDIR = 20
+export const EISDIR = 21
+export const EINVAL = 22
+export const EMSGSIZE = 90
+export const EOPNOTSUPP = 95
+export const ENOBUFS = 105
+
 /** Numbers of the kernel's own that reach user space all the same: linux/errno.h. */
 const KERNEL_NAMES: Readonly<Record<number, string>> = { 524: 'ENOTSUPP' }
 

@@ -10,30 +10,12 @@
 import { sys } from '#sys'
 import { KernelError } from '../kernel/errors.ts'
 import { LITTLE_ENDIAN } from './byte-order.ts'
-import { succeed } from './errno.ts'
+import { EAGAIN, EEXIST, EINTR, EINVAL, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, succeed } from './errno.ts'
+import { LOCK_EX, O_CLOEXEC, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY } from './fcntl.ts'
 
-const O_RDONLY = 0
-const O_WRONLY = 1
-const O_RDWR = 2
-const O_CREAT = 0o100
-const O_EXCL = 0o200
-const O_TRUNC = 0o1000
-const O_CLOEXEC = 0o2000000
-/** asm-generic/fcntl.h. On machines that number O_DIRECTORY otherwise it is EINVAL, and we do without. */
-const O_TMPFILE = 0o20200000
 const AT_SYMLINK_FOLLOW = 0x400
-const LOCK_EX = 2
 const POLLIN = 1
 const POLLOUT = 4
-
-const ENOENT = 2
-const EINTR = 4
-const EAGAIN = 11
-const EEXIST = 17
-const ENOTDIR = 20
-const EISDIR = 21
-const EINVAL = 22
-const EOPNOTSUPP = 95
 
 /** Nobody but owner and group writes to what we make, whatever the umask is. */
 const NOT_FOR_ALL = ~0o002

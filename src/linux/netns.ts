@@ -12,28 +12,18 @@
 import { sys } from '#sys'
 import { KernelError } from '../kernel/errors.ts'
 import type { Namespaces } from '../kernel/kernel.ts'
-import { succeed } from './errno.ts'
+import { EINVAL, ENOENT, ENOTDIR, succeed } from './errno.ts'
+import { LOCK_EX, O_CLOEXEC, O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY } from './fcntl.ts'
 import { closing, type FileStatus, files } from './files.ts'
 
 const CLONE_NEWNET = 0x40000000
 /** Answers the CLONE_NEW… of a namespace's file, ioctl_nsfs(2). */
 const NS_GET_NSTYPE = 0xb703
 
-const O_RDONLY = 0
-const O_CREAT = 0o100
-const O_EXCL = 0o200
-const O_NONBLOCK = 0o4000
-const O_CLOEXEC = 0o2000000
-const LOCK_EX = 2
-
 const MS_BIND = 4096
 const MS_REC = 16384
 const MS_SHARED = 1 << 20
 const MNT_DETACH = 2
-
-const ENOENT = 2
-const ENOTDIR = 20
-const EINVAL = 22
 
 /** In words of /proc; `thread-self`, since a worker thread may be somewhere else than the process. */
 const OWN = '/proc/thread-self/ns/net'

@@ -2,9 +2,10 @@
 import { sys } from '#sys'
 import { KernelError } from '../kernel/errors.ts'
 import type { NewLink } from '../kernel/link.ts'
-import { LITTLE_ENDIAN } from './byte-order.ts'
-import { succeed } from './errno.ts'
+import { EBUSY, succeed } from './errno.ts'
+import { O_CLOEXEC, O_RDWR } from './fcntl.ts'
 import { closing } from './files.ts'
+import { Ifreq, isLinkName } from './ifreq.ts'
 import type { Namespace } from './netns.ts'
 
 const TUNSETIFF = 0x400454ca
@@ -19,20 +20,12 @@ const IFF_NO_PI = 0x1000
 /** Refuse with EBUSY to attach to a device that is there. */
 const IFF_TUN_EXCL = 0x8000
 
-const IFNAMSIZ = 16
-const IFREQ_SIZE = 40
-const O_RDWR = 2
-const O_CLOEXEC = 0o2000000
-const EBUSY = 16
-
 export function addPersistentTun(link: NewLink & { readonly kind: 'tun' }, namespace: Namespace, call: string): void {
   const { mode, owner, group, multiQueue } = link.tun
-  const request = new Uint8Array(IFREQ_SIZE)
-  const name = sys.encode(link.name)
-  if (name.length === 0 || name.length >= IFNAMSIZ) throw new KernelError('EINVAL', call, 'a name has 1 to 15 bytes')
-  request.set(name)
-  const flags = (mode === 'tun' ? IFF_TUN : IFF_TAP) | IFF_NO_PI | IFF_TUN_EXCL | (multiQueue ? IFF_MULTI_QUEUE : 0)
-  new DataView(request.buffer).setUint16(IFNAMSIZ, flags, LITTLE_ENDIAN)
+  if (!isLinkName(link.name)) throw new KernelError('EINVAL', call, 'a name has 1 to 15 bytes')
+  const request = new Ifreq()
+  request.name = link.name
+  request.flags = (mode === 'tun' ? IFF_TUN : IFF_TAP) | IFF_NO_PI | IFF_TUN_EXCL | (multiQueue ? IFF_MULTI_QUEUE : 0)
 
   // The device is made in the namespace in which the file was opened.
   closing(
@@ -41,7 +34,7 @@ export function addPersistentTun(link: NewLink & { readonly kind: 'tun' }, names
       call,
     ),
     (tun) => {
-      const attached = sys.ioctl(tun, TUNSETIFF, request)
+      const attached = sys.ioctl(tun, TUNSETIFF, request.bytes)
       if (attached === -EBUSY) throw new KernelError('EEXIST', call)
       succeed(attached, call)
       if (owner !== undefined) succeed(sys.ioctl(tun, TUNSETOWNER, owner), call)

@@ -5,14 +5,10 @@
  */
 import { sys } from '#sys'
 import type { Sysctl } from '../kernel/kernel.ts'
-import { succeed } from './errno.ts'
+import { ENOENT, succeed } from './errno.ts'
+import { O_CLOEXEC, O_RDONLY, O_WRONLY } from './fcntl.ts'
 import { closing, readAll, writeAll } from './files.ts'
 import type { Namespace } from './netns.ts'
-
-const O_RDONLY = 0
-const O_WRONLY = 1
-const O_CLOEXEC = 0o2000000
-const ENOENT = 2
 
 export class LinuxSysctl implements Sysctl {
   readonly #namespace: Namespace

@@ -7,23 +7,17 @@
  */
 import { sys } from '#sys'
 import { KernelError } from '../../kernel/errors.ts'
-import { LITTLE_ENDIAN } from '../byte-order.ts'
+import { Ifreq, isLinkName } from '../ifreq.ts'
 
 const SIOCGIFNAME = 0x8910
 const SIOCGIFINDEX = 0x8933
-const IFNAMSIZ = 16
-/** struct ifreq: the name, then a union whose first member is the index here. */
-const IFREQ_SIZE = 40
 
 /** Index of the link; undefined when there is none. Alternative names count too. */
 export function getLinkIndex(descriptor: number, name: string): number | undefined {
-  const request = new Uint8Array(IFREQ_SIZE)
-  const bytes = sys.encode(name)
-  if (bytes.length === 0 || bytes.length >= IFNAMSIZ || bytes.includes(0)) return undefined // no link can have such a name
-  request.set(bytes)
-  return sys.ioctl(descriptor, SIOCGIFINDEX, request) < 0
-    ? undefined
-    : new DataView(request.buffer).getInt32(IFNAMSIZ, LITTLE_ENDIAN)
+  if (!isLinkName(name)) return undefined
+  const request = new Ifreq()
+  request.name = name
+  return sys.ioctl(descriptor, SIOCGIFINDEX, request.bytes) < 0 ? undefined : request.index
 }
 
 /** Index of the link. KernelError ENODEV when there is none; `call` completes its "Cannot …". */
@@ -35,10 +29,9 @@ export function requireLinkIndex(descriptor: number, name: string, call: string)
 
 /** Name of the link; undefined when there is none. */
 export function getLinkName(descriptor: number, index: number): string | undefined {
-  const request = new Uint8Array(IFREQ_SIZE)
-  new DataView(request.buffer).setInt32(IFNAMSIZ, index, LITTLE_ENDIAN)
-  if (sys.ioctl(descriptor, SIOCGIFNAME, request) < 0) return undefined
-  return sys.decode(request.subarray(0, request.indexOf(0)))
+  const request = new Ifreq()
+  request.index = index
+  return sys.ioctl(descriptor, SIOCGIFNAME, request.bytes) < 0 ? undefined : request.name
 }
 
 /** getLinkName, asking once for each index: for a list. A link that went meanwhile is called by its index, `if7`. */

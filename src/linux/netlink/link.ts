@@ -20,6 +20,7 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import type { Link, LinkChange, Links, NewLink, OperState } from '../../kernel/link.ts'
 import { DecodeError } from '../../wire/errors.ts'
 import { LITTLE_ENDIAN } from '../byte-order.ts'
+import { isLinkName } from '../ifreq.ts'
 import type { Namespace } from '../netns.ts'
 import { addPersistentTun } from '../persistent-tun.ts'
 import { Attributes } from './attribute.ts'
@@ -63,7 +64,6 @@ const IFLA_INFO_DATA = 2
 const IFLA_INFO_SLAVE_KIND = 4
 const IFLA_INFO_SLAVE_DATA = 5
 const VETH_INFO_PEER = 1
-const IFNAMSIZ = 16
 /** Counters are left out of answers: they are a third of their bytes. */
 const RTEXT_FILTER_SKIP_STATS = 8
 
@@ -233,8 +233,7 @@ export class LinuxLinks implements Links {
 
   get(name: string): Link | undefined {
     // The kernel would call such a name out of range, but it only means that no link has it.
-    if (sys.encode(name).length >= IFNAMSIZ || name === '') return undefined
-    return this.#get(`get link "${name}"`, name)
+    return isLinkName(name) ? this.#get(`get link "${name}"`, name) : undefined
   }
 
   getByIndex(index: number): Link | undefined {

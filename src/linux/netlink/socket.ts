@@ -19,7 +19,7 @@
 import { sys } from '#sys'
 import { KernelError } from '../../kernel/errors.ts'
 import { LITTLE_ENDIAN } from '../byte-order.ts'
-import { errnoName, succeed } from '../errno.ts'
+import { EAGAIN, EMSGSIZE, ENOBUFS, errnoName, succeed } from '../errno.ts'
 import { Attributes } from './attribute.ts'
 import {
   addFlags,
@@ -55,9 +55,6 @@ const NETLINK_EXT_ACK = 11
 const NETLINK_GET_STRICT_CHK = 12
 const MSG_TRUNC = 0x20
 const MSG_DONTWAIT = 0x40
-const EAGAIN = 11
-const EMSGSIZE = 90
-const ENOBUFS = 105
 
 /** Of an NLMSG_ERROR: the request is not repeated in it, but for its header; attributes follow. */
 const NLM_F_CAPPED = 0x100
