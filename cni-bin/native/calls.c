@@ -96,8 +96,14 @@ static const struct {
   unsigned long request;
   size_t size;
 } ioctls[] = {
-    {TUNSETIFF, sizeof(struct ifreq)},    {TUNSETPERSIST, 0}, {TUNSETOWNER, 0}, {TUNSETGROUP, 0},
-    {SIOCGIFINDEX, sizeof(struct ifreq)}, {SIOCGIFNAME, sizeof(struct ifreq)},  {NS_GET_NSTYPE, 0}, {FIONREAD, sizeof(int)},
+    {TUNSETIFF, sizeof(struct ifreq)},
+    {TUNSETPERSIST, 0},
+    {TUNSETOWNER, 0},
+    {TUNSETGROUP, 0},
+    {SIOCGIFINDEX, sizeof(struct ifreq)},
+    {SIOCGIFNAME, sizeof(struct ifreq)},
+    {NS_GET_NSTYPE, 0},
+    {FIONREAD, sizeof(int)},
 };
 
 static long ioctl_known(int fd, unsigned long request, const Argument *argument) {

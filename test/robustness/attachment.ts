@@ -58,7 +58,8 @@ export function call(verb: Verb, attachment: Attachment, by: readonly string[] =
     encoding: 'utf8',
     timeout: 30_000,
   })
-  if (error) throw error
+  // EPIPE: it was killed before it read its configuration.
+  if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
   return { status, signal, stdout, stderr }
 }
 
