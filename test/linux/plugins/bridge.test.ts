@@ -1,5 +1,7 @@
 /** bridge on the real kernel, seen through iproute2, bridge and nft. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { afterEach, describe, test } from 'vitest'
 import { deleteLink, hostVethName } from '../../../src/cni/container.ts'
 import { CniCode, type CniError } from '../../../src/cni/errors.ts'
@@ -316,30 +318,40 @@ describe('masquerade', () => {
       `import socket;s=socket.create_connection(("${target}",7777),3);print(s.recv(99).decode())`,
     ).trim()
 
-  test("shows others the node's address, neighbours the container's own", async () => {
-    const { spawn } = await import('node:child_process')
-    attach(bridge, { isDefaultGateway: true, ipMasq: true }, addContainer('c1'), { ipam: v4() })
-    addContainer('out')
-    run('ip', 'link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'up1', 'netns', 'out')
-    run('ip', 'addr', 'add', '198.51.100.1/24', 'dev', 'up0')
-    run('ip', 'link', 'set', 'up0', 'up')
-    run('ip', '-n', 'out', 'addr', 'add', '198.51.100.2/24', 'dev', 'up1')
-    run('ip', '-n', 'out', 'link', 'set', 'up1', 'up')
-    const listener = `import socket\ns=socket.create_server(("",7777))\nprint("ready",flush=True)\nwhile True:\n c,a=s.accept();c.send(a[0].encode());c.close()`
-    const server = spawn('ip', ['netns', 'exec', 'out', 'python3', '-c', listener], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+  /** Answers everybody who connects with the address that it sees of them. */
+  const LISTENER = `import socket
+s = socket.create_server(("", 7777))
+print("ready", flush=True)
+while True:
+  c, a = s.accept()
+  c.send(a[0].encode())
+  c.close()`
+
+  for (const backend of ['nftables', 'iptables']) {
+    test(`by ${backend} shows others the node's address, neighbours the container's own`, async () => {
+      const network = { isDefaultGateway: true, ipMasq: true, ipMasqBackend: backend }
+      attach(bridge, network, addContainer('c1'), { ipam: v4() })
+      attach(bridge, network, addContainer('c2'), { ipam: ipamOf(leased('10.1.2.6/24')) })
+      // Through the node, whose postrouting chain would not see it otherwise.
+      run('ip', '-n', 'c1', 'route', 'add', '10.1.2.6/32', 'via', '10.1.2.1')
+      addContainer('out')
+      run('ip', 'link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'up1', 'netns', 'out')
+      run('ip', 'addr', 'add', '198.51.100.1/24', 'dev', 'up0')
+      run('ip', 'link', 'set', 'up0', 'up')
+      run('ip', '-n', 'out', 'addr', 'add', '198.51.100.2/24', 'dev', 'up1')
+      run('ip', '-n', 'out', 'link', 'set', 'up1', 'up')
+      const listeners = ['out', 'c2'].map((name) =>
+        spawn('ip', ['netns', 'exec', name, 'python3', '-c', LISTENER], { stdio: ['ignore', 'pipe', 'inherit'] }),
+      )
+      try {
+        await Promise.all(listeners.map(({ stdout }) => once(stdout, 'data')))
+        assert.equal(seenFrom('c1', '198.51.100.2'), '198.51.100.1')
+        assert.equal(seenFrom('c1', '10.1.2.6'), '10.1.2.5')
+      } finally {
+        for (const listener of listeners) listener.kill()
+      }
     })
-    const local = spawn('python3', ['-c', listener], { stdio: ['ignore', 'pipe', 'inherit'] })
-    try {
-      for (const process of [server, local]) await new Promise((resolve) => process.stdout.once('data', resolve))
-      assert.equal(seenFrom('c1', '198.51.100.2'), '198.51.100.1')
-      assert.equal(seenFrom('c1', '10.1.2.1'), '10.1.2.5')
-    } finally {
-      server.kill()
-      local.kill()
-      linux.links.delete('up0')
-    }
-  })
+  }
 
   test('takes over the element of a container that went without DEL', () => {
     attach(bridge, { ipMasq: true }, addContainer('c1'), { ipam: v4() })
