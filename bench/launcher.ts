@@ -1,6 +1,6 @@
 /** Runs plans of programs through launch.c, which measures what starting them from here would blur. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -25,6 +25,7 @@ export type Launcher = (plan: readonly Start[]) => Batch[]
 /** Compiles launch.c; answers what carries a plan out, a result per batch. */
 export function compileLauncher(): Launcher {
   const directory = mkdtempSync(join(tmpdir(), 'overlab-bench-'))
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
   const launch = join(directory, 'launch')
   const source = join(import.meta.dirname, 'launch.c')
   run(process.env.CC || 'cc', ['-O2', '-static', '-s', source, '-o', launch])
