@@ -17,8 +17,10 @@ async function runOnTerminal(steps: readonly Step[], signal: AbortSignal): Promi
   const { Listr, ListrLogger, ProcessOutput } = await import('listr2')
   const logger = new ListrLogger({ processOutput: new ProcessOutput(process.stderr, process.stderr) })
   const tasks = steps.map(({ title, run }) => ({ title, task: () => runStep(run, signal) }))
+  // Where stdout is no terminal listr2 falls back, so there must be nothing else to fall back to.
+  const fallback = { fallbackRenderer: 'default', fallbackRendererOptions: { logger } } as const
   // Its own answer to signals is to end the process.
-  await new Listr(tasks, { rendererOptions: { logger }, registerSignalListeners: false }).run()
+  await new Listr(tasks, { rendererOptions: { logger }, ...fallback, registerSignalListeners: false }).run()
 }
 
 /** A signal is heard between two turns of the event loop only, and a step does not wait for anything. */

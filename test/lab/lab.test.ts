@@ -1,8 +1,8 @@
 /** The lab as a user meets it, in network and mount namespaces of this file's own. Witnesses: `ip`, /run, /proc. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, test } from 'vitest'
@@ -178,6 +178,14 @@ describe('a lab that comes and goes', () => {
     overlab('lab', 'down')
     const [status] = await once(child, 'exit')
     assert.equal(status, 128 + 9)
+  })
+
+  test('on a terminal progress is shown there, and what is redirected stays JSON', () => {
+    const command = `stty cols 120; ${process.execPath} ${MAIN} lab up -o json >/run/overlab-stdout`
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' })
+    assert.match(stdout, /✔.*pod api-1 on n2/)
+    assert.equal(JSON.parse(readFileSync('/run/overlab-stdout', 'utf8')).healthy, true)
+    rmSync('/run/overlab-stdout')
   })
 
   test('demo does all of it in one go and leaves nothing', () => {
