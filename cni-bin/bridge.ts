@@ -6,4 +6,6 @@ import { bridge } from '../src/plugins/bridge.ts'
 import { hostLocal } from '../src/plugins/host-local.ts'
 import { staticIpam } from '../src/plugins/static.ts'
 
-runPlugin(bridge, linux, host, { delegates: [hostLocal, staticIpam] })
+export function start(release: string): void {
+  runPlugin(bridge, linux, host, { delegates: [hostLocal, staticIpam], release })
+}

@@ -3,4 +3,6 @@ import { runPlugin } from '../src/cni/skel.ts'
 import { host } from '../src/linux/host.ts'
 import { hostLocal } from '../src/plugins/host-local.ts'
 
-runPlugin(hostLocal, undefined, host)
+export function start(release: string): void {
+  runPlugin(hostLocal, undefined, host, { release })
+}

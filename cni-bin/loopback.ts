@@ -4,4 +4,6 @@ import { host } from '../src/linux/host.ts'
 import { linux } from '../src/linux/linux.ts'
 import { loopback } from '../src/plugins/loopback.ts'
 
-runPlugin(loopback, linux, host)
+export function start(release: string): void {
+  runPlugin(loopback, linux, host, { release })
+}

@@ -3,4 +3,6 @@ import { runPlugin } from '../src/cni/skel.ts'
 import { host } from '../src/linux/host.ts'
 import { staticIpam } from '../src/plugins/static.ts'
 
-runPlugin(staticIpam, undefined, host)
+export function start(release: string): void {
+  runPlugin(staticIpam, undefined, host, { release })
+}

@@ -1,11 +1,10 @@
 /**
  * One static executable from bundles: compiled to QuickJS bytecode, linked with the engine and the C files.
  *
- *   bridge.js ─┐
- *   static.js ─┼─ compile ─→ programs.c ─┐
- *       …     ─┘                         ├─ cc -static ─→ overlab-cni ─ hard links: bridge, static, …
- *                 calls.c main.c … ──────┤
- *                 libquickjs.a ──────────┘
+ *   bundles ─ compile ─→ programs.c ─┐
+ *                calls.c main.c … ─────┼─ cc -static ─→ overlab-cni ─ hard links: bridge, static, …
+ *                libquickjs.a ─────────┘                  │   ↑
+ *                                                   run once: image of the engine, put back: cni-bin/native/heap.c
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { globSync, linkSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,7 +16,7 @@ const native = join(root, 'cni-bin/native')
 const sources = ['main.c', 'calls.c', 'spawn.c', 'text.c', 'heap.c'].map((file) => join(native, file))
 
 const warnings = ['-std=gnu17', '-Wall', '-Wextra', '-Werror']
-const released = ['-O2', '-static', '-s', '-fstack-protector-strong', '-D_FORTIFY_SOURCE=2']
+const released = ['-O2', '-static', '-no-pie', '-s', '-fstack-protector-strong', '-D_FORTIFY_SOURCE=2']
 const hardened = ['-Wl,-z,relro', '-Wl,-z,now', '-Wl,-z,noexecstack', '-Wl,-z,separate-code']
 const sanitized = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer']
 
@@ -30,6 +29,8 @@ export interface Toolchain {
 }
 
 export interface ExecutableOptions {
+  /** The first bundle is evaluated now, and the executable begins with what it has left behind. Not with `sanitized`. */
+  readonly prepared?: boolean
   /** Under AddressSanitizer and UndefinedBehaviorSanitizer, for tests; then not static. */
   readonly sanitized?: boolean
   /** More C files, and options of the compiler. */
@@ -70,12 +71,20 @@ export function buildExecutable(
     writeFileSync(join(directory, 'programs.c'), table)
     const flags = options.sanitized ? sanitized : [...released, ...hardened]
     const all = [...sources, join(directory, 'programs.c'), ...(options.extra ?? [])]
-    run(cc, [...flags, ...common, ...all, '-o', fresh, ...libraries])
+    const state = options.prepared ? ['-DIMAGE_STATE=IMAGE_WANTED'] : []
+    run(cc, [...flags, ...state, ...common, ...all, '-o', fresh, ...libraries])
+    if (options.prepared) putImage(fresh, join(directory, 'image'))
     renameSync(fresh, file)
   } finally {
     rmSync(directory, { recursive: true, force: true })
     rmSync(fresh, { force: true })
   }
+}
+
+/** Runs the executable, which answers with the image of its engine, and puts that into the file. */
+function putImage(file: string, image: string): void {
+  writeFileSync(image, execFileSync(file, { env: {}, maxBuffer: 1 << 28 }))
+  run('objcopy', ['--update-section', `.image=${image}`, file])
 }
 
 /** Gives the file another name beside its own, in one step too. */

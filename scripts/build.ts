@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Bundle, buildNodeScripts, bundleForExecutable, pluginEntries, root } from './build-bundle.ts'
+import { type Bundle, buildNodeScripts, bundleTogether, pluginEntries, root } from './build-bundle.ts'
 import { buildExecutable, findToolchain, linkExecutable, type Toolchain } from './build-executable.ts'
 import { buildLibrary } from './build-library.ts'
 
@@ -46,10 +46,11 @@ async function buildPlugins(toolchain: Toolchain | string): Promise<void> {
     rmSync(executable, { force: true })
     return printSizes(await buildNodeScripts(pluginEntries(), cniBin))
   }
-  const bundles = await bundleForExecutable(pluginEntries())
-  buildExecutable(toolchain, bundles, executable)
-  for (const { name } of bundles) linkExecutable(executable, join(cniBin, name))
-  printSizes(bundles)
+  const entries = pluginEntries()
+  const bundle = await bundleTogether(entries)
+  buildExecutable(toolchain, [bundle], executable, { prepared: true })
+  for (const entry of entries) linkExecutable(executable, join(cniBin, basename(entry, '.ts')))
+  printSizes([bundle])
   console.log(`${relative(root, executable).padEnd(32)}${kilobytes(statSync(executable).size)}`)
 }
 

@@ -4,9 +4,9 @@
  *   calls.c    the calls, a row each            compile.c  the build's tool: bundles in, the table `programs` out
  *   spawn.c    running another program
  *   text.c     UTF-8, typed arrays
- *   heap.c     the engine's memory
+ *   heap.c     the engine's memory, in which the build has set up everything but the plugin's own work
  *
- * One file is every plugin: it looks at the name it was called by and reads that plugin's bytecode only.
+ * One file is every plugin: it looks at the name it was called by.
  *
  * The program ends itself, by sys.exit. What ends any other way (an exception, a rejected promise, a job that throws, a
  * stack or memory that gives out, the last line reached without a word) is answered as the specification wants a failure
@@ -123,19 +123,10 @@ static void open_standard_streams(void) {
     if (streams[fd].revents & POLLNVAL && open("/dev/null", O_RDONLY) < 0) _exit(1);
 }
 
-static const Program *program_named(const char *path) {
-  const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+static const Program *program_named(const char *name) {
   for (const Program *program = programs; program->name; program++)
     if (strcmp(program->name, name) == 0) return program;
   return NULL;
-}
-
-static const Program *program_called(const char *name) {
-  const Program *program = name ? program_named(name) : NULL;
-  char path[4096];
-  ssize_t size = program ? -1 : readlink("/proc/self/exe", path, sizeof path - 1);
-  if (size >= 0) path[size] = 0, program = program_named(path);
-  return program;
 }
 
 /* All of the language but Date, eval, Proxy and weak references: what a plugin does not use need not be set up. */
@@ -151,11 +142,7 @@ static JSContext *new_context(JSRuntime *runtime) {
   return js;
 }
 
-int main(int count, char **arguments) {
-  signal(SIGPIPE, SIG_IGN); /* EPIPE says the same, and can be answered */
-  open_standard_streams();
-  const Program *program = program_called(count > 0 ? arguments[0] : NULL);
-  if (!program) fail(1, "Cannot tell which plugin is wanted: call this file by a plugin's name");
+static JSContext *start_engine(void) {
   JSRuntime *runtime = new_runtime();
   if (!runtime) fail(1, "Cannot start: out of memory");
   JS_SetMemoryLimit(runtime, MEMORY_LIMIT);
@@ -163,9 +150,61 @@ int main(int count, char **arguments) {
   JS_SetHostPromiseRejectionTracker(runtime, note_rejection, NULL);
   JSContext *js = new_context(runtime);
   if (!js || !add_calls(js)) fail(1, "Cannot start: out of memory");
+  return js;
+}
+
+static void evaluate(JSContext *js, const Program *program) {
   JSValue code = JS_ReadObject(js, program->code, program->size, JS_READ_OBJ_BYTECODE);
   bool linked = !JS_IsException(code) && JS_ResolveModule(js, code) >= 0;
   if (!linked || JS_IsException(JS_EvalFunction(js, code))) fail_with(js, JS_GetException(js)); /* else it is a promise */
   settle(js);
+}
+
+/* The function that a prepared plugin starts with: `overlabPlugins[name]`. */
+static JSValue plugin_named(JSContext *js, const char *name) {
+  JSValue global = JS_GetGlobalObject(js), plugins = JS_GetPropertyStr(js, global, "overlabPlugins");
+  JSValue start = JS_IsObject(plugins) ? JS_GetPropertyStr(js, plugins, name) : JS_UNDEFINED;
+  JS_FreeValue(js, plugins);
+  JS_FreeValue(js, global);
+  return start;
+}
+
+static bool start(const char *name) {
+  if (image_state() == IMAGE_PREPARED) {
+    JSContext *js = prepared_context();
+    JSValue plugin = plugin_named(js, name);
+    if (!JS_IsFunction(js, plugin)) return false;
+    if (JS_IsException(JS_Call(js, plugin, JS_UNDEFINED, 0, NULL))) fail_with(js, JS_GetException(js));
+    settle(js);
+  } else {
+    const Program *program = program_named(name);
+    if (!program) return false;
+    evaluate(start_engine(), program);
+  }
   fail(1, "A plugin ended without an answer");
+}
+
+static const char *base_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+/* For the build: what the first program leaves behind goes to stdout. */
+static _Noreturn void print_image(void) {
+  size_t size;
+  JSContext *js = start_engine();
+  evaluate(js, &programs[0]);
+  const uint8_t *image = prepared_image(js, &size);
+  _exit(write_all(STDOUT_FILENO, image, size) ? 0 : 1);
+}
+
+int main(int count, char **arguments) {
+  signal(SIGPIPE, SIG_IGN); /* EPIPE says the same, and can be answered */
+  open_standard_streams();
+  if (image_state() == IMAGE_WANTED) print_image();
+  if (count > 0) start(base_name(arguments[0]));
+  char path[4096];
+  ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (size >= 0) path[size] = 0, start(base_name(path));
+  fail(1, "Cannot tell which plugin is wanted: call this file by a plugin's name");
 }

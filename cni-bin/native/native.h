@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One plugin: the name it is called by, and its bytecode. compile.c writes the table; a row without a name ends it. */
+/* A program: the name it is called by, and its bytecode. compile.c writes the table; a row without a name ends it. */
 typedef struct {
   const char *name;
   const uint8_t *code;
@@ -23,8 +23,18 @@ _Noreturn void finish(JSContext *js, int status);
 /* calls.c: gives the program its system calls, as the global `overlabSys`. */
 bool add_calls(JSContext *js);
 
-/* heap.c */
+/* heap.c: the engine's memory, and the image of it that an executable may carry. */
+typedef enum {
+  IMAGE_UNUSED,   /* the engine is started each time */
+  IMAGE_WANTED,   /* the build runs the file to have the image made */
+  IMAGE_PREPARED, /* the engine is there, with all that the first program has set up */
+} ImageState;
+ImageState image_state(void);
 JSRuntime *new_runtime(void);
+/* The engine as it was prepared. */
+JSContext *prepared_context(void);
+/* What the build puts into the file. Nothing may run in the engine after it. */
+const uint8_t *prepared_image(JSContext *js, size_t *size);
 
 /* spawn.c: sys.run. */
 JSValue run_program(JSContext *js, JSValueConst self, int count, JSValueConst *given);

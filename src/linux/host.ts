@@ -13,9 +13,13 @@ const CLOCK_REALTIME = 0
 const CLOCK_MONOTONIC = 1
 const NANOSECONDS_PER_MILLISECOND = 1_000_000n
 
+let environment: Readonly<Record<string, string>> | undefined
+
 export const host = {
+  /** Read when it is first asked for: a plugin's executable is made long before it is run. */
   get environment(): Readonly<Record<string, string>> {
-    return sys.environment()
+    environment ??= sys.environment()
+    return environment
   },
   readStdin: (): Uint8Array => readAll(STDIN, 'pipe', 'read stdin'),
   stdinIsReady(milliseconds: number): boolean {

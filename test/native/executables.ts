@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** A shell command that runs the program, which is `"$0"`. */
   readonly shell?: string
+  /** Of that command; sh where left out. */
+  readonly interpreter?: string
 }
 
 export interface Executables {
@@ -36,10 +38,10 @@ export const builds: readonly { readonly build: string; readonly options: Execut
   { build: 'under AddressSanitizer', options: { sanitized: true } },
 ]
 
-/** Programs of test/native/programs, or bundles. */
+/** Programs of test/native/programs, or bundles. `names` are further ones that the file can be called by. */
 export async function buildPrograms(
   programs: readonly (string | Bundle)[],
-  options: ExecutableOptions = {},
+  { names = [], ...options }: ExecutableOptions & { readonly names?: readonly string[] } = {},
 ): Promise<Executables> {
   const toolchain = findToolchain()
   if (typeof toolchain === 'string') throw new Error(`Cannot build an executable: ${toolchain}`)
@@ -54,16 +56,20 @@ export async function buildPrograms(
   const file = join(directory, 'all')
   const detach = join(import.meta.dirname, 'detach.c')
   buildExecutable(toolchain, bundles, file, { ...options, extra: [detach, '-Wl,--wrap=add_calls'] })
-  for (const { name } of bundles) linkExecutable(file, join(directory, name))
+  for (const name of [...bundles.map((bundle) => bundle.name), ...names]) linkExecutable(file, join(directory, name))
   return {
-    run(program, { input = '', environment = {}, shell = 'exec "$0"' } = {}) {
-      const { status, signal, stdout, stderr, error } = spawnSync('sh', ['-c', shell, join(directory, program)], {
-        input,
-        env: { PATH: process.env.PATH, ASAN_OPTIONS: 'detect_leaks=0', ...environment },
-        encoding: 'utf8',
-        timeout: 60_000,
-        maxBuffer: 1 << 28,
-      })
+    run(program, { input = '', environment = {}, shell = 'exec "$0"', interpreter = 'sh' } = {}) {
+      const { status, signal, stdout, stderr, error } = spawnSync(
+        interpreter,
+        ['-c', shell, join(directory, program)],
+        {
+          input,
+          env: { PATH: process.env.PATH, ASAN_OPTIONS: 'detect_leaks=0', ...environment },
+          encoding: 'utf8',
+          timeout: 60_000,
+          maxBuffer: 1 << 28,
+        },
+      )
       if (error && (error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
       return { status, signal, stdout, stderr }
     },

@@ -51,15 +51,20 @@ export function removeReferenceRules(
 
 /** Whether the reference's nftables rules masquerade all of the addresses. */
 export function hasReferenceSet(kernel: Kernel, host: Host, whose: Masqueraded): boolean {
-  const { nftables } = kernel
-  const rules = nftables.rules(SET_CHAIN).filter((rule) => rule.comment?.startsWith(setComment(whose, host)))
-  return whose.addresses.length > 0 && rules.length >= whose.addresses.length
+  return whose.addresses.length > 0 && setRules(kernel, host, whose).length >= whose.addresses.length
 }
 
 export function removeReferenceSet(kernel: Kernel, host: Host, whose: Masqueraded): void {
-  const comment = setComment(whose, host)
-  const rules = kernel.nftables.rules(SET_CHAIN).filter((rule) => rule.comment?.startsWith(comment))
+  const rules = setRules(kernel, host, whose)
   if (rules.length > 0) ignoring('ENOENT', () => kernel.nftables.commit(rules.map(deletion)))
+}
+
+/** Most nodes have no such rule: only where there is one is the hash of ours worth its time. */
+function setRules(kernel: Kernel, host: Host, whose: Masqueraded): NftRule[] {
+  const rules = kernel.nftables.rules(SET_CHAIN)
+  if (rules.length === 0) return rules
+  const comment = setComment(whose, host)
+  return rules.filter((rule) => rule.comment?.startsWith(comment))
 }
 
 /** How the comment of a rule in the reference's table starts: containernetworking/plugins, pkg/ip/ipmasq_nftables_linux.go. */
