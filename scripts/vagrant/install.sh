@@ -1,12 +1,12 @@
 #!/bin/sh
 # Makes a machine of the Vagrantfile a node: overlab in /opt/overlab, its plugins in /opt/cni/bin, a network for its pods.
-# usage: install.sh NUMBER     the node's pods get 10.244.NUMBER.0/24; /tmp/overlab.tar.gz holds what pack.ts packed
+# usage: install.sh NUMBER ARCHIVE     the node's pods get 10.244.NUMBER.0/24; the archive is pack.ts's, and is removed
 set -eu
-number=$1
+number=$1 archive=$2
 
 mkdir -p /opt/overlab /opt/cni/bin /etc/cni/net.d
-tar -C /opt/overlab -xzf /tmp/overlab.tar.gz --no-same-owner
-rm /tmp/overlab.tar.gz
+tar -C /opt/overlab -xzf "$archive" --no-same-owner
+rm "$archive"
 cp -lf /opt/overlab/cni-bin/* /opt/cni/bin/
 
 cat >/usr/local/bin/overlab <<'SH'

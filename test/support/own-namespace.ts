@@ -15,10 +15,16 @@ const MS_MOVE = 0x2000
 const MS_REC = 0x4000
 const MS_PRIVATE = 0x40000
 
+// They are hidden below.
+const emptied = ['/run', '/var/lib']
+if (emptied.some((folder) => import.meta.dirname.startsWith(`${folder}/`))) {
+  throw new Error(`Cannot test in ${import.meta.dirname}: keep the checkout outside of ${emptied.join(' and ')}`)
+}
+
 must('unshare the namespaces', sys.unshare(CLONE_NEWNS | CLONE_NEWNET))
 // Or the mounts below would reach the machine.
 must('make the mounts private', sys.mount('none', '/', '', MS_REC | MS_PRIVATE, ''))
-for (const folder of ['/run', '/var/lib']) must(`mount ${folder}`, sys.mount('tmpfs', folder, 'tmpfs', 0, ''))
+for (const folder of emptied) must(`mount ${folder}`, sys.mount('tmpfs', folder, 'tmpfs', 0, ''))
 // /sys shows the network namespace of whoever mounted it. What lies on it moves over to the new one: containers need cgroups.
 const [cgroups, shelter] = ['/sys/fs/cgroup', '/run/cgroup']
 sys.mkdir(shelter, 0o755)

@@ -32,7 +32,7 @@ beforeAll(async () => {
     run('ip', 'link', 'add', `n${number}`, 'type', 'veth', 'peer', 'name', 'eth1', 'netns', pid)
     run('ip', 'link', 'set', `n${number}`, 'master', 'underlay', 'up')
     on(number, `ip address add 192.168.56.${10 + number}/24 dev eth1; ip link set eth1 up; ip link set lo up`)
-    on(number, `cp '${archive}' /tmp/overlab.tar.gz; sh '${scripts}/install.sh' ${number}`)
+    on(number, `cp '${archive}' /run/archive; sh '${scripts}/install.sh' ${number} /run/archive`)
     const others = numbers.filter((other) => other !== number)
     const routes = others.map((other) => `10.244.${other}.0/24 192.168.56.${10 + other}`)
     on(number, `sh '${scripts}/routes.sh' ${routes.join(' ')}`)
@@ -74,12 +74,12 @@ test('the Vagrantfile uses these scripts, addresses and subnets', () => {
 /** A process in namespaces of its own, with folders of its own. */
 async function startMachine(): Promise<ChildProcess> {
   const overlays = ownFolders.map((folder, index) => {
-    const [upper, work] = [`/tmp/overlay/${index}/upper`, `/tmp/overlay/${index}/work`]
+    const [upper, work] = [`/run/overlay/${index}/upper`, `/run/overlay/${index}/work`]
     return `mkdir -p ${upper} ${work}; mount -t overlay none -o lowerdir=${folder},upperdir=${upper},workdir=${work} ${folder}`
   })
   const script = [
     'set -e',
-    ...['/tmp', '/run', '/var/lib'].map((folder) => `mount -t tmpfs tmpfs ${folder}`),
+    ...['/run', '/var/lib'].map((folder) => `mount -t tmpfs tmpfs ${folder}`),
     ...overlays,
     'echo ready',
     'exec sleep infinity',
