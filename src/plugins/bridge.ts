@@ -230,7 +230,8 @@ function addPort(config: BridgeConfig, kernel: Kernel, port: Link): void {
     sysctls: [],
     linkStates: [{ link: port.name, up: true }],
   })
-  reconcile(kernel, vlanState(config, port.name))
+  const vlans = vlanState(config, port.name)
+  if (vlans.vlans) reconcile(kernel, vlans)
 }
 
 /** How the kernel makes a port: net/bridge/br_if.c, new_nbp(). */

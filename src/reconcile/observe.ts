@@ -7,7 +7,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import type { Link } from '../kernel/link.ts'
 import type { NftRuleset } from '../kernel/nftables.ts'
 import type { Desired, Owned, Seen, SeenLink, SeenState, SetElement, State, SubjectName } from './state.ts'
-import { subjectNames } from './subjects.ts'
+import { subjectsOf } from './subjects.ts'
 
 /** So many single requests cost no more than one listing of everything. */
 const FEW = 8
@@ -17,7 +17,7 @@ export function observe(kernel: Kernel, desired: State, known: SeenState = {}): 
   const seen: Record<string, unknown> = { ...known }
   const owned = desired.owned ?? {}
   const rulesets = new Map<string, NftRuleset>()
-  for (const name of subjectNames) {
+  for (const name of subjectsOf(desired)) {
     if (known[name] === undefined && (desired[name]?.length || isOwned(owned, name))) {
       seen[name] = observers[name]({ kernel, desired, owned, rulesets, links: (seen as SeenState).links })
     }

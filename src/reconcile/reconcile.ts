@@ -12,7 +12,7 @@
  */
 import { KernelError } from '../kernel/errors.ts'
 import type { Desired, Operation, Owned, Seen, SeenState, State, SubjectName } from './state.ts'
-import { type Subject, subjectNames, subjects } from './subjects.ts'
+import { type Subject, subjects, subjectsOf } from './subjects.ts'
 
 /**
  * The operations that make of `seen` what `desired` says: first removals, the last made first, then additions and
@@ -22,9 +22,7 @@ export function plan(desired: State, seen: SeenState): Operation[] {
   const gone = goneLinks(desired, seen)
   const removals: Operation[] = []
   const additions: Operation[] = []
-  for (const name of subjectNames) {
-    if (desired[name] || desired.owned) planSubject(name, desired, seen, gone, removals, additions)
-  }
+  for (const name of subjectsOf(desired)) planSubject(name, desired, seen, gone, removals, additions)
   return [...removals.reverse(), ...additions]
 }
 

@@ -5,7 +5,7 @@
 import type { FdbEntry } from '../kernel/neighbour.ts'
 import { type NextHop, type Route, RouteTable, type Rule } from '../kernel/route.ts'
 import { nftablesSubjects } from './nftables-subjects.ts'
-import type { Desired, DesiredLink, Owned, Seen, SeenLink, SubjectName } from './state.ts'
+import type { Desired, DesiredLink, Owned, Seen, SeenLink, State, SubjectName } from './state.ts'
 
 export interface Subject<D, S> {
   /** The same for the desired and the seen thing, where they are one. */
@@ -115,6 +115,11 @@ export const subjects: { readonly [S in SubjectName]: Subject<Desired[S], Seen[S
 
 /** The subjects in the order in which their things are made. */
 export const subjectNames = Object.keys(subjects) as SubjectName[]
+
+/** Those that the state says anything about, in that order. */
+export function subjectsOf(state: State): SubjectName[] {
+  return state.owned ? subjectNames : subjectNames.filter((name) => state[name])
+}
 
 const LINK_FIELDS = [
   'kind',
