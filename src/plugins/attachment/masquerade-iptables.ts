@@ -13,7 +13,9 @@ import { formatPrefix, networkOf, parsePrefix } from '../../address/prefix.ts'
 import { CniCode, CniError } from '../../cni/errors.ts'
 import type { Host, ProgramResult } from '../../cni/host.ts'
 import { sha512 } from '../../cni/sha512.ts'
+import { isErrno } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
+import type { NftChain, NftRule } from '../../kernel/nftables.ts'
 import type { Masqueraded } from './masquerade.ts'
 
 /** Where distributions keep iptables; PATH of a container runtime often lacks the sbin folders. */
@@ -65,7 +67,7 @@ export function addIptablesMasquerade(kernel: Kernel, host: Host, whose: Masquer
     const iptables = requireIptables(host, family)
     const rules = rulesOf(chain, whose, family)
     const isNew =
-      !isLegacy(host, family) && kernel.nftables.rules({ family: nftFamily, table: 'nat', name: chain }).length === 0
+      !isLegacy(host, family) && rulesIn(kernel, { family: nftFamily, table: 'nat', name: chain }).length === 0
     if (isNew) {
       run(host, `${iptables}-restore`, ['--noflush', '--wait'], restoreInput(chain, rules))
       continue
@@ -85,6 +87,19 @@ export function checkIptablesMasquerade(host: Host, whose: Masqueraded): string[
       .filter((rule) => !holds(host, iptables, rule))
       .map((rule) => `${iptablesFamilies[family].command} rule "${rule.chain} ${rule.match.join(' ')}" is missing`)
   })
+}
+
+/** How a kernel answers that has no nftables, or none that does NAT. */
+export const NO_NFTABLES = ['EPROTONOSUPPORT', 'EAFNOSUPPORT', 'EOPNOTSUPP', 'ENOENT']
+
+/** One chain's rules; none where the kernel has no nftables. */
+export function rulesIn(kernel: Kernel, chain: Pick<NftChain, 'family' | 'table' | 'name'>): NftRule[] {
+  try {
+    return kernel.nftables.rules(chain)
+  } catch (error) {
+    if (isErrno(error, ...NO_NFTABLES)) return []
+    throw error
+  }
 }
 
 /** Path of iptables or ip6tables; undefined where the node has none. */

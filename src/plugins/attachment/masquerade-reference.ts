@@ -13,7 +13,7 @@ import { ignoring } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { NftOperation, NftRule } from '../../kernel/nftables.ts'
 import type { Masqueraded } from './masquerade.ts'
-import { familiesOf, findProgram, iptablesFamilies, isLegacy, run } from './masquerade-iptables.ts'
+import { familiesOf, findProgram, iptablesFamilies, isLegacy, rulesIn, run } from './masquerade-iptables.ts'
 
 const SET_CHAIN = { family: 'inet', table: 'cni_plugins_masquerade', name: 'masq_checks' } as const
 
@@ -61,7 +61,7 @@ export function removeReferenceSet(kernel: Kernel, host: Host, whose: Masquerade
 
 /** Most nodes have no such rule: only where there is one is the hash of ours worth its time. */
 function setRules(kernel: Kernel, host: Host, whose: Masqueraded): NftRule[] {
-  const rules = kernel.nftables.rules(SET_CHAIN)
+  const rules = rulesIn(kernel, SET_CHAIN)
   if (rules.length === 0) return rules
   const comment = setComment(whose, host)
   return rules.filter((rule) => rule.comment?.startsWith(comment))
@@ -74,11 +74,7 @@ function setComment({ network, containerId, ifName }: Masqueraded, { encode }: H
 }
 
 function postrouting(kernel: Kernel, family: Family): NftRule[] {
-  let rules: NftRule[] = []
-  ignoring(['EPROTONOSUPPORT', 'EAFNOSUPPORT', 'EOPNOTSUPP'], () => {
-    rules = kernel.nftables.rules({ family: iptablesFamilies[family].nftFamily, table: 'nat', name: 'POSTROUTING' })
-  })
-  return rules
+  return rulesIn(kernel, { family: iptablesFamilies[family].nftFamily, table: 'nat', name: 'POSTROUTING' })
 }
 
 /** iptables-nft writes comments as nft does, or as the extension of its own that iptables-legacy has: xt_comment. */

@@ -12,7 +12,7 @@ import type { Undo } from '../../cni/rollback.ts'
 import { isErrno } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { markOf, markPrefix } from './mark.ts'
-import { addIptablesMasquerade, checkIptablesMasquerade, findIptables } from './masquerade-iptables.ts'
+import { addIptablesMasquerade, checkIptablesMasquerade, findIptables, NO_NFTABLES } from './masquerade-iptables.ts'
 import {
   hasReferenceSet,
   removeReferenceRules,
@@ -67,16 +67,22 @@ export function checkMasquerade(
   whose: Masqueraded,
   backend: MasqueradeBackend | undefined,
 ): string[] {
-  const checks = {
-    nftables: () =>
-      hasReferenceSet(kernel, host, whose)
-        ? []
-        : missingElements(kernel, markOf(whose.network, whose), whose.addresses),
-    iptables: () => checkIptablesMasquerade(host, whose),
+  if (backend === 'iptables') return checkIptablesMasquerade(host, whose)
+  if (hasReferenceSet(kernel, host, whose)) return []
+  const missing = missingOnNode(kernel, whose)
+  if (missing === undefined) return checkIptablesMasquerade(host, whose)
+  const mayBeIptables = backend === undefined && missing.length > 0 && usesReferenceRules(kernel, host, whose)
+  return mayBeIptables ? checkIptablesMasquerade(host, whose) : missing
+}
+
+/** Undefined where the node has no nftables. */
+function missingOnNode(kernel: Kernel, whose: Masqueraded): string[] | undefined {
+  try {
+    return missingElements(kernel, markOf(whose.network, whose), whose.addresses)
+  } catch (error) {
+    if (isErrno(error, ...NO_NFTABLES)) return undefined
+    throw error
   }
-  if (backend) return checks[backend]()
-  const missing = checks.nftables()
-  return missing.length === 0 || !usesReferenceRules(kernel, host, whose) ? missing : checks.iptables()
 }
 
 /** All that may be there for the attachment, of whatever kind; `addresses` may be empty when they are not known. */
@@ -97,9 +103,6 @@ export function removeStaleMasquerade(kernel: Kernel, host: Host, network: strin
   const containers = new Set(valid.map(({ containerId }) => containerId))
   removeReferenceRules(kernel, host, network, (containerId) => !containers.has(containerId))
 }
-
-/** How a kernel answers that has no nftables, or none that does NAT. */
-const NO_NFTABLES = ['EPROTONOSUPPORT', 'EAFNOSUPPORT', 'EOPNOTSUPP', 'ENOENT']
 
 /** Without nftables there is nothing in it to remove. */
 function whereNftables(remove: () => void): void {
