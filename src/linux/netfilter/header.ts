@@ -5,7 +5,7 @@
  *   |    family     |  version, 0   |   resource id, big-endian     |
  *   +---------------+---------------+-------------------------------+
  *
- * In what nf_tables lists, the resource id is the lower half of the ruleset's generation.
+ * In what nf_tables answers, the resource id is the lower half of the ruleset's generation.
  */
 import type { NftFamily } from '../../kernel/nftables.ts'
 import { DecodeError } from '../../wire/errors.ts'
@@ -30,6 +30,7 @@ export const NFT_MSG_DELSET = 11
 export const NFT_MSG_NEWSETELEM = 12
 export const NFT_MSG_GETSETELEM = 13
 export const NFT_MSG_DELSETELEM = 14
+export const NFT_MSG_GETGEN = 16
 
 /** NFPROTO_*, linux/netfilter.h. */
 const FAMILIES = { inet: 1, ip: 2, arp: 3, netdev: 5, bridge: 7, ip6: 10 } as const
@@ -52,7 +53,7 @@ export function decodeFamily(payload: Uint8Array): NftFamily {
   return family
 }
 
-/** The lower 16 bits of it. `payload` is one that decodeFamily takes. */
+/** The lower 16 bits of it. `payload` has a whole header. */
 export function decodeGeneration(payload: Uint8Array): number {
   return (payload[2]! << 8) | payload[3]!
 }

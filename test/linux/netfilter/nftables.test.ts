@@ -8,8 +8,13 @@ import { parseIpv4 } from '../../../src/address/ipv4.ts'
 import { isErrno } from '../../../src/kernel/errors.ts'
 import { joinTypes, type NftElement, type NftOperation, NftType } from '../../../src/kernel/nftables.ts'
 import { linux } from '../../../src/linux/linux.ts'
+import { LinuxNftables } from '../../../src/linux/netfilter/nftables.ts'
+import { NETLINK_NETFILTER, NetlinkSocket, openNetlink } from '../../../src/linux/netlink/socket.ts'
+import { eventually } from '../../contract/kernel/case.ts'
 
 const { nftables } = linux
+/** Milliseconds. */
+const PATIENCE = 30_000
 const fixture = (name: string) => join(import.meta.dirname, '../../fixtures/nftables', name)
 const nft = (...args: string[]) => execFileSync('nft', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 
@@ -176,6 +181,68 @@ describe('nft shows', () => {
   })
 })
 
+describe('a list while another commits', () => {
+  const chain = { ...table, name: 'both' }
+  const set = { ...addresses, name: 'both' }
+  const add: NftOperation[] = [
+    { operation: 'add chain', chain },
+    { operation: 'add set', set },
+    { operation: 'add elements', set, elements: [{ key: parseIpv4('10.0.0.1') }] },
+  ]
+  const remove: NftOperation[] = [
+    { operation: 'delete chain', chain },
+    { operation: 'delete set', set },
+  ]
+
+  /** Calls back behind each part that is listed. */
+  class Interrupted extends NetlinkSocket {
+    onPart = () => {}
+
+    override dump<T>(...given: Parameters<typeof NetlinkSocket.prototype.dump<T>>): T[] {
+      const list = super.dump<T>(...given)
+      this.onPart()
+      return list
+    }
+  }
+
+  const interrupted = (onPart: () => void) => {
+    const socket = new Interrupted(openNetlink(NETLINK_NETFILTER))
+    socket.onPart = onPart
+    try {
+      return new LinuxNftables(() => socket).list(table)
+    } finally {
+      socket.close()
+    }
+  }
+
+  for (const [title, before, change] of [
+    ['what it lists', remove, add],
+    ['it away', add, remove],
+  ] as const) {
+    test(`that makes ${title} is of one moment, wherever it comes between`, () => {
+      for (let at = 1, parts = at; at <= parts; at++) {
+        nftables.commit([addTable, ...add, ...(before === remove ? remove : [])])
+        parts = 0
+        const { chains, sets } = interrupted(() => {
+          if (++parts === at) nftables.commit(change)
+        })
+        assert.deepEqual([sets.length, sets[0]?.elements.length ?? 0], [chains.length, chains.length], `part ${at}`)
+        nft('flush', 'ruleset')
+      }
+    })
+  }
+
+  test('at each of its parts ends with EINTR', () => {
+    nftables.commit([addTable])
+    let here = false
+    const onPart = () => {
+      nftables.commit(here ? remove : add)
+      here = !here
+    }
+    assert.throws(() => interrupted(onPart), { name: 'KernelError', errno: 'EINTR' })
+  })
+})
+
 test('a list is of one moment, however busy others are', async () => {
   nftables.commit([addTable])
   const root = join(import.meta.dirname, '../../..')
@@ -191,8 +258,10 @@ test('a list is of one moment, however busy others are', async () => {
     }`
   const busy = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: root, stdio: 'ignore' })
   try {
+    await eventually(() => nftables.list().chains.length > 0, 'they have begun')
     const seen = new Set<boolean>()
-    for (let i = 0; i < 50_000 && (i < 3000 || seen.size < 2); i++) {
+    const end = performance.now() + PATIENCE
+    for (let i = 0; i < 3000 || (seen.size < 2 && performance.now() < end); i++) {
       const { chains, sets } = nftables.list({ family: 'inet', table: 't' })
       assert.deepEqual([sets.length, sets[0]?.elements.length ?? 0], [chains.length, chains.length])
       seen.add(chains.length === 1)
