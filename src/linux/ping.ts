@@ -107,8 +107,7 @@ function answer(
       remove()
       settle()
     }
-    const timer = setTimeout(() => end(() => resolve({ outcome: 'timeout' })), timeout)
-    const remove = reactor.add(socket, () => {
+    const look = () => {
       const now = sys.clock(CLOCK_MONOTONIC)
       try {
         const heard = hear(socket, family).find((it) => it.identifier === identifier && it.sequence === SEQUENCE)
@@ -124,7 +123,13 @@ function answer(
       } catch (error) {
         end(() => reject(error))
       }
-    })
+    }
+    const timer = setTimeout(() => {
+      // On a busy machine the answer may have come long ago, and the timer had its turn first. Who has ended cannot end again.
+      look()
+      end(() => resolve({ outcome: 'timeout' }))
+    }, timeout)
+    const remove = reactor.add(socket, look)
   })
 }
 
