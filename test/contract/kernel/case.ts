@@ -40,9 +40,9 @@ export function has<T extends object>(actual: T | undefined, expected: Partial<T
   assert.deepEqual(picked, expected)
 }
 
-/** Asks until it is so, as the kernel does some things a moment later; fails after ten seconds. */
+/** Asks until it is so, as the kernel does some things a moment later; fails after a minute. */
 export async function eventually(holds: () => boolean, what: string): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
+  for (let attempt = 0; attempt < 3000; attempt++) {
     if (holds()) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }

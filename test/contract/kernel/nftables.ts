@@ -431,7 +431,7 @@ export const nftablesCases: readonly Case[] = [
     title: 'an element is gone when its time is over',
     async check({ node }) {
       const set = { ...addresses, timeout: 0 }
-      const brief: NftElement = { key: key('10.0.0.1'), timeout: 60 }
+      const brief: NftElement = { key: key('10.0.0.1'), timeout: 2000 }
       const stays: NftElement = { key: key('10.0.0.2') }
       node.nftables.commit([addTable, { operation: 'add set', set }, add(set, brief, stays)])
       assert.equal(node.nftables.elements(set).length, 2)
