@@ -28,13 +28,18 @@ test('tshark reads a ping in what we captured on both ends', async () => {
   pod.addresses.add({ link: 'eth0', prefix: '10.1.0.2/24' })
   node.links.set('uplink', { up: true })
   pod.links.set('eth0', { up: true })
-  await eventually(() => node.links.get('uplink')?.operState === 'up', 'the link is up')
+  for (const [kernel, link] of [
+    [node, 'uplink'],
+    [pod, 'eth0'],
+  ] as const) {
+    await eventually(() => kernel.links.get(link)?.operState === 'up', `"${link}" is up`)
+  }
 
   const packets: CapturedPacket[] = []
   const keep = (packet: CapturedPacket) => void packets.push(packet)
   const captures = [node.packets.capture({ link: 'uplink' }, keep), pod.packets.capture({}, keep)]
   const before = BigInt(Date.now()) * 1_000_000n
-  assert.equal((await node.ping('10.1.0.2', { size: 100 })).outcome, 'reply')
+  assert.equal((await node.ping('10.1.0.2', { size: 100, timeout: 30_000 })).outcome, 'reply')
   await eventually(() => icmp(packets).length === 4, 'all are captured')
   const after = BigInt(Date.now() + 1) * 1_000_000n
   for (const capture of captures) capture.close()

@@ -211,9 +211,10 @@ test('a list of 20,000 routes is read in well under a second', () => {
     )
     socket.exchange('add routes', messages)
   }
-  const start = performance.now()
+  const start = process.cpuUsage()
   const request = new MessageWriter().message(26, 0).u8(2).bytes(new Uint8Array(11)).attributeU32(15, 1001).finish()
   const count = socket.dump('list routes', request, () => true).length
   expect(count).toBeGreaterThan(19_999)
-  expect(performance.now() - start).toBeLessThan(2000)
+  const { user, system } = process.cpuUsage(start) // microseconds, whatever others do
+  expect(user + system).toBeLessThan(2_000_000)
 })
