@@ -20,6 +20,7 @@ import { sys } from '#sys'
 import type { Files } from '../../src/cni/host.ts'
 import { KernelError } from '../../src/kernel/errors.ts'
 import { files as ours } from '../../src/linux/files.ts'
+import { eventually } from '../contract/kernel/case.ts'
 
 const files: Files = ours
 const O_TMPFILE = 0o20200000
@@ -242,13 +243,12 @@ test('a lock is waited for, and given back by release or by the death of its hol
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', source, path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  let taken = false
-  child.stdout.once('data', () => (taken = true))
-  await new Promise((resolve) => setTimeout(resolve, 1000))
-  assert.equal(taken, false, 'somebody else has the lock')
+  const taken = once(child.stdout, 'data')
+  const waits = new RegExp(`-> FLOCK .* ${child.pid} `)
+  await eventually(() => waits.test(readFileSync('/proc/locks', 'utf8')), 'it waits for the lock')
   lock.release()
   lock.release() // does no harm
-  await once(child.stdout, 'data')
+  await taken
   child.kill('SIGKILL')
   await once(child, 'exit')
   files.lock(path, 0o600).release()
