@@ -11,7 +11,7 @@ import { IPV4_LENGTH } from '../../address/ipv4.ts'
 import { IPV6_LENGTH } from '../../address/ipv6.ts'
 import { DecodeError } from '../../wire/errors.ts'
 import { LITTLE_ENDIAN } from '../byte-order.ts'
-import { align, NLA_TYPE_MASK } from './message.ts'
+import { NLA_TYPE_MASK } from './message.ts'
 
 const NLA_HEADER_SIZE = 4
 
@@ -127,13 +127,16 @@ export class Attributes {
 }
 
 function walk(bytes: Uint8Array, at: number, onAttribute: (type: number, start: number, end: number) => void): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  while (at + NLA_HEADER_SIZE <= bytes.length) {
-    const length = view.getUint16(at, LITTLE_ENDIAN)
-    if (length < NLA_HEADER_SIZE || at + length > bytes.length) {
+  const size = bytes.length
+  // Byte by byte: a link has a hundred of them, and in an executable's engine a DataView's getter is a call.
+  const [low, high] = LITTLE_ENDIAN ? [0, 1] : [1, 0]
+  while (at + NLA_HEADER_SIZE <= size) {
+    const length = bytes[at + low]! | (bytes[at + high]! << 8)
+    if (length < NLA_HEADER_SIZE || at + length > size) {
       throw new DecodeError('netlink attributes', at, `attribute length ${length} does not fit`)
     }
-    onAttribute(view.getUint16(at + 2, LITTLE_ENDIAN) & NLA_TYPE_MASK, at + NLA_HEADER_SIZE, at + length)
-    at += align(length)
+    const type = (bytes[at + 2 + low]! | (bytes[at + 2 + high]! << 8)) & NLA_TYPE_MASK
+    onAttribute(type, at + NLA_HEADER_SIZE, at + length)
+    at = (at + length + 3) & ~3
   }
 }
