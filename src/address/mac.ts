@@ -2,7 +2,7 @@
  * MAC addresses: 48 bits, as six bytes or as text.
  *
  * Text is written as iproute2 writes it, `02:42:0a:00:00:01`; read are also the forms of Go's net.ParseMAC that CNI
- * configurations use: `02-42-0a-00-00-01` and `0242.0a00.0001`, in either case.
+ * configurations use: `02-42-0a-00-00-01`, `0242.0a00.0001` and `02420a000001`, in either case.
  */
 
 export const MAC_LENGTH = 6
@@ -10,10 +10,11 @@ export const MAC_LENGTH = 6
 const COLONS = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i
 const HYPHENS = /^[0-9a-f]{2}(?:-[0-9a-f]{2}){5}$/i
 const DOTS = /^[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}$/i
+const DIGITS = /^[0-9a-f]{12}$/i
 
 /** Throws RangeError when the text is no MAC address. */
 export function parseMac(text: string): Uint8Array {
-  if (!COLONS.test(text) && !HYPHENS.test(text) && !DOTS.test(text)) {
+  if (![COLONS, HYPHENS, DOTS, DIGITS].some((form) => form.test(text))) {
     throw new RangeError(`Cannot parse "${text}" as a MAC address`)
   }
   const digits = text.replace(/[^0-9a-f]/gi, '')
