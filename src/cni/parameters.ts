@@ -33,7 +33,7 @@ const flaws = {
   CNI_IFNAME: (value: string, host: Host) => {
     if (host.encode(value).length > MAX_INTERFACE_NAME) return `a name has ${MAX_INTERFACE_NAME} bytes at most`
     if (value === '.' || value === '..') return 'no interface can have that name'
-    return /[/:\s\u0085]/.test(value) ? 'a name has no "/", ":" or white space in it' : undefined
+    return /[/:\u0085]|(?!\ufeff)\s/.test(value) ? 'a name has no "/", ":" or white space in it' : undefined
   },
   CNI_PATH: () => undefined,
 } as const

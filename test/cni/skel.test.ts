@@ -177,6 +177,7 @@ describe('the environment is good enough:', () => {
     },
     { name: 'a container id with every character', environment: { ...environment, CNI_CONTAINERID: 'ok.x-1_2' } },
     { name: 'an interface name of 15 bytes', environment: { ...environment, CNI_IFNAME: 'abcdefghijklmno' } },
+    { name: 'a byte order mark in it, no white space to Go', environment: { ...environment, CNI_IFNAME: '\ufeffa' } },
   ]
   for (const { name, environment } of rows) {
     test(name, () => assert.equal(run({ environment }).status, 0))
