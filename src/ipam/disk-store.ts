@@ -11,6 +11,7 @@
  * lies in the directory is left alone. disk-index.ts tells quickly who holds what.
  */
 import { type Family, familyOf, formatIp, type Ip, ipToBigInt, readIp } from '../address/ip.ts'
+import { readAnyIp } from '../cni/address.ts'
 import { CniCode, CniError } from '../cni/errors.ts'
 import type { Files } from '../cni/host.ts'
 import type { Attachment } from '../cni/plugin.ts'
@@ -81,7 +82,7 @@ class DiskReservations implements Reservations {
 
   lastReserved(set: number): Ip | undefined {
     const text = this.#read(lastReservedName(set))
-    return text === undefined ? undefined : readIp(text)
+    return text === undefined ? undefined : readAnyIp(text)
   }
 
   reserve(ip: Ip, set: number, attachment: Attachment): boolean {
@@ -169,9 +170,10 @@ class DiskReservations implements Reservations {
       entries = this.#scan()
       this.#index.rebuild(entries)
     }
-    return entries.filter(
-      ({ name, holder }) => isHeldBy(holder, attachment) && sameHolder(holder, this.#holderIn(name)),
-    )
+    return entries.flatMap(({ name }) => {
+      const holder = this.#holderIn(name)
+      return holder && isHeldBy(holder, attachment) ? [{ name, holder }] : []
+    })
   }
 
   /** All of the attachment's entries. What the index does not know is searched for: no reservation may be forgotten. */
@@ -238,8 +240,4 @@ function parseHolder(name: string, text: string): Holder | undefined {
   const [containerId, ifName, ...more] = text.trim().split(BETWEEN)
   if (!containerId || more.length > 0) return undefined
   return ifName !== undefined || readIp(name) ? { containerId, ifName } : undefined
-}
-
-function sameHolder(a: Holder, b: Holder | undefined): boolean {
-  return a.containerId === b?.containerId && a.ifName === b.ifName
 }

@@ -118,6 +118,23 @@ for (const { name, text, held } of contents) {
   })
 }
 
+test("a reservation that is rewritten in its place is its new holder's", () => {
+  const { host, reserve, heldBy } = setUp()
+  reserve('10.1.2.3', of('a'))
+  host.files.write(`${DIRECTORY}/10.1.2.3`, 'a', 0o600)
+  assert.deepEqual(heldBy(of('a', 'eth7')), ['10.1.2.3'])
+  host.files.write(`${DIRECTORY}/10.1.2.3`, 'b', 0o600)
+  assert.deepEqual(heldBy(of('a')), [])
+})
+
+test('the last address may be written as an IPv6 one', () => {
+  const { store } = setUp({ 'last_reserved_ip.0': '::ffff:10.1.2.5' })
+  assert.equal(
+    store.locked((reservations) => formatIp(reservations.lastReserved(0)!)),
+    '10.1.2.5',
+  )
+})
+
 test("an interface's own reservation goes before that of the whole container", () => {
   const { release, names } = setUp({ '10.1.2.3': 'a', '10.1.2.4': 'a\r\neth0' })
   release(of('a'))
