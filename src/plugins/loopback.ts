@@ -5,8 +5,8 @@
  *   container  lo  127.0.0.1/8  ::1/128
  *
  * The kernel gives `lo` its addresses when it comes up. CNI_IFNAME is not asked: there is one loopback interface. The
- * reference prints a result of its own in the newest shape whatever version is asked for, and so do we: runtimes of old
- * configurations have never seen another.
+ * reference prints a result of its own in the newest shape whatever version the configuration names, and so do we:
+ * runtimes of old configurations have never seen another. Only where none is named it is the oldest.
  */
 import { getContainer, interfaceOf, openContainer } from '../cni/container.ts'
 import { CniCode, CniError } from '../cni/errors.ts'
@@ -47,7 +47,7 @@ export const loopback: Plugin<NetworkConfig> = {
         ips: firsts.filter((address) => address !== undefined).map((address) => ({ address, interface: 0 })),
         routes: [],
         dns: {},
-        shape: newestVersion,
+        ...(request.config.json.string('cniVersion') && { shape: newestVersion }),
       }
     })
   },

@@ -37,6 +37,15 @@ for (const cniVersion of cniVersions) {
   })
 }
 
+test('ADD tells of it in the oldest shape where the configuration names no version', () => {
+  assert.deepEqual(setUp().run('ADD', { cniVersion: '' }).json, {
+    cniVersion: '0.1.0',
+    ip4: { ip: '127.0.0.1/8' },
+    ip6: { ip: '::1/128' },
+    dns: {},
+  })
+})
+
 test('ADD succeeds twice', () => {
   const { run } = setUp()
   assert.equal(run('ADD').stdout, run('ADD').stdout)
