@@ -28,11 +28,12 @@ import { isErrno } from '../kernel/errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { BridgePort, Link } from '../kernel/link.ts'
 import { reconcile } from '../reconcile/apply.ts'
+import type { State } from '../reconcile/state.ts'
 import { addressState, awaitAddresses, routeState } from './attachment/addressing.ts'
 import { addMasquerade, parseBackend, removeMasquerade, removeStaleMasquerade } from './attachment/masquerade.ts'
 import { removeSpoofCheck, removeSpoofChecks, spoofCheckState } from './attachment/spoof-check.ts'
 import { checkBridge } from './bridge/check.ts'
-import { type BridgeConfig, parseBridgeConfig, requireUsable } from './bridge/config.ts'
+import { type BridgeConfig, parseBridgeConfig, requireName, requireUsable } from './bridge/config.ts'
 import {
   addressesInTheWay,
   bridgeState,
@@ -63,7 +64,8 @@ export const bridge: Plugin<BridgeConfig> = {
   add(request, { kernel, host, ipam }) {
     const { config } = request
     requireUsable(config)
-    const backend = parseBackend(config.ipMasqBackend)
+    const masquerades = config.ipMasq && config.ipamType !== undefined
+    const backend = masquerades ? parseBackend(config.ipMasqBackend) : undefined
     const mac = requestedMac(parseArgs(request.args, ['MAC']), config.json) ?? randomMac(host)
     const container = openContainer(request, kernel)
     return closing(container, (undo) => {
@@ -73,7 +75,7 @@ export const bridge: Plugin<BridgeConfig> = {
       if (config.ipamType !== undefined) undo(() => ipam.del())
       undo(() => deleteLink(kernel, hostEnd.name))
 
-      let result = emptyPromise
+      let result: CniResult = { ...emptyPromise, dns: config.ownDns ?? {} }
       if (config.ipamType !== undefined) {
         result = completeResult(config, ipam.add(), CONTAINER)
         if (result.ips.length === 0) {
@@ -81,16 +83,16 @@ export const bridge: Plugin<BridgeConfig> = {
         }
       }
       const gateways = gatewaysOf(config, result.ips)
+      const routes = routeState(request.ifName, result)
 
-      const gatewayLinks = setUpNode(config, kernel, host, before, hostEnd, gateways)
+      setUpPort(config, kernel, host, before, hostEnd, gateways)
       if (config.macspoofchk) {
         undo(() => removeSpoofCheck(kernel.nftables, request))
         reconcile(kernel, spoofCheckState(hostEnd.name, mac, request, host))
       }
-      setUpContainer(request, container, host, result)
-      if (config.ipMasq && config.ipamType !== undefined) {
-        addMasquerade(kernel, host, masqueraded(request, result), backend, undo)
-      }
+      setUpContainer(request, container, host, result, routes)
+      const gatewayLinks = setUpGateways(config, kernel, host, before, gateways)
+      if (masquerades) addMasquerade(kernel, host, masqueraded(request, result), backend, undo)
 
       if (!config.disableContainerInterface) awaitPort(kernel, host, hostEnd.name)
       const interfaces = [
@@ -112,12 +114,14 @@ export const bridge: Plugin<BridgeConfig> = {
     const { config } = request
     parseArgs(request.args, ['MAC'])
     const whose = masqueraded(request, config.prevResult ?? emptyPromise)
+    const container = getContainer(request, kernel) // before anything else: a wrong CNI_NETNS may mean another container
     // What nftables loses is gone after the same wait of the kernel's as the link that is deleted behind it.
     teardown(
       () => config.macspoofchk && removeSpoofCheck(kernel.nftables, request),
       () => config.ipMasq && config.ipamType !== undefined && removeMasquerade(kernel, host, whose),
-      () => removePair(request, kernel),
+      () => removeVeth(request, kernel, container),
       () => config.ipamType !== undefined && ipam.del(),
+      () => container?.close(),
     )
   },
 
@@ -133,6 +137,7 @@ export const bridge: Plugin<BridgeConfig> = {
   },
 
   status({ config }, { kernel, ipam }) {
+    requireName(config)
     const link = kernel.links.get(config.bridge)
     if (link && link.kind !== 'bridge') {
       throw new CniError(CniCode.notAvailable, noBridge(link).message)
@@ -187,35 +192,37 @@ function addPair(request: BridgeRequest, kernel: Kernel, container: Kernel, mac:
   }
 }
 
-function removePair(request: BridgeRequest, kernel: Kernel): void {
-  const container = getContainer(request, kernel)
-  try {
-    removeVeth(request, kernel, container)
-  } finally {
-    container?.close()
-  }
-}
-
-/** What the container shares with others: the bridge, its addresses, forwarding. And its own port of it. */
-function setUpNode(
+/** The bridge, which the container shares with others, and its own port of it. */
+function setUpPort(
   config: BridgeConfig,
   kernel: Kernel,
   host: Host,
   before: Link | undefined,
   hostEnd: Link,
   gateways: readonly string[],
-): CniInterface[] {
+): void {
   const pinned = gateways.length > 0 && config.vlan === 0
   const state = bridgeState(config, pinned ? randomMac(host) : undefined)
   reconcile(kernel, state, undefined, before && { links: [{ link: before, master: undefined, port: undefined }] })
   addPort(config, kernel, hostEnd)
+}
 
+/** The bridge's addresses, and forwarding: they stay when an ADD fails, so they come when the container has all it needs. */
+function setUpGateways(
+  config: BridgeConfig,
+  kernel: Kernel,
+  host: Host,
+  before: Link | undefined,
+  gateways: readonly string[],
+): CniInterface[] {
   if (gateways.length === 0) return []
   const link = gatewayLinkOf(config)
   const vlanGateway = config.vlan === 0 ? undefined : ensureVlanGateway(config, kernel, link)
   const there = kernel.addresses.list(link)
   for (const prefix of addressesInTheWay(config, there, gateways)) kernel.addresses.delete({ link, prefix })
-  const done = reconcile(kernel, gatewayState(config, gateways), undefined, { addresses: there })
+  const { addresses = [], sysctls = [] } = gatewayState(config, gateways)
+  const done = reconcile(kernel, { addresses }, undefined, { addresses: there })
+  reconcile(kernel, { sysctls }) // a node that has no such address need not forward
   // A bridge takes the lowest MAC of its ports until it is given one: then it would change as containers come and go.
   const owner = vlanGateway ?? before
   const isNew = done.some(({ subject }) => subject === 'addresses')
@@ -257,7 +264,13 @@ function ensureVlanGateway(config: BridgeConfig, kernel: Kernel, name: string): 
   return kernel.links.get(name)!
 }
 
-function setUpContainer({ config, ifName }: BridgeRequest, container: Kernel, host: Host, result: CniResult): void {
+function setUpContainer(
+  { config, ifName }: BridgeRequest,
+  container: Kernel,
+  host: Host,
+  result: CniResult,
+  routes: State,
+): void {
   if (config.ipamType === undefined) {
     if (!config.disableContainerInterface) container.links.set(ifName, { up: true })
     return
@@ -265,7 +278,7 @@ function setUpContainer({ config, ifName }: BridgeRequest, container: Kernel, ho
   const nothingYet = { sysctls: [], addresses: [], linkStates: [{ link: ifName, up: false }], routes: [] }
   reconcile(container, addressState(ifName, result, config.enabledad), undefined, nothingYet)
   awaitAddresses(container, ifName, result, host)
-  reconcile(container, routeState(ifName, result), undefined, nothingYet)
+  reconcile(container, routes, undefined, nothingYet)
 }
 
 /** A port forwards when the kernel has seen that both ends are up, a moment after the last of them was. */

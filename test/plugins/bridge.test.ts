@@ -67,10 +67,6 @@ describe('the configuration', () => {
     [{ vlanTrunk: [{ maxID: 5 }] }, /give both "minID" and "maxID"/],
     [{ vlanTrunk: [{ minID: 9, maxID: 5 }] }, /"minID" 9 is greater than "maxID" 5/],
     [{ vlanTrunk: [{ minID: 1, maxID: 5000 }] }, /5000/],
-    [{ bridge: '' }, /"bridge" ""/],
-    [{ bridge: '../../x' }, /"bridge" "\.\.\/\.\.\/x"/],
-    [{ bridge: 'a-name-of-16-byt' }, /at most 15/],
-    [{ bridge: '..' }, /"bridge" "\.\."/],
   ] as const) {
     test(`${JSON.stringify(members)} is refused`, () => {
       assert.throws(() => config(members), { code: CniCode.invalidConfig, message: says })
@@ -82,8 +78,12 @@ describe('the configuration', () => {
     [{ disableContainerInterface: true, ipam: { type: 'x' } }, /"disableContainerInterface"/],
     [{ cniVersion: '0.2.0' }, /layer 2/],
     [{ mtu: -1 }, /"mtu" -1/],
+    [{ bridge: '' }, /"bridge" ""/],
+    [{ bridge: '../../x' }, /"bridge" "\.\.\/\.\.\/x"/],
+    [{ bridge: 'a-name-of-16-byt' }, /at most 15/],
+    [{ bridge: '..' }, /"bridge" "\.\."/],
   ] as const) {
-    test(`${JSON.stringify(members)} is refused by ADD alone`, () => {
+    test(`${JSON.stringify(members)} is refused by ADD, and does not keep DEL from its work`, () => {
       const parsed = config(members)
       assert.throws(() => requireUsable(parsed), { code: CniCode.invalidConfig, message: says })
     })
@@ -133,6 +133,17 @@ describe('the gateway', () => {
     assert.deepEqual(gatewaysOf(config({ isGateway: true }), ips), ['10.1.2.254/24'])
     assert.deepEqual(gatewaysOf(config(), ips), [])
   })
+
+  for (const { ips, forced } of [
+    { ips: ['10.1.2.5/24', '10.1.3.5/24'], forced: ['10.1.3.1/24'] },
+    { ips: ['10.1.2.5/24', 'fd00:2::5/64', 'fd00:3::5/64'], forced: ['10.1.2.1/24', 'fd00:2::1/64', 'fd00:3::1/64'] },
+  ]) {
+    test(`of ${ips.join(', ')} is, with forceAddress, ${forced.join(', ')}`, () => {
+      const of = (forceAddress: boolean) => gatewaysOf(config({ isGateway: true, forceAddress }), result(...ips).ips)
+      assert.deepEqual(of(true), forced)
+      assert.equal(of(false).length, ips.length)
+    })
+  }
 
   const there = (...prefixes: string[]) => prefixes.map((prefix) => ({ prefix }) as Address)
   const rows = [

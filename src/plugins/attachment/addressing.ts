@@ -3,8 +3,8 @@
  * state that ADD applies and CHECK compares.
  */
 import { type Family, familyOf, formatIp, parseIp } from '../../address/ip.ts'
-import { formatPrefix, networkOf, parsePrefix } from '../../address/prefix.ts'
-import { CniCode, CniError } from '../../cni/errors.ts'
+import { formatPrefix, networkOf, parsePrefix, samePrefix } from '../../address/prefix.ts'
+import { CniCode, CniError, invalid } from '../../cni/errors.ts'
 import type { Host } from '../../cni/host.ts'
 import type { CniIp, CniResult, CniRoute } from '../../cni/plugin.ts'
 import type { Scope } from '../../kernel/address.ts'
@@ -95,9 +95,13 @@ function settingsOf(ifName: string, ips: readonly CniIp[], detectDuplicates: boo
 /** RT_SCOPE_*, linux/rtnetlink.h. */
 const SCOPES: Readonly<Record<number, Scope>> = { 0: 'global', 200: 'site', 253: 'link', 254: 'host', 255: 'nowhere' }
 
+/** What a netlink attribute of a route can hold: 32 bits. */
+const MAX_ATTRIBUTE = 0xffff_ffff
+
 function routeOf(ifName: string, route: CniRoute, ips: readonly CniIp[]): Route {
+  requireUsable(route)
   const prefix = networkOf(parsePrefix(route.dst))
-  const gateway = route.gw ?? gatewayOf(ips, familyOf(prefix.address))
+  const gateway = gatewayIn(route, ips)
   const { mtu, advmss, scope = 0 } = route
   return {
     destination: formatPrefix(prefix),
@@ -110,6 +114,31 @@ function routeOf(ifName: string, route: CniRoute, ips: readonly CniIp[]): Route 
       metrics: { ...(mtu !== undefined && { mtu }), ...(advmss !== undefined && { advmss }) },
     }),
   }
+}
+
+/** What the kernel would refuse without a word of why, or take for something else. */
+function requireUsable(route: CniRoute): void {
+  const { dst, gw } = route
+  const prefix = parsePrefix(dst)
+  const network = networkOf(prefix)
+  if (familyOf(prefix.address) === 'ipv4' && !samePrefix(prefix, network)) {
+    throw invalid(`Cannot add route "${dst}": it has host bits set, the network is ${formatPrefix(network)}`)
+  }
+  if (gw !== undefined && familyOf(parseIp(gw)) !== familyOf(prefix.address)) {
+    throw invalid(`Cannot add route "${dst}" via ${gw}: they are of two address families`)
+  }
+  for (const key of ['mtu', 'advmss', 'priority', 'table'] as const) {
+    const value = route[key] ?? 0
+    if (value < 0 || value > MAX_ATTRIBUTE) {
+      throw invalid(`Cannot add route "${dst}": its "${key}" is ${value}, give a number from 0 to ${MAX_ATTRIBUTE}`)
+    }
+  }
+}
+
+/** The route's own, else that of its family; 0.0.0.0 and :: mean that there is none. */
+function gatewayIn({ dst, gw }: CniRoute, ips: readonly CniIp[]): string | undefined {
+  if (gw === undefined) return gatewayOf(ips, familyOf(parsePrefix(dst).address))
+  return parseIp(gw).some((byte) => byte !== 0) ? gw : undefined
 }
 
 const familyOfRoute = ({ destination }: Route) => familyOf(parsePrefix(destination).address)

@@ -9,13 +9,14 @@ import { joinStates, type State } from '../../reconcile/state.ts'
 import { addressState, routeState } from '../attachment/addressing.ts'
 import { checkMasquerade, parseBackend } from '../attachment/masquerade.ts'
 import { spoofCheckState } from '../attachment/spoof-check.ts'
-import type { BridgeConfig } from './config.ts'
+import { type BridgeConfig, requireName } from './config.ts'
 import { bridgeState, gatewayState, gatewaysOf, hostEndState, vlanState } from './plan.ts'
 
 type BridgeRequest = Request<BridgeConfig>
 
 /** CniError with the first difference; its details have the others. */
 export function checkBridge(request: BridgeRequest, surroundings: Surroundings): void {
+  requireName(request.config)
   const container = openContainer(request, surroundings.kernel)
   try {
     checkAll(request, surroundings, container)
@@ -26,8 +27,8 @@ export function checkBridge(request: BridgeRequest, surroundings: Surroundings):
 
 function checkAll(request: BridgeRequest, { kernel, host, ipam }: Surroundings, container: Kernel): void {
   const { config } = request
-  const promised = promisedTo(request)
   if (config.ipamType !== undefined) ipam.check()
+  const promised = promisedTo(request)
 
   const hostEnd = hostEndOf(request, promised, kernel, container)
   const mac = promised.own.mac ?? container.links.get(request.ifName)?.mac ?? ''
@@ -104,8 +105,9 @@ function nodeState(
   )
 }
 
+/** Without MTU and settings: plugins that come later in the chain, such as tuning, are there to change them. */
 function containerState({ config, ifName }: BridgeRequest, promise: Promise, hostEnd: string, kernel: Kernel): State {
-  const { mac, mtu } = promise.own
+  const { mac } = promise.own
   const parent = kernel.links.get(hostEnd)?.index
   const link: State = {
     links: [
@@ -113,7 +115,6 @@ function containerState({ config, ifName }: BridgeRequest, promise: Promise, hos
         name: ifName,
         kind: 'veth',
         ...(mac !== undefined && { mac }),
-        ...(mtu !== undefined && { mtu }),
         ...(parent !== undefined && { parent }),
       },
     ],
@@ -122,7 +123,8 @@ function containerState({ config, ifName }: BridgeRequest, promise: Promise, hos
     const up: State = { linkStates: [{ link: ifName, up: true }] }
     return config.disableContainerInterface ? link : joinStates(link, up)
   }
-  return joinStates(link, addressState(ifName, promise.result, config.enabledad), routeState(ifName, promise.result))
+  const { addresses = [], linkStates = [] } = addressState(ifName, promise.result, config.enabledad)
+  return joinStates(link, { addresses, linkStates }, routeState(ifName, promise.result))
 }
 
 function differencesIn(kernel: Kernel, state: State): string[] {

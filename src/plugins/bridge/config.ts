@@ -46,7 +46,7 @@ export function parseBridgeConfig(config: NetworkConfig): BridgeConfig {
   const isDefaultGateway = flag('isDefaultGateway')
   return {
     ...config,
-    bridge: parseName(json.string('bridge') ?? 'cni0'),
+    bridge: json.string('bridge') ?? 'cni0',
     isGateway: isDefaultGateway || flag('isGateway'),
     isDefaultGateway,
     forceAddress: flag('forceAddress'),
@@ -69,6 +69,7 @@ export function parseBridgeConfig(config: NetworkConfig): BridgeConfig {
 
 /** What only ADD refuses: DEL must be able to clean up whatever the configuration has become. */
 export function requireUsable(config: BridgeConfig): void {
+  requireName(config)
   if (config.hairpinMode && config.promiscMode) {
     throw invalid('Cannot set "hairpinMode" and "promiscMode" at the same time: leave one of them out')
   }
@@ -84,9 +85,9 @@ export function requireUsable(config: BridgeConfig): void {
   if (config.mtu < 0) throw invalid(`Cannot use "mtu" ${config.mtu}: give a number of bytes, or 0 for the kernel's`)
 }
 
-/** The name becomes a link's and a part of sysctl paths: linux/if.h, dev_valid_name(). */
-function parseName(name: string): string {
-  if (/^[^\s/:]{1,15}$/.test(name) && name !== '.' && name !== '..') return name
+/** The name becomes a link's and a part of sysctl paths: net/core/dev.c, dev_valid_name(). DEL and GC look for no bridge. */
+export function requireName({ bridge: name }: BridgeConfig): void {
+  if (/^[^\s/:]{1,15}$/.test(name) && name !== '.' && name !== '..') return
   throw invalid(`Cannot use "bridge" "${name}": give a name of at most 15 characters without "/", ":" and white space`)
 }
 

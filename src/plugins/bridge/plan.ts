@@ -39,13 +39,19 @@ export function completeResult(
   }
 }
 
-/** Addresses of the node in the containers' subnets: `10.1.2.1/24`. */
+/**
+ * Addresses of the node in the containers' subnets: `10.1.2.1/24`. With `forceAddress` each makes way for a later one that
+ * it conflicts with, as an address that was there before would.
+ */
 export function gatewaysOf(config: BridgeConfig, ips: readonly CniIp[]): string[] {
   if (!config.isGateway) return []
   const gateways = ips.map(({ address, gateway }) =>
     formatPrefix({ address: parseIp(gateway ?? firstHost(address)), length: parsePrefix(address).length }),
   )
-  return [...new Set(gateways)]
+  const each = [...new Set(gateways)]
+  if (!config.forceAddress) return each
+  const prefixes = each.map(parsePrefix)
+  return each.filter((_, i) => !prefixes.slice(i + 1).some((later) => conflict(prefixes[i]!, later)))
 }
 
 /** The link that has the gateways' addresses: with a VLAN, one end of a pair whose other end is a port of it. */
