@@ -102,12 +102,17 @@ export interface Routes {
   add(route: Route): void
   /** `ip route append`: IPv6 with another gateway makes a multipath route, IPv4 goes behind those of the same metric. */
   append(route: Route): void
+  /** `ip route prepend`: as append, but IPv4 goes before those of the same metric. KernelError EEXIST for the very same route. */
+  prepend(route: Route): void
   replace(route: Route): void
   /** What is left out of `route` is not compared. KernelError ESRCH when there is none. */
   delete(route: Route): void
   /** Makes many changes with few system calls; stops at none of them and answers the refusals. */
   batch(
-    changes: readonly { readonly operation: 'add' | 'append' | 'replace' | 'delete'; readonly route: Route }[],
+    changes: readonly {
+      readonly operation: 'add' | 'append' | 'prepend' | 'replace' | 'delete'
+      readonly route: Route
+    }[],
   ): { readonly index: number; readonly errno: string }[]
 }
 

@@ -81,13 +81,14 @@ const RTAX_QUICKACK = 15
 const OPERATIONS = {
   add: { type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL },
   append: { type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_APPEND },
+  prepend: { type: RTM_NEWROUTE, flags: NLM_F_CREATE },
   replace: { type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE },
   delete: { type: RTM_DELROUTE, flags: 0 },
 } as const
 
 export type RouteOperation = keyof typeof OPERATIONS
 
-/** `ip route add`, `append`, `replace` or `delete`. What a route to delete leaves out is not compared, but for its table. */
+/** `ip route add`, `append`, `prepend`, `replace` or `delete`. What a route to delete leaves out is not compared, but for its table. */
 export function encodeRoute(operation: RouteOperation, route: Route, indexOf: (link: string) => number): Uint8Array {
   const destination = parsePrefix(route.destination)
   const family = familyOf(destination.address)

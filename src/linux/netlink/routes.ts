@@ -47,6 +47,10 @@ export class LinuxRoutes implements Routes {
     this.#change('append', route)
   }
 
+  prepend(route: Route): void {
+    this.#change('prepend', route)
+  }
+
   replace(route: Route): void {
     this.#change('replace', route)
   }

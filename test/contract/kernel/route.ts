@@ -209,7 +209,7 @@ export const routeCases: readonly Case[] = [
     title: 'a route by a link that is not there is ENODEV',
     check({ node }) {
       const route = { destination: '10.5.0.0/16', link: 'nothing' }
-      for (const operation of ['add', 'append', 'replace', 'delete'] as const)
+      for (const operation of ['add', 'append', 'prepend', 'replace', 'delete'] as const)
         refused('ENODEV', () => node.routes[operation](route))
       refused('ENODEV', () => node.routes.list({ link: 'nothing' }))
       refused('ENODEV', () => node.routes.lookup('10.5.0.1', { outputLink: 'nothing' }))
@@ -267,6 +267,19 @@ export const routeCases: readonly Case[] = [
         ['10.0.0.2', '10.0.1.2'],
       )
       has(node.routes.lookup('10.5.0.1'), { gateway: '10.0.0.2' })
+    },
+  },
+  {
+    title: 'prepend puts an IPv4 route before the one that is there, and refuses the very same',
+    check({ node }) {
+      addLinks(node)
+      node.routes.prepend({ destination: '10.5.0.0/16', gateway: '10.0.0.2' })
+      node.routes.prepend({ destination: '10.5.0.0/16', gateway: '10.0.1.2' })
+      assert.deepEqual(
+        find(node, '10.5.0.0/16').map(({ gateway }) => gateway),
+        ['10.0.1.2', '10.0.0.2'],
+      )
+      refused('EEXIST', () => node.routes.prepend({ destination: '10.5.0.0/16', gateway: '10.0.1.2' }))
     },
   },
   {
