@@ -29,7 +29,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import type { BridgePort, Link } from '../kernel/link.ts'
 import { reconcile } from '../reconcile/apply.ts'
 import type { State } from '../reconcile/state.ts'
-import { addressState, awaitAddresses, routeState } from './attachment/addressing.ts'
+import { addRoutes, addressState, awaitAddresses, routeState } from './attachment/addressing.ts'
 import { addMasquerade, parseBackend, removeMasquerade, removeStaleMasquerade } from './attachment/masquerade.ts'
 import { removeSpoofCheck, removeSpoofChecks, spoofCheckState } from './attachment/spoof-check.ts'
 import { checkBridge } from './bridge/check.ts'
@@ -275,10 +275,10 @@ function setUpContainer(
     if (!config.disableContainerInterface) container.links.set(ifName, { up: true })
     return
   }
-  const nothingYet = { sysctls: [], addresses: [], linkStates: [{ link: ifName, up: false }], routes: [] }
+  const nothingYet = { sysctls: [], addresses: [], linkStates: [{ link: ifName, up: false }] }
   reconcile(container, addressState(ifName, result, config.enabledad), undefined, nothingYet)
   awaitAddresses(container, ifName, result, host)
-  reconcile(container, routes, undefined, nothingYet)
+  addRoutes(container, routes)
 }
 
 /** A port forwards when the kernel has seen that both ends are up, a moment after the last of them was. */

@@ -8,6 +8,7 @@ import { CniCode, CniError, invalid } from '../../cni/errors.ts'
 import type { Host } from '../../cni/host.ts'
 import type { CniIp, CniResult, CniRoute } from '../../cni/plugin.ts'
 import type { Scope } from '../../kernel/address.ts'
+import { KernelError } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { type NextHop, type Route, RouteTable } from '../../kernel/route.ts'
 import type { Setting, State } from '../../reconcile/state.ts'
@@ -37,6 +38,17 @@ export function routeState(ifName: string, { ips, routes }: Addressing): State {
     else if (familyOfRoute(route) === 'ipv6') merged.set(key, joinHops(before, route))
   }
   return { routes: [...merged.values()] }
+}
+
+/**
+ * Adds the routes before those that other interfaces of the container have, as the reference does: the interface that came
+ * last is where the default goes. KernelError of the first that is refused.
+ */
+export function addRoutes(container: Kernel, { routes = [] }: State): void {
+  const [refusal] = container.routes.batch(routes.map((route) => ({ operation: 'prepend', route })))
+  if (!refusal) return
+  const { destination, gateway } = routes[refusal.index]!
+  throw new KernelError(refusal.errno, `add route ${destination}${gateway ? ` via ${gateway}` : ''}`)
 }
 
 /** Waits until every address may be used. CniError when another host has one of them. */

@@ -3,6 +3,7 @@ import { hostVethName, openContainer } from '../../cni/container.ts'
 import { CniCode, CniError, invalid } from '../../cni/errors.ts'
 import type { CniResult, Request, Surroundings } from '../../cni/plugin.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
+import { RouteProtocol } from '../../kernel/route.ts'
 import { compare } from '../../reconcile/compare.ts'
 import { observe } from '../../reconcile/observe.ts'
 import { joinStates, type State } from '../../reconcile/state.ts'
@@ -128,5 +129,8 @@ function containerState({ config, ifName }: BridgeRequest, promise: Promise, hos
 }
 
 function differencesIn(kernel: Kernel, state: State): string[] {
-  return compare(state, observe(kernel, state))
+  const seen = observe(kernel, state)
+  // The route that an address brings with it may lie behind one of ours to the same subnet.
+  const routes = (seen.routes ?? []).filter(({ protocol }) => protocol !== RouteProtocol.kernel)
+  return compare(state, { ...seen, routes })
 }
