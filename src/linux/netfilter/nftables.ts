@@ -79,29 +79,24 @@ export class LinuxNftables implements Nftables {
 
   list(filter: Filter = {}): NftRuleset {
     const call = 'list nftables'
-    for (let attempt = 0; attempt < LIST_ATTEMPTS; attempt++) {
-      const generations = new Set<number>()
-      try {
-        const ruleset = this.#listOnce(call, filter, generations)
-        if (generations.size <= 1) return ruleset
-      } catch (error) {
-        // A table or set that was listed is gone since; one part alone changed each time.
-        if (!isErrno(error, 'ENOENT', 'EINTR')) throw error
-      }
-    }
-    throw new KernelError('EINTR', call, 'it changed each time while it was read')
+    // ENOENT: a table or set that was listed is gone since.
+    return this.#steady(call, ['ENOENT'], (generations) => this.#listOnce(call, filter, generations))
   }
 
   rules({ family, table, name }: Pick<NftChain, 'family' | 'table' | 'name'>): NftRule[] {
-    const query = nftMessage(NFT_MSG_GETRULE, 0, family)
-    encodeRuleName(query, { table, chain: name })
-    const rules = this.#dump(`list rules of chain "${name}" of table ${family} "${table}"`, query, decodeRule)
+    const call = `list rules of chain "${name}" of table ${family} "${table}"`
+    const rules = this.#steady(call, [], (generations) => {
+      const query = nftMessage(NFT_MSG_GETRULE, 0, family)
+      encodeRuleName(query, { table, chain: name })
+      return this.#dump(call, query, decodeRule, generations)
+    })
     // Old kernels do not narrow the list.
     return rules.filter((rule) => rule.table === table && rule.chain === name)
   }
 
   elements(set: SetName): NftElement[] {
-    return this.#elements(`list elements of set "${set.name}" of table ${set.family} "${set.table}"`, set)
+    const call = `list elements of set "${set.name}" of table ${set.family} "${set.table}"`
+    return this.#steady(call, [], (generations) => this.#elements(call, set, generations))
   }
 
   /**
@@ -118,6 +113,24 @@ export class LinuxNftables implements Nftables {
     if (start) return joinRanges(end?.intervalEnd ? [start, end] : [start])[0]
     if (refusal && refusal.errno !== 'ENOENT') throw refused(call, refusal)
     return undefined
+  }
+
+  /**
+   * What `read` answers, read again until all its parts are of one generation of the ruleset, and as long as it fails with
+   * one of these. The kernel goes on with a list by the number of things that it has told of: when one of those is deleted
+   * meanwhile, another is left out.
+   */
+  #steady<T>(call: string, passing: readonly string[], read: (generations: Set<number>) => T): T {
+    for (let attempt = 0; attempt < LIST_ATTEMPTS; attempt++) {
+      const generations = new Set<number>()
+      try {
+        const answer = read(generations)
+        if (generations.size <= 1) return answer
+      } catch (error) {
+        if (!isErrno(error, 'EINTR', ...passing)) throw error
+      }
+    }
+    throw new KernelError('EINTR', call, 'it changed each time while it was read')
   }
 
   /** Notes the generations of the ruleset that the parts are of. */
@@ -149,7 +162,7 @@ export class LinuxNftables implements Nftables {
     return ruleset
   }
 
-  #elements(call: string, set: SetName, generations?: Set<number>): NftElement[] {
+  #elements(call: string, set: SetName, generations: Set<number>): NftElement[] {
     const query = nftMessage(NFT_MSG_GETSETELEM, 0, set.family)
     encodeElements(query, set, [])
     const parts = this.#dump(call, query, (_family, from) => decodeElements(from), generations)
@@ -160,11 +173,11 @@ export class LinuxNftables implements Nftables {
     call: string,
     query: MessageWriter,
     decode: (family: NftFamily, from: Attributes) => T,
-    generations?: Set<number>,
+    generations: Set<number>,
   ): T[] {
     return this.#openSocket().dump(call, query.finish(), ({ payload }) => {
       const family = decodeFamily(payload)
-      generations?.add(decodeGeneration(payload))
+      generations.add(decodeGeneration(payload))
       return decode(family, new Attributes(payload, NFGENMSG_SIZE))
     })
   }
