@@ -1,14 +1,12 @@
-/** Addresses and prefixes, against rows of the RFCs, node:net and the npm package ip-address. */
+/** Addresses and prefixes, against rows of the RFCs and node:net. The npm package ip-address: ip-address.test.ts. */
 import assert from 'node:assert/strict'
 import { isIPv4, isIPv6 } from 'node:net'
 import fc from 'fast-check'
-import { Address4, Address6 } from 'ip-address'
 import { test } from 'vitest'
 import {
   compareIp,
   familyOf,
   formatIp,
-  type Ip,
   ipFromBigInt,
   ipToBigInt,
   nextIp,
@@ -16,27 +14,11 @@ import {
   previousIp,
   readIp,
 } from '../../src/address/ip.ts'
-import { formatIpv4, readIpv4 } from '../../src/address/ipv4.ts'
-import { formatIpv6, readIpv6 } from '../../src/address/ipv6.ts'
+import { readIpv4 } from '../../src/address/ipv4.ts'
+import { readIpv6 } from '../../src/address/ipv6.ts'
 import { formatMac, isMulticastMac, parseMac } from '../../src/address/mac.ts'
-import {
-  contains,
-  formatPrefix,
-  hostBits,
-  lastOf,
-  maskOf,
-  networkOf,
-  overlaps,
-  parsePrefix,
-  readPrefix,
-} from '../../src/address/prefix.ts'
-
-const ipv4Bytes = fc.uint8Array({ minLength: 4, maxLength: 4 })
-const ipv6Bytes = fc
-  .array(fc.oneof(fc.constant(0), fc.constant(0), fc.nat({ max: 0xffff })), { minLength: 8, maxLength: 8 })
-  .map((groups) => Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 255])))
-const ip: fc.Arbitrary<Ip> = fc.oneof(ipv4Bytes, ipv6Bytes)
-const prefix = ip.chain((address) => fc.nat({ max: address.length * 8 }).map((length) => ({ address, length })))
+import { contains, hostBits, maskOf, networkOf, overlaps, parsePrefix, readPrefix } from '../../src/address/prefix.ts'
+import { ip, prefix } from '../support/any-address.ts'
 
 const noIpv4 = [
   '',
@@ -109,38 +91,6 @@ test('any text is an address exactly when Node says so', () => {
 
 test('an address written and read is the same', () => {
   fc.assert(fc.property(ip, (bytes) => assert.deepEqual(parseIp(formatIp(bytes)), bytes)))
-})
-
-test('the npm package ip-address writes addresses as we do', () => {
-  fc.assert(
-    fc.property(ipv4Bytes, (bytes) =>
-      assert.equal(formatIpv4(bytes), Address4.fromByteArray([...bytes]).correctForm()),
-    ),
-  )
-  fc.assert(
-    fc.property(ipv6Bytes, (bytes) => {
-      const address = Address6.fromByteArray([...bytes])
-      // It writes the mapped form in hexadecimal.
-      if (!formatIpv6(bytes).includes('.')) assert.equal(formatIpv6(bytes), address.correctForm())
-      assert.deepEqual(parseIp(address.canonicalForm()), bytes)
-    }),
-  )
-})
-
-test('the npm package ip-address finds the same network, last address and membership', () => {
-  fc.assert(
-    fc.property(prefix, ip, (subnet, other) => {
-      const text = formatPrefix(subnet)
-      const witness = familyOf(subnet.address) === 'ipv4' ? new Address4(text) : new Address6(text)
-      assert.equal(ipToBigInt(networkOf(subnet).address), witness.startAddress().bigInt())
-      assert.equal(ipToBigInt(lastOf(subnet)), witness.endAddress().bigInt())
-      if (familyOf(other) !== familyOf(subnet.address)) assert.ok(!contains(subnet, other))
-      else {
-        const inside = other.length === 4 ? new Address4(formatIp(other)) : new Address6(formatIp(other))
-        assert.equal(contains(subnet, other), inside.isInSubnet(witness as never))
-      }
-    }),
-  )
 })
 
 test('next and previous take each other back, and follow the order', () => {

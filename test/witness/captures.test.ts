@@ -1,8 +1,7 @@
-/** tshark reads what we wrote, and reads in Linux's frames what we read in them. pcap-parser reads our microsecond files. */
+/** tshark reads what we wrote, and reads in Linux's frames what we read in them. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, test } from 'vitest'
@@ -136,32 +135,6 @@ test('tshark reads our pcapng file: interfaces, directions, comments', () => {
       interfaces[index]!.name,
       index === 0 ? '0x00000001' : '0x00000002',
       comment,
-    ]),
-  )
-})
-
-interface PcapParser {
-  on(event: 'packet', callback: (packet: { header: Record<string, number>; data: Buffer }) => void): void
-  on(event: 'end' | 'error', callback: (error?: Error) => void): void
-}
-
-test('the npm package pcap-parser reads our microsecond file', async () => {
-  const { parse } = createRequire(import.meta.url)('pcap-parser') as { parse(file: string): PcapParser }
-  const parser = parse(writePcap('microseconds'))
-  const read: [number, number, string][] = []
-  await new Promise<void>((resolve, reject) => {
-    parser.on('packet', ({ header, data }) => {
-      read.push([header.timestampSeconds!, header.timestampMicroseconds!, data.toString('hex')])
-    })
-    parser.on('end', () => resolve())
-    parser.on('error', reject)
-  })
-  assert.deepEqual(
-    read,
-    packets.map(({ time, bytes }) => [
-      Number(time / 1_000_000_000n),
-      Number((time % 1_000_000_000n) / 1000n),
-      Buffer.from(bytes).toString('hex'),
     ]),
   )
 })
