@@ -69,7 +69,8 @@ interface Run {
 }
 
 function oneRun(launch: Launcher, [ours, theirs]: readonly [Side, Side], pairs: number, run: number): Run {
-  const version = inTurns(launch, ours, theirs, pairs, (side) => [verb('VERSION', side, network(`v${run}`, side), 0)])
+  const asked = new Map([ours, theirs].map((side) => [side, network(`v${run}`, side)]))
+  const version = inTurns(launch, ours, theirs, pairs, (side) => [verb('VERSION', side, asked.get(side)!, 0)])
   const plain = attachments(launch, ours, theirs, pairs, `p${run}`, {})
   const masquerade = attachments(launch, ours, theirs, pairs, `m${run}`, { ipMasq: true })
   const few = { taken: FEW }
