@@ -1,7 +1,7 @@
 /** The rows of nftables in the table of subjects: tables, sets, chains with their content, single rules, elements. */
 import type { NftElement, NftExpression, NftRule } from '../kernel/nftables.ts'
 import type { ChainContent, ChainRule, Desired, Owned, Seen, SetElement } from './state.ts'
-import type { Subject } from './subjects.ts'
+import type { Subject } from './subject.ts'
 
 type NftablesSubject = 'nftTables' | 'nftSets' | 'nftChains' | 'nftRules' | 'nftElements'
 

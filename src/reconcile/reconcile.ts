@@ -12,7 +12,8 @@
  */
 import { KernelError } from '../kernel/errors.ts'
 import type { Desired, Operation, Owned, Seen, SeenState, State, SubjectName } from './state.ts'
-import { type Subject, subjects, subjectsOf } from './subjects.ts'
+import type { Subject } from './subject.ts'
+import { subjects, subjectsOf } from './subjects.ts'
 
 /**
  * The operations that make of `seen` what `desired` says: first removals, the last made first, then additions and

@@ -1,7 +1,8 @@
 /** A namespace that is nothing but lists, and what operations make of it: the naive twin of a kernel. */
 import type { Link, NewLink } from '../../src/kernel/link.ts'
 import type { DesiredLink, Operation, SeenLink, SeenState, SubjectName } from '../../src/reconcile/state.ts'
-import { type Subject, subjects } from '../../src/reconcile/subjects.ts'
+import type { Subject } from '../../src/reconcile/subject.ts'
+import { subjects } from '../../src/reconcile/subjects.ts'
 
 type Anything = Subject<unknown, unknown>
 

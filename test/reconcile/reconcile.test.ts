@@ -12,7 +12,8 @@ import {
   type State,
   type SubjectName,
 } from '../../src/reconcile/state.ts'
-import { type Subject, subjectNames, subjects } from '../../src/reconcile/subjects.ts'
+import type { Subject } from '../../src/reconcile/subject.ts'
+import { subjectNames, subjects } from '../../src/reconcile/subjects.ts'
 import { carriedOut, keysOf, seenLink } from './naive.ts'
 
 const OURS = 99

@@ -16,7 +16,7 @@ import { sha512 } from '../../cni/sha512.ts'
 import { isErrno } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { NftChain, NftRule } from '../../kernel/nftables.ts'
-import type { Masqueraded } from './masquerade.ts'
+import type { Masqueraded } from './masqueraded.ts'
 
 /** Where distributions keep iptables; PATH of a container runtime often lacks the sbin folders. */
 const SBIN = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin', '/bin']

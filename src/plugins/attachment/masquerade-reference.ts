@@ -12,8 +12,8 @@ import { sha512 } from '../../cni/sha512.ts'
 import { ignoring } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { NftOperation, NftRule } from '../../kernel/nftables.ts'
-import type { Masqueraded } from './masquerade.ts'
 import { familiesOf, findProgram, iptablesFamilies, isLegacy, rulesIn, run } from './masquerade-iptables.ts'
+import type { Masqueraded } from './masqueraded.ts'
 
 const SET_CHAIN = { family: 'inet', table: 'cni_plugins_masquerade', name: 'masq_checks' } as const
 

@@ -20,15 +20,9 @@ import {
   usesReferenceRules,
 } from './masquerade-reference.ts'
 import { addElements, missingElements, removeElements, removeStaleElements } from './masquerade-set.ts'
+import type { Masqueraded } from './masqueraded.ts'
 
 export type MasqueradeBackend = 'nftables' | 'iptables'
-
-/** Whose packets are masqueraded. */
-export interface Masqueraded extends Attachment {
-  readonly network: string
-  /** The container's addresses, each with the length of its subnet. */
-  readonly addresses: readonly string[]
-}
 
 /** CniError for a name that is none. Only ADD asks: a wrong name must not keep DEL from cleaning up. */
 export function parseBackend(name: string | undefined): MasqueradeBackend | undefined {

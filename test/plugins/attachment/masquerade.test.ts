@@ -5,8 +5,9 @@ import { KernelError } from '../../../src/kernel/errors.ts'
 import type { Kernel } from '../../../src/kernel/kernel.ts'
 import type { NftElement, NftOperation, NftRule } from '../../../src/kernel/nftables.ts'
 import { markOf, markPrefix } from '../../../src/plugins/attachment/mark.ts'
-import { addMasquerade, type Masqueraded, parseBackend } from '../../../src/plugins/attachment/masquerade.ts'
+import { addMasquerade, parseBackend } from '../../../src/plugins/attachment/masquerade.ts'
 import { referenceChain, referenceComment } from '../../../src/plugins/attachment/masquerade-iptables.ts'
+import type { Masqueraded } from '../../../src/plugins/attachment/masqueraded.ts'
 import { type MemoryHostOptions, memoryHost } from '../../support/memory-host.ts'
 
 const whose: Masqueraded = {
