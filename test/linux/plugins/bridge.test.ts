@@ -59,15 +59,15 @@ describe('ADD', () => {
     }
   })
 
-  test('does not wait for duplicate address detection, unless asked for it', () => {
-    const start = performance.now()
+  test('has duplicate addresses looked for when it is asked to, and waits for it then', () => {
+    const isTentative = (name: string) =>
+      json('ip', '-n', name, '-6', 'addr', 'show', 'eth0', 'scope', 'global')[0].addr_info[0].tentative === true
     attach(bridge, { isGateway: true }, addContainer('c1'), { ipam: dual() })
-    assert.ok(performance.now() - start < 900)
     assert.equal(sysctl('c1', 'net/ipv6/conf/eth0/accept_dad'), '0')
+    assert.ok(!isTentative('c1'))
     attach(bridge, { isGateway: true, enabledad: true }, addContainer('c2'), { ipam: ipamOf(leased('fd00:2::6/64')) })
     assert.equal(sysctl('c2', 'net/ipv6/conf/eth0/accept_dad'), '1')
-    const [own] = json('ip', '-n', 'c2', '-6', 'addr', 'show', 'eth0', 'scope', 'global')
-    assert.ok(!own.addr_info[0].tentative)
+    assert.ok(!isTentative('c2'))
   })
 
   test('gives a route its MTU, metric, table and several gateways', () => {
