@@ -1,5 +1,6 @@
 /**
- * Bundles: each plugin's entry in cni-bin/ and all it imports, as one JavaScript file, small enough to start in a moment.
+ * Bundles: entries in cni-bin/ and all they import, as one JavaScript file: for the executable all of them together, as Node
+ * scripts one for each.
  *
  * For an executable `#sys` is the C file's calls. For Node it is koffi's, and the bundle is a script that runs wherever it
  * is copied to: Node and koffi are named by absolute path, and it reads as an ES module and as CommonJS alike, since a file

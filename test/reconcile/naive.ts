@@ -3,6 +3,7 @@ import type { Link, NewLink } from '../../src/kernel/link.ts'
 import type { DesiredLink, Operation, SeenLink, SeenState, SubjectName } from '../../src/reconcile/state.ts'
 import type { Subject } from '../../src/reconcile/subject.ts'
 import { subjects } from '../../src/reconcile/subjects.ts'
+import { plainLink } from '../support/plain-link.ts'
 
 type Anything = Subject<unknown, unknown>
 
@@ -50,28 +51,4 @@ function seenOf(name: SubjectName, desired: unknown, there: unknown): unknown {
 export function seenLink({ birth, master, port, parent, ...rest }: DesiredLink, there?: SeenLink): SeenLink {
   const link = { ...plainLink, ...(birth as Partial<NewLink> as object), ...there?.link, ...rest } as Link
   return { link, master: master === undefined ? there?.master : (master ?? undefined), port: there?.port }
-}
-
-const plainLink: Link = {
-  index: 0,
-  name: '',
-  kind: undefined,
-  mac: '02:00:00:00:00:01',
-  macOrigin: 'random',
-  mtu: 1500,
-  up: false,
-  operState: 'down',
-  promiscuous: false,
-  allMulticast: false,
-  master: undefined,
-  parent: undefined,
-  parentNamespaceId: undefined,
-  alias: undefined,
-  txQueueLength: 1000,
-  group: 0,
-  bridge: undefined,
-  port: undefined,
-  vxlan: undefined,
-  macvlan: undefined,
-  vlan: undefined,
 }

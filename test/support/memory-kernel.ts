@@ -5,6 +5,7 @@
 import { KernelError } from '../../src/kernel/errors.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import type { Link, LinkChange, NewLink } from '../../src/kernel/link.ts'
+import { plainLink } from './plain-link.ts'
 
 export interface MemoryKernel extends Kernel {
   /** Puts an address on a link. */
@@ -72,25 +73,12 @@ export function memoryKernel(
 }
 
 const loopbackLink: Link = {
+  ...plainLink,
   index: 1,
   name: 'lo',
   kind: 'loopback',
   mac: '00:00:00:00:00:00',
   macOrigin: 'permanent',
   mtu: 65536,
-  up: false,
   operState: 'unknown',
-  promiscuous: false,
-  allMulticast: false,
-  master: undefined,
-  parent: undefined,
-  parentNamespaceId: undefined,
-  alias: undefined,
-  txQueueLength: 1000,
-  group: 0,
-  bridge: undefined,
-  port: undefined,
-  vxlan: undefined,
-  macvlan: undefined,
-  vlan: undefined,
 }
