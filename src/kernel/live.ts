@@ -2,7 +2,9 @@
  * What waits: packets, notifications, TUN devices. A subscription calls back when something has come, and ends with
  * `close`. No plugin needs these; daemons, labs and the trace do.
  */
+import type { Conntrack } from './conntrack.ts'
 import type { Kernel } from './kernel.ts'
+import type { Sockets } from './socket.ts'
 
 export interface Subscription {
   /** No callback comes after it. Closing twice is allowed. */
@@ -75,6 +77,8 @@ export interface LiveKernel extends Kernel {
   ping(destination: string, request?: EchoRequest): Promise<EchoAnswer>
   readonly packets: Packets
   readonly tuns: Tuns
+  readonly sockets: Sockets
+  readonly conntrack: Conntrack
   /** Calls back for every change from now on. `lost` means that some were missed: look again at everything. */
   watch(subjects: readonly Change['subject'][], onChange: (change: Change | 'lost') => void): Subscription
   enter(namespacePath: string): LiveKernel | undefined

@@ -4,6 +4,7 @@
  * Rules are said in the kernel's own terms, as expressions over registers, so that the model runs what the kernel runs.
  * A change is a list of operations that takes effect as a whole or not at all.
  */
+import type { XtMatch, XtTarget } from './xtables.ts'
 
 export type NftFamily = 'inet' | 'ip' | 'ip6' | 'arp' | 'bridge' | 'netdev'
 
@@ -211,6 +212,9 @@ export type NftExpression =
       readonly over?: boolean
       readonly bytes?: boolean
     }
+  /** iptables-nft's: an extension of iptables that has no expression of nftables' own. */
+  | ({ readonly type: 'xt match' } & XtMatch)
+  | ({ readonly type: 'xt target' } & XtTarget)
   /** One that this list does not know: its kernel name and the bytes of NFTA_EXPR_DATA, so that nothing is lost. */
   | { readonly type: 'other'; readonly name: string; readonly data: Uint8Array }
 

@@ -1,0 +1,38 @@
+/** Connections that netfilter tracks: `conntrack -L`. Source: linux/netfilter/nfnetlink_conntrack.h. */
+import type { Family } from '../address/ip.ts'
+
+/** One direction of a connection. */
+export interface ConntrackTuple {
+  readonly source: string
+  readonly destination: string
+  readonly sourcePort?: number
+  readonly destinationPort?: number
+  readonly icmpType?: number
+  readonly icmpCode?: number
+  readonly icmpId?: number
+}
+
+export interface ConntrackEntry {
+  readonly family: Family
+  /** IpProtocol. */
+  readonly protocol: number
+  readonly original: ConntrackTuple
+  readonly reply: ConntrackTuple
+  /** TCP: `SYN_SENT`, `ESTABLISHED` … as conntrack(8) writes it. */
+  readonly state?: string
+  /** Seconds left. */
+  readonly timeout: number
+  readonly mark: number
+  /** IPS_SEEN_REPLY, IPS_ASSURED. */
+  readonly seenReply: boolean
+  readonly assured: boolean
+  readonly zone?: number
+}
+
+export interface Conntrack {
+  /** Empty, too, while nothing in the namespace asks for tracking. */
+  list(filter?: { readonly family?: Family; readonly protocol?: number }): ConntrackEntry[]
+  flush(): void
+  /** Deletes the entry with this original tuple. KernelError ENOENT when there is none. */
+  delete(entry: Pick<ConntrackEntry, 'family' | 'protocol' | 'original'>): void
+}

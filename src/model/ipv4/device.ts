@@ -1,0 +1,25 @@
+/** What IPv4 keeps for each device: struct in_device, and its ARP parameters. */
+import type { Scope } from '../../kernel/address.ts'
+import type { Ipv4Conf, NeighbourConf } from '../settings.ts'
+
+/** struct in_ifaddr. Addresses are unsigned 32-bit numbers. */
+export interface Ipv4Address {
+  readonly local: number
+  /** IFA_ADDRESS: the other end of a point-to-point link, else `local`. */
+  readonly peer: number
+  readonly length: number
+  readonly scope: Scope
+  readonly broadcast: number | undefined
+  readonly label: string
+  secondary: boolean
+  readonly noPrefixRoute: boolean
+  /** IFA_PROTO. */
+  readonly protocol: number
+}
+
+export interface Ipv4Device {
+  readonly conf: Ipv4Conf
+  readonly neighbourConf: NeighbourConf
+  /** In the kernel's order: primaries by scope, each network's secondaries behind. */
+  readonly addresses: Ipv4Address[]
+}

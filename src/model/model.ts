@@ -1,0 +1,103 @@
+/**
+ * The second kernel: the Linux data path in userspace.
+ *
+ * Discrete events on a virtual clock. A packet's bytes are the truth, and it passes stages that are named as the kernel's
+ * functions are; what the kernel decides there, and with which reason it drops, is decided here in the same order, from the
+ * same tables. Chance is seeded, defaults come from a profile of one kernel version: a run repeats exactly.
+ *
+ *      device/      loopback, veth, bridge, vxlan, tun            net/core/dev.c, drivers/net, net/bridge
+ *      path/        receive and transmit, between device and protocol
+ *      ipv4/ ipv6/  input, route, forward, deliver, output, fragments, ICMP
+ *      neighbour.ts ARP's and NDP's entries
+ *      netfilter/   hooks, nftables' machine, conntrack, NAT, br_netfilter
+ *      socket/      UDP, TCP, ICMP endpoints
+ *      kernel/      all of it as src/kernel states it
+ *
+ * Work is done in two ways only: a packet in the backlog (what softirq does, in the order in which packets came), and a
+ * timer. `settle` works off the backlog; the clock moves only when somebody asks (`advance`, `runUntil`).
+ *
+ * What is not modelled ends as `unsupported`, by name.
+ */
+import { Clock, type Microseconds } from './clock.ts'
+import type { Namespace } from './namespace.ts'
+import type { Drop } from './observer.ts'
+import type { Packet } from './packet.ts'
+import type { Profile } from './profile/profile.ts'
+import { Random } from './random.ts'
+import type { TransportProtocols } from './transport.ts'
+
+export interface ModelOptions {
+  readonly profile: Profile
+  readonly seed?: number
+}
+
+export class Model {
+  readonly profile: Profile
+  readonly seed: number
+  readonly clock = new Clock()
+  readonly random: Random
+  /** By path. */
+  readonly namespaces = new Map<string, Namespace>()
+  /** Called for every packet that is dropped. */
+  onDrop: ((packet: Packet, drop: Drop) => void) | undefined = undefined
+  onUnsupported: ((packet: Packet, thing: string) => void) | undefined = undefined
+  /** Who takes what IPv4 and IPv6 deliver, by protocol number. create.ts fills them. */
+  readonly ipv4Protocols: TransportProtocols = new Map()
+  readonly ipv6Protocols: TransportProtocols = new Map()
+  #backlog: Packet[] = []
+  #head = 0
+  #working = false
+  readonly #receive: (packet: Packet) => void
+
+  /** `receive` is the stack's way in: path/receive.ts. */
+  constructor({ profile, seed = 1 }: ModelOptions, receive: (packet: Packet) => void) {
+    this.profile = profile
+    this.seed = seed
+    this.random = new Random(seed)
+    this.#receive = receive
+  }
+
+  /** netif_rx: the packet will be received on `packet.device`, after those that came before it. */
+  enqueue(packet: Packet): void {
+    this.#backlog.push(packet)
+  }
+
+  /** Works off the backlog. Does nothing when called from within: the outer call goes on until nothing is left. */
+  settle(): void {
+    if (this.#working) return
+    this.#working = true
+    try {
+      while (this.#head < this.#backlog.length) {
+        const packet = this.#backlog[this.#head]!
+        this.#head++
+        if (this.#head === this.#backlog.length) {
+          this.#backlog.length = 0
+          this.#head = 0
+        }
+        this.#receive(packet)
+      }
+    } finally {
+      this.#working = false
+    }
+  }
+
+  /** Lets time pass: every timer up to then runs, and what it sends arrives. */
+  advance(duration: Microseconds): void {
+    this.runUntil(() => false, this.clock.now + duration)
+  }
+
+  /**
+   * Works until `done` is true, or nothing happens before `limit` (when the clock is then set to). Answers `done()`.
+   */
+  runUntil(done: () => boolean, limit: Microseconds): boolean {
+    this.settle()
+    while (!done()) {
+      if (!this.clock.step(limit)) {
+        if (limit !== Number.POSITIVE_INFINITY) this.clock.moveTo(limit)
+        return done()
+      }
+      this.settle()
+    }
+    return true
+  }
+}

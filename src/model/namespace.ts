@@ -1,0 +1,85 @@
+/**
+ * A network namespace: struct net. Devices, and the tables that the stages of the data path look into. The tables' own
+ * files say what they are; this one holds them together.
+ */
+import type { Device } from './device/device.ts'
+import type { Fib } from './ipv4/fib.ts'
+import type { Ipv4State } from './ipv4/state.ts'
+import type { Ipv6State } from './ipv6/state.ts'
+import type { Model } from './model.ts'
+import type { NeighbourTable } from './neighbour.ts'
+import type { ConntrackTable } from './netfilter/conntrack.ts'
+import type { DropCause, Hooks } from './netfilter/hooks.ts'
+import type { NftTables } from './netfilter/tables.ts'
+import type { BridgeSettings } from './settings.ts'
+import type { Sockets } from './socket/sockets.ts'
+import type { Sysctls } from './sysctl.ts'
+import type { Tap } from './tap.ts'
+
+export interface Namespace {
+  readonly model: Model
+  /** Counts from 1 in the order of making. */
+  readonly id: number
+  /** `/run/netns/n1`; `/proc/self/ns/net` for the one that a model begins with. */
+  readonly path: string
+  readonly devices: Devices
+  readonly loopback: Device
+  readonly ipv4: Ipv4State
+  readonly ipv6: Ipv6State
+  readonly fib: Fib
+  readonly arp: NeighbourTable
+  readonly nd: NeighbourTable
+  readonly hooks: Hooks
+  /** See runHook. */
+  dropCause: DropCause | undefined
+  readonly nftables: NftTables
+  readonly conntrack: ConntrackTable
+  readonly sockets: Sockets
+  readonly sysctl: Sysctls
+  readonly bridgeSettings: BridgeSettings
+  /** Captures on all devices. */
+  readonly taps: Tap[]
+}
+
+/** The devices of a namespace, by index in the order of `ip link`. */
+export class Devices {
+  readonly #byIndex = new Map<number, Device>()
+  readonly #byName = new Map<string, Device>()
+  #next = 1
+
+  get(name: string): Device | undefined {
+    return this.#byName.get(name)
+  }
+
+  at(index: number): Device | undefined {
+    return this.#byIndex.get(index)
+  }
+
+  /** In the order of their indices. */
+  list(): Device[] {
+    return [...this.#byIndex.values()].sort((a, b) => a.index - b.index)
+  }
+
+  /** Gives the device an index; the one it has, where that is free (a device that moves keeps it). */
+  add(device: Device): void {
+    if (device.index === 0 || this.#byIndex.has(device.index)) device.index = this.#free()
+    this.#byIndex.set(device.index, device)
+    this.#byName.set(device.name, device)
+  }
+
+  remove(device: Device): void {
+    this.#byIndex.delete(device.index)
+    this.#byName.delete(device.name)
+  }
+
+  rename(device: Device, name: string): void {
+    this.#byName.delete(device.name)
+    device.name = name
+    this.#byName.set(name, device)
+  }
+
+  #free(): number {
+    while (this.#byIndex.has(this.#next)) this.#next++
+    return this.#next++
+  }
+}

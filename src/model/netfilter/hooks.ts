@@ -1,0 +1,109 @@
+/**
+ * The places where netfilter may look at a packet, and who stands there: nf_hook_slow. Source: linux/netfilter.h.
+ *
+ * An entry answers a verdict. One that answers `drop` leaves the ending of the packet to `runHook`; one that answers
+ * `stolen` has taken it (a queued fragment, a packet that was sent another way).
+ */
+import type { Device } from '../device/device.ts'
+import type { Namespace } from '../namespace.ts'
+import { type DropDetails, drop } from '../observer.ts'
+import type { Packet } from '../packet.ts'
+
+/** NF_INET_*; NF_BR_* have the same numbers. */
+export const Hook = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const
+export type HookNumber = (typeof Hook)[keyof typeof Hook]
+
+export type HookFamily = 'ip' | 'ip6' | 'bridge' | 'arp'
+
+/** NF_DROP, NF_ACCEPT, NF_STOLEN. */
+export const Verdict = { drop: 0, accept: 1, stolen: 2 } as const
+export type VerdictNumber = (typeof Verdict)[keyof typeof Verdict]
+
+/** struct nf_hook_state, without an object for it: input and output are undefined where the hook has none. */
+export type HookCall = (
+  packet: Packet,
+  hook: HookNumber,
+  input: Device | undefined,
+  output: Device | undefined,
+) => VerdictNumber
+
+export interface HookEntry {
+  /** Lower is called first; of two that are equal, the one registered first. NF_IP_PRI_*. */
+  readonly priority: number
+  /** For traces: `conntrack`, `nft ip filter FORWARD`. */
+  readonly name: string
+  readonly call: HookCall
+}
+
+/** NF_IP_PRI_*, linux/netfilter_ipv4.h. */
+export const Priority = {
+  first: -2147483648,
+  conntrackDefrag: -400,
+  raw: -300,
+  conntrack: -200,
+  mangle: -150,
+  dstnat: -100,
+  filter: 0,
+  security: 50,
+  srcnat: 100,
+  conntrackHelper: 300,
+  conntrackConfirm: 2147483647,
+} as const
+
+/** The chains of one namespace: `hooks.ip[Hook.forward]`, by priority. Empty arrays cost one look. */
+export type Hooks = { readonly [F in HookFamily]: HookEntry[][] }
+
+export function createHooks(): Hooks {
+  const none = (): HookEntry[][] => [[], [], [], [], []]
+  return { ip: none(), ip6: none(), bridge: none(), arp: none() }
+}
+
+/** Puts an entry into its place. */
+export function register(entries: HookEntry[], entry: HookEntry): void {
+  const at = entries.findIndex(({ priority }) => priority > entry.priority)
+  entries.splice(at < 0 ? entries.length : at, 0, entry)
+}
+
+export function unregister(entries: HookEntry[], entry: HookEntry): void {
+  const at = entries.indexOf(entry)
+  if (at >= 0) entries.splice(at, 1)
+}
+
+/** What the last `drop` verdict was about: the entry that answers it says so here before it returns. */
+export interface DropCause extends DropDetails {
+  readonly reason?: string
+  /** The function that frees the packet: `nft_do_chain` for a rule's drop, `nf_hook_slow` for a chain's policy. */
+  readonly kernel?: string
+}
+
+/**
+ * NF_HOOK: whether the packet goes on. Entries with a priority below `from` are left out: a packet that comes back into the
+ * middle of a hook goes on there.
+ */
+export function runHook(
+  namespace: Namespace,
+  family: HookFamily,
+  hook: HookNumber,
+  packet: Packet,
+  input: Device | undefined,
+  output: Device | undefined,
+  from = Priority.first as number,
+): boolean {
+  const entries = namespace.hooks[family][hook]!
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i]!
+    if (entry.priority < from) continue
+    const verdict = entry.call(packet, hook, input, output)
+    if (verdict === Verdict.accept) continue
+    if (verdict === Verdict.drop) {
+      const cause = namespace.dropCause
+      namespace.dropCause = undefined
+      drop(packet, cause?.reason ?? 'NETFILTER_DROP', cause?.kernel ?? 'nf_hook_slow', {
+        what: `${entry.name} drops it`,
+        ...cause,
+      })
+    }
+    return false
+  }
+  return true
+}

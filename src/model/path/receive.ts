@@ -1,0 +1,37 @@
+/**
+ * The stack's way in: __netif_receive_skb_core, net/core/dev.c. Captures, netdev ingress, a bridge's claim, then the
+ * protocol.
+ */
+
+import { Verdict } from '../netfilter/hooks.ts'
+import { drop, unsupported } from '../observer.ts'
+import type { Packet } from '../packet.ts'
+import { tap } from '../tap.ts'
+
+/** What takes packets of an EtherType: `ip_rcv`, `arp_rcv`, `ipv6_rcv`. */
+export type ProtocolHandler = (packet: Packet) => void
+
+/** A receiver that hands packets to `protocols`, by EtherType. */
+export function createReceive(protocols: ReadonlyMap<number, ProtocolHandler>): (packet: Packet) => void {
+  return function receive(packet: Packet): void {
+    const { device } = packet
+    device.statistics.rxPackets++
+    device.statistics.rxBytes += packet.end - packet.network
+    if (packet.inputIndex === 0) packet.inputIndex = device.index
+    tap(packet, device, 'in')
+    if (device.ingress) {
+      for (const entry of device.ingress) {
+        const verdict = entry.call(packet, 0, device, undefined)
+        if (verdict === Verdict.accept) continue
+        if (verdict === Verdict.drop)
+          drop(packet, 'NETFILTER_INGRESS', 'nf_ingress', { what: `${entry.name} drops it` })
+        return
+      }
+    }
+    if (device.receiveHandler?.(packet)) return
+    const handler = protocols.get(packet.protocol)
+    if (handler) handler(packet)
+    else if (packet.protocol === 0x8100 || packet.protocol === 0x88a8) unsupported(packet, 'VLAN tag')
+    else drop(packet, 'UNHANDLED_PROTO', '__netif_receive_skb_core')
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * The stack's way out: __dev_queue_xmit and dev_hard_start_xmit, net/core/dev.c. netdev egress, captures, then the device.
+ * Virtual devices have no queue: the packet is sent at once.
+ */
+import type { Device } from '../device/device.ts'
+import { Verdict } from '../netfilter/hooks.ts'
+import { drop } from '../observer.ts'
+import { type Packet, PacketFor } from '../packet.ts'
+import { tap } from '../tap.ts'
+
+/** `packet.link` is the first byte of the frame. */
+export function transmit(packet: Packet, device: Device): void {
+  packet.device = device
+  if (device.egress) {
+    for (const entry of device.egress) {
+      const verdict = entry.call(packet, 0, undefined, device)
+      if (verdict === Verdict.accept) continue
+      if (verdict === Verdict.drop) drop(packet, 'NETFILTER_EGRESS', 'nf_egress', { what: `${entry.name} drops it` })
+      return
+    }
+  }
+  if (!device.up) return drop(packet, 'NOT_SPECIFIED', '__dev_queue_xmit', { own: 'OVL_LINK_DOWN', device })
+  packet.for = PacketFor.outgoing
+  tap(packet, device, 'out')
+  device.statistics.txPackets++
+  device.statistics.txBytes += packet.end - packet.link
+  device.send(packet)
+}

@@ -1,0 +1,147 @@
+/**
+ * Settings below /proc/sys/net that the data path reads, as numbers under their own names. Their values at birth come from
+ * the profile of a kernel version, never from code. sysctl.ts reads and writes them as text.
+ */
+import type { Profile } from './profile/profile.ts'
+
+/** net/ipv4/conf/DEVICE. */
+export interface Ipv4Conf {
+  forwarding: number
+  rp_filter: number
+  accept_local: number
+  route_localnet: number
+  arp_accept: number
+  arp_announce: number
+  arp_filter: number
+  arp_ignore: number
+  arp_notify: number
+  drop_gratuitous_arp: number
+  drop_unicast_in_l2_multicast: number
+  proxy_arp: number
+  proxy_arp_pvlan: number
+  medium_id: number
+  send_redirects: number
+  accept_redirects: number
+  secure_redirects: number
+  shared_media: number
+  src_valid_mark: number
+  log_martians: number
+  accept_source_route: number
+  promote_secondaries: number
+  ignore_routes_with_linkdown: number
+  bc_forwarding: number
+  disable_xfrm: number
+  disable_policy: number
+}
+
+/** net/ipv6/conf/DEVICE. */
+export interface Ipv6Conf {
+  forwarding: number
+  disable_ipv6: number
+  hop_limit: number
+  mtu: number
+  accept_ra: number
+  autoconf: number
+  accept_dad: number
+  dad_transmits: number
+  addr_gen_mode: number
+  use_tempaddr: number
+  proxy_ndp: number
+  ndisc_notify: number
+  accept_redirects: number
+  router_solicitations: number
+  keep_addr_on_down: number
+  ignore_routes_with_linkdown: number
+  drop_unicast_in_l2_multicast: number
+  drop_unsolicited_na: number
+  accept_untracked_na: number
+}
+
+/** net/ipv4/neigh/DEVICE and net/ipv6/neigh/DEVICE. Units are in the names, else seconds, or 1/100 s for locktime and proxy_delay. */
+export interface NeighbourConf {
+  base_reachable_time_ms: number
+  retrans_time_ms: number
+  mcast_solicit: number
+  ucast_solicit: number
+  app_solicit: number
+  mcast_resolicit: number
+  delay_first_probe_time: number
+  gc_stale_time: number
+  locktime: number
+  proxy_delay: number
+  proxy_qlen: number
+  anycast_delay: number
+  unres_qlen_bytes: number
+}
+
+/** net/ipv4, per namespace. */
+export interface Ipv4Settings {
+  ip_forward: number
+  ip_default_ttl: number
+  ip_forward_use_pmtu: number
+  ip_no_pmtu_disc: number
+  ip_nonlocal_bind: number
+  ip_forward_update_priority: number
+  fwmark_reflect: number
+  fib_multipath_hash_policy: number
+  fib_multipath_hash_fields: number
+  fib_multipath_hash_seed: number
+  fib_multipath_use_neigh: number
+  icmp_echo_ignore_all: number
+  icmp_echo_ignore_broadcasts: number
+  icmp_errors_use_inbound_ifaddr: number
+  icmp_ignore_bogus_error_responses: number
+  icmp_msgs_burst: number
+  icmp_msgs_per_sec: number
+  icmp_ratelimit: number
+  icmp_ratemask: number
+  ipfrag_time: number
+  ipfrag_max_dist: number
+  ipfrag_high_thresh: number
+  'route/min_pmtu': number
+  'route/mtu_expires': number
+  'route/min_adv_mss': number
+  tcp_timestamps: number
+  tcp_sack: number
+  tcp_window_scaling: number
+  tcp_ecn: number
+  tcp_syn_retries: number
+  tcp_synack_retries: number
+  tcp_retries2: number
+  tcp_mtu_probing: number
+  tcp_fin_timeout: number
+  tcp_abort_on_overflow: number
+}
+
+/** net/ipv6, per namespace. */
+export interface Ipv6Settings {
+  bindv6only: number
+  fib_multipath_hash_policy: number
+  'icmp/ratelimit': number
+  'icmp/echo_ignore_all': number
+  'route/mtu_expires': number
+  'route/min_adv_mss': number
+  ip6frag_time: number
+}
+
+/** net/bridge. */
+export interface BridgeSettings {
+  'bridge-nf-call-iptables': number
+  'bridge-nf-call-ip6tables': number
+  'bridge-nf-call-arptables': number
+  'bridge-nf-filter-vlan-tagged': number
+  'bridge-nf-filter-pppoe-tagged': number
+  'bridge-nf-pass-vlan-input-dev': number
+}
+
+/** The numbers of the profile whose key begins with `prefix`, under the rest of the key. Keys with a further folder that is a device are left out. */
+export function numbersOf<T>(profile: Profile, prefix: string): T {
+  const found: Record<string, number> = {}
+  for (const [key, value] of Object.entries(profile.values)) {
+    if (!key.startsWith(prefix)) continue
+    const name = key.slice(prefix.length)
+    if (/^(?:conf|neigh)\//.test(name) || !/^-?\d+$/.test(value)) continue
+    found[name] = Number(value)
+  }
+  return found as T
+}
