@@ -19,7 +19,10 @@ export function transmit(packet: Packet, device: Device): void {
       return
     }
   }
-  if (!device.up) return drop(packet, 'NOT_SPECIFIED', '__dev_queue_xmit', { own: 'OVL_LINK_DOWN', device })
+  if (!device.up) {
+    drop(packet, 'NOT_SPECIFIED', '__dev_queue_xmit', { own: 'OVL_LINK_DOWN', device })
+    return
+  }
   packet.for = PacketFor.outgoing
   tap(packet, device, 'out')
   device.statistics.txPackets++
