@@ -44,6 +44,7 @@ export class Model {
   /** Who takes what IPv4 and IPv6 deliver, by protocol number. create.ts fills them. */
   readonly ipv4Protocols: TransportProtocols = new Map()
   readonly ipv6Protocols: TransportProtocols = new Map()
+  #stamp = 0
   #backlog: Packet[] = []
   #head = 0
   #working = false
@@ -57,8 +58,14 @@ export class Model {
     this.#receive = receive
   }
 
+  /** The next number of Packet.stamp. */
+  nextStamp(): number {
+    return ++this.#stamp
+  }
+
   /** netif_rx: the packet will be received on `packet.device`, after those that came before it. */
   enqueue(packet: Packet): void {
+    if (packet.stamp === 0) packet.stamp = this.nextStamp()
     this.#backlog.push(packet)
   }
 

@@ -69,6 +69,8 @@ export interface Step extends Details {
   /** At a tap: which way the frame went, and its bytes. */
   readonly direction?: 'in' | 'out'
   readonly frame?: Uint8Array
+  /** At a tap: Packet.stamp's order. */
+  readonly stamp?: number
 }
 
 export type Ending =

@@ -70,6 +70,11 @@ export class Packet {
   ownerUid: number | undefined = undefined
   /** Who follows it; undefined while nobody watches. */
   journey: Journey | undefined = undefined
+  /**
+   * When it came in, as a number that grows with every event of the model; 0 while it is not stamped. Linux stamps a frame as
+   * it enters the backlog, so that a capture shows it before what was sent while it waited: skb->tstamp.
+   */
+  stamp = 0
   /** The device at which a capture saw it last. */
   seenAt: Device | undefined = undefined
 
@@ -135,6 +140,7 @@ export function clone(packet: Packet): Packet {
   copy.inputIndex = packet.inputIndex
   copy.flowHash = packet.flowHash
   copy.ownerUid = packet.ownerUid
+  copy.stamp = packet.stamp
   copy.seenAt = packet.seenAt
   return copy
 }
@@ -175,6 +181,7 @@ export function scrub(packet: Packet, crossesNamespaces: boolean): void {
   packet.fragmentMaxSize = 0
   packet.fragmentsDontFragment = false
   if (!crossesNamespaces) return
+  packet.stamp = 0
   packet.mark = 0
   packet.priority = 0
   packet.ownerUid = undefined

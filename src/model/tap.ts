@@ -3,13 +3,18 @@ import type { Device } from './device/device.ts'
 import type { Packet } from './packet.ts'
 
 export interface Tap {
-  /** `packet.link` to `packet.end` is the frame. It must be copied to be kept. */
-  see(packet: Packet, device: Device, direction: 'in' | 'out'): void
+  /**
+   * `packet.link` to `packet.end` is the frame. It must be copied to be kept. Frames are in the order of their stamps, which
+   * is not always the order of the calls.
+   */
+  see(packet: Packet, device: Device, direction: 'in' | 'out', stamp: number): void
 }
 
 /** dev_queue_xmit_nit, and deliver_skb of ptype_all: the frame passes every capture of this device. */
 export function tap(packet: Packet, device: Device, direction: 'in' | 'out'): void {
   packet.seenAt = device
+  if (!packet.journey && device.taps.length === 0 && device.namespace.taps.length === 0) return
+  const stamp = direction === 'in' && packet.stamp !== 0 ? packet.stamp : device.namespace.model.nextStamp()
   if (packet.journey) {
     packet.journey.steps.push({
       time: device.namespace.model.clock.now,
@@ -17,9 +22,10 @@ export function tap(packet: Packet, device: Device, direction: 'in' | 'out'): vo
       stage: 'tap',
       what: direction,
       direction,
+      stamp,
       frame: packet.frame(),
     })
   }
-  for (const each of device.taps) each.see(packet, device, direction)
-  for (const each of device.namespace.taps) each.see(packet, device, direction)
+  for (const each of device.taps) each.see(packet, device, direction, stamp)
+  for (const each of device.namespace.taps) each.see(packet, device, direction, stamp)
 }
