@@ -1,0 +1,39 @@
+/** A line of commands, carried out: `ip neigh flush dev cni0; sysctl -qw net.ipv4.ip_forward=1 && ip route`. */
+import { type Command, type Context, notModelled, type Outcome } from './command.ts'
+import { ShellError, splitCommands } from './shell-words.ts'
+
+/** Every program there is. */
+const commands: Readonly<Record<string, Command>> = {}
+
+/**
+ * Runs the line's commands in their order as sh does: after `&&` only if the one before succeeded, after `||` only if it
+ * did not. The outcome's status is the last one's, its texts are all of them.
+ */
+export async function runLine(line: string, context: Context): Promise<Outcome> {
+  try {
+    let status = 0
+    let stdout = ''
+    let stderr = ''
+    for (const { joint, words } of splitCommands(line)) {
+      if ((joint === '&&' && status !== 0) || (joint === '||' && status === 0)) continue
+      const outcome = await runWords(words, context)
+      status = outcome.status
+      stdout += outcome.stdout
+      stderr += outcome.stderr
+    }
+    return { status, stdout, stderr }
+  } catch (error) {
+    // sh looks at the whole line before it runs anything of it.
+    if (error instanceof ShellError) return { status: 2, stdout: '', stderr: `overlab: sh: ${error.message}\n` }
+    throw error
+  }
+}
+
+/** One command, split already. A path before the program's name is left off. */
+export async function runWords(words: readonly string[], context: Context): Promise<Outcome> {
+  const program = words[0]!.slice(words[0]!.lastIndexOf('/') + 1)
+  const command = Object.hasOwn(commands, program) ? commands[program] : undefined
+  return command
+    ? command([program, ...words.slice(1)], context)
+    : notModelled(program, 'there is no such program here', 127)
+}
