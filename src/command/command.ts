@@ -1,48 +1,46 @@
 /**
- * A command as people type it, carried out on a kernel: what it answers is what the real tool would have printed.
+ * What people type to look at a node and to change it: `ip`, `bridge`, `iptables`, `sysctl` … carried out on a LiveKernel,
+ * so on Linux and on the model alike, with the output, the messages and the exit status of the real programs.
  *
- * What a tool can do and this room cannot is refused by name and changes nothing; nothing is silently left out.
+ *   run ──── shell-words     a line as sh splits it
+ *    └── ip/  bridge/  sysctl  conntrack  ping  iptables  nft      a Command each
+ *
+ * A form of a program that is not here is refused by its name and status 255; nothing is ever passed on to a shell.
  */
 import type { LiveKernel } from '../kernel/live.ts'
 
+/** How a program ended and what it wrote. */
 export interface Outcome {
-  /** Exit status. */
+  /** Exit status: 0 is success. */
   readonly status: number
   readonly stdout: string
   readonly stderr: string
 }
 
+/** Where a command runs. */
 export interface Context {
-  /** The network namespace in which the command runs. */
   readonly kernel: LiveKernel
-  /** What the command may read: iptables-restore, `nft -f -`. */
+  /** Milliseconds of the clock that the kernel lives by: virtual on the model. Only differences count. */
+  now(): number
+  /** Waits by the same clock. */
+  sleep(milliseconds: number): Promise<void>
+  /** What the command finds on its standard input; nothing where left out. */
   readonly stdin?: string
 }
 
-/** `argv[0]` is the program's name, as it was typed. */
+/** A program. `argv[0]` is the name it was called by. */
 export type Command = (argv: readonly string[], context: Context) => Outcome | Promise<Outcome>
-
-/** Ends a command: caught where it is run, and told as the tool tells it. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError'
-  readonly status: number
-
-  /** `message` is what goes to stderr, without the newline at its end. */
-  constructor(status: number, message: string) {
-    super(message)
-    this.status = status
-  }
-}
-
-/** The tool knows it, this room does not: `overlab: iptables: not modelled: -m foo`, status 2. */
-export function notModelled(program: string, thing: string): CommandError {
-  return new CommandError(2, `overlab: ${program}: not modelled: ${thing}`)
-}
 
 export function succeed(stdout = ''): Outcome {
   return { status: 0, stdout, stderr: '' }
 }
 
-export function fail(error: CommandError): Outcome {
-  return { status: error.status, stdout: '', stderr: `${error.message}\n` }
+/** `message` without its newline. */
+export function fail(status: number, message: string): Outcome {
+  return { status, stdout: '', stderr: `${message}\n` }
+}
+
+/** The program has this form, we do not: `ip: monitor`. */
+export function notModelled(program: string, form: string, status = 255): Outcome {
+  return fail(status, `overlab: ${program}: not modelled: ${form}`)
 }
