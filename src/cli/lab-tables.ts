@@ -8,9 +8,9 @@ import { table } from './output.ts'
 export function formatStatus({ nodes, pods }: LabStatus): string {
   const nodeRows = nodes.map(({ name, links, podSubnet, namespace, up }) => [
     name,
-    links.map(({ address }) => address).join(' ') || '–',
+    links.flatMap(({ addresses }) => addresses).join(' ') || '–',
     links.map(({ ifName, peer }) => `${ifName} to ${peer}`).join(', ') || '–',
-    podSubnet,
+    podSubnet ?? '–',
     namespace,
     up ? 'up' : 'not up',
   ])

@@ -1,6 +1,9 @@
 /** The machine that a lab from the command line is built on: the real kernel, and this process's own host. */
+import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import type { Host } from '../cni/host.ts'
+import type { Outcome } from '../command/command.ts'
+import { runEach } from '../command/run.ts'
 import { KernelError } from '../kernel/errors.ts'
 import type { Machine, Processes, ProcessIdentity } from '../lab/machine.ts'
 import { host } from '../linux/host.ts'
@@ -14,10 +17,18 @@ export function linuxMachine(pluginDirectories: readonly string[]): Machine {
     kernel: liveLinux(),
     host,
     hostIn: (path) => ({ ...host, run: (...program) => inNamespace(path, () => host.run(...program)) }),
+    runLine: (path, line) => runEach(line, (words) => inNamespace(path, () => runProgram(words))),
     stateDirectory: STATE_DIRECTORY,
     pluginDirectories,
     processes,
   }
+}
+
+/** A program of the machine, by PATH. Its own complaint where there is none of this name. */
+function runProgram([program, ...argv]: readonly string[]): Outcome {
+  const { status, error, stdout, stderr } = spawnSync(program!, argv, { encoding: 'utf8' })
+  if (error) return { status: 127, stdout: '', stderr: `Cannot run "${program}": ${error.message}\n` }
+  return { status: status ?? 128, stdout, stderr }
 }
 
 /**

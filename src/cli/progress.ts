@@ -23,10 +23,10 @@ async function runOnTerminal(steps: readonly Step[], signal: AbortSignal): Promi
   await new Listr(tasks, { rendererOptions: { logger }, ...fallback, registerSignalListeners: false }).run()
 }
 
-/** A signal is heard between two turns of the event loop only, and a step does not wait for anything. */
-async function runStep(run: () => void, signal: AbortSignal): Promise<void> {
+/** A signal is heard between two turns of the event loop only, and most steps do not wait for anything. */
+async function runStep(run: Step['run'], signal: AbortSignal): Promise<void> {
   try {
-    run()
+    await run()
   } finally {
     await setImmediate()
     signal.throwIfAborted() // also instead of a plugin's error: Ctrl-C has reached the plugin as well

@@ -9,14 +9,22 @@ const commands: Readonly<Record<string, Command>> = {}
  * Runs the line's commands in their order as sh does: after `&&` only if the one before succeeded, after `||` only if it
  * did not. The outcome's status is the last one's, its texts are all of them.
  */
-export async function runLine(line: string, context: Context): Promise<Outcome> {
+export function runLine(line: string, context: Context): Promise<Outcome> {
+  return runEach(line, (words) => runWords(words, context))
+}
+
+/** As runLine, with another way of running a command that is split already: on Linux, the real program. */
+export async function runEach(
+  line: string,
+  run: (words: readonly string[]) => Outcome | Promise<Outcome>,
+): Promise<Outcome> {
   try {
     let status = 0
     let stdout = ''
     let stderr = ''
     for (const { joint, words } of splitCommands(line)) {
       if ((joint === '&&' && status !== 0) || (joint === '||' && status === 0)) continue
-      const outcome = await runWords(words, context)
+      const outcome = await run(words)
       status = outcome.status
       stdout += outcome.stdout
       stderr += outcome.stderr

@@ -16,6 +16,7 @@
  * The lab asks `Kernel` and `Host` for everything, and runs plugins as a container runtime does: cni/runtime.
  */
 import { ignoring } from '../kernel/errors.ts'
+import { commandsOf, describeNode, isDescribed } from './describe-node.ts'
 import { addLink, addRoute, LAB_GROUP } from './link.ts'
 import type { Machine, ProcessIdentity } from './machine.ts'
 import { addNode, forgetAddresses, namespacePath, withNamespace } from './node.ts'
@@ -26,7 +27,7 @@ import type { Topology } from './topology.ts'
 
 export interface Step {
   readonly title: string
-  run(): void
+  run(): void | Promise<void>
 }
 
 /** Runs the steps in order. Whatever it throws takes the lab down again. */
@@ -90,6 +91,16 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
       title: `link ${link.ends.map(({ node, ifName }) => `${node}:${ifName}`).join(' – ')}`,
       run: () => addLink(plan, link, machine),
     })),
+    ...nodes.filter(isDescribed).map((node) => ({
+      title: `interfaces and routes of ${node.name}`,
+      run: () => withNamespace(node.namespace, machine, (kernel) => describeNode(kernel, node.description)),
+    })),
+    ...nodes.flatMap((node) =>
+      commandsOf(node).map((line) => ({
+        title: `${node.name}: ${line}`,
+        run: () => runCommand(node.namespace, line, machine),
+      })),
+    ),
     ...routes.map((route) => ({
       title: `route ${route.destination} via ${route.gateway} on ${route.node}`,
       run: () => addRoute(plan, route, machine),
@@ -99,6 +110,12 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
       run: () => addPod(plan, pod, nodeOf(pod, plan), machine),
     })),
   ]
+}
+
+/** RangeError with the command's own words when it fails. */
+async function runCommand(namespace: string, line: string, { runLine }: Machine): Promise<void> {
+  const { status, stdout, stderr } = await runLine(namespacePath(namespace), line)
+  if (status !== 0) throw new RangeError(`Cannot run "${line}": ${(stderr || stdout).trim() || `status ${status}`}`)
 }
 
 /** What a process left that was killed at work. */

@@ -1,7 +1,7 @@
 /** A wire between two nodes: a veth pair, born with an end in either namespace; and the routes over it. */
 import type { Machine } from './machine.ts'
 import { withNamespace } from './node.ts'
-import { type LabPlan, type LinkPlan, namespaceOf, type RoutePlan } from './plan.ts'
+import { type LabPlan, type LinkEnd, type LinkPlan, namespaceOf, type RoutePlan } from './plan.ts'
 
 /** IFLA_GROUP of every link that a lab makes in a node, so that all of a node's go with one wait of the kernel. */
 export const LAB_GROUP = 0x6f_766c
@@ -15,10 +15,11 @@ export function addLink({ name: lab }: LabPlan, { ends, mtu }: LinkPlan, machine
         name: a.ifName,
         mtu,
         group: LAB_GROUP,
-        peer: { name: b.ifName, namespace: far, mtu },
+        ...macOf(a),
+        peer: { name: b.ifName, namespace: far, mtu, ...macOf(b) },
       })
-      for (const [kernel, { ifName, address }] of [[near, a] as const, [far, b] as const]) {
-        kernel.addresses.add({ link: ifName, prefix: address })
+      for (const [kernel, { ifName, addresses }] of [[near, a] as const, [far, b] as const]) {
+        for (const prefix of addresses) kernel.addresses.add({ link: ifName, prefix })
         kernel.links.set(ifName, { up: true })
       }
     }),
@@ -28,3 +29,5 @@ export function addLink({ name: lab }: LabPlan, { ends, mtu }: LinkPlan, machine
 export function addRoute({ name: lab }: LabPlan, { node, destination, gateway }: RoutePlan, machine: Machine): void {
   withNamespace(namespaceOf(node, lab), machine, ({ routes }) => routes.replace({ destination, gateway }))
 }
+
+const macOf = ({ mac }: LinkEnd) => (mac === undefined ? {} : { mac })

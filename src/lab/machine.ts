@@ -1,5 +1,6 @@
 /** What a lab is built on. The CLI passes the real one; nothing else in this room chooses a kernel. */
 import type { Host } from '../cni/host.ts'
+import type { Outcome } from '../command/command.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 
 export interface Machine {
@@ -7,6 +8,8 @@ export interface Machine {
   readonly host: Host
   /** The same host, but the programs that it runs find themselves in the network namespace at this path. */
   hostIn(namespacePath: string): Host
+  /** Runs a line of commands (command/run.ts) in the network namespace at this path. */
+  runLine(namespacePath: string, line: string): Promise<Outcome>
   /** Where every lab keeps a directory of its name. */
   readonly stateDirectory: string
   /** CNI_PATH. */

@@ -5,9 +5,13 @@ import type { Runtime } from '../cni/runtime/runtime.ts'
 import { removeIndex } from '../ipam/disk-index.ts'
 import { isErrno } from '../kernel/errors.ts'
 import type { LiveKernel } from '../kernel/live.ts'
+import { applySysctls } from './describe-node.ts'
 import type { Machine } from './machine.ts'
 import { type LabPlan, NAMESPACES, type NodePlan } from './plan.ts'
 import { nodeDirectory } from './state.ts'
+
+/** A node without IPv6 is a quiet one: no router solicitations, no listener reports. */
+const WITHOUT_IPV6 = { 'net.ipv6.conf.all.disable_ipv6': 1, 'net.ipv6.conf.default.disable_ipv6': 1 }
 
 /** Name of the bridge that a node's pods are on. */
 const BRIDGE = 'cni0'
@@ -21,9 +25,13 @@ export interface PodNetwork {
 export function addNode({ name }: LabPlan, node: NodePlan, machine: Machine): void {
   machine.kernel.namespaces.add(node.namespace)
   withNamespace(node.namespace, machine, (kernel) => {
+    const { kind, ipv6 = false, sysctls = {} } = node.description
+    if (!ipv6) applySysctls(kernel, WITHOUT_IPV6)
+    if (kind === 'k8s-node') applySysctls(kernel, { 'net.ipv4.ip_forward': 1 })
+    applySysctls(kernel, sysctls)
     kernel.links.set('lo', { up: true })
-    kernel.sysctl.set('net/ipv4/ip_forward', '1')
   })
+  if (node.podSubnet === undefined) return
   const { files } = machine.host
   for (const { file, list } of podNetworks(name, node, machine)) {
     files.makeDirectory(file.slice(0, file.lastIndexOf('/')), 0o755)
@@ -44,7 +52,7 @@ export function podNetworks(lab: string, node: NodePlan, machine: Machine): PodN
         bridge: BRIDGE,
         isGateway: true,
         isDefaultGateway: true,
-        ipam: { type: 'host-local', ranges: [[{ subnet: node.podSubnet }]], dataDir: `${directory}/ipam` },
+        ipam: { type: 'host-local', ranges: [[{ subnet: node.podSubnet! }]], dataDir: `${directory}/ipam` },
       },
     ],
   }

@@ -68,7 +68,8 @@ async function askOnce(kernel: LiveKernel | undefined, address: string | undefin
 }
 
 /** The address under which other nodes know it; a node without links has its pods' gateway only. */
-function nodeAddress({ name, podSubnet }: NodePlan, { links }: LabPlan): string {
-  const end = links.flatMap(({ ends }) => ends).find(({ node }) => node === name)
-  return end ? bare(end.address) : bare(podSubnet).replace(/0$/, '1')
+function nodeAddress({ name, podSubnet }: NodePlan, { links }: LabPlan): string | undefined {
+  const ends = links.flatMap(({ ends }) => ends).filter(({ node }) => node === name)
+  const address = ends.flatMap(({ addresses }) => addresses)[0]
+  return address ? bare(address) : podSubnet && bare(podSubnet).replace(/0$/, '1')
 }

@@ -8,13 +8,23 @@
  */
 import { formatIp, ipFromBigInt, ipToBigInt } from '../address/ip.ts'
 import { networkOf, parsePrefix } from '../address/prefix.ts'
-import { faultsOf, podNames, type Topology } from './topology.ts'
+import { faultsOf, POD_NETWORK } from './check-topology.ts'
+import {
+  type EndpointInFull,
+  endpointsOf,
+  podNames,
+  podNodes,
+  type Topology,
+  type TopologyLink,
+  type TopologyNode,
+} from './topology.ts'
 
 /** Where `ip netns` and src/linux keep namespaces by name. */
 export const NAMESPACES = '/run/netns'
 
 /** Length of every node's part of the pod network. */
 const NODE_PREFIX_LENGTH = 24
+const MTU = 1500
 
 export interface LabPlan {
   readonly name: string
@@ -27,7 +37,10 @@ export interface LabPlan {
 export interface NodePlan {
   readonly name: string
   readonly namespace: string
-  readonly podSubnet: string
+  /** What the file says of it, with the defaults of all nodes. */
+  readonly description: TopologyNode
+  /** Of a node that carries pods. */
+  readonly podSubnet?: string
 }
 
 export interface PodPlan {
@@ -39,8 +52,9 @@ export interface PodPlan {
 export interface LinkEnd {
   readonly node: string
   readonly ifName: string
-  /** With its prefix length. */
-  readonly address: string
+  readonly mac?: string
+  /** With their prefix lengths. */
+  readonly addresses: readonly string[]
 }
 
 export interface LinkPlan {
@@ -58,26 +72,42 @@ export interface RoutePlan {
 /** RangeError that names everything which is wrong with the topology. */
 export function planLab(topology: Topology): LabPlan {
   const faults = faultsOf(topology)
-  if (faults.length > 0) throw new RangeError(`Cannot build lab "${topology.name}": ${faults.join('; ')}`)
-
+  if (faults.length > 0) {
+    throw new RangeError(`Cannot build lab "${topology.name}": ${faults.map(({ message }) => message).join('; ')}`)
+  }
   const { name, cluster } = topology
-  const nodes = Object.keys(topology.topology.nodes).map((node, i) => ({
-    name: node,
-    namespace: namespaceOf(node, name),
-    podSubnet: podSubnet(cluster.cni.network, i + 1),
-  }))
-  const pods = Object.entries(cluster.pods).flatMap(([pod, options]) =>
+  const nodes = planNodes(topology)
+  const pods = Object.entries(cluster?.pods ?? {}).flatMap(([pod, options]) =>
     podNames({ [pod]: options }).map((replica) => ({
       name: replica,
       namespace: namespaceOf(replica, name),
       node: options.node,
     })),
   )
-  const links = topology.topology.links.map(({ endpoints, ipv4, mtu = 1500 }) => ({
-    ends: [linkEnd(endpoints[0], ipv4[0]), linkEnd(endpoints[1], ipv4[1])] as const,
-    mtu,
-  }))
+  const { defaults, links: described = [] } = topology.topology
+  const links = described.map((link) => planLink(link, defaults?.mtu ?? MTU))
   return { name, nodes, pods, links, routes: links.flatMap((link) => routesOver(link, nodes)) }
+}
+
+function planNodes(topology: Topology): NodePlan[] {
+  const { nodes, defaults } = topology.topology
+  const carriers = podNodes(topology)
+  const network = topology.cluster?.cni?.network ?? POD_NETWORK
+  return Object.entries(nodes).map(([node, description]) => ({
+    name: node,
+    namespace: namespaceOf(node, topology.name),
+    description: { ...description, sysctls: { ...defaults?.sysctls, ...description.sysctls } },
+    ...(carriers.includes(node) && { podSubnet: podSubnet(network, carriers.indexOf(node) + 1) }),
+  }))
+}
+
+function planLink(link: TopologyLink, mtu: number): LinkPlan {
+  const [a, b] = endpointsOf(link)
+  return { ends: [linkEnd(a), linkEnd(b)], mtu: link.mtu ?? mtu }
+}
+
+function linkEnd({ node, interface: ifName, mac, addresses }: EndpointInFull): LinkEnd {
+  return { node, ifName, ...(mac !== undefined && { mac }), addresses }
 }
 
 /** `@` may stand in no name, so what is before and behind it cannot run together. */
@@ -107,20 +137,13 @@ function podSubnet(network: string, number: number): string {
   return `${formatIp(subnet)}/${NODE_PREFIX_LENGTH}`
 }
 
-function linkEnd(endpoint: string, address: string): LinkEnd {
-  const [node, ifName] = endpoint.split(':') as [string, string]
-  return { node, ifName, address }
-}
-
 /** A route each way, to the pods at the other end. Nodes that share no link do not know of each other. */
-function routesOver({ ends }: LinkPlan, nodes: readonly NodePlan[]): RoutePlan[] {
-  const [a, b] = ends
-  return [
-    [a, b],
-    [b, a],
-  ].map(([from, to]) => ({
-    node: from!.node,
-    destination: nodes.find(({ name }) => name === to!.node)!.podSubnet,
-    gateway: bare(to!.address),
-  }))
+function routesOver({ ends: [a, b] }: LinkPlan, nodes: readonly NodePlan[]): RoutePlan[] {
+  return [[a, b] as const, [b, a] as const].flatMap(([from, to]) => {
+    const subnetOf = (end: LinkEnd) => nodes.find(({ name }) => name === end.node)!.podSubnet
+    const destination = subnetOf(to)
+    const gateway = to.addresses.find((address) => !address.includes(':'))
+    if (!destination || !subnetOf(from) || !gateway) return []
+    return [{ node: from.node, destination, gateway: bare(gateway) }]
+  })
 }

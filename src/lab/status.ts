@@ -6,7 +6,7 @@ import { type Attached, checkPod, getAttached } from './pod.ts'
 
 export interface NodeStatus extends NodePlan {
   readonly up: boolean
-  readonly links: readonly { readonly ifName: string; readonly address: string; readonly peer: string }[]
+  readonly links: readonly { readonly ifName: string; readonly addresses: readonly string[]; readonly peer: string }[]
 }
 
 export interface PodStatus extends PodPlan {
@@ -44,7 +44,7 @@ function inspectNode(plan: LabPlan, node: NodePlan, machine: Machine): Pick<Node
   const up = withNamespace(node.namespace, machine, (kernel) =>
     links.every(({ ifName }) => kernel.links.get(ifName)?.operState === 'up'),
   )
-  return { up: up ?? false, links: links.map(({ ifName, address, peer }) => ({ ifName, address, peer })) }
+  return { up: up ?? false, links: links.map(({ ifName, addresses, peer }) => ({ ifName, addresses, peer })) }
 }
 
 function faultOf(lab: string, pod: PodPlan, node: NodePlan, machine: Machine): string | undefined {

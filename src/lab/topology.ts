@@ -1,45 +1,157 @@
 /**
- * What a lab looks like, as somebody writes it down: the part of a topology file (`*.ovl.yml`) that this lab builds. Names
- * and shapes are the file's, which are containerlab's with `cluster` beside.
+ * What a lab looks like, as somebody writes it down in a topology file: schema/topology.schema.json. Names and shapes are
+ * containerlab's, with `cluster`, `faults` and what a node can be told in full beside them.
  *
  *   topology   nodes, and links between their interfaces
  *   cluster    pods on the nodes, and the CNI plugin that attaches them
+ *   faults     commands that break something, by name
  */
-import { familyOf } from '../address/ip.ts'
-import { readPrefix } from '../address/prefix.ts'
-import { isName } from '../cni/config.ts'
-import { isInterfaceName } from '../cni/runtime/runtime.ts'
+import type { RouteType } from '../kernel/route.ts'
 
 export interface Topology {
   readonly name: string
+  readonly engine?: 'model' | 'kernel' | 'both'
   readonly topology: {
-    readonly nodes: Readonly<Record<string, { readonly kind: 'k8s-node' }>>
-    readonly links: readonly TopologyLink[]
-  }
-  readonly cluster: {
-    readonly cni: {
-      readonly plugin: 'bridge'
-      /** All pods' addresses, IPv4. Every node gets a /24 of it; the first /24 stays free. */
-      readonly network: string
+    readonly defaults?: {
+      /** A profile of the model: `linux-6.18`. */
+      readonly kernel?: string
+      readonly mtu?: number
+      readonly sysctls?: Sysctls
     }
-    readonly pods: Readonly<Record<string, TopologyPod>>
+    readonly nodes: Readonly<Record<string, TopologyNode>>
+    readonly links?: readonly TopologyLink[]
   }
+  readonly cluster?: Cluster
+  readonly faults?: Readonly<Record<string, Fault>>
+  readonly tests?: readonly unknown[]
+  readonly scenario?: unknown
 }
 
-export interface TopologyLink {
-  /** `node:interface`, twice. */
-  readonly endpoints: readonly [string, string]
-  /** Address of either end, with its prefix length. */
-  readonly ipv4: readonly [string, string]
+/** Names with dots, or with slashes where an interface's name has a dot. */
+export type Sysctls = Readonly<Record<string, string | number>>
+
+/** Built in this order: links, interfaces with their ports, neighbours, fdb, routes, iptables, exec. */
+export interface TopologyNode {
+  /** `k8s-node` forwards and carries pods; `bridge` is one bridge and nothing else. `linux` where left out. */
+  readonly kind?: 'linux' | 'bridge' | 'host' | 'k8s-node'
+  readonly labels?: Readonly<Record<string, string>>
+  readonly sysctls?: Sysctls
+  /** Off where left out: a network of IPv4 is then undisturbed by router solicitations. */
+  readonly ipv6?: boolean
+  readonly interfaces?: Readonly<Record<string, TopologyInterface>>
+  readonly neighbours?: readonly { readonly ip: string; readonly mac: string; readonly dev: string }[]
+  readonly fdb?: readonly { readonly mac: string; readonly dev: string; readonly dst: string }[]
+  readonly routes?: readonly TopologyRoute[]
+  /** Arguments of iptables, one rule each. */
+  readonly iptables?: readonly string[]
+  /** Commands. */
+  readonly exec?: readonly string[]
+}
+
+export type TopologyInterface =
+  | {
+      readonly type: 'bridge'
+      readonly mac?: string
+      readonly mtu?: number
+      readonly addresses?: readonly string[]
+      /** In the order of attaching: floods go in the reverse order. */
+      readonly ports?: readonly {
+        readonly interface: string
+        readonly hairpin?: boolean
+        readonly isolated?: boolean
+      }[]
+    }
+  | {
+      readonly type: 'vxlan'
+      readonly id: number
+      readonly dev?: string
+      readonly local?: string
+      readonly port?: number
+      readonly learning?: boolean
+      readonly mac?: string
+      readonly mtu?: number
+      readonly addresses?: readonly string[]
+    }
+
+export interface TopologyRoute {
+  /** Prefix, address, or `default`. */
+  readonly to: string
+  readonly type?: Extract<RouteType, 'unicast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw' | 'local'>
+  readonly via?: string
+  readonly dev?: string
+  readonly onlink?: boolean
+  readonly scope?: 'link' | 'host' | 'global'
   readonly mtu?: number
+  readonly table?: number
+  readonly metric?: number
+  readonly nexthops?: readonly { readonly via: string; readonly dev?: string; readonly weight?: number }[]
+}
+
+export type Endpoint =
+  | string
+  | {
+      readonly node: string
+      readonly interface: string
+      readonly mac?: string
+      readonly addresses?: readonly string[]
+    }
+
+export interface TopologyLink {
+  readonly type?: 'veth'
+  /** `node:interface`, twice, or in full. */
+  readonly endpoints: readonly [Endpoint, Endpoint]
+  /** Address of either end, with its prefix length. */
+  readonly ipv4?: readonly string[]
+  readonly ipv6?: readonly string[]
+  readonly mtu?: number
+  readonly impair?: Impair
+}
+
+export interface Impair {
+  readonly delay?: string
+  readonly jitter?: string
+  readonly loss?: string
+  readonly rate?: string
+}
+
+export interface Cluster {
+  readonly cni?: {
+    readonly plugin: 'bridge' | 'flannel' | 'calico'
+    readonly backend?: 'vxlan' | 'host-gw' | 'udp'
+    /** All pods' addresses, IPv4. Every node gets a /24 of it. 10.244.0.0/16 where left out. */
+    readonly network?: string
+    readonly ipv6Network?: string
+    readonly vni?: number
+    readonly port?: number
+    readonly mtu?: number
+  }
+  readonly proxy?: { readonly mode?: string; readonly serviceCIDR?: string }
+  readonly pods?: Readonly<Record<string, TopologyPod>>
+  readonly services?: Readonly<Record<string, TopologyService>>
+  readonly policies?: readonly string[]
 }
 
 export interface TopologyPod {
   readonly node: string
   /** 1 where left out. They are called `web-0`, `web-1` … */
   readonly replicas?: number
+  readonly labels?: Readonly<Record<string, string>>
+  /** `tcp/8080`. */
+  readonly listen?: readonly string[]
+  readonly mtu?: number
 }
 
+export interface TopologyService {
+  readonly selector: Readonly<Record<string, string>>
+  /** `80:8080/tcp`. */
+  readonly ports: readonly string[]
+  readonly clusterIP?: string
+}
+
+export interface Fault {
+  readonly node: string
+  readonly run: string
+}
 /** Two nodes, two pods on each, and one wire. */
 export const twoNodes: Topology = {
   name: 'two-nodes',
@@ -53,54 +165,32 @@ export const twoNodes: Topology = {
   },
 }
 
-/** Everything that is wrong with it, each a sentence that names the place; nothing when it can be built. */
-export function faultsOf({ name, topology, cluster }: Topology): string[] {
-  const faults: string[] = []
-  const nodes = Object.keys(topology.nodes)
-  // They become parts of namespaces' names and of paths.
-  for (const each of [name, ...nodes, ...Object.keys(cluster.pods)]) {
-    if (!isName(each))
-      faults.push(`name "${each}" may have letters, digits and "_.-", and begins with neither of these`)
-  }
-  const network = readPrefix(cluster.cni.network)
-  if (!network || familyOf(network.address) !== 'ipv4' || network.length > 24 - bitsFor(nodes.length)) {
-    faults.push(
-      `cluster.cni.network "${cluster.cni.network}" is no IPv4 network with a /24 for each of ${nodes.length} nodes`,
-    )
-  }
-  for (const [pod, { node, replicas = 1 }] of Object.entries(cluster.pods)) {
-    if (!nodes.includes(node))
-      faults.push(`cluster.pods.${pod}.node "${node}" is not among the nodes (${nodes.join(', ')})`)
-    if (!Number.isInteger(replicas) || replicas < 1)
-      faults.push(`cluster.pods.${pod}.replicas is ${replicas}, at least 1`)
-  }
-  const interfaces = new Set<string>()
-  for (const [i, { endpoints, ipv4, mtu = 1500 }] of topology.links.entries()) {
-    for (const endpoint of endpoints) {
-      const [node = '', ifName = ''] = endpoint.split(':')
-      if (!nodes.includes(node))
-        faults.push(`links[${i}] ends at "${node}", which is not among the nodes (${nodes.join(', ')})`)
-      if (!isInterfaceName(ifName)) faults.push(`links[${i}] ends at "${endpoint}", which names no interface`)
-      if (interfaces.has(endpoint)) faults.push(`links[${i}] ends at "${endpoint}", where another link ends`)
-      interfaces.add(endpoint)
-    }
-    for (const address of ipv4) {
-      const prefix = readPrefix(address)
-      if (!prefix || familyOf(prefix.address) !== 'ipv4') faults.push(`links[${i}].ipv4 "${address}" is no IPv4 prefix`)
-    }
-    if (!Number.isInteger(mtu) || mtu < 68 || mtu > 65535) faults.push(`links[${i}].mtu is ${mtu}, allowed 68…65535`)
-  }
-  const pods = podNames(cluster.pods)
-  for (const pod of pods) if (nodes.includes(pod)) faults.push(`name "${pod}" is a node's and a pod's`)
-  return faults
-}
-
 /** `web-0`, `web-1`, `api-0` … in the file's order. */
-export function podNames(pods: Topology['cluster']['pods']): string[] {
+export function podNames(pods: Readonly<Record<string, TopologyPod>>): string[] {
   return Object.entries(pods).flatMap(([name, { replicas = 1 }]) =>
     Array.from({ length: Math.max(0, Math.trunc(replicas)) }, (_, i) => `${name}-${i}`),
   )
 }
 
-/** Bits that number the nodes from 1. */
-const bitsFor = (nodes: number) => Math.ceil(Math.log2(nodes + 1))
+/** Nodes that carry pods, in the file's order. */
+export function podNodes({ topology }: Topology): string[] {
+  return Object.entries(topology.nodes).flatMap(([name, { kind }]) => (kind === 'k8s-node' ? [name] : []))
+}
+
+export interface EndpointInFull {
+  readonly node: string
+  readonly interface: string
+  readonly mac?: string
+  readonly addresses: readonly string[]
+}
+
+/** Either end of a link, however it was written. */
+export function endpointsOf({ endpoints, ipv4 = [], ipv6 = [] }: TopologyLink): [EndpointInFull, EndpointInFull] {
+  const inFull = (endpoint: Endpoint, i: number): EndpointInFull => {
+    const ofLink = [ipv4[i], ipv6[i]].filter((address) => address !== undefined)
+    if (typeof endpoint !== 'string') return { ...endpoint, addresses: [...(endpoint.addresses ?? []), ...ofLink] }
+    const [node = '', ifName = ''] = endpoint.split(':')
+    return { node, interface: ifName, addresses: ofLink }
+  }
+  return [inFull(endpoints[0], 0), inFull(endpoints[1], 1)]
+}

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { isNamespaceOf, namespaceOf, planLab } from '../../src/lab/plan.ts'
-import { podNames, type Topology, twoNodes } from '../../src/lab/topology.ts'
+import { type Cluster, podNames, type Topology, type TopologyLink, twoNodes } from '../../src/lab/topology.ts'
+
+const description = { kind: 'k8s-node', sysctls: {} }
 
 test('two nodes: everything that will be made, under its final name', () => {
   assert.deepEqual(planLab(twoNodes), {
     name: 'two-nodes',
     nodes: [
-      { name: 'n1', namespace: 'ovl-n1@two-nodes', podSubnet: '10.244.1.0/24' },
-      { name: 'n2', namespace: 'ovl-n2@two-nodes', podSubnet: '10.244.2.0/24' },
+      { name: 'n1', namespace: 'ovl-n1@two-nodes', description, podSubnet: '10.244.1.0/24' },
+      { name: 'n2', namespace: 'ovl-n2@two-nodes', description, podSubnet: '10.244.2.0/24' },
     ],
     pods: [
       { name: 'web-0', namespace: 'ovl-web-0@two-nodes', node: 'n1' },
@@ -19,8 +21,8 @@ test('two nodes: everything that will be made, under its final name', () => {
     links: [
       {
         ends: [
-          { node: 'n1', ifName: 'eth0', address: '192.168.56.11/24' },
-          { node: 'n2', ifName: 'eth0', address: '192.168.56.12/24' },
+          { node: 'n1', ifName: 'eth0', addresses: ['192.168.56.11/24'] },
+          { node: 'n2', ifName: 'eth0', addresses: ['192.168.56.12/24'] },
         ],
         mtu: 1500,
       },
@@ -43,20 +45,20 @@ test('one lab’s namespaces are not another’s, whatever the names have in com
   assert.ok(!isNamespaceOf('n1@a', 'a'))
 })
 
-const withCluster = (change: Partial<Topology['cluster']>): Topology => ({
+const withCluster = (change: Partial<Cluster>): Topology => ({
   ...twoNodes,
   cluster: { ...twoNodes.cluster, ...change },
 })
-const withLink = (change: Partial<Topology['topology']['links'][number]>): Topology => ({
+const withLink = (change: Partial<TopologyLink>): Topology => ({
   ...twoNodes,
-  topology: { ...twoNodes.topology, links: [{ ...twoNodes.topology.links[0]!, ...change }] },
+  topology: { ...twoNodes.topology, links: [{ ...twoNodes.topology.links![0]!, ...change }] },
 })
 const unusable: { name: string; topology: Topology; says: RegExp }[] = [
   { name: 'a name that is a path', topology: { ...twoNodes, name: '../x' }, says: /name "\.\.\/x"/ },
   {
     name: 'a pod on a node that is not there',
     topology: withCluster({ pods: { web: { node: 'n3' } } }),
-    says: /cluster\.pods\.web\.node "n3" is not among the nodes \(n1, n2\)/,
+    says: /cluster\.pods\.web\.node "n3" is not among the nodes of kind k8s-node \(n1, n2\)/,
   },
   { name: 'no replicas', topology: withCluster({ pods: { web: { node: 'n1', replicas: 0 } } }), says: /replicas is 0/ },
   {
