@@ -28,7 +28,7 @@ export type HookCall = (
 ) => VerdictNumber
 
 export interface HookEntry {
-  /** Lower is called first; of two that are equal, the one registered first. NF_IP_PRI_*. */
+  /** Lower is called first; of two that are equal, the one registered last: nf_hook_entries_grow. NF_IP_PRI_*. */
   readonly priority: number
   /** For traces: `conntrack`, `nft ip filter FORWARD`. */
   readonly name: string
@@ -50,7 +50,10 @@ export const Priority = {
   conntrackConfirm: 2147483647,
 } as const
 
-/** The chains of one namespace: `hooks.ip[Hook.forward]`, by priority. Empty arrays cost one look. */
+/**
+ * The chains of one namespace: `hooks.ip[Hook.forward]`, by priority. Empty arrays cost one look. ARP has input and output
+ * only, which stand at those numbers here, not at NF_ARP_IN and NF_ARP_OUT.
+ */
 export type Hooks = { readonly [F in HookFamily]: HookEntry[][] }
 
 export function createHooks(): Hooks {
@@ -58,9 +61,9 @@ export function createHooks(): Hooks {
   return { ip: none(), ip6: none(), bridge: none(), arp: none() }
 }
 
-/** Puts an entry into its place. */
+/** Puts an entry into its place: nf_hook_entries_grow, before those of its own priority. */
 export function register(entries: HookEntry[], entry: HookEntry): void {
-  const at = entries.findIndex(({ priority }) => priority > entry.priority)
+  const at = entries.findIndex(({ priority }) => priority >= entry.priority)
   entries.splice(at < 0 ? entries.length : at, 0, entry)
 }
 
