@@ -32,6 +32,8 @@ export interface NftChain {
     readonly policy?: 'accept' | 'drop'
     /** netdev only. */
     readonly device?: string
+    /** What met the policy, where the chain counts that: iptables' do once their policy has been set. */
+    readonly counter?: { readonly packets: bigint; readonly bytes: bigint }
   }
 }
 
@@ -98,6 +100,7 @@ export type NftMetaKey =
   | 'oiftype'
   | 'skuid'
   | 'skgid'
+  | 'nftrace'
   | 'nfproto'
   | 'l4proto'
   | 'pkttype'
@@ -203,7 +206,18 @@ export type NftExpression =
       readonly register: NftRegister
     }
   | { readonly type: 'reject'; readonly reject: 'icmp' | 'tcp reset' | 'icmpx'; readonly code: number }
-  | { readonly type: 'log'; readonly prefix?: string }
+  /** To the kernel's log with a syslog `level` (4, warning, where left out), or to the listeners of an nfnetlink_log `group`. */
+  | {
+      readonly type: 'log'
+      readonly prefix?: string
+      readonly level?: number
+      /** NF_LOG_*: tcp sequence 1, tcp options 2, ip options 4, uid 8, macdecode 32. */
+      readonly flags?: number
+      readonly group?: number
+      /** Bytes of the packet that the group is given, and packets at once. */
+      readonly snapLength?: number
+      readonly threshold?: number
+    }
   | {
       readonly type: 'limit'
       readonly rate: bigint

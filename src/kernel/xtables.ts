@@ -143,6 +143,18 @@ export type XtTarget =
   | { readonly target: 'TCPMSS'; readonly mss: number | 'clamp-to-pmtu' }
   | { readonly target: 'CT'; readonly notrack: boolean; readonly zone?: number }
   | { readonly target: 'NOTRACK' }
-  | { readonly target: 'LOG'; readonly prefix: string; readonly level: number }
-  | { readonly target: 'NFLOG'; readonly group: number; readonly prefix: string }
+  | {
+      readonly target: 'LOG'
+      readonly prefix: string
+      readonly level: number
+      /** XT_LOG_*: tcp sequence 1, tcp options 2, ip options 4, uid 8, macdecode 32. */
+      readonly flags?: number
+    }
+  | {
+      readonly target: 'NFLOG'
+      readonly group: number
+      readonly prefix: string
+      readonly snapLength?: number
+      readonly threshold?: number
+    }
   | { readonly target: 'TRACE' }
