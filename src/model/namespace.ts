@@ -2,6 +2,7 @@
  * A network namespace: struct net. Devices, and the tables that the stages of the data path look into. The tables' own
  * files say what they are; this one holds them together.
  */
+import type { Change } from '../kernel/live.ts'
 import type { Device } from './device/device.ts'
 import type { Fib } from './ipv4/fib.ts'
 import type { Ipv4State } from './ipv4/state.ts'
@@ -39,6 +40,18 @@ export interface Namespace {
   readonly bridgeSettings: BridgeSettings
   /** Captures on all devices. */
   readonly taps: Tap[]
+  /** Who wants to hear of changes; see notify. */
+  readonly watchers: Set<(change: Change) => void>
+}
+
+/** rtnl_notify: tells those who watch. Every table calls it for what comes and what goes. */
+export function notify(
+  { watchers }: Namespace,
+  subject: Change['subject'],
+  operation: Change['operation'],
+  link: string | undefined,
+): void {
+  for (const watcher of watchers) watcher({ subject, operation, link })
 }
 
 /** The devices of a namespace, by index in the order of `ip link`. */

@@ -134,14 +134,38 @@ export interface BridgeSettings {
   'bridge-nf-pass-vlan-input-dev': number
 }
 
+/** Settings by name, without a word about which there are. */
+export type Numbers = Record<string, number>
+
 /** The numbers of the profile whose key begins with `prefix`, under the rest of the key. Keys with a further folder that is a device are left out. */
 export function numbersOf<T>(profile: Profile, prefix: string): T {
-  const found: Record<string, number> = {}
+  const found: Numbers = {}
   for (const [key, value] of Object.entries(profile.values)) {
     if (!key.startsWith(prefix)) continue
     const name = key.slice(prefix.length)
-    if (/^(?:conf|neigh)\//.test(name) || !/^-?\d+$/.test(value)) continue
-    found[name] = Number(value)
+    const number = /^(?:conf|neigh)\//.test(name) ? undefined : readNumber(value)
+    if (number !== undefined) found[name] = number
   }
   return found as T
+}
+
+/**
+ * One number as the kernel reads it from what is written: strtoul with base 0, behind white space. What follows behind
+ * white space is left alone. Undefined where there is none, or one that a double cannot hold.
+ */
+export function readNumber(text: string): number | undefined {
+  const [, sign, digits] = /^\s*(-?)(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)(?:\s|\0|$)/i.exec(text) ?? []
+  if (digits === undefined) return undefined
+  const octal = /^0[0-7]/.test(digits)
+  const value = octal ? Number.parseInt(digits, 8) : Number(digits)
+  if (!Number.isSafeInteger(value)) return undefined
+  return sign && value !== 0 ? -value : value
+}
+
+/** Numbers between white space. */
+export function readNumbers(text: string): number[] {
+  return text
+    .split(/\s+/)
+    .filter((word) => word !== '')
+    .map(Number)
 }
