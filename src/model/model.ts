@@ -20,7 +20,7 @@
  */
 import { Clock, type Microseconds } from './clock.ts'
 import type { Namespace } from './namespace.ts'
-import type { Drop } from './observer.ts'
+import { type Cause, type Drop, Journey } from './observer.ts'
 import type { Packet } from './packet.ts'
 import type { Profile } from './profile/profile.ts'
 import { Random } from './random.ts'
@@ -41,10 +41,13 @@ export class Model {
   /** Called for every packet that is dropped. */
   onDrop: ((packet: Packet, drop: Drop) => void) | undefined = undefined
   onUnsupported: ((packet: Packet, thing: string) => void) | undefined = undefined
+  /** Called for every packet that sets out: from a socket, a capture's other end, a TUN. While it is set, packets are followed. */
+  onJourney: ((journey: Journey, packet: Packet) => void) | undefined = undefined
   /** Who takes what IPv4 and IPv6 deliver, by protocol number. create.ts fills them. */
   readonly ipv4Protocols: TransportProtocols = new Map()
   readonly ipv6Protocols: TransportProtocols = new Map()
   #stamp = 0
+  readonly #journeys = { next: 1 }
   #backlog: Packet[] = []
   #head = 0
   #working = false
@@ -58,9 +61,21 @@ export class Model {
     this.#receive = receive
   }
 
-  /** The next number of Packet.stamp. */
+  /**
+   * Nanoseconds, for Packet.stamp: the clock's time, but never the same twice, so that what happens at one moment of the
+   * virtual clock still has its order.
+   */
   nextStamp(): number {
-    return ++this.#stamp
+    const now = this.clock.now * 1000
+    this.#stamp = now > this.#stamp ? now : this.#stamp + 1
+    return this.#stamp
+  }
+
+  /** Where a packet sets out that nothing has caused: it gets a journey if somebody follows. */
+  begin(packet: Packet, cause: Cause): void {
+    if (this.onJourney === undefined || packet.journey !== undefined) return
+    packet.journey = new Journey(cause, undefined, this.#journeys)
+    this.onJourney(packet.journey, packet)
   }
 
   /** netif_rx: the packet will be received on `packet.device`, after those that came before it. */

@@ -71,8 +71,8 @@ export class Packet {
   /** Who follows it; undefined while nobody watches. */
   journey: Journey | undefined = undefined
   /**
-   * When it came in, as a number that grows with every event of the model; 0 while it is not stamped. Linux stamps a frame as
-   * it enters the backlog, so that a capture shows it before what was sent while it waited: skb->tstamp.
+   * When it came in, nanoseconds (Model.nextStamp); 0 while it is not stamped. Linux stamps a frame as it enters the backlog,
+   * so that a capture shows it before what was sent while it waited: skb->tstamp.
    */
   stamp = 0
   /** The device at which a capture saw it last. */

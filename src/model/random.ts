@@ -18,6 +18,7 @@ export type Source =
   | 'statistic'
   | 'echoId'
   | 'icmpBurst'
+  | 'host'
 
 export class Random {
   readonly #seed: number
