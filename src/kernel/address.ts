@@ -18,6 +18,11 @@ export interface Address {
   /** Duplicate address detection is not finished: RFC 4862 §5.4. */
   readonly tentative: boolean
   readonly dadFailed: boolean
+  /** IFA_F_*, linux/if_addr.h, all of them. */
+  readonly flags: number
+  /** Seconds left; Infinity without end. */
+  readonly validLifetime: number
+  readonly preferredLifetime: number
   /** IFA_PROTO, 0 where the kernel has none: who set it (IFAPROT_KERNEL_LO 1, …_RA 2, …_LL 3). */
   readonly protocol: number
 }
@@ -27,13 +32,16 @@ export interface NewAddress {
   readonly link: string
   readonly scope?: Scope
   readonly peer?: string
-  /** Left out, IPv4 gets the subnet's own up to /30. */
-  readonly broadcast?: string
+  /** Left out, IPv4 gets the subnet's own up to /30; `null` means none, as `ip address add` has it. */
+  readonly broadcast?: string | null
   readonly label?: string
   /** IFA_F_NODAD: usable at once. IPv6 only. */
   readonly noDad?: boolean
   /** IFA_F_NOPREFIXROUTE: no connected route. */
   readonly noPrefixRoute?: boolean
+  /** Seconds; without end where left out. */
+  readonly validLifetime?: number
+  readonly preferredLifetime?: number
 }
 
 export interface Addresses {

@@ -18,6 +18,8 @@ export interface Link {
   readonly mtu: number
   /** IFF_UP: somebody set it up. Whether it carries packets is `operState`. */
   readonly up: boolean
+  /** IFF_*, linux/if.h, all of them: also IFF_NOARP, IFF_RUNNING, IFF_LOWER_UP. */
+  readonly flags: number
   readonly operState: OperState
   /** IFF_PROMISC as the user set it. */
   readonly promiscuous: boolean
@@ -28,15 +30,61 @@ export interface Link {
   readonly parent: number | undefined
   /** IFLA_LINK_NETNSID; undefined when `parent` is in the same namespace. */
   readonly parentNamespaceId: number | undefined
+  /** That namespace's name, where it has one: `ip netns`. */
+  readonly parentNamespace: string | undefined
   readonly alias: string | undefined
   readonly txQueueLength: number
+  /** Name of the queueing discipline at its root: `noop` before it is up for the first time, `noqueue`, `tbf` … */
+  readonly qdisc: string
   /** IFLA_GROUP; 0 is the default group. */
   readonly group: number
+  readonly details: LinkDetails
   readonly bridge: BridgeOptions | undefined
   readonly port: BridgePort | undefined
   readonly vxlan: VxlanOptions | undefined
   readonly macvlan: MacvlanOptions | undefined
   readonly vlan: VlanOptions | undefined
+}
+
+/** struct rtnl_link_stats64. */
+export interface LinkStatistics {
+  readonly rxBytes: number
+  readonly rxPackets: number
+  readonly rxErrors: number
+  readonly rxDropped: number
+  readonly rxMissed: number
+  readonly multicast: number
+  readonly txBytes: number
+  readonly txPackets: number
+  readonly txErrors: number
+  readonly txDropped: number
+  readonly txCarrierErrors: number
+  readonly collisions: number
+}
+
+/** What `ip -d link` shows besides. */
+export interface LinkDetails {
+  /** How many want it promiscuous: a bridge of its port, a capture. */
+  readonly promiscuity: number
+  readonly allMulticast: number
+  readonly minMtu: number
+  readonly maxMtu: number
+  readonly txQueues: number
+  readonly rxQueues: number
+  readonly gsoMaxSize: number
+  readonly gsoMaxSegments: number
+  readonly tsoMaxSize: number
+  readonly tsoMaxSegments: number
+  readonly groMaxSize: number
+  /** IN6_ADDR_GEN_MODE_*; undefined where the link has no IPv6. */
+  readonly addressGeneration: 'eui64' | 'none' | 'stable_secret' | 'random' | undefined
+  /**
+   * Of the link's own kind, in the kernel's numbers, under the names of IFLA_INFO_DATA's attributes: `BR_HELLO_TIME` is 200.
+   * Addresses are text, bridge identifiers too: `8000.02:42:0a:00:00:01`.
+   */
+  readonly kind: Readonly<Record<string, number | string>>
+  /** The same of a port, of IFLA_INFO_SLAVE_DATA: `BRPORT_GUARD`. */
+  readonly port: Readonly<Record<string, number | string>>
 }
 
 /** IFLA_BR_*. Times are seconds. */
@@ -56,6 +104,11 @@ export interface BridgePort {
   readonly learning: boolean
   readonly flood: boolean
   readonly neighbourSuppression: boolean
+  /** Of the spanning tree; the cost of an Ethernet port of unknown speed is 100, of a veth 2. */
+  readonly priority: number
+  readonly cost: number
+  readonly multicastFlood: boolean
+  readonly broadcastFlood: boolean
 }
 
 /** IFLA_VXLAN_*. */
@@ -163,6 +216,8 @@ export interface Links {
   get(name: string): Link | undefined
   getByIndex(index: number): Link | undefined
   list(): Link[]
+  /** Its counters. KernelError ENODEV when there is none. */
+  statistics(name: string): LinkStatistics
   /** KernelError EEXIST when the name is taken, here or, for a veth's peer, there. */
   add(link: NewLink): Link
   /** KernelError ENODEV when there is none. */

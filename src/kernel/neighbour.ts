@@ -51,6 +51,8 @@ export interface FdbEntry {
   readonly vni?: number
   /** Dynamic: most often learnt by the kernel itself, which does not tell apart what somebody set so. NTF_EXT_LEARNED is not meant. */
   readonly learnt?: boolean
+  /** Learnt, and not heard of for the ageing time: NUD_STALE. */
+  readonly stale?: boolean
 }
 
 export interface Fdb {

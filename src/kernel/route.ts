@@ -35,6 +35,9 @@ export interface NextHop {
   /** 1 to 256; 1 where left out. */
   readonly weight?: number
   readonly onlink?: boolean
+  /** The kernel's word, in answers: RTNH_F_DEAD, RTNH_F_LINKDOWN. */
+  readonly dead?: boolean
+  readonly linkDown?: boolean
 }
 
 /** RTAX_*: what the kernel keeps beside a route. */
@@ -69,6 +72,10 @@ export interface Route extends NextHop {
   readonly source?: string
   readonly tos?: number
   readonly metrics?: RouteMetrics
+  /** RTA_PREF of IPv6, RFC 4191 §2.1; `medium` where left out. */
+  readonly preference?: 'low' | 'medium' | 'high'
+  /** Seconds after which it goes by itself: a learnt path MTU, a router's advertisement. In answers only. */
+  readonly expires?: number
   /** Two or more next hops; then `gateway`, `link` and `onlink` are absent. */
   readonly nextHops?: readonly NextHop[]
 }

@@ -93,7 +93,7 @@ export class Namespace {
 /** Named namespaces, kept as `ip netns` keeps them, so that each sees the other's. */
 export const namespaces: Namespaces = {
   add(name) {
-    const path = pathOf(name)
+    const path = namespacePathOf(name)
     const call = `add network namespace "${name}"`
     prepareDirectory(call)
     const file = sys.open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0)
@@ -119,7 +119,7 @@ export const namespaces: Namespaces = {
   },
 
   delete(name) {
-    const path = pathOf(name)
+    const path = namespacePathOf(name)
     // EINVAL: nothing is mounted there, as when the machine died between open and mount. The file goes all the same.
     const unmounted = sys.umount2(path, MNT_DETACH)
     if (unmounted !== -EINVAL) succeed(unmounted, `delete network namespace "${name}"`)
@@ -148,7 +148,7 @@ function prepareDirectory(call: string): void {
 }
 
 /** Such a name is one file in /run/netns and nothing else. */
-function pathOf(name: string): string {
+export function namespacePathOf(name: string): string {
   if (name === '' || name === '.' || name === '..' || name.includes('/') || name.length > 255) {
     throw new RangeError(`Cannot use "${name}" as the name of a network namespace: it is no file name`)
   }

@@ -249,6 +249,10 @@ const freshPort: BridgePort = {
   learning: true,
   flood: true,
   neighbourSuppression: false,
+  priority: 32,
+  cost: 2, // of a veth, whose speed is 10 Gbit/s
+  multicastFlood: true,
+  broadcastFlood: true,
 }
 
 /** With a VLAN, the gateway is a veth pair on the node: one end has the address, the other is a port in the VLAN. */

@@ -105,6 +105,9 @@ const seenAddress = address.map(
     peer: undefined,
     broadcast: undefined,
     label: undefined,
+    flags: 0x80, // IFA_F_PERMANENT
+    validLifetime: Number.POSITIVE_INFINITY,
+    preferredLifetime: Number.POSITIVE_INFINITY,
     permanent: true,
     secondary: false,
     tentative: false,

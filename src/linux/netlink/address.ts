@@ -28,6 +28,7 @@ const IFA_ADDRESS = 1
 const IFA_LOCAL = 2
 const IFA_LABEL = 3
 const IFA_BROADCAST = 4
+const IFA_CACHEINFO = 6
 const IFA_FLAGS = 8
 const IFA_PROTO = 11
 
@@ -37,6 +38,9 @@ const IFA_F_DADFAILED = 0x08
 const IFA_F_TENTATIVE = 0x40
 const IFA_F_PERMANENT = 0x80
 const IFA_F_NOPREFIXROUTE = 0x200
+
+/** INFINITY_LIFE_TIME. */
+const FOREVER = 0xffff_ffff
 
 /** RFC 3021: a /31 has no broadcast address, and a /32 has nobody to broadcast to. */
 const LONGEST_BROADCAST_PREFIX = 30
@@ -52,6 +56,13 @@ export function encodeNewAddress(address: NewAddress, index: number, operation: 
   const broadcast = broadcastOf(address, local)
   if (broadcast) writer.attribute(IFA_BROADCAST, broadcast)
   if (address.label !== undefined) writer.attributeText(IFA_LABEL, address.label)
+  const { validLifetime, preferredLifetime } = address
+  if (validLifetime !== undefined || preferredLifetime !== undefined) {
+    // struct ifa_cacheinfo: preferred, valid, created, updated.
+    writer.attributeOf(IFA_CACHEINFO, () => {
+      writer.u32(secondsOf(preferredLifetime)).u32(secondsOf(validLifetime)).u32(0).u32(0)
+    })
+  }
   if (flags > 0xff) writer.attributeU32(IFA_FLAGS, flags) // more than the header has room for
   return writer.finish()
 }
@@ -75,6 +86,7 @@ export function decodeAddress(payload: Uint8Array, nameOf: (index: number) => st
   const local = attributes.ip(IFA_LOCAL) ?? address
   if (!family || local === undefined) return undefined
   const flags = attributes.u32(IFA_FLAGS) ?? payload[2]!
+  const lifetimes = attributes.bytes(IFA_CACHEINFO)
   return {
     prefix: `${local}/${payload[1]}`,
     link: nameOf(new DataView(payload.buffer, payload.byteOffset).getUint32(4, LITTLE_ENDIAN)),
@@ -87,6 +99,9 @@ export function decodeAddress(payload: Uint8Array, nameOf: (index: number) => st
     secondary: family === 'ipv4' && (flags & IFA_F_SECONDARY) !== 0,
     tentative: (flags & IFA_F_TENTATIVE) !== 0,
     dadFailed: (flags & IFA_F_DADFAILED) !== 0,
+    flags,
+    preferredLifetime: lifetimeAt(lifetimes, 0),
+    validLifetime: lifetimeAt(lifetimes, 4),
     protocol: attributes.u8(IFA_PROTO) ?? 0,
   }
 }
@@ -180,7 +195,18 @@ function encodeEnds(writer: MessageWriter, local: Prefix, peer: string | undefin
   return writer.attribute(IFA_ADDRESS, peer === undefined ? local.address : parseIp(peer))
 }
 
+function secondsOf(lifetime = Number.POSITIVE_INFINITY): number {
+  return Math.min(lifetime, FOREVER)
+}
+
+function lifetimeAt(lifetimes: Uint8Array | undefined, at: number): number {
+  if (!lifetimes || lifetimes.length < at + 4) return Number.POSITIVE_INFINITY
+  const seconds = new DataView(lifetimes.buffer, lifetimes.byteOffset).getUint32(at, LITTLE_ENDIAN)
+  return seconds === FOREVER ? Number.POSITIVE_INFINITY : seconds
+}
+
 function broadcastOf(address: NewAddress, local: Prefix): Uint8Array | undefined {
+  if (address.broadcast === null) return undefined
   if (address.broadcast !== undefined) return parseIp(address.broadcast)
   const has = local.address.length === IPV4_LENGTH && local.length <= LONGEST_BROADCAST_PREFIX
   return has && address.peer === undefined ? lastOf(local) : undefined

@@ -85,6 +85,7 @@ export function decodeFdbEntry(payload: Uint8Array, nameOf: (index: number) => s
     ...(port !== undefined && { port }),
     ...(vni !== undefined && { vni }),
     ...(named === 'dynamic' && !(flags & NTF_EXT_LEARNED) && { learnt: true }),
+    ...(named === 'dynamic' && state & NeighbourStateNumber.stale && { stale: true }),
   }
 }
 

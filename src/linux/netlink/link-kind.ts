@@ -25,9 +25,13 @@ const IFLA_BR_VLAN_DEFAULT_PVID = 39
 const TICKS_PER_SECOND = 100
 
 const IFLA_BRPORT_STATE = 1
+const IFLA_BRPORT_PRIORITY = 2
+const IFLA_BRPORT_COST = 3
 const IFLA_BRPORT_MODE = 4
 const IFLA_BRPORT_LEARNING = 8
 const IFLA_BRPORT_UNICAST_FLOOD = 9
+const IFLA_BRPORT_MCAST_FLOOD = 27
+const IFLA_BRPORT_BCAST_FLOOD = 30
 const IFLA_BRPORT_NEIGH_SUPPRESS = 32
 const IFLA_BRPORT_ISOLATED = 33
 /** BR_STATE_*, linux/if_bridge.h, in the order of their numbers. */
@@ -102,10 +106,15 @@ export function decodeBridge(attributes: Attributes): BridgeOptions {
 }
 
 export function encodePort(writer: MessageWriter, port: Partial<Omit<BridgePort, 'state'>>): void {
-  const { hairpin, isolated, learning, flood, neighbourSuppression } = port
+  const { hairpin, isolated, learning, flood, neighbourSuppression, priority, cost } = port
+  const { multicastFlood, broadcastFlood } = port
+  if (priority !== undefined) writer.attributeU16(IFLA_BRPORT_PRIORITY, priority)
+  if (cost !== undefined) writer.attributeU32(IFLA_BRPORT_COST, cost)
   if (hairpin !== undefined) writer.attributeU8(IFLA_BRPORT_MODE, Number(hairpin))
   if (learning !== undefined) writer.attributeU8(IFLA_BRPORT_LEARNING, Number(learning))
   if (flood !== undefined) writer.attributeU8(IFLA_BRPORT_UNICAST_FLOOD, Number(flood))
+  if (multicastFlood !== undefined) writer.attributeU8(IFLA_BRPORT_MCAST_FLOOD, Number(multicastFlood))
+  if (broadcastFlood !== undefined) writer.attributeU8(IFLA_BRPORT_BCAST_FLOOD, Number(broadcastFlood))
   if (neighbourSuppression !== undefined) writer.attributeU8(IFLA_BRPORT_NEIGH_SUPPRESS, Number(neighbourSuppression))
   if (isolated !== undefined) writer.attributeU8(IFLA_BRPORT_ISOLATED, Number(isolated))
 }
@@ -118,6 +127,10 @@ export function decodePort(attributes: Attributes): BridgePort {
     learning: attributes.u8(IFLA_BRPORT_LEARNING) === 1,
     flood: attributes.u8(IFLA_BRPORT_UNICAST_FLOOD) === 1,
     neighbourSuppression: attributes.u8(IFLA_BRPORT_NEIGH_SUPPRESS) === 1,
+    priority: attributes.u16(IFLA_BRPORT_PRIORITY) ?? 0,
+    cost: attributes.u32(IFLA_BRPORT_COST) ?? 0,
+    multicastFlood: attributes.u8(IFLA_BRPORT_MCAST_FLOOD) === 1,
+    broadcastFlood: attributes.u8(IFLA_BRPORT_BCAST_FLOOD) === 1,
   }
 }
 

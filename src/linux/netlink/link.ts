@@ -17,13 +17,14 @@ import { sys } from '#sys'
 import { formatMac, parseMac } from '../../address/mac.ts'
 import { ignoring, isErrno, KernelError } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import type { Link, LinkChange, Links, NewLink, OperState } from '../../kernel/link.ts'
+import type { Link, LinkChange, LinkStatistics, Links, NewLink, OperState } from '../../kernel/link.ts'
 import { DecodeError } from '../../wire/errors.ts'
 import { LITTLE_ENDIAN } from '../byte-order.ts'
 import { isLinkName } from '../ifreq.ts'
 import type { Namespace } from '../netns.ts'
 import { addPersistentTun } from '../persistent-tun.ts'
 import { Attributes } from './attribute.ts'
+import { decodeLinkDetails } from './link-details.ts'
 import { getLinkName, requireLinkIndex } from './link-index.ts'
 import {
   decodeBridge,
@@ -36,8 +37,10 @@ import {
   encodePort,
   hasKindData,
 } from './link-kind.ts'
+import { decodeLinkStatistics } from './link-statistics.ts'
 import { readMacOrigin } from './mac-origin.ts'
 import { MessageWriter, NLM_F_CREATE, NLM_F_EXCL } from './message.ts'
+import { findNamespaceName } from './namespace-id.ts'
 import type { NetlinkSocket } from './socket.ts'
 
 const RTM_NEWLINK = 16
@@ -50,6 +53,7 @@ const IFLA_ADDRESS = 1
 const IFLA_IFNAME = 3
 const IFLA_MTU = 4
 const IFLA_LINK = 5
+const IFLA_QDISC = 6
 const IFLA_MASTER = 10
 const IFLA_TXQLEN = 13
 const IFLA_OPERSTATE = 16
@@ -91,10 +95,10 @@ export interface LinkReferences {
 }
 
 /** Asks for one link, by its name or its index. */
-export function encodeGetLink(which: string | number): Uint8Array {
+export function encodeGetLink(which: string | number, filter = RTEXT_FILTER_SKIP_STATS): Uint8Array {
   const writer = begin(RTM_GETLINK, 0, typeof which === 'number' ? { index: which } : {})
   if (typeof which === 'string') writer.attributeText(IFLA_IFNAME, which)
-  return writer.attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS).finish()
+  return writer.attributeU32(IFLA_EXT_MASK, filter).finish()
 }
 
 /** `ip link add`. An alias is no part of it: the kernel takes one only for a link that is there. */
@@ -177,8 +181,15 @@ export function encodeDeleteLink(which: { readonly name: string } | { readonly g
   return writer.finish()
 }
 
-/** The payload of an RTM_NEWLINK. `nameOf` knows the links of the same namespace. */
-export function decodeLink(payload: Uint8Array, nameOf: (index: number) => string | undefined): Link {
+/**
+ * The payload of an RTM_NEWLINK. `nameOf` knows the links of the same namespace, `namespaceOf` the names of those that it
+ * has numbers for. What few ask for is looked up, or decoded, when it is asked for.
+ */
+export function decodeLink(
+  payload: Uint8Array,
+  nameOf: (index: number) => string | undefined,
+  namespaceOf: (id: number) => string | undefined = () => undefined,
+): Link {
   if (payload.length < IFINFOMSG_SIZE) throw new DecodeError('ifinfomsg', payload.length, 'it is cut off')
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length)
   const index = view.getInt32(4, LITTLE_ENDIAN)
@@ -187,6 +198,7 @@ export function decodeLink(payload: Uint8Array, nameOf: (index: number) => strin
   const info = attributes.nested(IFLA_LINKINFO)
   const kind = info?.text(IFLA_INFO_KIND) ?? (flags & IFF_LOOPBACK ? 'loopback' : undefined)
   const kindData = info?.nested(IFLA_INFO_DATA)
+  const parentNamespaceId = attributes.i32(IFLA_LINK_NETNSID)
   const portData = info?.text(IFLA_INFO_SLAVE_KIND) === 'bridge' ? info.nested(IFLA_INFO_SLAVE_DATA) : undefined
   const name = attributes.text(IFLA_IFNAME) ?? ''
   const mac = formatMac(attributes.bytes(IFLA_ADDRESS) ?? new Uint8Array())
@@ -197,21 +209,29 @@ export function decodeLink(payload: Uint8Array, nameOf: (index: number) => strin
     name,
     kind,
     mac,
-    // Read when it is asked for: that is files to open, and few ask.
     get macOrigin() {
       return readMacOrigin(name, index, mac)
     },
     mtu: attributes.u32(IFLA_MTU) ?? 0,
     up: (flags & IFF_UP) !== 0,
+    flags,
     operState: OPER_STATES[attributes.u8(IFLA_OPERSTATE) ?? 0] ?? 'unknown',
     promiscuous: (flags & IFF_PROMISC) !== 0,
     allMulticast: (flags & IFF_ALLMULTI) !== 0,
     master: attributes.u32(IFLA_MASTER) || undefined,
     parent: attributes.u32(IFLA_LINK) || undefined,
-    parentNamespaceId: attributes.i32(IFLA_LINK_NETNSID),
+    parentNamespaceId,
+    get parentNamespace() {
+      return parentNamespaceId === undefined ? undefined : namespaceOf(parentNamespaceId)
+    },
     alias: attributes.text(IFLA_IFALIAS),
     txQueueLength: attributes.u32(IFLA_TXQLEN) ?? 0,
+    qdisc: attributes.text(IFLA_QDISC) ?? '',
     group: attributes.u32(IFLA_GROUP) ?? 0,
+    get details() {
+      const port = portData ? info!.list(IFLA_INFO_SLAVE_DATA) : []
+      return decodeLinkDetails(attributes, kind, info?.list(IFLA_INFO_DATA) ?? [], port)
+    },
     bridge: of('bridge', decodeBridge),
     port: portData && decodePort(portData),
     vxlan: of('vxlan', (data) => decodeVxlan(data, nameOf)),
@@ -243,7 +263,13 @@ export class LinuxLinks implements Links {
   list(): Link[] {
     const socket = this.#socket()
     const message = begin(RTM_GETLINK, 0, {}).attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS).finish()
-    return socket.dump('list links', message, ({ payload }) => decodeLink(payload, this.#nameOf))
+    return socket.dump('list links', message, ({ payload }) => this.#decode(payload.slice()))
+  }
+
+  statistics(name: string): LinkStatistics {
+    const call = `read counters of link "${name}"`
+    if (!isLinkName(name)) throw new KernelError('ENODEV', call)
+    return this.#socket().get(call, encodeGetLink(name, 0), ({ payload }) => decodeLinkStatistics(payload))
   }
 
   add(link: NewLink): Link {
@@ -279,7 +305,7 @@ export class LinuxLinks implements Links {
 
   #get(call: string, which: string | number): Link | undefined {
     try {
-      return this.#socket().get(call, encodeGetLink(which), ({ payload }) => decodeLink(payload, this.#nameOf))
+      return this.#socket().get(call, encodeGetLink(which), ({ payload }) => this.#decode(payload.slice()))
     } catch (error) {
       if (isErrno(error, 'ENODEV')) return undefined
       throw error
@@ -298,6 +324,11 @@ export class LinuxLinks implements Links {
       this.delete(name)
       throw error
     }
+  }
+
+  /** The payload must be the link's own: some of it is decoded when it is asked for. */
+  #decode(payload: Uint8Array): Link {
+    return decodeLink(payload, this.#nameOf, (id) => findNamespaceName(this.#socket(), id))
   }
 
   #nameOf = (index: number): string | undefined => getLinkName(this.#socket().descriptor, index)

@@ -38,11 +38,18 @@ const RTA_PRIORITY = 6
 const RTA_PREFSRC = 7
 const RTA_METRICS = 8
 const RTA_MULTIPATH = 9
+const RTA_CACHEINFO = 12
 const RTA_TABLE = 15
 const RTA_MARK = 16
 const RTA_VIA = 18
+const RTA_PREF = 20
 
+const RTNH_F_DEAD = 1
 const RTNH_F_ONLINK = 4
+const RTNH_F_LINKDOWN = 16
+/** struct rta_cacheinfo: uses (4), last use (4), expires (4) … in clock ticks for user space, USER_HZ. */
+const EXPIRES_AT = 8
+const TICKS_PER_SECOND = 100
 /** An entry of the routing cache, cloned from a route. */
 const RTM_F_CLONED = 0x200
 /** The answer tells the table that the route was found in. */
@@ -61,6 +68,8 @@ const TYPES = {
   throw: 9,
   nat: 10,
 } as const satisfies Record<RouteType, number>
+/** ICMPV6_ROUTER_PREF_*, a number of two bits with a sign: RFC 4191 §2.1. */
+const PREFERENCES = { low: 3, medium: 0, high: 1 } as const
 const TYPE_NAMES = Object.keys(TYPES) as RouteType[]
 
 /** RTAX_*. */
@@ -117,6 +126,7 @@ export function encodeRoute(operation: RouteOperation, route: Route, indexOf: (l
   if (route.source !== undefined) writer.attribute(RTA_PREFSRC, parseIp(route.source))
   if (route.metric !== undefined) writer.attributeU32(RTA_PRIORITY, route.metric)
   if (table >= 256) writer.attributeU32(RTA_TABLE, table)
+  if (route.preference !== undefined) writer.attributeU8(RTA_PREF, PREFERENCES[route.preference])
   const { metrics, nextHops } = route
   if (metrics) writer.nested(RTA_METRICS, () => encodeMetrics(writer, metrics))
   if (nextHops) writer.attributeOf(RTA_MULTIPATH, () => encodeNextHops(writer, nextHops, family, indexOf))
@@ -198,10 +208,31 @@ export function decodeRoute(
     source: attributes.ip(RTA_PREFSRC),
     gateway: decodeGateway(attributes),
     link: index === undefined ? undefined : nameOf(index),
-    onlink: flags & RTNH_F_ONLINK ? true : undefined,
+    ...decodeFlags(flags),
+    preference: decodePreference(attributes.u8(RTA_PREF)),
+    expires: decodeExpires(attributes.bytes(RTA_CACHEINFO)),
     metrics: metrics && decodeMetrics(metrics),
     nextHops: multipath && decodeNextHops(multipath, nameOf),
   })
+}
+
+function decodeFlags(flags: number): Partial<NextHop> {
+  return {
+    ...(flags & RTNH_F_ONLINK && { onlink: true }),
+    ...(flags & RTNH_F_DEAD && { dead: true }),
+    ...(flags & RTNH_F_LINKDOWN && { linkDown: true }),
+  }
+}
+
+function decodePreference(preference: number | undefined): 'low' | 'high' | undefined {
+  if (preference === PREFERENCES.low) return 'low'
+  return preference === PREFERENCES.high ? 'high' : undefined
+}
+
+function decodeExpires(cache: Uint8Array | undefined): number | undefined {
+  if (!cache || cache.length < EXPIRES_AT + 4) return undefined
+  const ticks = new DataView(cache.buffer, cache.byteOffset).getInt32(EXPIRES_AT, LITTLE_ENDIAN)
+  return ticks > 0 ? Math.floor(ticks / TICKS_PER_SECOND) : undefined
 }
 
 /** As `ip route`: as far as the destination is away. IPv6 has no scopes. */
@@ -272,7 +303,7 @@ function decodeNextHops(bytes: Uint8Array, nameOf: (index: number) => string): N
         gateway: decodeGateway(new Attributes(bytes.subarray(at, at + length), RTNEXTHOP_SIZE)),
         link: index === 0 ? undefined : nameOf(index),
         weight: bytes[at + 3]! + 1,
-        onlink: bytes[at + 2]! & RTNH_F_ONLINK ? true : undefined,
+        ...decodeFlags(bytes[at + 2]!),
       }),
     )
     at += align(length)

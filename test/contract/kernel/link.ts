@@ -4,6 +4,11 @@ import { isErrno } from '../../../src/kernel/errors.ts'
 import type { LinkChange, NewLink } from '../../../src/kernel/link.ts'
 import { type Case, eventually, has, refused } from './case.ts'
 
+/** linux/if.h. */
+const IFF_UP = 0x1
+const IFF_BROADCAST = 0x2
+const IFF_MULTICAST = 0x1000
+
 const MAC = '02:42:0a:00:00:01'
 
 /** One of each kind, and what must then be seen of it. Not every kernel has every kind. */
@@ -272,14 +277,56 @@ export const linkCases: readonly Case[] = [
     },
   },
 
+  // what is seen of one
+  {
+    title: "flags, queueing discipline and details of a veth are the kernel's",
+    check({ node }) {
+      node.links.add({ kind: 'veth', name: 'v0', peer: { name: 'v1' } })
+      has(node.links.get('v0'), { flags: IFF_BROADCAST | IFF_MULTICAST, qdisc: 'noop', parentNamespace: undefined })
+      node.links.set('v0', { up: true })
+      has(node.links.get('v0'), { flags: IFF_BROADCAST | IFF_MULTICAST | IFF_UP, qdisc: 'noqueue' })
+      has(node.links.get('v0')!.details, { promiscuity: 0, minMtu: 68, maxMtu: 65535, kind: {}, port: {} })
+    },
+  },
+  {
+    title: "details of a bridge and of its port have the names of the kernel's attributes",
+    check({ node }) {
+      node.links.add({ kind: 'bridge', name: 'b0', mac: MAC })
+      node.links.add({ kind: 'veth', name: 'v0', peer: { name: 'v1' }, master: 'b0' })
+      has(node.links.get('b0')!.details.kind, { BR_HELLO_TIME: 200, BR_BRIDGE_ID: `8000.${MAC}` })
+      has(node.links.get('v0')!.details, { promiscuity: 1 })
+      has(node.links.get('v0')!.details.port, { BRPORT_NO: 1, BRPORT_GUARD: 0, BRPORT_MULTICAST_ROUTER: 1 })
+      has(node.links.get('v0')!.port, { priority: 32, cost: 2, multicastFlood: true, broadcastFlood: true })
+    },
+  },
+  {
+    title: 'nothing has been counted of a new link',
+    check: ({ node }) => {
+      node.links.add({ kind: 'veth', name: 'v0', peer: { name: 'v1' } })
+      has(node.links.statistics('v0'), {
+        rxBytes: 0,
+        rxPackets: 0,
+        txBytes: 0,
+        txPackets: 0,
+        rxDropped: 0,
+        txDropped: 0,
+      })
+    },
+  },
+  {
+    title: 'counters of no link are ENODEV',
+    check: ({ node }) => refused('ENODEV', () => node.links.statistics('x0')),
+  },
+
   // set
   ...changes.map(({ what, change, seen }) => ({
     title: `set changes the ${what}, and nothing else`,
     check({ node }: Parameters<Case['check']>[0]) {
       node.links.add({ kind: 'veth', name: 'v0', peer: { name: 'v1' } })
-      const { operState: _, ...before } = node.links.get('v0')!
+      // Flags, operational state and what counts in details follow from the others.
+      const { operState: _, flags: _1, qdisc: _2, details: _3, ...before } = node.links.get('v0')!
       node.links.set('v0', change)
-      const { operState: __, ...after } = node.links.get('v0')!
+      const { operState: __, flags: __1, qdisc: __2, details: __3, ...after } = node.links.get('v0')!
       // A MAC that was asked for is another origin of it, too.
       const origin = change.mac === undefined ? {} : { macOrigin: after.macOrigin }
       assert.deepEqual({ ...after }, { ...before, ...change, ...seen, ...origin })
