@@ -1,0 +1,100 @@
+/** What was seen at the watched taps, as rows of a golden walk. */
+import { familyOf, formatIp } from '../address/ip.ts'
+import type { CapturedPacket, LiveKernel, Subscription } from '../kernel/live.ts'
+
+export interface Row {
+  /** Milliseconds since the first frame. */
+  readonly t: number
+  /** `namespace:device`. */
+  readonly at: string
+  readonly dir: 'in' | 'out'
+  readonly len: number
+  readonly hex: string
+}
+
+export interface Expectation {
+  readonly reason?: string
+  readonly function?: string
+  readonly disposition?: 'delivered' | 'unsupported'
+  /** What is not modelled. */
+  readonly thing?: string
+  readonly at: string
+}
+
+export interface Walk {
+  readonly id: string
+  readonly obs: readonly Row[]
+  readonly expect?: Expectation | readonly Expectation[]
+  readonly result?: string
+}
+
+interface Seen {
+  readonly time: bigint
+  readonly at: string
+  readonly packet: CapturedPacket
+}
+
+/** Captures at `watch` from now on. `rows` ends it. */
+export function record(watch: readonly string[], kernelOf: (namespace: string) => LiveKernel) {
+  const seen: Seen[] = []
+  const captures: Subscription[] = []
+  for (const at of watch) {
+    const [namespace, link] = splitPlace(at)
+    const kernel = kernelOf(namespace)
+    if (!kernel.links.get(link)) continue // a watched device may be one that a change has removed
+    captures.push(kernel.packets.capture({ link }, (packet) => seen.push({ time: packet.time, at, packet })))
+  }
+  return {
+    /** The frames in the order of their times, without those that a scenario is not about. */
+    rows(show: readonly string[]): Row[] {
+      for (const capture of captures) capture.close()
+      const kept = seen
+        .filter(({ packet }) => !isBackground(packet.bytes, show))
+        .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
+      const start = kept[0]?.time ?? 0n
+      return kept.map(({ time, at, packet }) => ({
+        t: Number(time - start) / 1e6,
+        at,
+        dir: packet.packetType === 'outgoing' ? 'out' : 'in',
+        len: packet.length,
+        hex: hexOf(packet.bytes),
+      }))
+    },
+  }
+}
+
+/** `n1:flannel.1`: a device's name has no colon. */
+export function splitPlace(place: string): [namespace: string, link: string] {
+  const colon = place.indexOf(':')
+  return [place.slice(0, colon), place.slice(colon + 1)]
+}
+
+export function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+}
+
+const ETHER_TYPE = 12
+const PAYLOAD = 14
+
+/** What hosts say on their own: ARP and ND that nobody asked to see, router solicitations, listener reports, IGMP. */
+function isBackground(frame: Uint8Array, show: readonly string[]): boolean {
+  const etherType = (frame[ETHER_TYPE]! << 8) | frame[ETHER_TYPE + 1]!
+  const shown = (...addresses: Uint8Array[]) =>
+    addresses.some((address) => show.some((start) => formatIp(address).startsWith(start)))
+  if (etherType === 0x0806) return !shown(frame.subarray(28, 32), frame.subarray(38, 42))
+  if (etherType === 0x0800) return frame[PAYLOAD + 9] === 2
+  if (etherType !== 0x86dd) return false
+  return isIpv6Background(frame.subarray(PAYLOAD), shown)
+}
+
+function isIpv6Background(packet: Uint8Array, shown: (...addresses: Uint8Array[]) => boolean): boolean {
+  const hopByHop = packet[6] === 0
+  const next = hopByHop ? packet[40]! : packet[6]!
+  const at = hopByHop ? 40 + 8 * (packet[41]! + 1) : 40
+  if (next !== 58) return false
+  const type = packet[at]!
+  if (type === 143 || (type >= 130 && type <= 134) || type === 137) return true
+  if (type !== 135 && type !== 136) return false
+  const target = packet.subarray(at + 8, at + 24)
+  return familyOf(target) === 'ipv6' && !shown(target, packet.subarray(8, 24))
+}
