@@ -6,11 +6,11 @@ import type { LabStatus } from '../lab/status.ts'
 import { table } from './output.ts'
 
 export function formatStatus({ nodes, pods }: LabStatus): string {
-  const nodeRows = nodes.map(({ name, links, podSubnet, namespace, up }) => [
+  const nodeRows = nodes.map(({ name, links, podNetwork, namespace, up }) => [
     name,
     links.flatMap(({ addresses }) => addresses).join(' ') || '–',
     links.map(({ ifName, peer }) => `${ifName} to ${peer}`).join(', ') || '–',
-    podSubnet ?? '–',
+    podNetwork?.subnet ?? '–',
     namespace,
     up ? 'up' : 'not up',
   ])

@@ -1,6 +1,9 @@
 /** The machine that a lab from the command line is built on: the real kernel, and this process's own host. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
 import { runEach } from '../command/run.ts'
@@ -18,10 +21,26 @@ export function linuxMachine(pluginDirectories: readonly string[]): Machine {
     host,
     hostIn: (path) => ({ ...host, run: (...program) => inNamespace(path, () => host.run(...program)) }),
     runLine: (path, line) => runEach(line, (words) => inNamespace(path, () => runProgram(words))),
+    listen,
     stateDirectory: STATE_DIRECTORY,
     pluginDirectories,
     processes,
   }
+}
+
+const LISTEN = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'listen.ts' : 'listen.js')
+
+/** A process that answers there, and outlives us. The lab ends it with everything else that is in the namespace. */
+async function listen(path: string, ports: readonly string[]): Promise<void> {
+  const child = inNamespace(path, () =>
+    spawn(process.execPath, [LISTEN, ...ports], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
+  )
+  const failure = text(child.stderr)
+  const [ready] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
+  if (!Buffer.isBuffer(ready)) throw new RangeError(`Cannot listen at ${ports.join(', ')}: ${(await failure).trim()}`)
+  child.stdout.destroy()
+  child.stderr.destroy()
+  child.unref()
 }
 
 /** A program of the machine, by PATH. Its own complaint where there is none of this name. */

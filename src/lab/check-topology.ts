@@ -3,6 +3,7 @@ import { familyOf } from '../address/ip.ts'
 import { readPrefix } from '../address/prefix.ts'
 import { isName } from '../cni/config.ts'
 import { isInterfaceName } from '../cni/runtime/runtime.ts'
+import { POD_NETWORK } from './cluster.ts'
 import { endpointsOf, podNames, podNodes, type Topology } from './topology.ts'
 
 /** A sentence about the thing at this path of keys. */
@@ -10,8 +11,6 @@ export interface TopologyFault {
   readonly path: readonly (string | number)[]
   readonly message: string
 }
-
-export const POD_NETWORK = '10.244.0.0/16'
 
 const MIN_MTU = 68
 const MAX_MTU = 65535

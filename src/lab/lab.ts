@@ -16,12 +16,15 @@
  * The lab asks `Kernel` and `Host` for everything, and runs plugins as a container runtime does: cni/runtime.
  */
 import { ignoring } from '../kernel/errors.ts'
+import { reconcile } from '../reconcile/apply.ts'
+import type { OverlayPlan } from './cluster.ts'
 import { commandsOf, describeNode, isDescribed } from './describe-node.ts'
 import { addLink, addRoute, LAB_GROUP } from './link.ts'
 import type { Machine, ProcessIdentity } from './machine.ts'
 import { addNode, forgetAddresses, namespacePath, withNamespace } from './node.ts'
-import { isNamespaceOf, type LabPlan, nodeOf, planLab } from './plan.ts'
-import { addPod, detachPod } from './pod.ts'
+import { bare, isNamespaceOf, type LabPlan, nodeOf, planLab, type ServicePlan } from './plan.ts'
+import { addPod, detachPod, getAttached } from './pod.ts'
+import { rulesOf } from './service.ts'
 import { claimState, listLabs, readState, removeState, replaceState } from './state.ts'
 import type { Topology } from './topology.ts'
 
@@ -84,7 +87,7 @@ function endOwner(owner: ProcessIdentity, { processes, host }: Machine): void {
 }
 
 function stepsOf(plan: LabPlan, machine: Machine): Step[] {
-  const { nodes, links, routes, pods } = plan
+  const { nodes, links, routes, pods, services } = plan
   return [
     ...nodes.map((node) => ({ title: `node ${node.name}`, run: () => addNode(plan, node, machine) })),
     ...links.map((link) => ({
@@ -105,11 +108,45 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
       title: `route ${route.destination} via ${route.gateway} on ${route.node}`,
       run: () => addRoute(plan, route, machine),
     })),
+    ...nodes.flatMap(({ name, namespace, overlay }) =>
+      overlay ? [{ title: `overlay of ${name}`, run: () => addOverlay(namespace, overlay, machine) }] : [],
+    ),
     ...pods.map((pod) => ({
       title: `pod ${pod.name} on ${pod.node}`,
       run: () => addPod(plan, pod, nodeOf(pod, plan), machine),
     })),
+    ...pods
+      .filter(({ listen }) => listen.length > 0)
+      .map(({ name, namespace, listen }) => ({
+        title: `${listen.join(', ')} of ${name}`,
+        run: () => machine.listen(namespacePath(namespace), listen),
+      })),
+    ...services.map((service) => ({
+      title: `service ${service.name}`,
+      run: () => addService(plan, service, machine),
+    })),
   ]
+}
+
+function addOverlay(namespace: string, { state }: OverlayPlan, machine: Machine): void {
+  withNamespace(namespace, machine, (kernel) => {
+    reconcile(kernel, state)
+    for (const { name } of state.links ?? []) kernel.links.set(name, { group: LAB_GROUP })
+  })
+}
+
+/** On every node that carries pods, when the pods have their addresses. */
+async function addService(plan: LabPlan, service: ServicePlan, machine: Machine): Promise<void> {
+  const addresses = new Map(
+    plan.pods.map((pod) => [pod.name, getAttached(plan.name, pod, nodeOf(pod, plan), machine)?.address]),
+  )
+  const rules = rulesOf(service, (pod) => {
+    const address = addresses.get(pod)
+    return address && bare(address)
+  })
+  for (const { namespace, podNetwork } of plan.nodes) {
+    if (podNetwork) for (const rule of rules) await runCommand(namespace, rule, machine)
+  }
 }
 
 /** RangeError with the command's own words when it fails. */

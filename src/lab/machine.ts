@@ -10,6 +10,8 @@ export interface Machine {
   hostIn(namespacePath: string): Host
   /** Runs a line of commands (command/run.ts) in the network namespace at this path. */
   runLine(namespacePath: string, line: string): Promise<Outcome>
+  /** From now on something answers at these ports (`tcp/8080`) in the namespace, with what it is sent, until that ends. */
+  listen(namespacePath: string, ports: readonly string[]): Promise<void>
   /** Where every lab keeps a directory of its name. */
   readonly stateDirectory: string
   /** CNI_PATH. */

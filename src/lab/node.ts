@@ -31,7 +31,7 @@ export function addNode({ name }: LabPlan, node: NodePlan, machine: Machine): vo
     applySysctls(kernel, sysctls)
     kernel.links.set('lo', { up: true })
   })
-  if (node.podSubnet === undefined) return
+  if (!node.podNetwork) return
   const { files } = machine.host
   for (const { file, list } of podNetworks(name, node, machine)) {
     files.makeDirectory(file.slice(0, file.lastIndexOf('/')), 0o755)
@@ -41,6 +41,8 @@ export function addNode({ name }: LabPlan, node: NodePlan, machine: Machine): vo
 
 /** What a pod is attached to, in this order: the loopback that every runtime adds by itself, then the node's bridge. */
 export function podNetworks(lab: string, node: NodePlan, machine: Machine): PodNetwork[] {
+  if (!node.podNetwork) return []
+  const { subnet, mtu, hairpin } = node.podNetwork
   const directory = nodeDirectory(lab, node.name, machine)
   const loopback = { cniVersion: '1.1.0', name: 'loopback', plugins: [{ type: 'loopback' }] }
   const pods = {
@@ -52,7 +54,9 @@ export function podNetworks(lab: string, node: NodePlan, machine: Machine): PodN
         bridge: BRIDGE,
         isGateway: true,
         isDefaultGateway: true,
-        ipam: { type: 'host-local', ranges: [[{ subnet: node.podSubnet! }]], dataDir: `${directory}/ipam` },
+        ...(hairpin && { hairpinMode: true }),
+        ...(mtu !== undefined && { mtu }),
+        ipam: { type: 'host-local', ranges: [[{ subnet }]], dataDir: `${directory}/ipam` },
       },
     ],
   }

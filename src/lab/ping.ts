@@ -68,8 +68,8 @@ async function askOnce(kernel: LiveKernel | undefined, address: string | undefin
 }
 
 /** The address under which other nodes know it; a node without links has its pods' gateway only. */
-function nodeAddress({ name, podSubnet }: NodePlan, { links }: LabPlan): string | undefined {
+function nodeAddress({ name, podNetwork }: NodePlan, { links }: LabPlan): string | undefined {
   const ends = links.flatMap(({ ends }) => ends).filter(({ node }) => node === name)
   const address = ends.flatMap(({ addresses }) => addresses)[0]
-  return address ? bare(address) : podSubnet && bare(podSubnet).replace(/0$/, '1')
+  return address ? bare(address) : podNetwork && bare(podNetwork.subnet).replace(/0$/, '1')
 }

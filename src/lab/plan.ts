@@ -6,9 +6,9 @@
  *                                state in   <state directory>/two-nodes/n1/     net.d/ cni/ ipam/
  *   its pod "web-0"              namespace  ovl-web-0@two-nodes
  */
-import { formatIp, ipFromBigInt, ipToBigInt } from '../address/ip.ts'
-import { networkOf, parsePrefix } from '../address/prefix.ts'
-import { faultsOf, POD_NETWORK } from './check-topology.ts'
+import { faultsOf } from './check-topology.ts'
+import { type Carrier, type OverlayPlan, type PodNetworkPlan, planOverlay, planPodNetwork } from './cluster.ts'
+import { selectPods } from './service.ts'
 import {
   type EndpointInFull,
   endpointsOf,
@@ -22,8 +22,6 @@ import {
 /** Where `ip netns` and src/linux keep namespaces by name. */
 export const NAMESPACES = '/run/netns'
 
-/** Length of every node's part of the pod network. */
-const NODE_PREFIX_LENGTH = 24
 const MTU = 1500
 
 export interface LabPlan {
@@ -32,6 +30,7 @@ export interface LabPlan {
   readonly pods: readonly PodPlan[]
   readonly links: readonly LinkPlan[]
   readonly routes: readonly RoutePlan[]
+  readonly services: readonly ServicePlan[]
 }
 
 export interface NodePlan {
@@ -40,13 +39,19 @@ export interface NodePlan {
   /** What the file says of it, with the defaults of all nodes. */
   readonly description: TopologyNode
   /** Of a node that carries pods. */
-  readonly podSubnet?: string
+  readonly podNetwork?: PodNetworkPlan
+  readonly overlay?: OverlayPlan
 }
 
 export interface PodPlan {
   readonly name: string
   readonly namespace: string
   readonly node: string
+  readonly labels: Readonly<Record<string, string>>
+  /** `tcp/8080`: where something answers. */
+  readonly listen: readonly string[]
+  /** Bytes; left out, the network's. */
+  readonly mtu?: number
 }
 
 export interface LinkEnd {
@@ -69,6 +74,18 @@ export interface RoutePlan {
   readonly gateway: string
 }
 
+export interface ServicePlan {
+  readonly name: string
+  readonly clusterIp: string
+  readonly ports: readonly {
+    readonly port: number
+    readonly targetPort: number
+    readonly protocol: 'tcp' | 'udp'
+  }[]
+  /** Names of those behind it. */
+  readonly pods: readonly string[]
+}
+
 /** RangeError that names everything which is wrong with the topology. */
 export function planLab(topology: Topology): LabPlan {
   const faults = faultsOf(topology)
@@ -76,29 +93,69 @@ export function planLab(topology: Topology): LabPlan {
     throw new RangeError(`Cannot build lab "${topology.name}": ${faults.map(({ message }) => message).join('; ')}`)
   }
   const { name, cluster } = topology
-  const nodes = planNodes(topology)
-  const pods = Object.entries(cluster?.pods ?? {}).flatMap(([pod, options]) =>
-    podNames({ [pod]: options }).map((replica) => ({
-      name: replica,
-      namespace: namespaceOf(replica, name),
-      node: options.node,
-    })),
-  )
   const { defaults, links: described = [] } = topology.topology
   const links = described.map((link) => planLink(link, defaults?.mtu ?? MTU))
-  return { name, nodes, pods, links, routes: links.flatMap((link) => routesOver(link, nodes)) }
+  const nodes = planNodes(topology, links)
+  const pods = planPods(topology)
+  const routes = cluster?.cni?.plugin === 'flannel' ? [] : links.flatMap((link) => routesOver(link, nodes))
+  return { name, nodes, pods, links, routes, services: planServices(topology, pods) }
 }
 
-function planNodes(topology: Topology): NodePlan[] {
+function planNodes(topology: Topology, links: readonly LinkPlan[]): NodePlan[] {
   const { nodes, defaults } = topology.topology
-  const carriers = podNodes(topology)
-  const network = topology.cluster?.cni?.network ?? POD_NETWORK
-  return Object.entries(nodes).map(([node, description]) => ({
-    name: node,
-    namespace: namespaceOf(node, topology.name),
-    description: { ...description, sysctls: { ...defaults?.sysctls, ...description.sysctls } },
-    ...(carriers.includes(node) && { podSubnet: podSubnet(network, carriers.indexOf(node) + 1) }),
+  const names = podNodes(topology)
+  const carriers = names.flatMap((name) => carrierOf(name, links) ?? [])
+  return Object.entries(nodes).map(([node, description]) => {
+    const overlay = planOverlay(topology.cluster, node, carriers)
+    return {
+      name: node,
+      namespace: namespaceOf(node, topology.name),
+      description: { ...description, sysctls: { ...defaults?.sysctls, ...description.sysctls } },
+      ...(names.includes(node) && { podNetwork: planPodNetwork(topology.cluster, names.indexOf(node), carriers) }),
+      ...(overlay && { overlay }),
+    }
+  })
+}
+
+/** Its first link with an IPv4 address. */
+function carrierOf(name: string, links: readonly LinkPlan[]): Carrier | undefined {
+  for (const { ends, mtu } of links) {
+    const end = ends.find(({ node, addresses }) => node === name && addresses.some(isIpv4))
+    if (end) return { name, link: end.ifName, address: end.addresses.find(isIpv4)!, mtu }
+  }
+  return undefined
+}
+
+function planPods({ name: lab, cluster }: Topology): PodPlan[] {
+  return Object.entries(cluster?.pods ?? {}).flatMap(([pod, options]) =>
+    podNames({ [pod]: options }).map((replica) => ({
+      name: replica,
+      namespace: namespaceOf(replica, lab),
+      node: options.node,
+      labels: options.labels ?? {},
+      listen: options.listen ?? [],
+      ...(options.mtu !== undefined && { mtu: options.mtu }),
+    })),
+  )
+}
+
+/** The first service of a cluster gets this address, where none is given: Kubernetes' 10.96.0.0/12, behind its own API and DNS. */
+const FIRST_SERVICE = 10
+
+function planServices({ cluster }: Topology, pods: readonly PodPlan[]): ServicePlan[] {
+  return Object.entries(cluster?.services ?? {}).map(([name, { selector, ports, clusterIP }], i) => ({
+    name,
+    clusterIp: clusterIP ?? `10.96.0.${FIRST_SERVICE + i}`,
+    ports: ports.map(parsePort),
+    pods: selectPods(selector, pods),
   }))
+}
+
+/** `80:8080/udp`; the target is the port, and TCP the protocol, where left out. */
+function parsePort(text: string): ServicePlan['ports'][number] {
+  const [ports = '', protocol = 'tcp'] = text.split('/')
+  const [port, targetPort = port] = ports.split(':').map(Number)
+  return { port: port!, targetPort: targetPort!, protocol: protocol === 'udp' ? 'udp' : 'tcp' }
 }
 
 function planLink(link: TopologyLink, mtu: number): LinkPlan {
@@ -130,19 +187,14 @@ export function bare(prefix: string): string {
   return prefix.slice(0, prefix.indexOf('/'))
 }
 
-/** The numbered /24 of the network, as flannel and Kubernetes hand them to nodes. */
-function podSubnet(network: string, number: number): string {
-  const first = ipToBigInt(networkOf(parsePrefix(network)).address)
-  const subnet = ipFromBigInt(first + BigInt(number) * 2n ** BigInt(32 - NODE_PREFIX_LENGTH), 'ipv4')
-  return `${formatIp(subnet)}/${NODE_PREFIX_LENGTH}`
-}
+const isIpv4 = (address: string) => !address.includes(':')
 
 /** A route each way, to the pods at the other end. Nodes that share no link do not know of each other. */
 function routesOver({ ends: [a, b] }: LinkPlan, nodes: readonly NodePlan[]): RoutePlan[] {
   return [[a, b] as const, [b, a] as const].flatMap(([from, to]) => {
-    const subnetOf = (end: LinkEnd) => nodes.find(({ name }) => name === end.node)!.podSubnet
+    const subnetOf = (end: LinkEnd) => nodes.find(({ name }) => name === end.node)!.podNetwork?.subnet
     const destination = subnetOf(to)
-    const gateway = to.addresses.find((address) => !address.includes(':'))
+    const gateway = to.addresses.find(isIpv4)
     if (!destination || !subnetOf(from) || !gateway) return []
     return [{ node: from.node, destination, gateway: bare(gateway) }]
   })

@@ -7,6 +7,9 @@ import type { Machine } from './machine.ts'
 import { namespacePath, podNetworks, runtimeOf, withNamespace } from './node.ts'
 import type { LabPlan, NodePlan, PodPlan } from './plan.ts'
 
+/** Name of a pod's own interface. */
+const POD_INTERFACE = 'eth0'
+
 /** How a pod was attached, in the words of its ADD's result. */
 export interface Attached {
   readonly address: string | undefined
@@ -34,6 +37,8 @@ export function addPod({ name: lab }: LabPlan, pod: PodPlan, node: NodePlan, mac
       for (const { name } of veths) links.set(name, { group: LAB_GROUP })
     })
   }
+  const { mtu } = pod
+  if (mtu !== undefined) withNamespace(pod.namespace, machine, ({ links }) => links.set(POD_INTERFACE, { mtu }))
 }
 
 /** Runs CHECK. CniError that says what is not as ADD promised. */

@@ -51,7 +51,7 @@ describe('a lab that is up', () => {
     const { healthy, nodes, pods } = JSON.parse(up.stdout)
     assert.equal(healthy, true)
     assert.deepEqual(
-      nodes.map(({ name, podSubnet }: { name: string; podSubnet: string }) => [name, podSubnet]),
+      nodes.map(({ name, podNetwork }: { name: string; podNetwork: { subnet: string } }) => [name, podNetwork.subnet]),
       [
         ['n1', '10.244.1.0/24'],
         ['n2', '10.244.2.0/24'],

@@ -9,14 +9,24 @@ test('two nodes: everything that will be made, under its final name', () => {
   assert.deepEqual(planLab(twoNodes), {
     name: 'two-nodes',
     nodes: [
-      { name: 'n1', namespace: 'ovl-n1@two-nodes', description, podSubnet: '10.244.1.0/24' },
-      { name: 'n2', namespace: 'ovl-n2@two-nodes', description, podSubnet: '10.244.2.0/24' },
+      {
+        name: 'n1',
+        namespace: 'ovl-n1@two-nodes',
+        description,
+        podNetwork: { subnet: '10.244.1.0/24', hairpin: false },
+      },
+      {
+        name: 'n2',
+        namespace: 'ovl-n2@two-nodes',
+        description,
+        podNetwork: { subnet: '10.244.2.0/24', hairpin: false },
+      },
     ],
     pods: [
-      { name: 'web-0', namespace: 'ovl-web-0@two-nodes', node: 'n1' },
-      { name: 'web-1', namespace: 'ovl-web-1@two-nodes', node: 'n1' },
-      { name: 'api-0', namespace: 'ovl-api-0@two-nodes', node: 'n2' },
-      { name: 'api-1', namespace: 'ovl-api-1@two-nodes', node: 'n2' },
+      { name: 'web-0', namespace: 'ovl-web-0@two-nodes', node: 'n1', labels: {}, listen: [] },
+      { name: 'web-1', namespace: 'ovl-web-1@two-nodes', node: 'n1', labels: {}, listen: [] },
+      { name: 'api-0', namespace: 'ovl-api-0@two-nodes', node: 'n2', labels: {}, listen: [] },
+      { name: 'api-1', namespace: 'ovl-api-1@two-nodes', node: 'n2', labels: {}, listen: [] },
     ],
     links: [
       {
@@ -31,6 +41,7 @@ test('two nodes: everything that will be made, under its final name', () => {
       { node: 'n1', destination: '10.244.2.0/24', gateway: '192.168.56.12' },
       { node: 'n2', destination: '10.244.1.0/24', gateway: '192.168.56.11' },
     ],
+    services: [],
   })
 })
 

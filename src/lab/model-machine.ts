@@ -1,0 +1,148 @@
+/**
+ * A machine that is all model: the kernel of model/, files in memory, and as programs our own plugins, called instead of
+ * executed. What takes a container runtime and root on Linux takes nothing here.
+ *
+ * Time is the model's. A plugin that sleeps, or a command that waits, lets it pass.
+ */
+import type { Host, ProgramResult } from '../cni/host.ts'
+import type { Plugin } from '../cni/plugin.ts'
+import { runPlugin } from '../cni/skel.ts'
+import { runLine } from '../command/run.ts'
+import { KernelError } from '../kernel/errors.ts'
+import type { LiveKernel } from '../kernel/live.ts'
+import { createModel, type ModelKernel } from '../model/create.ts'
+import type { Profile } from '../model/profile/profile.ts'
+import { bridge } from '../plugins/bridge.ts'
+import { hostLocal } from '../plugins/host-local.ts'
+import { loopback } from '../plugins/loopback.ts'
+import { staticIpam } from '../plugins/static.ts'
+import type { Machine } from './machine.ts'
+import { memoryFiles } from './memory-files.ts'
+
+export interface ModelMachine extends Machine {
+  readonly kernel: ModelKernel
+}
+
+const PLUGIN_DIRECTORY = '/opt/cni/bin'
+const STATE_DIRECTORY = '/run/overlab/lab'
+
+/** Microseconds of the model's clock in a millisecond. */
+const MICROSECONDS = 1000
+
+const plugins: readonly Plugin[] = [bridge, hostLocal, loopback, staticIpam]
+
+/** Ends a plugin's call, as its process would end there. */
+class Exit extends Error {
+  override name = 'Exit'
+}
+
+export function modelMachine(options: { readonly profile?: Profile; readonly seed?: number } = {}): ModelMachine {
+  const kernel = createModel(options)
+  const host = createHost(kernel)
+  for (const { name } of plugins) {
+    host.files.makeDirectory(PLUGIN_DIRECTORY, 0o755)
+    host.files.write(`${PLUGIN_DIRECTORY}/${name}`, '', 0o755)
+  }
+  const inside = (path: string): LiveKernel => {
+    const entered = kernel.enter(path)
+    if (!entered) throw new KernelError('ENOENT', `enter network namespace "${path}"`)
+    return entered
+  }
+  return {
+    kernel,
+    host,
+    hostIn: (path) => ({ ...host, run: (...program) => runProgram(inside(path), host, ...program) }),
+    runLine: (path, line) =>
+      runLine(line, { kernel: inside(path), now: host.monotonic, sleep: async (t) => host.sleep(t) }),
+    listen: async (path, ports) => {
+      for (const port of ports) answerAt(inside(path), port)
+    },
+    stateDirectory: STATE_DIRECTORY,
+    pluginDirectories: [PLUGIN_DIRECTORY],
+    processes: {
+      own: { id: 1, started: '0' },
+      isAlive: () => true,
+      inNamespace: () => [],
+      end() {},
+    },
+  }
+}
+
+/** `tcp/8080`: whatever comes is sent back. */
+function answerAt({ sockets }: LiveKernel, text: string): void {
+  const [protocol, number] = text.split('/')
+  const port = Number(number)
+  if (protocol === 'tcp') {
+    sockets.listenTcp({ port }, () => ({
+      data: (connection, bytes) => connection.write(bytes),
+      end: (connection) => connection.end(),
+    }))
+  } else if (protocol === 'udp') {
+    const socket = sockets.bindUdp({ port }, { datagram: (from, bytes) => socket.send(from, bytes) })
+  } else {
+    throw new RangeError(`Cannot listen at "${text}": not modelled: ${protocol}`)
+  }
+}
+
+function createHost(kernel: ModelKernel): Host {
+  const { model } = kernel
+  const encoder = new TextEncoder()
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  const milliseconds = () => model.clock.now / MICROSECONDS
+  return {
+    environment: {},
+    readStdin: () => new Uint8Array(),
+    stdinIsReady: () => true,
+    writeStdout() {},
+    writeStderr() {},
+    exit(status) {
+      throw new Exit(`exit ${status}`)
+    },
+    files: memoryFiles(() => Math.floor(milliseconds())),
+    now: milliseconds,
+    monotonic: milliseconds,
+    sleep: (duration) => model.advance(duration * MICROSECONDS),
+    random: (length) => Uint8Array.from({ length }, () => model.random.below('host', 256)),
+    encode: (text) => encoder.encode(text),
+    decode: (bytes) => decoder.decode(bytes),
+    executable: () => `${PLUGIN_DIRECTORY}/${bridge.name}`,
+    run(path) {
+      throw new KernelError('ENOENT', `run "${path}" outside of a node`)
+    },
+  }
+}
+
+/** Calls the plugin that the program's path names. */
+function runProgram(
+  kernel: LiveKernel,
+  host: Host,
+  ...[path, , { environment, stdin }]: Parameters<Host['run']>
+): ProgramResult {
+  const plugin = plugins.find(({ name }) => path.endsWith(`/${name}`))
+  if (!plugin) throw new KernelError('ENOENT', `run "${path}"`)
+  let status = 0
+  let stdout = ''
+  let stderr = ''
+  const own: Host = {
+    ...host,
+    environment,
+    readStdin: () => stdin,
+    writeStdout(text) {
+      stdout += text
+    },
+    writeStderr(text) {
+      stderr += text
+    },
+    exit(code) {
+      status = code
+      throw new Exit(`exit ${code}`)
+    },
+    executable: () => path,
+  }
+  try {
+    runPlugin(plugin, kernel, own, { delegates: plugins.filter((each) => each !== plugin) })
+  } catch (error) {
+    if (!(error instanceof Exit)) throw error
+  }
+  return { status, stdout: host.encode(stdout), stderr: host.encode(stderr) }
+}

@@ -1,0 +1,43 @@
+/**
+ * Services as plain DNAT rules, on every node that carries pods: one rule for each port and backend, the first of n taken
+ * with probability 1/n, the next with 1/(n − 1) … A backend that calls its own service is masqueraded, or it would answer
+ * itself.
+ */
+import type { LabPlan, ServicePlan } from './plan.ts'
+
+export interface Backend {
+  readonly pod: string
+  readonly address: string
+}
+
+/** `iptables` command lines, in their order. RangeError when no pod is behind a service. */
+export function rulesOf(
+  { name, clusterIp, ports, pods }: ServicePlan,
+  addressOf: (pod: string) => string | undefined,
+): string[] {
+  const backends = pods.flatMap((pod): Backend[] => {
+    const address = addressOf(pod)
+    return address === undefined ? [] : [{ pod, address }]
+  })
+  if (backends.length === 0) throw new RangeError(`Cannot make service "${name}": its selector matches no pod`)
+  return ports.flatMap(({ port, targetPort, protocol }) => [
+    ...['PREROUTING', 'OUTPUT'].flatMap((chain) =>
+      backends.map(({ address }, i) => {
+        const left = backends.length - i
+        const choice = left > 1 ? `-m statistic --mode random --probability ${(1 / left).toFixed(11)} ` : ''
+        return `iptables -t nat -A ${chain} -d ${clusterIp}/32 -p ${protocol} --dport ${port} ${choice}-j DNAT --to-destination ${address}:${targetPort}`
+      }),
+    ),
+    ...backends.map(
+      ({ address }) =>
+        `iptables -t nat -A POSTROUTING -s ${address}/32 -d ${address}/32 -p ${protocol} --dport ${targetPort} -j MASQUERADE`,
+    ),
+  ])
+}
+
+/** Names of the pods that carry all of the labels. */
+export function selectPods(selector: Readonly<Record<string, string>>, pods: LabPlan['pods']): string[] {
+  return pods
+    .filter(({ labels }) => Object.entries(selector).every(([key, value]) => labels[key] === value))
+    .map(({ name }) => name)
+}
