@@ -19,6 +19,7 @@
  * What is not modelled ends as `unsupported`, by name.
  */
 import { Clock, type Microseconds } from './clock.ts'
+import type { Device, DeviceEvent } from './device/device.ts'
 import type { Namespace } from './namespace.ts'
 import { type Cause, type Drop, Journey } from './observer.ts'
 import type { Packet } from './packet.ts'
@@ -48,17 +49,20 @@ export class Model {
   readonly ipv6Protocols: TransportProtocols = new Map()
   #stamp = 0
   readonly #journeys = { next: 1 }
+  /** Called when a device goes up or down, gets or loses its carrier, another MTU or MAC: the netdevice notifier chain. */
+  readonly deviceListeners: ((device: Device, event: DeviceEvent) => void)[] = []
+  /** netif_receive_skb: the packet is received at once, on `packet.device`. A bridge hands up so; who else sends calls `enqueue`. */
+  readonly receive: (packet: Packet) => void
   #backlog: Packet[] = []
   #head = 0
   #working = false
-  readonly #receive: (packet: Packet) => void
 
   /** `receive` is the stack's way in: path/receive.ts. */
   constructor({ profile, seed = 1 }: ModelOptions, receive: (packet: Packet) => void) {
     this.profile = profile
     this.seed = seed
     this.random = new Random(seed)
-    this.#receive = receive
+    this.receive = receive
   }
 
   /**
@@ -96,7 +100,7 @@ export class Model {
           this.#backlog.length = 0
           this.#head = 0
         }
-        this.#receive(packet)
+        this.receive(packet)
       }
     } finally {
       this.#working = false

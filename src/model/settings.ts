@@ -15,6 +15,7 @@ export interface Ipv4Conf {
   arp_filter: number
   arp_ignore: number
   arp_notify: number
+  arp_evict_nocarrier: number
   drop_gratuitous_arp: number
   drop_unicast_in_l2_multicast: number
   proxy_arp: number

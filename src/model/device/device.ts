@@ -5,6 +5,7 @@
  *      transmit(packet)  path/transmit.ts   the stack's way out: netdev egress, taps, then device.send
  *      receive(packet)   path/receive.ts    the stack's way in: taps, netdev ingress, receiveHandler (a bridge's), protocol
  */
+import { KernelError } from '../../kernel/errors.ts'
 import type { MacOrigin, OperState } from '../../kernel/link.ts'
 import type { Ipv4Device } from '../ipv4/device.ts'
 import type { Ipv6Device } from '../ipv6/device.ts'
@@ -12,6 +13,10 @@ import type { Namespace } from '../namespace.ts'
 import type { HookEntry } from '../netfilter/hooks.ts'
 import type { Packet } from '../packet.ts'
 import type { Tap } from '../tap.ts'
+import { isValidMac, sameMac } from './ethernet.ts'
+
+/** NETDEV_UP, NETDEV_DOWN, NETDEV_CHANGE (the carrier), NETDEV_CHANGEMTU, NETDEV_CHANGEADDR. */
+export type DeviceEvent = 'up' | 'down' | 'carrier' | 'mtu' | 'address'
 
 export interface DeviceOptions {
   readonly name: string
@@ -44,6 +49,8 @@ export abstract class Device {
   noArp = false
   /** The device that this one is a port of. */
   master: Device | undefined = undefined
+  /** What makes it a port of its master: it hears of the device's events. */
+  port: { deviceEvent(event: DeviceEvent): void } | undefined = undefined
   /** A bridge's claim on frames that come in here: rx_handler. True: it has taken the packet. */
   receiveHandler: ((packet: Packet) => boolean) | undefined = undefined
   /** Chains of the nftables family netdev, by priority; undefined while there are none. */
@@ -55,6 +62,10 @@ export abstract class Device {
   ipv4!: Ipv4Device
   ipv6!: Ipv6Device
   readonly statistics = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0, rxDropped: 0, txDropped: 0 }
+
+  /** dev->min_mtu, dev->max_mtu; 0: no limit. */
+  minMtu = 68
+  maxMtu = 65535
 
   constructor(namespace: Namespace, options: DeviceOptions) {
     this.namespace = namespace
@@ -84,9 +95,78 @@ export abstract class Device {
   /** Puts the packet on the wire: ndo_start_xmit. `packet.link` is the frame's first byte. Taps have seen it. */
   abstract send(packet: Packet): void
 
-  /** Called after `up` has become true, and before it becomes false: ndo_open, ndo_stop. */
-  opened(): void {}
-  closing(): void {}
+  /** dev_open, dev_close: IFF_UP, and what comes of it. KernelError where the kind cannot (a port that is taken). */
+  setUp(up: boolean): void {
+    if (up === this.up) return
+    if (up) {
+      this.up = true
+      try {
+        this.opened()
+      } catch (error) {
+        this.up = false
+        throw error
+      }
+      this.notify('up')
+    } else {
+      this.closing()
+      this.up = false
+      this.closed()
+      this.notify('down')
+    }
+  }
+
+  /** dev_set_mtu. KernelError EINVAL when the kind does not take it. */
+  setMtu(mtu: number): void {
+    if (mtu === this.mtu) return
+    if (mtu < this.minMtu)
+      throw new KernelError('EINVAL', `set mtu ${mtu} on "${this.name}"`, 'mtu less than device minimum')
+    if (this.maxMtu > 0 && mtu > this.maxMtu)
+      throw new KernelError('EINVAL', `set mtu ${mtu} on "${this.name}"`, 'mtu greater than device maximum')
+    this.checkMtu(mtu)
+    this.mtu = mtu
+    this.notify('mtu')
+  }
+
+  /** dev_set_mac_address. KernelError EADDRNOTAVAIL for a group address or none, where the kind needs one of its own. */
+  setMac(mac: Uint8Array, origin: MacOrigin = 'set'): void {
+    if (!this.hasLinkLayer) throw new KernelError('EOPNOTSUPP', `set the address of "${this.name}"`)
+    if (mac.length !== this.mac.length) throw new KernelError('EINVAL', `set the address of "${this.name}"`)
+    if (!isValidMac(mac, 0)) throw new KernelError('EADDRNOTAVAIL', `set the address of "${this.name}"`)
+    this.macOrigin = origin
+    this.replaceMac(mac)
+  }
+
+  /** call_netdevice_notifiers: the bridge that this is a port of, neighbours, then who else asked. */
+  notify(event: DeviceEvent): void {
+    this.port?.deviceEvent(event)
+    const { arp, nd, model } = this.namespace
+    if (event === 'address') {
+      arp.changeAddress(this)
+      nd.changeAddress(this)
+    } else if (event === 'down') {
+      arp.deviceDown(this)
+      nd.deviceDown(this)
+    } else if (event === 'carrier' && !this.carrier) {
+      arp.carrierLost(this)
+      nd.carrierLost(this)
+    }
+    for (const listener of model.deviceListeners) listener(this, event)
+  }
+
+  /** Called when `up` has become true, and around its becoming false: ndo_open, ndo_stop. */
+  protected opened(): void {}
+  protected closing(): void {}
+  protected closed(): void {}
+
+  /** ndo_change_mtu: throws what the kind says. */
+  protected checkMtu(_mtu: number): void {}
+
+  /** The address is this from now on: NETDEV_CHANGEADDR. */
+  protected replaceMac(mac: Uint8Array): void {
+    if (sameMac(mac, 0, this.mac)) return
+    this.mac = mac.slice()
+    this.notify('address')
+  }
 
   /** Called before the device leaves its namespace for good: ndo_uninit. A veth takes its peer along. */
   deleting(): void {}

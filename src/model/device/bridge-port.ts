@@ -1,0 +1,174 @@
+/**
+ * A port of a bridge, and what comes in by it. Source: net/bridge/br_input.c.
+ *
+ *      handleFrame   br_handle_frame           the rx_handler: group addresses, port state, NF_BR_PRE_ROUTING
+ *      finish        br_handle_frame_finish    learn, then up, to a port, or flooded
+ *      passUp        br_pass_frame_up          NF_BR_LOCAL_IN, then received by the bridge's own device
+ *
+ * Spanning tree is not modelled: a port that is up forwards at once, as with STP off.
+ */
+import { formatMac } from '../../address/mac.ts'
+import { Hook, runHook } from '../netfilter/hooks.ts'
+import { drop, note, unsupported } from '../observer.ts'
+import { type Packet, PacketFor } from '../packet.ts'
+import type { Bridge } from './bridge.ts'
+import type { Device, DeviceEvent } from './device.ts'
+import { isBroadcast, isLinkLocalGroup, isValidMac, sameMac } from './ethernet.ts'
+
+/** BR_STATE_*. Listening, learning and blocking are spanning tree's. */
+export type PortState = 'disabled' | 'forwarding'
+
+/** enum br_pkt_type. */
+export type FloodKind = 'unicast' | 'multicast' | 'broadcast'
+
+const IGMP = 2
+const IGMP_QUERY = 0x11
+
+export class BridgePort {
+  readonly bridge: Bridge
+  readonly device: Device
+  state: PortState = 'disabled'
+  /** BR_HAIRPIN_MODE: what came in may go out again. */
+  hairpin = false
+  /** BR_ISOLATED: nothing passes from one isolated port to another. */
+  isolated = false
+  /** BR_LEARNING. */
+  learning = true
+  /** BR_FLOOD, BR_MCAST_FLOOD, BR_BCAST_FLOOD. */
+  flood = true
+  multicastFlood = true
+  broadcastFlood = true
+
+  constructor(bridge: Bridge, device: Device) {
+    this.bridge = bridge
+    this.device = device
+  }
+
+  deviceEvent(event: DeviceEvent): void {
+    this.bridge.portEvent(this, event)
+  }
+
+  /** br_handle_frame. False: the frame is the port device's own after all. */
+  handleFrame(packet: Packet): boolean {
+    if (packet.for === PacketFor.loopback) return false
+    const { bytes, link } = packet
+    const source = link + 6
+    if (!isValidMac(bytes, source)) {
+      drop(packet, 'MAC_INVALID_SOURCE', 'br_handle_frame', { what: 'the source is a group address, or zero' })
+      return true
+    }
+    if (bytes[link] === 0x01 && isLinkLocalGroup(bytes, link)) {
+      const last = bytes[link + 5]!
+      if (last === 0x01) {
+        drop(packet, 'MAC_IEEE_MAC_CONTROL', 'br_handle_frame', { what: 'a bridge forwards no MAC control frames' })
+        return true
+      }
+      if (last !== 0x00) return this.#linkLocal(packet)
+    }
+    if (this.state !== 'forwarding') {
+      drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame', { what: `port ${this.device.name} is ${this.state}` })
+      return true
+    }
+    if (sameMac(bytes, link, this.bridge.mac)) packet.for = PacketFor.host
+    const { namespace } = this.device
+    if (
+      namespace.hooks.bridge[Hook.prerouting]!.length === 0 ||
+      runHook(namespace, 'bridge', Hook.prerouting, packet, this.device, undefined)
+    ) {
+      this.finish(packet)
+    }
+    return true
+  }
+
+  /** br_handle_frame_finish: behind NF_BR_PRE_ROUTING. */
+  finish(packet: Packet): void {
+    const { bridge } = this
+    const { bytes, link } = packet
+    if (this.state === 'disabled') {
+      drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame_finish', {
+        what: `port ${this.device.name} is disabled`,
+      })
+      return
+    }
+    if (this.learning) {
+      const news = bridge.fdb.learn(this, bytes, link + 6)
+      if (news && packet.journey) {
+        const mac = formatMac(bytes.subarray(link + 6, link + 12))
+        note(packet, bridge, 'fdb', `learned ${mac} behind ${this.device.name}`, { kernel: 'br_fdb_update' })
+      }
+    }
+    const up = bridge.promiscuous
+    if ((bytes[link]! & 1) === 1) {
+      this.#group(packet)
+      return
+    }
+    const entry = bridge.fdb.find(bytes, link)
+    if (entry === undefined) {
+      if (packet.journey) note(packet, bridge, 'bridge', 'destination not known: flooded', { kernel: 'br_flood' })
+      bridge.flood(packet, 'unicast', up, this)
+    } else if (entry.local) {
+      this.passUp(packet)
+      return
+    } else {
+      if (packet.journey) {
+        const ref = `fdb ${formatMac(entry.mac)} dev ${entry.port?.device.name} master ${bridge.name}`
+        note(packet, bridge, 'fdb', `behind ${entry.port?.device.name}`, { kernel: 'br_handle_frame_finish', ref })
+      }
+      bridge.forward(packet, entry.port, up, this)
+    }
+    if (up) this.passUp(packet)
+  }
+
+  /** br_pass_frame_up. */
+  passUp(packet: Packet): void {
+    const { bridge } = this
+    if (packet.journey) {
+      note(packet, bridge, 'bridge', `up to ${bridge.name}`, { kernel: 'br_pass_frame_up' })
+    }
+    packet.device = bridge
+    const { namespace } = this.device
+    if (
+      namespace.hooks.bridge[Hook.input]!.length > 0 &&
+      !runHook(namespace, 'bridge', Hook.input, packet, this.device, undefined)
+    ) {
+      return
+    }
+    namespace.model.receive(packet)
+  }
+
+  /** 01:80:c2:00:00:02 and above, with group_fwd_mask 0: learned from, then the port's own. */
+  #linkLocal(packet: Packet): boolean {
+    const { namespace } = this.device
+    if (
+      namespace.hooks.bridge[Hook.input]!.length > 0 &&
+      !runHook(namespace, 'bridge', Hook.input, packet, this.device, undefined)
+    ) {
+      return true
+    }
+    if (this.learning && this.state === 'forwarding') this.bridge.fdb.learn(this, packet.bytes, packet.link + 6)
+    return false
+  }
+
+  /** Group addresses go to every port, and up: nobody asks who has joined while no querier is about. */
+  #group(packet: Packet): void {
+    const { bridge } = this
+    if (isBroadcast(packet.bytes, packet.link)) {
+      if (packet.journey) note(packet, bridge, 'bridge', 'broadcast: flooded, and up', { kernel: 'br_flood' })
+      bridge.flood(packet, 'broadcast', true, this)
+    } else {
+      if (isIgmpQuery(packet)) {
+        unsupported(packet, 'multicast snooping with a querier')
+        return
+      }
+      if (packet.journey) note(packet, bridge, 'bridge', 'multicast: flooded, and up', { kernel: 'br_flood' })
+      bridge.flood(packet, 'multicast', true, this)
+    }
+    this.passUp(packet)
+  }
+}
+
+/** With a querier about, the bridge sends a group's frames to its members only: br_multicast_querier_exists. */
+function isIgmpQuery({ bytes, network, protocol, end }: Packet): boolean {
+  if (protocol !== 0x0800 || end < network + 20 || bytes[network + 9] !== IGMP) return false
+  return bytes[network + 4 * (bytes[network]! & 0x0f)] === IGMP_QUERY
+}

@@ -1,0 +1,83 @@
+/**
+ * A veth pair: what one end sends, the other receives. Sources: drivers/net/veth.c, __dev_forward_skb2 in net/core/dev.c.
+ */
+import type { OperState } from '../../kernel/link.ts'
+import type { Namespace } from '../namespace.ts'
+import { drop, note } from '../observer.ts'
+import { ETHERNET_HEADER, type Packet, scrub } from '../packet.ts'
+import { Device, type DeviceOptions } from './device.ts'
+import { etherTypeTrans } from './ethernet.ts'
+
+/** is_skb_forwardable lets a frame be this much longer than the MTU, tag or not. */
+export const VLAN_HEADER = 4
+
+export class Veth extends Device {
+  peer: Veth | undefined = undefined
+
+  constructor(namespace: Namespace, options: Omit<DeviceOptions, 'kind'>) {
+    super(namespace, { ...options, kind: 'veth' })
+  }
+
+  /** Makes these two the ends of one pair. */
+  static connect(one: Veth, other: Veth): void {
+    one.peer = other
+    other.peer = one
+  }
+
+  override get carrier(): boolean {
+    return this.up && this.peer?.up === true
+  }
+
+  override get operState(): OperState {
+    if (!this.up) return 'down'
+    return this.carrier ? 'up' : 'lowerlayerdown'
+  }
+
+  override send(packet: Packet): void {
+    const { peer } = this
+    if (!peer) {
+      drop(packet, 'NOT_SPECIFIED', 'veth_xmit', { own: 'OVL_LINK_DOWN', what: `${this.name} has no peer` })
+      return
+    }
+    if (!peer.up || packet.end - packet.link > peer.mtu + ETHERNET_HEADER + VLAN_HEADER) {
+      this.statistics.txDropped++
+      peer.statistics.rxDropped++
+      drop(packet, 'NOT_SPECIFIED', '__dev_forward_skb2', refusal(packet, peer))
+      return
+    }
+    const crosses = peer.namespace !== this.namespace
+    scrub(packet, crosses)
+    packet.priority = 0
+    etherTypeTrans(packet, peer)
+    if (packet.journey) {
+      note(packet, this, 'veth', `to ${peer.name}${crosses ? ', another namespace' : ''}`, { kernel: 'veth_xmit' })
+    }
+    this.namespace.model.enqueue(packet)
+  }
+
+  protected override opened(): void {
+    if (!this.peer?.up) return
+    this.notify('carrier')
+    this.peer.notify('carrier')
+  }
+
+  protected override closed(): void {
+    if (this.peer?.up) this.peer.notify('carrier')
+  }
+
+  /** dellink: the pair ends. The control plane removes the peer, too. */
+  override deleting(): void {
+    const { peer } = this
+    this.peer = undefined
+    if (peer?.peer === this) peer.peer = undefined
+  }
+}
+
+function refusal(packet: Packet, peer: Veth) {
+  if (!peer.up) return { own: 'OVL_LINK_DOWN', what: `${peer.name}, the other end, is down` }
+  const most = peer.mtu + ETHERNET_HEADER + VLAN_HEADER
+  return {
+    own: 'OVL_VETH_MTU',
+    what: `${packet.length} bytes are more than the ${most} that ${peer.name} takes with MTU ${peer.mtu}`,
+  }
+}
