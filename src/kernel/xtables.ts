@@ -111,7 +111,11 @@ export type XtMatch =
       readonly invert: boolean
     }
   | { readonly match: 'limit'; readonly average: number; readonly burst: number }
-  | { readonly match: 'pkttype'; readonly type: 'unicast' | 'broadcast' | 'multicast'; readonly invert: boolean }
+  | {
+      readonly match: 'pkttype'
+      readonly packetType: 'unicast' | 'broadcast' | 'multicast' | 'otherhost'
+      readonly invert: boolean
+    }
   | { readonly match: 'tcpmss'; readonly mss: XtRange; readonly invert: boolean }
 
 export type XtTarget =
