@@ -98,15 +98,34 @@ export function runHook(
     if (entry.priority < from) continue
     const verdict = entry.call(packet, hook, input, output)
     if (verdict === Verdict.accept) continue
-    if (verdict === Verdict.drop) {
-      const cause = namespace.dropCause
-      namespace.dropCause = undefined
-      drop(packet, cause?.reason ?? 'NETFILTER_DROP', cause?.kernel ?? 'nf_hook_slow', {
-        what: `${entry.name} drops it`,
-        ...cause,
-      })
-    }
+    if (verdict === Verdict.drop) dropAt(namespace, entry, packet)
     return false
   }
   return true
+}
+
+/** nf_hook_ingress, nf_hook_egress: as runHook, for the chains of one device. */
+export function runDeviceHook(
+  entries: readonly HookEntry[],
+  packet: Packet,
+  input: Device | undefined,
+  output: Device | undefined,
+): boolean {
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i]!
+    const verdict = entry.call(packet, 0, input, output)
+    if (verdict === Verdict.accept) continue
+    if (verdict === Verdict.drop) dropAt(packet.device.namespace, entry, packet)
+    return false
+  }
+  return true
+}
+
+function dropAt(namespace: Namespace, entry: HookEntry, packet: Packet): void {
+  const cause = namespace.dropCause
+  namespace.dropCause = undefined
+  drop(packet, cause?.reason ?? 'NETFILTER_DROP', cause?.kernel ?? 'nf_hook_slow', {
+    what: `${entry.name} drops it`,
+    ...cause,
+  })
 }

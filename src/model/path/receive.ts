@@ -3,7 +3,7 @@
  * protocol.
  */
 
-import { Verdict } from '../netfilter/hooks.ts'
+import { runDeviceHook } from '../netfilter/hooks.ts'
 import { drop, unsupported } from '../observer.ts'
 import type { Packet } from '../packet.ts'
 import { tap } from '../tap.ts'
@@ -19,15 +19,7 @@ export function createReceive(protocols: ReadonlyMap<number, ProtocolHandler>): 
     device.statistics.rxBytes += packet.end - packet.network
     if (packet.inputIndex === 0) packet.inputIndex = device.index
     tap(packet, device, 'in')
-    if (device.ingress) {
-      for (const entry of device.ingress) {
-        const verdict = entry.call(packet, 0, device, undefined)
-        if (verdict === Verdict.accept) continue
-        if (verdict === Verdict.drop)
-          drop(packet, 'NETFILTER_INGRESS', 'nf_ingress', { what: `${entry.name} drops it` })
-        return
-      }
-    }
+    if (device.ingress && !runDeviceHook(device.ingress, packet, device, undefined)) return
     if (device.receiveHandler?.(packet)) return
     const handler = protocols.get(packet.protocol)
     if (handler) handler(packet)

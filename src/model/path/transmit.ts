@@ -3,7 +3,7 @@
  * Virtual devices have no queue: the packet is sent at once.
  */
 import type { Device } from '../device/device.ts'
-import { Verdict } from '../netfilter/hooks.ts'
+import { runDeviceHook } from '../netfilter/hooks.ts'
 import { drop } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
 import { tap } from '../tap.ts'
@@ -11,14 +11,7 @@ import { tap } from '../tap.ts'
 /** `packet.link` is the first byte of the frame. */
 export function transmit(packet: Packet, device: Device): void {
   packet.device = device
-  if (device.egress) {
-    for (const entry of device.egress) {
-      const verdict = entry.call(packet, 0, undefined, device)
-      if (verdict === Verdict.accept) continue
-      if (verdict === Verdict.drop) drop(packet, 'NETFILTER_EGRESS', 'nf_egress', { what: `${entry.name} drops it` })
-      return
-    }
-  }
+  if (device.egress && !runDeviceHook(device.egress, packet, undefined, device)) return
   if (!device.up) {
     drop(packet, 'NOT_SPECIFIED', '__dev_queue_xmit', { own: 'OVL_LINK_DOWN', device })
     return

@@ -1,0 +1,165 @@
+/**
+ * A rule's expressions become operations, once, when the rule is committed. A test of packet bytes or of metadata against a
+ * constant becomes one operation without a register between, where no later expression reads that register.
+ */
+import type { NftExpression } from '../../../kernel/nftables.ts'
+import type { Namespace } from '../../namespace.ts'
+import { unsupported } from '../../observer.ts'
+import { compileBitwise, compileCompare, compileImmediate, compileRange } from './compare.ts'
+import { compileCounter, compileLimit } from './counter.ts'
+import { listed } from './describe.ts'
+import { compileLookup } from './lookup.ts'
+import type { Base, Operation } from './machine.ts'
+import { compileMeta, compileMetaSet, isNumberKey, isTextKey, nameTest, numberTest } from './meta.ts'
+import { compilePayload, payloadTest } from './payload.ts'
+import { refusal } from './refusal.ts'
+import { Registers } from './registers.ts'
+import type { Chain, Table } from './ruleset.ts'
+import type { NftSetState } from './set.ts'
+import { CONTINUE, STOLEN } from './verdict.ts'
+import { compileVerdict } from './verdict-expression.ts'
+
+/** What an expression compiles to. */
+export interface Compiled {
+  readonly operation: Operation
+  /** As it is listed now, where that changes. */
+  readonly describe?: () => NftExpression
+  /** Where it jumps to. */
+  readonly chain?: Chain | undefined
+  /** Where it looks. */
+  readonly set?: NftSetState
+  /** It needs connections: nf_ct_netns_get. */
+  readonly tracks?: boolean
+  /** Whether it may stand where this base chain leads: nft_expr_ops.validate. All may, where it is left out. */
+  readonly allows?: (base: Base) => boolean
+}
+
+export interface CompiledRule {
+  readonly operations: readonly Operation[]
+  readonly chains: readonly Chain[]
+  readonly sets: readonly NftSetState[]
+  readonly tracks: boolean
+  allows(base: Base): boolean
+  /** As they are listed. */
+  expressions(): NftExpression[]
+}
+
+/** What a rule stands in. */
+export interface Surroundings {
+  readonly namespace: Namespace
+  readonly table: Table
+  /** `ip filter FORWARD`. */
+  readonly title: string
+}
+
+interface Placed extends Compiled {
+  readonly expression: NftExpression
+  readonly reads: number
+  readonly writes: number
+}
+
+/** KernelError where the kernel would refuse the rule. */
+export function compileRule(expressions: readonly NftExpression[], surroundings: Surroundings): CompiledRule {
+  const registers = new Registers()
+  const placed = expressions.map((given): Placed => {
+    const expression = listed(given)
+    const compiled = compileExpression(expression, registers, surroundings)
+    return { describe: () => expression, ...compiled, ...registers.take(), expression }
+  })
+  return {
+    operations: fuse(placed),
+    chains: placed.flatMap(({ chain }) => chain ?? []),
+    sets: placed.flatMap(({ set }) => set ?? []),
+    tracks: placed.some(({ tracks }) => tracks),
+    allows: (base) => placed.every(({ allows }) => allows === undefined || allows(base)),
+    expressions: () => placed.map(({ describe }) => describe!()),
+  }
+}
+
+function compileExpression(expression: NftExpression, registers: Registers, surroundings: Surroundings): Compiled {
+  const { table, namespace } = surroundings
+  switch (expression.type) {
+    case 'meta':
+      return compileMeta(expression, registers, table.family)
+    case 'meta set':
+      return compileMetaSet(expression, registers)
+    case 'payload':
+      return compilePayload(expression, registers)
+    case 'cmp':
+      return compileCompare(expression, registers)
+    case 'range':
+      return compileRange(expression, registers)
+    case 'bitwise':
+      return compileBitwise(expression, registers)
+    case 'immediate':
+      return compileImmediate(expression, registers)
+    case 'lookup':
+      return compileLookup(expression, registers, table)
+    case 'verdict':
+      return compileVerdict(expression, table)
+    case 'counter':
+      return compileCounter(expression)
+    case 'limit':
+      return compileLimit(expression, namespace.model.clock)
+    case 'log':
+      return { operation: () => CONTINUE }
+    case 'other':
+      if (expression.name === '') throw refusal('EINVAL')
+      return { operation: notModelled(`nft expression ${expression.name}`) }
+    default:
+      return { operation: notModelled(`nft expression ${expression.type}`) }
+  }
+}
+
+/** The packet ends, by name. */
+export function notModelled(thing: string): Operation {
+  return ({ packet }) => {
+    unsupported(packet, thing)
+    return STOLEN
+  }
+}
+
+function fuse(placed: readonly Placed[]): Operation[] {
+  const operations: Operation[] = []
+  for (let i = 0; i < placed.length; i++) {
+    const test = fusedAt(placed, i)
+    operations.push(test?.operation ?? placed[i]!.operation)
+    if (test) i += test.length - 1
+  }
+  return operations
+}
+
+/** The operation that stands for this expression and the next one or two. */
+function fusedAt(placed: readonly Placed[], at: number): { operation: Operation; length: number } | undefined {
+  const load = placed[at]!.expression
+  const second = placed[at + 1]?.expression
+  const mask = load.type === 'payload' && second?.type === 'bitwise' ? second : undefined
+  const length = mask ? 3 : 2
+  const compare = mask ? placed[at + 2]?.expression : second
+  if ((load.type !== 'payload' && load.type !== 'meta') || compare?.type !== 'cmp') return undefined
+  if (compare.operator !== 'eq' && compare.operator !== 'neq') return undefined
+  const { register, value } = compare
+  if ((mask?.register ?? load.register) !== register || (mask && mask.source !== load.register)) return undefined
+  if (isReadLater(placed, at, length)) return undefined
+
+  const isEqual = compare.operator === 'eq'
+  if (load.type === 'payload') {
+    if (load.length !== value.length || (mask && mask.mask.length !== value.length)) return undefined
+    if (mask?.xor.some((byte) => byte !== 0)) return undefined
+    return { operation: payloadTest(load, mask?.mask, value, isEqual), length }
+  }
+  if (isTextKey(load.key)) return { operation: nameTest(load.key, value, isEqual), length }
+  if (!isNumberKey(load.key) || value.length > 4) return undefined
+  return { operation: numberTest(load.key, value, isEqual), length }
+}
+
+/** Whether an expression behind these reads what they wrote. */
+function isReadLater(placed: readonly Placed[], at: number, length: number): boolean {
+  let words = 0
+  for (let i = at; i < at + length; i++) words |= placed[i]!.writes
+  for (let i = at + length; i < placed.length && words !== 0; i++) {
+    if (placed[i]!.reads & words) return true
+    words &= ~placed[i]!.writes
+  }
+  return false
+}

@@ -1,0 +1,87 @@
+/** Bytes of the packet: `payload`. Source: net/netfilter/nft_payload.c. */
+import type { NftExpression } from '../../../kernel/nftables.ts'
+import type { Compiled } from './compile.ts'
+import { type Machine, NO_TRANSPORT, type Operation } from './machine.ts'
+import type { Registers } from './registers.ts'
+import { BREAK, CONTINUE } from './verdict.ts'
+
+type Payload = Extract<NftExpression, { type: 'payload' }>
+type PayloadBase = Payload['base']
+
+/** A base that the packet does not have. */
+const NOWHERE = -1
+
+const BASES: { readonly [B in PayloadBase]: (machine: Machine) => number } = {
+  link: ({ packet }) => (packet.link < packet.network ? packet.link : NOWHERE),
+  network: ({ packet }) => packet.network,
+  transport: (machine) =>
+    machine.transportProtocol === NO_TRANSPORT || machine.fragmentOffset !== 0 ? NOWHERE : machine.transport,
+}
+
+export function compilePayload({ base, offset, length, register }: Payload, registers: Registers): Compiled {
+  const to = registers.store(register, length)
+  const start = BASES[base]
+  const behind = (to + length + 3) & ~3
+  return {
+    operation(machine) {
+      const at = start(machine)
+      if (at === NOWHERE) return BREAK
+      const { bytes, end } = machine.packet
+      const from = at + offset
+      if (from + length > end) return BREAK
+      const target = machine.registers
+      for (let i = 0; i < length; i++) target[to + i] = bytes[from + i]!
+      for (let i = to + length; i < behind; i++) target[i] = 0
+      return CONTINUE
+    },
+  }
+}
+
+/** nft_payload_fast_eval with what follows it: whether the bytes, under a mask, are these. */
+export function payloadTest(
+  { base, offset }: Payload,
+  mask: Uint8Array | undefined,
+  value: Uint8Array,
+  isEqual: boolean,
+): Operation {
+  const start = BASES[base]
+  const { length } = value
+  const match = isEqual ? CONTINUE : BREAK
+  const miss = isEqual ? BREAK : CONTINUE
+  if (length === 4) return wordTest(start, offset, mask, value, match, miss)
+  return (machine) => {
+    const at = start(machine)
+    if (at === NOWHERE) return BREAK
+    const { bytes, end } = machine.packet
+    const from = at + offset
+    if (from + length > end) return BREAK
+    for (let i = 0; i < length; i++) {
+      const byte = mask ? bytes[from + i]! & mask[i]! : bytes[from + i]!
+      if (byte !== value[i]) return miss
+    }
+    return match
+  }
+}
+
+/** An IPv4 address or prefix, what most rules ask for. */
+function wordTest(
+  start: (machine: Machine) => number,
+  offset: number,
+  mask: Uint8Array | undefined,
+  value: Uint8Array,
+  match: number,
+  miss: number,
+): Operation {
+  const word = (bytes: Uint8Array, at: number) =>
+    (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+  const wanted = word(value, 0)
+  const bits = mask ? word(mask, 0) : -1
+  return (machine) => {
+    const at = start(machine)
+    if (at === NOWHERE) return BREAK
+    const { bytes, end } = machine.packet
+    const from = at + offset
+    if (from + 4 > end) return BREAK
+    return (word(bytes, from) & bits) === wanted ? match : miss
+  }
+}
