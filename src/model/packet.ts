@@ -12,7 +12,7 @@
  */
 import { setU16, u16 } from './bytes.ts'
 import type { Device } from './device/device.ts'
-import type { Connection } from './netfilter/conntrack.ts'
+import type { Connection } from './netfilter/conntrack/connection.ts'
 import type { Journey } from './observer.ts'
 
 /** Room before a frame's first byte: Ethernet, IPv4, UDP and VXLAN, twice. */
@@ -50,10 +50,12 @@ export class Packet {
   checksum: ChecksumState = 'none'
   /** The connection it belongs to, once conntrack has seen it. */
   connection: Connection | undefined = undefined
-  /** CtInfo of conntrack.ts; meaningless without a connection. */
+  /** CtInfo of netfilter/conntrack/connection.ts; meaningless without a connection. */
   connectionInfo = 0
   /** NOTRACK: conntrack leaves it alone. */
   untracked = false
+  /** The conntrack zone that a rule put it in before it was tracked: nf_ct_zone_tmpl. */
+  zone = 0
   /** Largest fragment that a reassembled packet came in, bytes of IP; 0: it came whole. IPCB(skb)->frag_max_size. */
   fragmentMaxSize = 0
   /** Whether its fragments had DF set: IPSKB_FRAG_PMTU. */
@@ -101,9 +103,20 @@ export class Packet {
 
 /** struct nf_bridge_info: a packet that passes a bridge and the IP hooks at once. */
 export interface Bridged {
-  /** The port it came in by; undefined for one that the host itself sends through the bridge. */
-  readonly input: Device | undefined
+  /** The port it came in by. */
+  readonly input: Device
+  /** The port it leaves by, once the bridge knows. */
   output: Device | undefined
+  /** Between the bridge's PREROUTING and IP's, which it is taken through by the bridge. */
+  inPrerouting: boolean
+  /** It has been handed up to IP, whose PREROUTING it has passed already: sabotage_in_done. */
+  handedUp: boolean
+  /** Its link-layer destination was another host's, which IP's hooks are not to see. */
+  otherHost: boolean
+  /** As Packet.fragmentMaxSize, while the bridge has it. */
+  fragmentMaxSize: number
+  /** Its own source MAC, while the bridge asks for that of the destination which it was given: neigh_header. */
+  source: Uint8Array | undefined
 }
 
 /** A packet from a frame: the bytes are copied. */
@@ -133,6 +146,7 @@ export function clone(packet: Packet): Packet {
   copy.connection = packet.connection
   copy.connectionInfo = packet.connectionInfo
   copy.untracked = packet.untracked
+  copy.zone = packet.zone
   copy.fragmentMaxSize = packet.fragmentMaxSize
   copy.fragmentsDontFragment = packet.fragmentsDontFragment
   copy.bridged = packet.bridged && { ...packet.bridged }
@@ -177,6 +191,7 @@ export function scrub(packet: Packet, crossesNamespaces: boolean): void {
   packet.connection = undefined
   packet.connectionInfo = 0
   packet.untracked = false
+  packet.zone = 0
   packet.bridged = undefined
   packet.fragmentMaxSize = 0
   packet.fragmentsDontFragment = false

@@ -1,0 +1,62 @@
+/**
+ * Translation to what the device has: MASQUERADE to the address that packets leave with, REDIRECT to the one that they came
+ * in at. Sources: net/netfilter/nf_nat_masquerade.c, nf_nat_redirect.c.
+ */
+import { u32 } from '../../bytes.ts'
+import type { Device } from '../../device/device.ts'
+import type { Ipv4Route } from '../../ipv4/route.ts'
+import { selectAddress } from '../../ipv4/select-address.ts'
+import type { Namespace } from '../../namespace.ts'
+import type { Packet } from '../../packet.ts'
+import { ScopeNumber } from '../../scope.ts'
+import type { Connection } from '../conntrack/connection.ts'
+import type { Address } from '../conntrack/tuple.ts'
+import { Hook, type HookNumber, Verdict, type VerdictNumber } from '../hooks.ts'
+import { setupNat } from '../nat.ts'
+import { type NatRange, RangeFlag } from './range.ts'
+
+const LOCALHOST = 0x7f000001
+
+/** At POSTROUTING. Of `range` flags and ports count. */
+export function masquerade(
+  packet: Packet,
+  connection: Connection,
+  range: NatRange,
+  output: Device,
+  rule?: string | undefined,
+): VerdictNumber {
+  // A packet without a source is the host's own and wants none (DHCP).
+  if (connection.original.source === 0) return Verdict.accept
+  const { gateway } = packet.route as Ipv4Route
+  const nextHop = gateway === 0 ? u32(packet.bytes, packet.network + 16) : gateway
+  const source = selectAddress(output, nextHop, ScopeNumber.universe)
+  if (source === 0) return Verdict.drop
+  connection.masqueradeIndex = output.index
+  return setupNat(packet, connection, 'snat', at(range, source), rule)
+}
+
+/** At PREROUTING and OUTPUT: to this host. Of `range` flags and ports count. */
+export function redirect(
+  packet: Packet,
+  connection: Connection,
+  range: NatRange,
+  hook: HookNumber,
+  input: Device | undefined,
+  rule?: string | undefined,
+): VerdictNumber {
+  const local = hook === Hook.output ? LOCALHOST : (input?.ipv4.addresses[0]?.local ?? 0)
+  if (local === 0) return Verdict.drop
+  return setupNat(packet, connection, 'dnat', at(range, local), rule)
+}
+
+/** NETDEV_DOWN and addresses that go: what was masqueraded with them ends. `address` undefined: all of the device. */
+export function forgetMasqueraded(namespace: Namespace, device: Device, address?: Address): void {
+  namespace.conntrack.killWhere(
+    ({ masqueradeIndex, reply }) =>
+      masqueradeIndex === device.index && (address === undefined || reply.destination === address),
+  )
+}
+
+function at(range: NatRange, address: Address): NatRange {
+  return { ...range, flags: range.flags | RangeFlag.mapAddresses, minAddress: address, maxAddress: address }
+}
