@@ -1,9 +1,13 @@
 /** A line of commands, carried out: `ip neigh flush dev cni0; sysctl -qw net.ipv4.ip_forward=1 && ip route`. */
 import { type Command, type Context, notModelled, type Outcome } from './command.ts'
+import { iptables } from './iptables/iptables.ts'
 import { ShellError, splitCommands } from './shell-words.ts'
 
 /** Every program there is. */
-const commands: Readonly<Record<string, Command>> = {}
+const commands: Readonly<Record<string, Command>> = {
+  ip6tables: iptables,
+  iptables,
+}
 
 /**
  * Runs the line's commands in their order as sh does: after `&&` only if the one before succeeded, after `||` only if it
