@@ -1,0 +1,43 @@
+/**
+ * Puts the model together: which protocol takes what, and the namespace that it begins with.
+ *
+ *      const kernel = createModel()
+ *      kernel.namespaces.add('pod')        kernel.links.add({ kind: 'veth', … })
+ */
+import { EtherType } from '../wire/ethernet.ts'
+import { IpProtocol } from '../wire/ipv4.ts'
+import { receiveArp } from './arp.ts'
+import { receiveIcmp } from './ipv4/icmp.ts'
+import { receiveIpv4 } from './ipv4/input.ts'
+import { deviceEvent } from './kernel/device-events.ts'
+import { ModelKernel } from './kernel/model-kernel.ts'
+import { ModelNamespaces, OWN_PATH } from './kernel/names.ts'
+import { Model } from './model.ts'
+import { createReceive } from './path/receive.ts'
+import { linux618 } from './profile/linux-6.18.ts'
+import type { Profile } from './profile/profile.ts'
+import { registerTransports } from './socket/sockets.ts'
+
+export { ModelKernel } from './kernel/model-kernel.ts'
+
+/** A machine of its own; the handle is on the namespace that it begins with, whose loopback link is down. */
+export function createModel({
+  profile = linux618,
+  seed,
+}: {
+  readonly profile?: Profile
+  readonly seed?: number
+} = {}): ModelKernel {
+  const receive = createReceive(
+    new Map([
+      [EtherType.ipv4, receiveIpv4],
+      [EtherType.arp, receiveArp],
+    ]),
+  )
+  const model = new Model({ profile, ...(seed !== undefined && { seed }) }, receive)
+  model.deviceListeners.push(deviceEvent)
+  model.ipv4Protocols.set(IpProtocol.icmp, { receive: receiveIcmp })
+  registerTransports(model)
+  const namespaces = new ModelNamespaces(model)
+  return new ModelKernel(namespaces, namespaces.create(OWN_PATH), OWN_PATH)
+}

@@ -1,0 +1,87 @@
+/** Changes to links: do_setlink and each kind's changelink, in the kernel's order. Source: net/core/rtnetlink.c. */
+import { parseMac } from '../../address/mac.ts'
+import { KernelError } from '../../kernel/errors.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { BridgeOptions, LinkChange } from '../../kernel/link.ts'
+import { SECOND } from '../clock.ts'
+import { Bridge } from '../device/bridge.ts'
+import type { Device } from '../device/device.ts'
+import { type Namespace, notify } from '../namespace.ts'
+import { freeName } from './link-name.ts'
+import { portOf } from './ports.ts'
+import { moveDevice } from './register.ts'
+import { requireDevice } from './require.ts'
+
+/** IFALIASZ */
+const LONGEST_ALIAS = 255
+
+/**
+ * What was changed before one of the changes is refused stays changed, as Linux has it: only what names something that is
+ * not there is refused before all else.
+ */
+export function changeLink(
+  device: Device,
+  change: LinkChange,
+  call: string,
+  namespaceOf: (kernel: Kernel) => Namespace,
+): void {
+  const { namespace } = device
+  const master =
+    typeof change.master === 'string' ? requireDevice(namespace, change.master, call) : (change.master ?? undefined)
+  if (change.bridge) changeBridge(device, change.bridge, call)
+  if (change.namespace) move(device, namespaceOf(change.namespace), change.name, call)
+  if (change.mac !== undefined) device.setMac(parseMac(change.mac))
+  if (change.mtu !== undefined) device.setMtu(change.mtu)
+  if (change.group !== undefined) device.group = change.group
+  if (change.name !== undefined && change.name !== device.name) {
+    device.namespace.devices.rename(device, freeName(device.namespace, change.name, call))
+  }
+  if (change.alias !== undefined) {
+    if (change.alias && change.alias.length > LONGEST_ALIAS) throw new KernelError('EINVAL', call)
+    device.alias = change.alias || undefined
+  }
+  if (change.master !== undefined) setMaster(device, master, call)
+  if (change.promiscuous !== undefined) device.promiscuous = change.promiscuous
+  if (change.allMulticast !== undefined) device.allMulticast = change.allMulticast
+  if (change.up !== undefined) device.setUp(change.up)
+  if (change.txQueueLength !== undefined) device.txQueueLength = change.txQueueLength
+  notify(device.namespace, 'link', 'new', device.name)
+  if (change.port) changePort(device, change.port, call)
+}
+
+/** do_set_master: out of the one it has, into the other. */
+export function setMaster(device: Device, master: Device | undefined, call: string): void {
+  if (device.master === master) return
+  if (device.master instanceof Bridge) device.master.detach(device)
+  if (!master) return
+  if (!(master instanceof Bridge)) throw new KernelError('EOPNOTSUPP', call, `"${master.name}" takes no ports`)
+  master.attach(device)
+}
+
+function move(device: Device, target: Namespace, name: string | undefined, call: string): void {
+  if (target === device.namespace) return
+  if (device.kind === 'loopback' || device instanceof Bridge) {
+    throw new KernelError('EINVAL', call, 'The interface netns is immutable')
+  }
+  const wanted = name ?? device.name
+  const taken = target.devices.get(wanted) !== undefined
+  if (taken && name !== undefined) throw new KernelError('EEXIST', call)
+  moveDevice(device, target, freeName(target, taken ? 'dev%d' : wanted, call))
+}
+
+export function changeBridge(device: Device, change: Partial<BridgeOptions>, call: string): void {
+  if (!(device instanceof Bridge)) throw new KernelError('EOPNOTSUPP', call)
+  const { vlanFiltering, vlanDefaultPvid, ageingTime, forwardDelay, stp } = change
+  if (vlanFiltering || vlanDefaultPvid) throw new KernelError('EOPNOTSUPP', call, 'not modelled: VLAN filtering')
+  if (forwardDelay !== undefined) device.forwardDelay = forwardDelay * SECOND
+  if (ageingTime !== undefined) device.ageingTime = ageingTime * SECOND
+  if (stp !== undefined) device.stp = stp
+}
+
+function changePort(device: Device, change: NonNullable<LinkChange['port']>, call: string): void {
+  const port = portOf(device)
+  if (!port) throw new KernelError('EINVAL', call, `"${device.name}" is no port of a bridge`)
+  const given = Object.entries(change).filter(([, value]) => value !== undefined)
+  Object.assign(port, Object.fromEntries(given))
+  notify(device.namespace, 'link', 'new', device.name)
+}

@@ -1,0 +1,100 @@
+/**
+ * The kernel interface over the model: one handle on one namespace. What each part does stands in a file of its own here:
+ * text into the tables' values and back, and Linux's errno for every refusal.
+ */
+import { KernelError } from '../../kernel/errors.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription } from '../../kernel/live.ts'
+import type { Model } from '../model.ts'
+import type { Namespace } from '../namespace.ts'
+import { ModelAddresses } from './addresses.ts'
+import { ModelBridgeVlans } from './bridge-vlans.ts'
+import { ModelConntrack } from './conntrack.ts'
+import { ModelFdb } from './fdb.ts'
+import { ModelLinks } from './links.ts'
+import type { ModelNamespaces } from './names.ts'
+import { ModelNeighbours } from './neighbours.ts'
+import type { NetworkNamespace } from './network-namespace.ts'
+import { ModelNftables } from './nftables.ts'
+import { ModelPackets } from './packets.ts'
+import { ping } from './ping.ts'
+import { ModelRoutes } from './routes.ts'
+import { ModelRules } from './rules.ts'
+import { ModelSockets } from './sockets.ts'
+import { ModelSysctl } from './sysctl.ts'
+import { ModelTuns } from './tuns.ts'
+import { watch } from './watch.ts'
+
+export class ModelKernel implements LiveKernel {
+  readonly model: Model
+  readonly namespace: Namespace
+  readonly namespacePath: string
+  readonly links: ModelLinks
+  readonly bridgeVlans: ModelBridgeVlans
+  readonly addresses: ModelAddresses
+  readonly routes: ModelRoutes
+  readonly rules: ModelRules
+  readonly neighbours: ModelNeighbours
+  readonly fdb: ModelFdb
+  readonly nftables: ModelNftables
+  readonly sysctl: ModelSysctl
+  readonly namespaces: ModelNamespaces
+  readonly packets: ModelPackets
+  readonly tuns: ModelTuns
+  readonly sockets: ModelSockets
+  readonly conntrack: ModelConntrack
+  readonly #namespace: NetworkNamespace
+  #open = true
+
+  /** The handle holds the namespace until it is closed. */
+  constructor(namespaces: ModelNamespaces, namespace: NetworkNamespace, namespacePath: string) {
+    namespaces.hold(namespace)
+    this.#namespace = namespace
+    this.model = namespace.model
+    this.namespace = namespace
+    this.namespacePath = namespacePath
+    this.namespaces = namespaces
+    this.links = new ModelLinks(namespace, namespaceOf)
+    this.bridgeVlans = new ModelBridgeVlans(namespace)
+    this.addresses = new ModelAddresses(namespace)
+    this.routes = new ModelRoutes(namespace)
+    this.rules = new ModelRules(namespace)
+    this.neighbours = new ModelNeighbours(namespace)
+    this.fdb = new ModelFdb(namespace)
+    this.nftables = new ModelNftables(namespace)
+    this.sysctl = new ModelSysctl(namespace)
+    this.packets = new ModelPackets(namespace)
+    this.tuns = new ModelTuns(namespace)
+    this.sockets = new ModelSockets(namespace)
+    this.conntrack = new ModelConntrack(namespace)
+  }
+
+  enter(namespacePath: string): ModelKernel | undefined {
+    const namespace = this.namespaces.open(namespacePath)
+    return namespace && new ModelKernel(this.namespaces, namespace, namespacePath)
+  }
+
+  sameNamespace(other: Kernel): boolean {
+    return other instanceof ModelKernel && other.namespace === this.namespace
+  }
+
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    this.namespaces.release(this.#namespace)
+  }
+
+  /** The clock moves on until the answer has come: it is there when this returns. */
+  ping(destination: string, request?: EchoRequest): Promise<EchoAnswer> {
+    return Promise.resolve(ping(this.namespace, destination, request))
+  }
+
+  watch(subjects: readonly Change['subject'][], onChange: (change: Change | 'lost') => void): Subscription {
+    return watch(this.namespace, subjects, onChange)
+  }
+}
+
+function namespaceOf(kernel: Kernel): Namespace {
+  if (kernel instanceof ModelKernel) return kernel.namespace
+  throw new KernelError('EINVAL', `reach namespace "${kernel.namespacePath}"`, 'it is no namespace of this kernel')
+}

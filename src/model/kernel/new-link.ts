@@ -1,0 +1,149 @@
+/** The birth of links: rtnl_newlink and each kind's newlink. Source: net/core/rtnetlink.c. */
+import { parseIp } from '../../address/ip.ts'
+import { parseMac } from '../../address/mac.ts'
+import { KernelError } from '../../kernel/errors.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { NewLink, VethPeer } from '../../kernel/link.ts'
+import { Bridge } from '../device/bridge.ts'
+import type { Device } from '../device/device.ts'
+import { isValidMac } from '../device/ethernet.ts'
+import { Dummy, Ifb } from '../device/plain.ts'
+import { Tun } from '../device/tun.ts'
+import { Veth } from '../device/veth.ts'
+import { Vxlan } from '../device/vxlan.ts'
+import { type Namespace, notify } from '../namespace.ts'
+import { changeBridge } from './link-change.ts'
+import { freeName } from './link-name.ts'
+import { registerDevice } from './register.ts'
+import { requireDevice } from './require.ts'
+
+const ETHERNET_MTU = 1500
+
+/** What a link and a veth's peer are told alike. */
+type Common = Pick<NewLink, 'name' | 'mac' | 'mtu' | 'txQueueLength' | 'group'>
+
+/** Makes and registers the device. `namespaceOf` knows whose handle on which namespace it is. */
+export function newDevice(
+  namespace: Namespace,
+  link: NewLink,
+  call: string,
+  namespaceOf: (kernel: Kernel) => Namespace,
+): Device {
+  const name = freeName(namespace, link.name, call)
+  switch (link.kind) {
+    case 'veth':
+      return newVeth(namespace, link, name, call, namespaceOf)
+    case 'bridge':
+      return newBridge(namespace, link, name, call)
+    case 'vxlan':
+      return newVxlan(namespace, link, name, call)
+    case 'tun': {
+      const { mode } = link.tun
+      const options = { ...common(namespace, link, name, call), ...link.tun, persistent: true }
+      return register(new Tun(namespace, mode === 'tun' ? { ...options, mac: new Uint8Array() } : options), link, call)
+    }
+    case 'ifb':
+      return register(new Ifb(namespace, common(namespace, link, name, call)), link, call)
+    case 'dummy':
+      return register(new Dummy(namespace, common(namespace, link, name, call)), link, call)
+    case 'macvlan':
+    case 'ipvlan':
+    case 'vlan':
+      requireDevice(namespace, link.parent, call)
+      throw new KernelError('EOPNOTSUPP', call, `not modelled: ${link.kind}`)
+    default:
+      throw new KernelError('EOPNOTSUPP', call, `not modelled: ${link.kind}`)
+  }
+}
+
+function common(namespace: Namespace, { mac, txQueueLength }: Common, name: string, call: string) {
+  const bytes = mac === undefined ? undefined : parseMac(mac)
+  if (bytes && !isValidMac(bytes, 0)) throw new KernelError('EADDRNOTAVAIL', call)
+  return {
+    name,
+    mac: bytes ?? randomMac(namespace),
+    macOrigin: bytes ? 'set' : 'random',
+    mtu: ETHERNET_MTU,
+    ...(txQueueLength !== undefined && { txQueueLength }),
+  } as const
+}
+
+function register<T extends Device>(device: T, { mtu, group, mac }: Common, call: string): T {
+  checkMtu(device, mtu, call)
+  registerDevice(device)
+  if (mtu !== undefined) device.setMtu(mtu)
+  if (group !== undefined) device.group = group
+  if (mac !== undefined && !device.hasLinkLayer) throw new KernelError('EOPNOTSUPP', call)
+  return device
+}
+
+/** dev_validate_mtu: before anything is made. */
+function checkMtu({ minMtu, maxMtu }: Device, mtu: number | undefined, call: string): void {
+  if (mtu === undefined) return
+  if (mtu < minMtu) throw new KernelError('EINVAL', call, 'mtu less than device minimum')
+  if (maxMtu > 0 && mtu > maxMtu) throw new KernelError('EINVAL', call, 'mtu greater than device maximum')
+}
+
+/** veth_newlink: the peer is registered first. */
+function newVeth(
+  namespace: Namespace,
+  link: NewLink & { readonly kind: 'veth' },
+  name: string,
+  call: string,
+  namespaceOf: (kernel: Kernel) => Namespace,
+): Device {
+  const { peer } = link
+  const there = peer.namespace ? namespaceOf(peer.namespace) : namespace
+  const peerName = freeName(there, peer.name, call)
+  if (there === namespace && peerName === name) throw new KernelError('EEXIST', call)
+  const own = new Veth(namespace, common(namespace, link, name, call))
+  const other = new Veth(there, common(there, peer, peerName, call))
+  checkMtu(own, link.mtu, call)
+  checkMtu(other, peer.mtu, call)
+  Veth.connect(own, other)
+  register(other, withoutNamespace(peer), call)
+  return register(own, link, call)
+}
+
+function newBridge(
+  namespace: Namespace,
+  link: NewLink & { readonly kind: 'bridge' },
+  name: string,
+  call: string,
+): Device {
+  const bridge = new Bridge(namespace, common(namespace, link, name, call))
+  bridge.fdb.onChange = (operation, { port }) =>
+    notify(bridge.namespace, 'fdb', operation, (port?.device ?? bridge).name)
+  if (link.bridge) changeBridge(bridge, link.bridge, call)
+  return register(bridge, link, call)
+}
+
+function withoutNamespace({ namespace: _, ...peer }: VethPeer): Common {
+  return peer
+}
+
+function newVxlan(
+  namespace: Namespace,
+  link: NewLink & { readonly kind: 'vxlan' },
+  name: string,
+  call: string,
+): Device {
+  const { device, local, remote, ...rest } = link.vxlan
+  const lower = device === undefined ? undefined : requireDevice(namespace, device, call)
+  const options = {
+    ...common(namespace, link, name, call),
+    ...rest,
+    ...(lower && { lower }),
+    ...(local !== undefined && { local: parseIp(local) }),
+    ...(remote !== undefined && { remote: parseIp(remote) }),
+  }
+  return register(new Vxlan(namespace, options), link, call)
+}
+
+/** eth_hw_addr_random: locally administered, of one. */
+function randomMac({ model }: Namespace): Uint8Array {
+  const [high, low] = [model.random.bits('mac'), model.random.bits('mac')]
+  const mac = Uint8Array.of(high >>> 24, high >>> 16, high >>> 8, high, low >>> 8, low)
+  mac[0] = (mac[0]! & 0xfe) | 0x02
+  return mac
+}

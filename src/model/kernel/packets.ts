@@ -1,0 +1,91 @@
+/** Frames: what AF_PACKET sends and captures. Source: net/packet/af_packet.c. */
+import { KernelError } from '../../kernel/errors.ts'
+import type { CapturedPacket, Packets, PacketType, Subscription } from '../../kernel/live.ts'
+import type { Device } from '../device/device.ts'
+import type { Model } from '../model.ts'
+import type { Namespace } from '../namespace.ts'
+import { ETHERNET_HEADER, type Packet, packetFromFrame } from '../packet.ts'
+import { transmit } from '../path/transmit.ts'
+import type { Tap } from '../tap.ts'
+import { requireDevice } from './require.ts'
+
+/** By PacketFor. */
+const PACKET_TYPES: readonly PacketType[] = ['host', 'broadcast', 'multicast', 'otherhost', 'outgoing']
+const VLAN_HEADER = 4
+const VLAN_TYPES = [0x8100, 0x88a8]
+
+export class ModelPackets implements Packets {
+  readonly #namespace: Namespace
+
+  constructor(namespace: Namespace) {
+    this.#namespace = namespace
+  }
+
+  /** packet_snd. */
+  send(link: string, frame: Uint8Array): void {
+    const call = `send a frame on link "${link}"`
+    const device = requireDevice(this.#namespace, link, call)
+    if (!device.up) throw new KernelError('ENETDOWN', call)
+    const header = device.hasLinkLayer ? ETHERNET_HEADER : 0
+    if (frame.length < header || frame.length === 0) throw new KernelError('EINVAL', call)
+    const most = device.mtu + header + (isTagged(frame, header) ? VLAN_HEADER : 0)
+    if (frame.length > most) throw new KernelError('EMSGSIZE', call)
+    const packet = packetFromFrame(frame, device)
+    this.#namespace.model.begin(packet, 'injected')
+    transmit(packet, device)
+    this.#namespace.model.settle()
+  }
+
+  capture(
+    { link, snapLength = Number.POSITIVE_INFINITY }: { readonly link?: string; readonly snapLength?: number },
+    onPacket: (packet: CapturedPacket) => void,
+  ): Subscription {
+    const taps =
+      link === undefined ? this.#namespace.taps : requireDevice(this.#namespace, link, `capture on link "${link}"`).taps
+    const tap = new Capture(snapLength, onPacket)
+    taps.push(tap)
+    return { close: () => tap.close(taps, this.#namespace.model) }
+  }
+}
+
+class Capture implements Tap {
+  readonly #snapLength: number
+  readonly #onPacket: (packet: CapturedPacket) => void
+  #open = true
+  #calling = false
+
+  constructor(snapLength: number, onPacket: (packet: CapturedPacket) => void) {
+    this.#snapLength = snapLength
+    this.#onPacket = onPacket
+  }
+
+  see(packet: Packet, device: Device, _direction: 'in' | 'out', stamp: number): void {
+    if (!this.#open) return
+    const { bytes, link, end } = packet
+    this.#calling = true
+    this.#onPacket({
+      bytes: bytes.slice(link, Math.min(end, link + this.#snapLength)),
+      length: end - link,
+      link: device.name,
+      packetType: PACKET_TYPES[packet.for] ?? 'host',
+      time: BigInt(stamp),
+    })
+    this.#calling = false
+  }
+
+  close(taps: Tap[], { clock }: Model): void {
+    if (!this.#open) return
+    this.#open = false
+    const remove = () => {
+      const at = taps.indexOf(this)
+      if (at >= 0) taps.splice(at, 1)
+    }
+    // Not from under the feet of who goes through the list.
+    if (this.#calling) clock.after(0, remove)
+    else remove()
+  }
+}
+
+function isTagged(frame: Uint8Array, header: number): boolean {
+  return header > 0 && VLAN_TYPES.includes((frame[12]! << 8) | frame[13]!)
+}

@@ -1,0 +1,82 @@
+/**
+ * A device's life in a namespace: register_netdevice, unregister_netdevice_many and dev_change_net_namespace, net/core/dev.c.
+ */
+import { Bridge } from '../device/bridge.ts'
+import type { Device } from '../device/device.ts'
+import { Loopback } from '../device/loopback.ts'
+import { Veth } from '../device/veth.ts'
+import { Vxlan } from '../device/vxlan.ts'
+import { deviceGone6 } from '../ipv6/addrconf.ts'
+import { type Namespace, notify } from '../namespace.ts'
+import { type Ipv6Conf, numbersOf } from '../settings.ts'
+import { removeAddress } from './ipv4-addresses.ts'
+
+/** Puts the device into its namespace, with settings of its own. */
+export function registerDevice(device: Device): void {
+  const { namespace } = device
+  namespace.devices.add(device)
+  giveSettings(device)
+  namespace.nftables.deviceAdded(device)
+  notify(namespace, 'link', 'new', device.name)
+}
+
+/** These devices, and those that cannot be without them: a veth's peer, the vxlans that send on one. */
+export function unregisterDevices(devices: readonly Device[]): void {
+  const going = new Set<Device>()
+  const add = (device: Device) => {
+    if (going.has(device)) return
+    going.add(device)
+    if (device instanceof Veth && device.peer) add(device.peer)
+    for (const other of device.namespace.devices.list())
+      if (other instanceof Vxlan && other.lower === device) add(other)
+  }
+  for (const device of devices) add(device)
+  for (const device of going) {
+    leave(device)
+    device.deleting()
+    device.namespace.devices.remove(device)
+    notify(device.namespace, 'link', 'delete', device.name)
+  }
+}
+
+/** The device goes on in another namespace: down, and without all that the old one knew of it. */
+export function moveDevice(device: Device, namespace: Namespace, name: string): void {
+  leave(device)
+  device.namespace.devices.remove(device)
+  notify(device.namespace, 'link', 'delete', device.name)
+  device.namespace = namespace
+  device.name = name
+  registerDevice(device)
+}
+
+/** NETDEV_DOWN and NETDEV_UNREGISTER: addresses, routes and neighbours go. */
+function leave(device: Device): void {
+  const { namespace } = device
+  device.setUp(false)
+  if (device instanceof Bridge) for (const port of [...device.ports]) device.detach(port.device)
+  if (device.master instanceof Bridge) device.master.detach(device)
+  while (device.ipv4.addresses.length > 0) removeAddress(device, device.ipv4.addresses[0]!)
+  deviceGone6(device)
+  namespace.fib.deviceGone(device)
+  namespace.arp.deviceDown(device)
+  namespace.nd.deviceDown(device)
+  namespace.sysctl.forget(device.ipv4.conf)
+  namespace.sysctl.forget(device.ipv4.neighbourConf)
+  namespace.nftables.deviceRemoved(device)
+  device.taps.length = 0
+}
+
+/** inetdev_init, ipv6_add_dev: settings as `default` has them now, but for what this kind of device is. */
+function giveSettings(device: Device): void {
+  const { ipv4, ipv6, sysctl, model } = device.namespace
+  const loopback = device instanceof Loopback
+  const lo = <T>(family: string): T => numbersOf(model.profile, `net/${family}/conf/lo/`)
+  const conf = loopback ? lo<typeof ipv4.default>('ipv4') : { ...ipv4.default }
+  const neighbourConf = { ...ipv4.defaultNeighbourConf }
+  sysctl.inherit(conf, ipv4.default)
+  device.ipv4 = { conf, neighbourConf, addresses: [] }
+  const conf6: Ipv6Conf = loopback ? lo<Ipv6Conf>('ipv6') : { ...ipv6.default }
+  conf6.mtu = device.mtu
+  if (device.noArp) conf6.accept_dad = -1
+  device.ipv6 = { conf: conf6, neighbourConf: { ...ipv6.defaultNeighbourConf }, addresses: [] }
+}

@@ -1,0 +1,76 @@
+/** Routes of a namespace: `ip route`. Text and values are told apart by family in routes4.ts and routes6.ts. */
+import { familyOf } from '../../address/ip.ts'
+import { parsePrefix } from '../../address/prefix.ts'
+import { KernelError } from '../../kernel/errors.ts'
+import type { Route, RouteFilter, Routes } from '../../kernel/route.ts'
+import type { RouteOperation } from '../ipv4/fib-change.ts'
+import type { Namespace } from '../namespace.ts'
+import { requireDevice } from './require.ts'
+import { type LookupOptions, lookup } from './route-lookup.ts'
+import { change4, list4 } from './routes4.ts'
+import { change6, list6 } from './routes6.ts'
+
+export class ModelRoutes implements Routes {
+  readonly #namespace: Namespace
+
+  constructor(namespace: Namespace) {
+    this.#namespace = namespace
+  }
+
+  list(filter: RouteFilter = {}): Route[] {
+    if (filter.link !== undefined) requireDevice(this.#namespace, filter.link, `list routes of "${filter.link}"`)
+    return [
+      ...(filter.family === 'ipv6' ? [] : list4(this.#namespace, filter)),
+      ...(filter.family === 'ipv4' ? [] : list6(this.#namespace, filter)),
+    ]
+  }
+
+  lookup(destination: string, options: LookupOptions = {}): Route | undefined {
+    const found = lookup(this.#namespace, destination, options, `look up the route to "${destination}"`)
+    this.#namespace.model.settle()
+    return found
+  }
+
+  add(route: Route): void {
+    this.#change('add', route)
+  }
+
+  append(route: Route): void {
+    this.#change('append', route)
+  }
+
+  prepend(route: Route): void {
+    this.#change('prepend', route)
+  }
+
+  replace(route: Route): void {
+    this.#change('replace', route)
+  }
+
+  delete(route: Route): void {
+    this.#change('delete', route)
+  }
+
+  batch(
+    changes: readonly { readonly operation: RouteOperation | 'delete'; readonly route: Route }[],
+  ): { readonly index: number; readonly errno: string }[] {
+    const refusals: { index: number; errno: string }[] = []
+    for (const [index, { operation, route }] of changes.entries()) {
+      try {
+        this.#change(operation, route)
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error
+        refusals.push({ index, errno: error.errno })
+      }
+    }
+    return refusals
+  }
+
+  #change(operation: RouteOperation | 'delete', route: Route): void {
+    const call = `${operation} route "${route.destination}"`
+    const change = familyOf(parsePrefix(route.destination).address) === 'ipv4' ? change4 : change6
+    const refusal = change(this.#namespace, operation, route, call)
+    if (refusal) throw new KernelError(refusal.errno, call, refusal.explanation)
+    this.#namespace.model.settle()
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * /proc/sys/net of a namespace: the settings objects of settings.ts as text, by their paths. Sources: kernel/sysctl.c,
+ * networking/ip-sysctl.rst; which numbers a setting takes stands in the profile.
+ *
+ *      net/ipv4/conf/DEVICE/…   net/ipv4/neigh/DEVICE/…    come and go with the device; `all` and `default` are no devices
+ *      net/ipv6/conf/DEVICE/…   net/ipv6/neigh/DEVICE/…    only where the device's MTU has room for IPv6
+ *      net/ipv4/…  net/ipv6/…   net/bridge/…  net/netfilter/…
+ *
+ * What a setting does beyond being read later stands in sysctl-effects.ts.
+ */
+import { KernelError } from '../kernel/errors.ts'
+import type { Device } from './device/device.ts'
+import type { Namespace } from './namespace.ts'
+import { type Numbers, readNumber, readNumbers } from './settings.ts'
+import { effectOf } from './sysctl-effects.ts'
+import { checkedText } from './sysctl-text.ts'
+
+/** IPv6 needs this much: RFC 8200 §5. A device with less has no IPv6. */
+export const IPV6_MIN_MTU = 1280
+
+/** Where a setting stands. */
+interface Place {
+  readonly numbers: Numbers
+  readonly name: string
+  /** The key of the profile that tells its limits. */
+  readonly known: string
+  readonly device: Device | undefined
+}
+
+export class Sysctls {
+  readonly #namespace: Namespace
+  /** Settings that are no single number. */
+  readonly #texts = new Map<string, string>()
+  /** Numbers that have no object of their own in the namespace: net/core, net/netfilter, net/mptcp … by their whole key. */
+  readonly #others: Record<string, number> = {}
+  /** Which settings of a device were set for it alone: `default` does not change them any more. ipv4_devconf.state. */
+  readonly #own = new Map<object, Set<string>>()
+
+  constructor(namespace: Namespace) {
+    this.#namespace = namespace
+    for (const [key, value] of Object.entries(namespace.model.profile.values)) {
+      if (this.#place(key)) continue
+      const number = readNumber(value)
+      if (number === undefined) this.#texts.set(key, value)
+      else this.#others[key] = number
+    }
+  }
+
+  /** A setting that is a number; 0 where there is none. For what has no place in settings.ts. */
+  number(key: string): number {
+    const place = this.#place(key)
+    return place?.numbers[place.name] ?? this.#others[key] ?? 0
+  }
+
+  /** A setting of several numbers, such as `net/ipv4/tcp_rmem`. */
+  numbers(key: string): number[] {
+    return readNumbers(this.#texts.get(key) ?? '')
+  }
+
+  /** The value as /proc/sys shows it, without its newline; undefined when there is none. */
+  get(key: string): string | undefined {
+    if (this.#namespace.model.profile.writeOnly.includes(key)) {
+      throw new KernelError('EACCES', `read sysctl "${key}"`, 'it can only be written')
+    }
+    const place = this.#place(key)
+    if (place) return `${place.numbers[place.name]}`
+    if (key === 'net/netfilter/nf_conntrack_count') return `${this.#namespace.conntrack.count}`
+    return this.#others[key]?.toString() ?? this.#texts.get(key)
+  }
+
+  set(key: string, text: string): void {
+    const call = `set sysctl "${key}" to "${text}"`
+    const { profile } = this.#namespace.model
+    if (profile.writeOnly.includes(key)) return // flush: nothing is cached here
+    const place = this.#place(key)
+    const known = place?.known ?? key
+    if (!place && !(key in this.#others) && !this.#texts.has(key)) throw new KernelError('ENOENT', call)
+    if (profile.readOnly.includes(known)) throw new KernelError('EACCES', call, 'it can only be read')
+    if (text === '') return // write(2) of nothing
+    if (!place && !(key in this.#others)) {
+      const value = checkedText(key, text, this.#texts.get(key)!, (other) => this.get(other) ?? '')
+      if (value === undefined) throw new KernelError('EINVAL', call)
+      this.#texts.set(key, value)
+      return
+    }
+    const value = readNumber(text)
+    const [low, high] = this.#limits(known, place)
+    if (value === undefined || value < low || value > high) throw new KernelError('EINVAL', call)
+    if (place) this.#change(place, value, call)
+    else this.#others[key] = value
+  }
+
+  /** A device's settings at its birth: those of `default` now. Which of them were set is inherited, too. */
+  inherit(conf: object, from: object): void {
+    this.#own.set(conf, new Set(this.#own.get(from)))
+  }
+
+  /** From now on `default` changes none of these: what the first address does to a device's settings. */
+  keep(conf: object): void {
+    this.#own.set(conf, new Set(Object.keys(conf)))
+  }
+
+  forget(conf: object): void {
+    this.#own.delete(conf)
+  }
+
+  #change(place: Place, value: number, call: string): void {
+    const { numbers, name, known, device } = place
+    const before = numbers[name]!
+    numbers[name] = value
+    const effect = effectOf(known)
+    if (effect) {
+      const refused = effect({ namespace: this.#namespace, numbers, name, before, value, device })
+      if (refused === undefined) return
+      numbers[name] = before
+      throw new KernelError(refused, call)
+    }
+    if (known.startsWith('net/ipv4/conf/')) this.#spread(numbers, name, value)
+  }
+
+  /** devinet_conf_proc: what is set in `default` is so for every device that has not been told otherwise. */
+  #spread(conf: Numbers, name: string, value: number): void {
+    if (conf === (this.#namespace.ipv4.all as object)) return
+    this.#ownOf(conf).add(name)
+    if (conf !== (this.#namespace.ipv4.default as object)) return
+    for (const device of this.#namespace.devices.list()) {
+      const each = numbersIn(device.ipv4.conf)
+      if (!this.#ownOf(each).has(name)) each[name] = value
+    }
+  }
+
+  #ownOf(conf: object): Set<string> {
+    let own = this.#own.get(conf)
+    if (!own) {
+      own = new Set()
+      this.#own.set(conf, own)
+    }
+    return own
+  }
+
+  #limits(known: string, place: Place | undefined): readonly [number, number] {
+    const [low, high] = this.#namespace.model.profile.limits[known] ?? INT
+    // addrconf_sysctl_mtu: no more than the device has.
+    if (place?.device && known === 'net/ipv6/conf/default/mtu') return [low, place.device.mtu]
+    return [low, high]
+  }
+
+  #place(key: string): Place | undefined {
+    const { ipv4, ipv6, bridgeSettings, conntrack } = this.#namespace
+    const [root, family, kind, ...rest] = key.split('/')
+    if (root !== 'net') return undefined
+    if (family === 'ipv4' || family === 'ipv6') {
+      if (kind === 'conf' || kind === 'neigh') return this.#placeOfDevice(family, kind, rest)
+      return found(numbersIn(family === 'ipv4' ? ipv4.settings : ipv6.settings), key, `net/${family}/`)
+    }
+    if (family === 'netfilter') return found(numbersIn(conntrack.settings), key, 'net/netfilter/')
+    if (family === 'netfilter') return found(numbersIn(conntrack.settings), key, 'net/netfilter/')
+    return family === 'bridge' ? found(numbersIn(bridgeSettings), key, 'net/bridge/') : undefined
+  }
+
+  #placeOfDevice(family: 'ipv4' | 'ipv6', kind: 'conf' | 'neigh', rest: readonly string[]): Place | undefined {
+    const [folder, name] = rest
+    if (folder === undefined || name === undefined || rest.length !== 2) return undefined
+    const state = this.#namespace[family]
+    const device = this.#namespace.devices.get(folder)
+    // The tables' own parameters are seen in the namespace alone that the kernel began with.
+    const known = `net/${family}/${kind}/${kind === 'conf' ? 'default' : 'lo'}/${name}`
+    let conf: object | undefined
+    if (kind === 'conf' && (folder === 'all' || folder === 'default')) conf = state[folder]
+    else if (device && (family === 'ipv4' || device.mtu >= IPV6_MIN_MTU)) {
+      conf = kind === 'conf' ? device[family].conf : device[family].neighbourConf
+    }
+    const numbers = conf && numbersIn(conf)
+    return numbers && Object.hasOwn(numbers, name) ? { numbers, name, known, device } : undefined
+  }
+}
+
+const INT = [-2147483648, 2147483647] as const
+
+/** The objects of settings.ts hold numbers alone, more than their types name. */
+function numbersIn(settings: object): Numbers {
+  return settings as Numbers
+}
+
+function found(numbers: Numbers, key: string, prefix: string): Place | undefined {
+  const name = key.slice(prefix.length)
+  return Object.hasOwn(numbers, name) ? { numbers, name, known: key, device: undefined } : undefined
+}
