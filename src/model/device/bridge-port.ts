@@ -38,10 +38,21 @@ export class BridgePort {
   flood = true
   multicastFlood = true
   broadcastFlood = true
+  /** BR_NEIGH_SUPPRESS. Kept and shown: answering for neighbours behind the bridge is not modelled. */
+  neighbourSuppression = false
+  /** Of the spanning tree: kept and shown. */
+  readonly number: number
+  priority = 32
+  cost: number
 
   constructor(bridge: Bridge, device: Device) {
     this.bridge = bridge
     this.device = device
+    let number = 1
+    while (bridge.ports.some((port) => port.number === number)) number++
+    this.number = number
+    // port_cost: a veth says that it does 10 Gbit/s, others say nothing.
+    this.cost = device.kind === 'veth' ? 2 : 100
   }
 
   deviceEvent(event: DeviceEvent): void {

@@ -26,6 +26,9 @@ export class Bridge extends Device {
   readonly fdb: BridgeFdb
   /** 0: nothing is learned. */
   ageingTime: Microseconds = 300 * SECOND
+  /** Kept and shown. Spanning tree, which they are about, is not modelled. */
+  stp = false
+  forwardDelay: Microseconds = 15 * SECOND
   /**
    * br_netfilter's claim on what the bridge itself sends: a bridged packet whose new destination had to be asked for.
    * True: it has taken the packet.
@@ -126,7 +129,7 @@ export class Bridge extends Device {
       this.#deliver(keep ? copyOf(packet) : packet, to, source)
       return
     }
-    if (!keep) this.#refused(packet, to, source)
+    if (!keep) this.#refused(packet, 'NOT_SPECIFIED', to, source)
   }
 
   /** br_flood. */
@@ -139,7 +142,7 @@ export class Bridge extends Device {
       previous = port
     }
     if (previous) this.#deliver(keep ? copyOf(packet) : packet, previous, source)
-    else if (!keep) this.#refused(packet, undefined, source)
+    else if (!keep) this.#refused(packet, 'NO_TX_TARGET', undefined, source)
   }
 
   /** __br_forward. */
@@ -248,10 +251,10 @@ export class Bridge extends Device {
   }
 
   /** Why no port took the frame, of which nobody else has a copy. */
-  #refused(packet: Packet, to: BridgePort | undefined, source: BridgePort | undefined): void {
-    const kernel = source ? 'br_handle_frame_finish' : 'br_dev_xmit'
+  #refused(packet: Packet, reason: string, to: BridgePort | undefined, source: BridgePort | undefined): void {
     if (packet.journey === undefined && this.namespace.model.onDrop === undefined) return
-    drop(packet, 'NOT_SPECIFIED', kernel, refusal(this, to, source))
+    const kernel = source ? 'br_handle_frame_finish' : 'br_dev_xmit'
+    drop(packet, reason, kernel, refusal(this, to, source))
   }
 }
 
@@ -275,12 +278,9 @@ function floods(port: BridgePort, kind: FloodKind, source: BridgePort | undefine
 function refusal(bridge: Bridge, to: BridgePort | undefined, source: BridgePort | undefined) {
   const port = to?.device.name
   if (!to && source?.isolated && bridge.ports.some((each) => each !== source && each.isolated)) {
-    return {
-      own: 'OVL_BRIDGE_ISOLATED',
-      what: `${source.device.name} is isolated, and so is every port it could leave by`,
-    }
+    return { what: `${source.device.name} is isolated, and so is every port it could leave by` }
   }
-  if (!to) return { own: 'OVL_BRIDGE_NO_PORT', what: `no port of ${bridge.name} to send it to` }
+  if (!to) return { what: `no port of ${bridge.name} to send it to` }
   const ref = `link ${port} master ${bridge.name}`
   if (to === source && !to.hairpin) {
     return { own: 'OVL_BRIDGE_HAIRPIN_OFF', ref, what: `it would leave by ${port}, where it came in: hairpin is off` }

@@ -43,6 +43,8 @@ export abstract class Device {
   promiscuous = false
   allMulticast = false
   txQueueLength: number
+  /** The queueing discipline at its root; `noop` until it is up for the first time. */
+  qdisc = 'noop'
   group = 0
   alias: string | undefined = undefined
   /** IFF_NOARP: neighbours are not asked for. */
