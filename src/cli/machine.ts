@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setTimeout } from 'node:timers/promises'
 import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
 import { runEach } from '../command/run.ts'
@@ -22,10 +23,21 @@ export function linuxMachine(pluginDirectories: readonly string[]): Machine {
     hostIn: (path) => ({ ...host, run: (...program) => inNamespace(path, () => host.run(...program)) }),
     runLine: (path, line) => runEach(line, (words) => inNamespace(path, () => runProgram(words))),
     listen,
+    until,
     stateDirectory: STATE_DIRECTORY,
     pluginDirectories,
     processes,
   }
+}
+
+/** Milliseconds between two looks. */
+const LOOK_AGAIN = 2
+
+/** What happens is told by callbacks of the event loop; between two of its turns one looks whether it was that. */
+async function until(done: () => boolean, milliseconds: number): Promise<boolean> {
+  const end = performance.now() + milliseconds
+  while (!done() && performance.now() < end) await setTimeout(LOOK_AGAIN)
+  return done()
 }
 
 const LISTEN = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'listen.ts' : 'listen.js')

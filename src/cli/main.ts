@@ -22,6 +22,10 @@ const commands: Readonly<Record<string, LazyCommand>> = {
     summary: 'nodes and pods as network namespaces on this machine',
     declare: async (command) => (await import('./lab.ts')).declareLab(command),
   },
+  trace: {
+    summary: 'the way of a packet, decision by decision',
+    declare: async (command) => (await import('./trace.ts')).declareTrace(command, version),
+  },
 }
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))

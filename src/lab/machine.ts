@@ -12,6 +12,8 @@ export interface Machine {
   runLine(namespacePath: string, line: string): Promise<Outcome>
   /** From now on something answers at these ports (`tcp/8080`) in the namespace, with what it is sent, until that ends. */
   listen(namespacePath: string, ports: readonly string[]): Promise<void>
+  /** Lets things happen until `done`, but no longer than this. Answers `done()`. */
+  until(done: () => boolean, milliseconds: number): Promise<boolean>
   /** Where every lab keeps a directory of its name. */
   readonly stateDirectory: string
   /** CNI_PATH. */

@@ -57,6 +57,8 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
     listen: async (path, ports) => {
       for (const port of ports) answerAt(inside(path), port)
     },
+    until: async (done, milliseconds) =>
+      kernel.model.runUntil(done, kernel.model.clock.now + milliseconds * MICROSECONDS),
     stateDirectory: STATE_DIRECTORY,
     pluginDirectories: [PLUGIN_DIRECTORY],
     processes: {

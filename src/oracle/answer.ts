@@ -14,7 +14,7 @@ import { namespacePath } from '../lab/node.ts'
 import { namespaceOf } from '../lab/plan.ts'
 import { readTopologyFile } from '../lab/topology-file.ts'
 import type { Journey } from '../model/observer.ts'
-import { breakOf, fateOf } from '../trace/fate.ts'
+import { fateOf, lostOf } from '../trace/fate.ts'
 import { connect, serve } from './application.ts'
 import type { Question } from './question.ts'
 import { type Expectation, record, type Walk } from './walk.ts'
@@ -152,7 +152,9 @@ function expectationOf(journeys: readonly Journey[]): { expect?: Walk['expect'] 
 
 /** Where the client's data came to, or what kept the two apart. */
 function expectationOfApplication(journeys: readonly Journey[], result: string): { expect?: Expectation } {
-  const endings = journeys.map((journey) => (result.startsWith('CLIENT ok') ? fateOf(journey) : breakOf(journey)))
+  const endings = journeys.map((journey) =>
+    result.startsWith('CLIENT ok') ? fateOf(journey) : lostOf(journey)?.ending,
+  )
   const found = result.startsWith('CLIENT ok')
     ? endings.find((ending) => ending?.disposition === 'delivered')
     : endings.find((ending) => ending !== undefined)

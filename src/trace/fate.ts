@@ -22,19 +22,19 @@ export function* family(journey: Journey): Generator<Journey> {
 }
 
 /**
- * Where a conversation broke: a packet of it that was dropped, and of those the last word. The drop of an ICMP error that
- * would have told the sender decides more than the drop it tells of; a reply that is lost more than the question.
+ * Where a conversation broke: the packet of it that was lost, and of several the last word. That an ICMP error is lost which
+ * would have told the sender decides more than the loss it tells of; the loss of a reply more than the question's way.
+ * Undefined when nothing of it was lost.
  */
-export function breakOf(journey: Journey): Ending | undefined {
-  const ending = fateOf(journey)
-  const answers = journey.children.filter(({ cause }) => cause === 'icmp' || cause === 'reply')
-  for (const answer of answers) {
-    const broken = breakOf(answer)
-    if (broken?.disposition === 'dropped') return broken
+export function lostOf(journey: Journey): Journey | undefined {
+  for (const answer of journey.children.filter(({ cause }) => cause === 'icmp' || cause === 'reply')) {
+    const lost = lostOf(answer)
+    if (lost) return lost
   }
+  if (fateOf(journey)?.disposition === 'delivered') return undefined
   for (const part of journey.children.filter(({ cause }) => CONTINUATIONS.includes(cause))) {
-    const broken = breakOf(part)
-    if (broken && broken !== ending) return broken
+    const lost = lostOf(part)
+    if (lost) return lost
   }
-  return ending?.disposition === 'delivered' ? undefined : ending
+  return journey.ending === undefined ? undefined : journey
 }

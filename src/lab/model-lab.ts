@@ -1,0 +1,83 @@
+/**
+ * A lab in the model. It lives in the process that asks; one that shall be there for the next command is built again from
+ * its topology and from what was done to it since: the model repeats exactly.
+ */
+import type { Outcome } from '../command/command.ts'
+import { bringUp } from './lab.ts'
+import { type ModelMachine, modelMachine } from './model-machine.ts'
+import { namespacePath } from './node.ts'
+import { findOrigin, type Origin, originsOfFile, originsOfOverlay } from './origin.ts'
+import { findPlace } from './place.ts'
+import type { LabPlan } from './plan.ts'
+import { nodeOf } from './plan.ts'
+import { getAttached } from './pod.ts'
+import type { Topology } from './topology.ts'
+import type { TraceLab } from './trace.ts'
+
+/** A command that was run in a node or pod. */
+export interface Deed {
+  readonly place: string
+  readonly line: string
+}
+
+export interface ModelLabOptions {
+  readonly topology: Topology
+  /** Where the topology was read from, and the line of a thing in it. */
+  readonly source?: { readonly file: string; lineOf(path: readonly (string | number)[]): number | undefined }
+  readonly seed?: number
+  /** Done after it has come up, in this order. */
+  readonly deeds?: readonly Deed[]
+  /** Of overlab. */
+  readonly version: string
+}
+
+export interface ModelLab extends TraceLab {
+  readonly plan: LabPlan
+  readonly machine: ModelMachine
+  /** RangeError when there is no such place. */
+  run(deed: Deed): Promise<Outcome>
+}
+
+/** RangeError when the topology cannot be built, or a command of it fails. */
+export async function buildModelLab({
+  topology,
+  source,
+  seed,
+  deeds = [],
+  version,
+}: ModelLabOptions): Promise<ModelLab> {
+  const machine = modelMachine(seed === undefined ? {} : { seed })
+  const plan = await bringUp(topology, machine, {
+    owned: false,
+    run: async (steps) => {
+      for (const { run } of steps) await run()
+    },
+  })
+  if (!plan) throw new Error(`A lab "${topology.name}" is in a machine that was made for it`)
+  const origins = originsOf(plan, topology, machine, source)
+  const run = async ({ place: name, line }: Deed): Promise<Outcome> => {
+    const place = findPlace(name, plan)
+    if (!place) throw new RangeError(`"${name}" is no node or pod of lab "${plan.name}"`)
+    return machine.runLine(namespacePath(place.namespace), line)
+  }
+  for (const deed of deeds) await run(deed)
+  return { plan, machine, version, originOf: (node, ref) => findOrigin(origins, node, ref), run }
+}
+
+function originsOf(
+  plan: LabPlan,
+  topology: Topology,
+  machine: ModelMachine,
+  source: ModelLabOptions['source'],
+): Origin[] {
+  return [
+    ...(source ? originsOfFile(topology, source.file, source.lineOf) : []),
+    ...plan.nodes.flatMap(originsOfOverlay),
+    ...plan.routes.map(({ node, destination }) => ({ node, ref: `route ${destination}`, maker: `lab ${plan.name}` })),
+    ...plan.pods.flatMap((pod): Origin[] => {
+      const attached = getAttached(plan.name, pod, nodeOf(pod, plan), machine)
+      const maker = `CNI ADD of ${pod.name}`
+      return attached?.hostInterface ? [{ node: pod.node, ref: `link ${attached.hostInterface}`, maker }] : []
+    }),
+  ]
+}

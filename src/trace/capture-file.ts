@@ -1,0 +1,47 @@
+/** A trace as a capture for Wireshark: an interface per tap, directions, and what was decided as comments. */
+import { encodePcapngInterface, encodePcapngPacket, encodePcapngSection } from '../wire/pcapng.ts'
+import { formatWhere, type TraceDocument, type TraceStep } from './document.ts'
+
+const LINKTYPE_ETHERNET = 1
+/** Nanoseconds in a millisecond. */
+const NANOSECONDS = 1e6
+
+/** Blocks of a pcapng file, in their order. `encodeText` writes UTF-8. */
+export function* captureOf(trace: TraceDocument, encodeText: (text: string) => Uint8Array): Generator<Uint8Array> {
+  yield encodePcapngSection()
+  const taps = [trace, ...(trace.traces ?? [])].flatMap(tapsOf).sort((a, b) => a.step.t - b.step.t)
+  const places = [...new Set(taps.map(({ step }) => formatWhere(step.at)))]
+  for (const name of places)
+    yield encodePcapngInterface({ name, linkType: LINKTYPE_ETHERNET, snapLength: 0 }, encodeText)
+  for (const { step, comment } of taps) {
+    const bytes = bytesOf(step.hex!)
+    const packet = {
+      interface: places.indexOf(formatWhere(step.at)),
+      time: BigInt(Math.round(step.t * NANOSECONDS)),
+      length: bytes.length,
+      bytes,
+      direction: step.what === 'in' ? 'inbound' : 'outbound',
+      comment,
+    } as const
+    yield encodePcapngPacket(packet, encodeText)
+  }
+}
+
+/** Frames with what was decided since the one before. */
+function tapsOf({ steps }: TraceDocument): { readonly step: TraceStep; readonly comment: string | undefined }[] {
+  const taps: { step: TraceStep; comment: string | undefined }[] = []
+  let decisions: string[] = []
+  for (const step of steps) {
+    if (step.stage !== 'tap') {
+      decisions.push(`${step.stage}: ${step.what ?? step.ref ?? ''}`)
+      continue
+    }
+    taps.push({ step, comment: decisions.length > 0 ? decisions.join('\n') : undefined })
+    decisions = []
+  }
+  return taps
+}
+
+function bytesOf(hex: string): Uint8Array {
+  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16))
+}

@@ -1,0 +1,143 @@
+/** Losses in the network layer: settings, routes, sizes. */
+import { insideVxlan, readHeaders } from '../summary.ts'
+import { type Explainer, madeBy, ownerOfAddress, sysctlName } from './loss.ts'
+
+/** IP_INADDRERRORS: forwarding is off where it came in. */
+export const notForwarding: Explainer = ({ place, device, frame, network }) => {
+  const headers = readHeaders(frame, network)
+  if (!headers) return undefined
+  const key = `net/ipv4/conf/${device}/forwarding`
+  return {
+    why: `${place.name} does not forward: ${sysctlName(key)}=${place.kernel.sysctl.get(key)} (net.ipv4.ip_forward=${place.kernel.sysctl.get(
+      'net/ipv4/ip_forward',
+    )}), and ${headers.destination} is not its own. No ICMP is sent.`,
+    fixes: [{ node: place.name, run: 'sysctl -w net.ipv4.ip_forward=1' }],
+  }
+}
+
+/** IP_RPFILTER: the answer would leave by another link. */
+export const reversePath: Explainer = ({ place, device, frame, network }) => {
+  const headers = readHeaders(frame, network)
+  if (!headers) return undefined
+  const { source } = headers
+  const back = place.kernel.routes.lookup(source)
+  const keys = ['all', device].map((name) => `net/ipv4/conf/${name}/rp_filter`)
+  const values = keys.map((key) => Number(place.kernel.sysctl.get(key)))
+  const strict = Math.max(...values)
+  return {
+    why: `Source ${source} would be answered by ${back?.link ?? 'nobody: there is no route to it'}, not ${device} (rp_filter=${strict}, the larger of ${keys
+      .map((key, i) => `${sysctlName(key)}=${values[i]}`)
+      .join(' and ')}).`,
+    fixes: keys.flatMap((key, i) => (values[i] ? [{ node: place.name, run: `sysctl -w ${sysctlName(key)}=0` }] : [])),
+  }
+}
+
+/** IP_LOCAL_SOURCE: it came back to whom it says it is from. */
+export const ownSource: Explainer = ({ place, device, frame, network }, world) => {
+  const headers = readHeaders(frame, network)
+  if (!headers) return undefined
+  const { source, destination } = headers
+  const gateway =
+    place.kernel.routes.lookup('0.0.0.0')?.gateway ??
+    place.kernel.routes.list().find((route) => route.destination === '0.0.0.0/0')?.gateway
+  const node = gateway ? ownerOfAddress(gateway, world) : undefined
+  return {
+    why: `${device} received a packet from ${source}, which is ${place.name}'s own address (accept_local=0): it called itself through a service. It needs masquerade, so that the answer goes through ${node?.name ?? 'the node'}.`,
+    fixes: node
+      ? [{ node: node.name, run: `iptables -t nat -A POSTROUTING -s ${source}/32 -d ${destination}/32 -j MASQUERADE` }]
+      : [],
+  }
+}
+
+/** IP_INNOROUTES, and routes that say no. */
+export const noRoute: Explainer = ({ place, frame, network }) => {
+  const headers = readHeaders(frame, network)
+  if (!headers) return undefined
+  return {
+    why: `${place.name} has no route to ${headers.destination}, not even a default one, and answers 3/0.`,
+    fixes: [],
+  }
+}
+
+const REFUSALS: Readonly<Record<string, { readonly type: string; readonly answer: string }>> = {
+  OVL_ROUTE_BLACKHOLE: { type: 'blackhole', answer: 'nobody hears of it' },
+  OVL_ROUTE_UNREACHABLE: { type: 'unreachable', answer: 'the sender hears 3/1' },
+  OVL_ROUTE_PROHIBIT: { type: 'prohibit', answer: 'the sender hears 3/13' },
+}
+
+export const refusingRoute: Explainer = ({ place, reason, frame, network }, world) => {
+  const headers = readHeaders(frame, network)
+  const refusal = REFUSALS[reason]
+  if (!headers || !refusal) return undefined
+  const { type, answer } = refusal
+  const route = place.kernel.routes.list({ family: 'ipv4' }).find((each) => {
+    return each.type === type && covers(each.destination, headers.destination)
+  })
+  const destination = route?.destination ?? headers.destination
+  return {
+    why: `${place.name} has the route ${type} ${destination} for ${headers.destination}${madeBy(
+      world,
+      place.name,
+      `route ${type} ${destination}`,
+    )}: ${answer}.`,
+    fixes: route ? [{ node: place.name, run: `ip route del ${type} ${destination}` }] : [],
+  }
+}
+
+function covers(prefix: string, address: string): boolean {
+  const [network = '', length = '32'] = prefix.split('/')
+  const number = (text: string) => text.split('.').reduce((value, part) => value * 256 + Number(part), 0)
+  const size = 2 ** (32 - Number(length))
+  return Math.floor(number(network) / size) === Math.floor(number(address) / size)
+}
+
+/** IP_INHDR where the TTL ran out: a way that is too long, or goes round. */
+export const ttlExceeded: Explainer = ({ place, kernel, frame, network }) => {
+  const headers = readHeaders(frame, network)
+  if (kernel !== 'ip_forward' || !headers) return undefined
+  return {
+    why: `TTL ${headers.ttl} is used up at ${place.name}: it answers 11/0. With a TTL that is enough for the way, it is a loop of routes for ${headers.destination}.`,
+    fixes: [],
+  }
+}
+
+/** PKT_TOO_BIG: DF, and the next link is smaller. */
+export const tooBig: Explainer = ({ place, frame, network, client }) => {
+  const headers = readHeaders(frame, network)
+  if (!headers) return undefined
+  const route = place.kernel.routes.lookup(headers.destination)
+  const mtu = route?.metrics?.mtu ?? (route?.link ? place.kernel.links.get(route.link)?.mtu : undefined)
+  return {
+    why: `${headers.length} B with DF do not fit ${mtu} at ${place.name}/${route?.link}: the sender is told so (3/4, mtu ${mtu}).`,
+    fixes: mtu ? [{ node: client.name, run: `ip link set eth0 mtu ${mtu}` }] : [],
+  }
+}
+
+/** OVL_VETH_MTU: the frame is larger than the far end takes, below IP. */
+export const farEndTooSmall: Explainer = ({ place, device, frame, network }, world) => {
+  const headers = readHeaders(frame, network)
+  const link = place.kernel.links.get(device)
+  const far = link && farEndOf(place.name, device, world)
+  if (!headers) return undefined
+  const inner = insideVxlan(frame, headers)
+  return {
+    why: `${frame.length} B leave ${place.name}/${device} and never arrive: the link carries ${
+      far ? `${far.mtu} (${far.place}/${far.device})` : 'less'
+    }, ${place.name} believes ${link?.mtu}. Nobody is told: the loss is below IP${inner === undefined ? '' : ', and the outer packet has no DF'}.`,
+    fixes: far && link ? [{ node: far.place, run: `ip link set ${far.device} mtu ${link.mtu}` }] : [],
+  }
+}
+
+function farEndOf(name: string, device: string, { places }: Parameters<Explainer>[1]) {
+  const from = places.find((place) => place.name === name)
+  const link = from?.kernel.links.get(device)
+  for (const { name: other, kernel } of places) {
+    for (const each of kernel.links.list()) {
+      if (each.kind !== 'veth' || (other === name && each.name === device)) continue
+      if (each.parent === link?.index && link?.parent === each.index && each.mtu < link.mtu) {
+        return { place: other, device: each.name, mtu: each.mtu }
+      }
+    }
+  }
+  return undefined
+}
