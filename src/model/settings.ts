@@ -106,6 +106,7 @@ export interface Ipv4Settings {
   tcp_sack: number
   tcp_window_scaling: number
   tcp_ecn: number
+  tcp_syn_linear_timeouts: number
   tcp_syn_retries: number
   tcp_synack_retries: number
   tcp_retries2: number

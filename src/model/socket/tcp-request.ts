@@ -1,0 +1,154 @@
+/** A connection that somebody asks a listener for: SYN_RECEIVED, struct request_sock, tcp_check_req. */
+import { type Microseconds, SECOND, type Timer } from '../clock.ts'
+import { drop, type Journey } from '../observer.ts'
+import type { Packet } from '../packet.ts'
+import { type Agreed, agree, encodeOffer, type Offer } from './tcp-agreement.ts'
+import { add, Flag, isAfter, isBefore, type Segment, type Tuple } from './tcp-segment.ts'
+import { type Entry, RateLimit, type TcpStack, tookSegment } from './tcp-stack.ts'
+
+/** TCP_TIMEOUT_INIT. */
+const FIRST_TIMEOUT = SECOND
+
+/** Who is given the connection when the handshake is done. */
+export type Complete = (agreed: Agreed, segment: Segment, roundTrip: Microseconds, flowHash: number) => void
+
+export class TcpRequest implements Entry {
+  readonly tuple: Tuple
+  readonly #stack: TcpStack
+  readonly #offer: Offer
+  readonly #syn: Segment
+  readonly #iss: number
+  readonly #complete: Complete
+  readonly #limit: RateLimit
+  readonly #flowHash: number
+  readonly #began: Microseconds
+  #timer: Timer | undefined = undefined
+  #retransmissions = 0
+  #recentTimestamp: number
+
+  constructor(stack: TcpStack, tuple: Tuple, offer: Offer, syn: Segment, iss: number, complete: Complete) {
+    this.#stack = stack
+    this.tuple = tuple
+    this.#offer = offer
+    this.#syn = syn
+    this.#iss = iss
+    this.#complete = complete
+    this.#limit = new RateLimit(stack)
+    this.#flowHash = stack.drawFlowHash()
+    this.#began = stack.now
+    this.#recentTimestamp = syn.timestamps?.value ?? 0
+    stack.add(this)
+    this.#answer(syn.packet.journey)
+    this.#startTimer()
+  }
+
+  receive(segment: Segment): void {
+    const { sequence, flags, packet, acknowledgement, timestamps, end } = segment
+    const expected = add(this.#syn.sequence, 1)
+    const isOld = this.#hasTimestamps && timestamps !== undefined && isBefore(timestamps.value, this.#recentTimestamp)
+    if (sequence === this.#syn.sequence && (flags & (Flag.syn | Flag.ack | Flag.rst)) === Flag.syn && !isOld) {
+      tookSegment(segment, this.tuple)
+      if (this.#limit.allows(segment)) this.#answer(packet.journey)
+      return
+    }
+    // RFC 9293 §3.10.7.4, second: an acknowledgement of something else is answered with a reset.
+    if (flags & Flag.ack && acknowledgement !== add(this.#iss, 1)) {
+      this.#stack.reset(segment)
+      drop(packet, 'TCP_FLAGS', 'tcp_rcv_state_process', { what: 'acknowledges what was not sent' })
+      return
+    }
+    const isOutside = isBefore(end, expected) || isAfter(sequence, add(expected, this.#offer.window))
+    if (isOld || isOutside) {
+      if (!(flags & Flag.rst) && this.#limit.allows(segment)) this.#acknowledge(packet)
+      drop(packet, isOld ? 'TCP_RFC7323_PAWS' : 'TCP_OVERWINDOW', 'tcp_check_req')
+      return
+    }
+    if (flags & (Flag.rst | Flag.syn)) {
+      if (!(flags & Flag.rst)) this.#stack.reset(segment)
+      drop(packet, flags & Flag.rst ? 'TCP_RESET' : 'TCP_INVALID_SYN', 'tcp_check_req')
+      this.close()
+      return
+    }
+    if (!(flags & Flag.ack)) {
+      drop(packet, 'TCP_FLAGS', 'tcp_check_req')
+      return
+    }
+    this.close()
+    const agreed = agree(this.#iss, this.#syn.sequence, this.#offer, this.#syn)
+    this.#complete(
+      { ...agreed, recentTimestamp: timestamps?.value ?? agreed.recentTimestamp },
+      segment,
+      this.#stack.now - this.#began,
+      this.#flowHash,
+    )
+  }
+
+  /** tcp_req_err */
+  error(_packet: Packet, sequence: number, type: number, code: number): void {
+    const { network } = this.tuple
+    const meaning = network.meaningOf(type, code)
+    if (sequence !== this.#iss || !meaning || network.isTooBig(type, code)) return
+    if (!meaning.fatal || meaning.errno === 'EPROTO') this.close()
+  }
+
+  close(): void {
+    this.#stack.namespace.model.clock.cancel(this.#timer)
+    this.#stack.remove(this)
+  }
+
+  get #hasTimestamps(): boolean {
+    return this.#offer.hasTimestamps && this.#syn.timestamps !== undefined
+  }
+
+  /** Sends SYN and ACK; what we offer is what was offered to us. */
+  #answer(parent: Journey | undefined, cause: 'reply' | 'retransmission' = 'reply'): void {
+    const { windowScale, sackPermitted } = this.#syn
+    const offer = {
+      ...this.#offer,
+      hasTimestamps: this.#hasTimestamps,
+      hasSack: this.#offer.hasSack && sackPermitted === true,
+      hasScale: this.#offer.hasScale && windowScale !== undefined,
+    }
+    const timestamp = this.#stack.timestamp(offer.timestampOffset)
+    this.#stack.send(
+      this.tuple,
+      {
+        sequence: this.#iss,
+        acknowledgement: add(this.#syn.sequence, 1),
+        flags: Flag.syn | Flag.ack,
+        window: offer.window,
+        options: encodeOffer(offer, timestamp, this.#recentTimestamp),
+      },
+      { cause, parent, flowHash: this.#flowHash },
+    )
+  }
+
+  /** tcp_v4_reqsk_send_ack */
+  #acknowledge({ journey }: Packet): void {
+    const scale = this.#offer.hasScale && this.#syn.windowScale !== undefined ? this.#offer.scale : 0
+    this.#stack.send(
+      this.tuple,
+      {
+        sequence: add(this.#iss, 1),
+        acknowledgement: add(this.#syn.sequence, 1),
+        flags: Flag.ack,
+        window: this.#offer.window >>> scale,
+      },
+      { cause: 'reply', parent: journey, flowHash: this.#flowHash },
+    )
+  }
+
+  #startTimer(): void {
+    const { model, ipv4 } = this.#stack.namespace
+    this.#timer = model.clock.after(FIRST_TIMEOUT * 2 ** this.#retransmissions, () => {
+      if (this.#retransmissions >= ipv4.settings.tcp_synack_retries) {
+        this.close()
+        return
+      }
+      this.#retransmissions++
+      this.#answer(this.#syn.packet.journey, 'retransmission')
+      this.#startTimer()
+      model.settle()
+    })
+  }
+}

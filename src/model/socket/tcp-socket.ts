@@ -1,0 +1,315 @@
+/**
+ * A TCP connection: RFC 9293 §3.10.7.4, as tcp_rcv_established and tcp_rcv_state_process have it. SYN_SENT stands in
+ * tcp-opening.ts, SYN_RECEIVED in tcp-request.ts, TIME_WAIT in tcp-time-wait.ts.
+ *
+ *      SYN_SENT ──> ESTABLISHED ──FIN──> CLOSE_WAIT ──end──> LAST_ACK ──> gone
+ *                       │ end
+ *                   FIN_WAIT1 ──ack──> FIN_WAIT2 ──FIN──> TIME_WAIT
+ *                       └──FIN──> CLOSING ──ack──> TIME_WAIT
+ *
+ * A segment is worked off in the kernel's order: what may go out now, the acknowledgement, and last the application, which may
+ * write, end or abort at once.
+ */
+import { formatIp } from '../../address/ip.ts'
+import { KernelError } from '../../kernel/errors.ts'
+import type { Endpoint, TcpConnection, TcpEvents } from '../../kernel/socket.ts'
+import type { Microseconds } from '../clock.ts'
+import { drop } from '../observer.ts'
+import type { Packet } from '../packet.ts'
+import type { Agreed, Offer } from './tcp-agreement.ts'
+import { Opening } from './tcp-opening.ts'
+import { Flag, isAfter, isBefore, type Segment, type Tuple } from './tcp-segment.ts'
+import { type Entry, RateLimit, type TcpStack, tookSegment } from './tcp-stack.ts'
+import { TcpTimeWait } from './tcp-time-wait.ts'
+import { Transmission } from './tcp-transmission.ts'
+
+export type TcpState =
+  | 'SYN_SENT'
+  | 'ESTABLISHED'
+  | 'FIN_WAIT1'
+  | 'FIN_WAIT2'
+  | 'CLOSE_WAIT'
+  | 'CLOSING'
+  | 'LAST_ACK'
+  | 'TIME_WAIT'
+  | 'CLOSED'
+
+const NOTHING = new Uint8Array(0)
+
+export class TcpSocket implements TcpConnection, Entry {
+  readonly tuple: Tuple
+  readonly local: Endpoint
+  readonly remote: Endpoint
+  #state: TcpState = 'SYN_SENT'
+  readonly #stack: TcpStack
+  readonly #limit: RateLimit
+  #events: TcpEvents = {}
+  #opening: Opening | undefined = undefined
+  #transmission: Transmission | undefined = undefined
+  /** What was written, and whether it was ended, before the handshake was done. */
+  readonly #early: Uint8Array[] = []
+  #hasEnded = false
+  #isClosed = false
+  /** Segments up to here have told their window: tp->snd_wl1. */
+  #windowToldAt = 0
+  /** An ICMP error that did not end the connection: sk_err_soft. */
+  #softError: string | undefined = undefined
+
+  constructor(stack: TcpStack, tuple: Tuple) {
+    this.#stack = stack
+    this.tuple = tuple
+    this.#limit = new RateLimit(stack)
+    this.local = { address: formatIp(tuple.local), port: tuple.localPort }
+    this.remote = { address: formatIp(tuple.remote), port: tuple.remotePort }
+    stack.add(this)
+  }
+
+  get state(): TcpState {
+    return this.#state
+  }
+
+  /** tcp_connect */
+  connect(offer: Offer, events: TcpEvents): void {
+    this.#events = events
+    this.#opening = new Opening(this.#stack, this.tuple, offer, {
+      agreed: (agreed, segment, roundTrip) => this.#connected(agreed, segment, roundTrip),
+      failed: (errno) => this.#fail(errno === 'ETIMEDOUT' ? (this.#softError ?? errno) : errno),
+    })
+    this.#opening.send()
+  }
+
+  /** The last segment of a handshake came to a listener: tcp_v4_syn_recv_sock. */
+  accept(
+    agreed: Agreed,
+    segment: Segment,
+    roundTrip: Microseconds,
+    flowHash: number,
+    accept: (connection: TcpConnection) => TcpEvents,
+  ): void {
+    const identification = this.#stack.namespace.model.random.below('ipId', 0x10000)
+    this.#establish(agreed, { identification, flowHash }).measured(roundTrip)
+    this.#tellWindow(segment, agreed.theirScale)
+    this.#events = accept(this)
+    this.receive(segment)
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#hasEnded || this.#state === 'CLOSED') {
+      throw new KernelError('EPIPE', `write to ${this.remote.address}, port ${this.remote.port}`)
+    }
+    if (this.#transmission) {
+      this.#transmission.send.write(bytes)
+      this.#transmission.push()
+    } else this.#early.push(bytes.slice())
+    this.#stack.namespace.model.settle()
+  }
+
+  end(): void {
+    if (this.#hasEnded || this.#state === 'CLOSED') return
+    this.#hasEnded = true
+    this.#finish()
+    this.#stack.namespace.model.settle()
+  }
+
+  /** tcp_disconnect: what the other side knows of is reset. */
+  abort(): void {
+    const isKnown = ['ESTABLISHED', 'CLOSE_WAIT', 'FIN_WAIT1', 'FIN_WAIT2'].includes(this.#state)
+    if (isKnown) this.#transmission?.control(Flag.rst | Flag.ack)
+    this.#isClosed = true
+    this.#leave()
+    this.#stack.namespace.model.settle()
+  }
+
+  receive(segment: Segment): void {
+    const transmission = this.#transmission
+    if (!transmission) {
+      this.#opening?.receive(segment)
+      return
+    }
+    transmission.cause = segment.packet.journey
+    if (this.#isAcceptable(segment, transmission)) this.#work(segment, transmission)
+    transmission.cause = undefined
+  }
+
+  /** tcp_v4_err, tcp_v6_err */
+  error(_packet: Packet, sequence: number, type: number, code: number, mtu: number): void {
+    const { network, remote, local } = this.tuple
+    const meaning = network.meaningOf(type, code)
+    const first = this.#transmission?.send.una ?? this.#opening?.iss ?? 0
+    const last = this.#transmission?.send.next ?? first
+    if (!meaning || isBefore(sequence, first) || isAfter(sequence, last)) return
+    if (network.isTooBig(type, code)) {
+      network.learnMtu(this.#stack.namespace, remote, local, mtu)
+      this.#transmission?.resegment()
+    } else if (this.#state === 'SYN_SENT') this.#fail(meaning.errno)
+    else this.#softError = meaning.errno
+  }
+
+  #connected(agreed: Agreed, segment: Segment, roundTrip: Microseconds | undefined): void {
+    const { identification, flowHash } = this.#opening!
+    this.#opening = undefined
+    const transmission = this.#establish(agreed, { identification, flowHash })
+    if (roundTrip !== undefined) transmission.measured(roundTrip)
+    // The window of a SYN is not scaled: RFC 7323 §2.2.
+    this.#tellWindow(segment, 0)
+    transmission.cause = segment.packet.journey
+    tookSegment(segment, this.tuple)
+    transmission.acknowledge()
+    this.#events.established?.(this)
+    for (const bytes of this.#early) transmission.send.write(bytes)
+    if (this.#hasEnded) this.#finish()
+    transmission.push()
+    transmission.cause = undefined
+  }
+
+  #establish(agreed: Agreed, from: { readonly identification: number; readonly flowHash: number }): Transmission {
+    this.#transmission = new Transmission(this.#stack, this.tuple, agreed, from, () =>
+      this.#fail(this.#softError ?? 'ETIMEDOUT'),
+    )
+    this.#state = 'ESTABLISHED'
+    return this.#transmission
+  }
+
+  /** tcp_validate_incoming: whether the segment is within the window and does not break the connection. */
+  #isAcceptable(segment: Segment, transmission: Transmission): boolean {
+    const { packet, flags, sequence, end, timestamps } = segment
+    const refuse = (reason: string, challenge: 'duplicate' | 'challenge' | undefined): false => {
+      const isAnswered = challenge === 'duplicate' ? this.#limit.allows(segment) : this.#limit.allowsAny()
+      if (challenge && isAnswered) transmission.acknowledge()
+      drop(packet, reason, 'tcp_validate_incoming')
+      return false
+    }
+    const isReset = (flags & Flag.rst) !== 0
+    if (transmission.agreed.hasTimestamps && timestamps && !isReset) {
+      if (isBefore(timestamps.value, transmission.recentTimestamp)) return refuse('TCP_RFC7323_PAWS', 'duplicate')
+    }
+    const isOld = isBefore(end, transmission.windowStart)
+    if (isOld || isAfter(sequence, transmission.windowEnd)) {
+      const answer = isReset ? undefined : flags & Flag.syn ? 'challenge' : 'duplicate'
+      return refuse(isOld ? 'TCP_OLD_SEQUENCE' : 'TCP_INVALID_SEQUENCE', answer)
+    }
+    if (isReset) {
+      // RFC 5961 §3.2: only the very next number resets.
+      if (sequence !== transmission.receive.next) return refuse('TCP_RESET', 'challenge')
+      tookSegment(segment, this.tuple)
+      this.#fail(this.#state === 'CLOSE_WAIT' ? 'EPIPE' : 'ECONNRESET')
+      return false
+    }
+    if (flags & Flag.syn) return refuse('TCP_INVALID_SYN', 'challenge')
+    if (!(flags & Flag.ack)) {
+      drop(packet, 'TCP_FLAGS', 'tcp_rcv_established')
+      return false
+    }
+    if (isAfter(segment.acknowledgement, transmission.send.next)) {
+      if (this.#state !== 'ESTABLISHED') return refuse('TCP_ACK_UNSENT_DATA', 'challenge')
+      drop(packet, 'TCP_ACK_UNSENT_DATA', 'tcp_rcv_established')
+      return false
+    }
+    return true
+  }
+
+  /** Acknowledgement, data, FIN; then what is to be sent; then the application. */
+  #work(segment: Segment, transmission: Transmission): void {
+    const { sequence, end, flags, timestamps, packet } = segment
+    const { send, receive, agreed } = transmission
+    // tcp_replace_ts_recent
+    if (agreed.hasTimestamps && timestamps && !isAfter(sequence, transmission.windowStart)) {
+      transmission.recentTimestamp = timestamps.value
+    }
+    const isRepeated = sequence !== end && !isAfter(end, receive.next)
+    if (isRepeated) drop(packet, 'TCP_OLD_DATA', 'tcp_data_queue')
+    else tookSegment(segment, this.tuple)
+    if (!isBefore(segment.acknowledgement, send.una)) this.#tellWindow(segment, agreed.theirScale)
+    transmission.heard(segment)
+    if (send.isDone) this.#finWasHeard()
+
+    const hadEnded = receive.hasEnded
+    const data = packet.bytes.subarray(segment.dataAt, packet.end)
+    const inOrder = sequence === end ? NOTHING : receive.take(sequence, data, (flags & Flag.fin) !== 0)
+    const ends = receive.hasEnded && !hadEnded
+    if (ends) this.#finCame()
+    // Whatever takes room among the sequence numbers is acknowledged at once, unless what is sent now does so.
+    const pushed = transmission.push()
+    if (sequence !== end && !pushed) transmission.acknowledge()
+
+    if (this.#state === 'TIME_WAIT') this.#leaveRemains(transmission)
+    if (this.#state === 'CLOSED') this.#leave()
+    if (inOrder.length > 0 && !this.#isClosed) this.#events.data?.(this, inOrder)
+    if (ends && !this.#isClosed) this.#events.end?.(this)
+    this.#closeWhenDone()
+  }
+
+  /** Our FIN was acknowledged. */
+  #finWasHeard(): void {
+    if (this.#state === 'FIN_WAIT1') this.#state = 'FIN_WAIT2'
+    else if (this.#state === 'CLOSING') this.#state = 'TIME_WAIT'
+    else if (this.#state === 'LAST_ACK') this.#state = 'CLOSED'
+  }
+
+  /** tcp_fin: theirs came, and everything before it. */
+  #finCame(): void {
+    if (this.#state === 'ESTABLISHED') this.#state = 'CLOSE_WAIT'
+    else if (this.#state === 'FIN_WAIT1') this.#state = 'CLOSING'
+    else if (this.#state === 'FIN_WAIT2') this.#state = 'TIME_WAIT'
+  }
+
+  /** Ours goes out behind everything written: tcp_shutdown. */
+  #finish(): void {
+    if (!this.#transmission) return
+    this.#transmission.send.finish()
+    if (this.#state === 'ESTABLISHED') this.#state = 'FIN_WAIT1'
+    else if (this.#state === 'CLOSE_WAIT') this.#state = 'LAST_ACK'
+    this.#transmission.push()
+    this.#closeWhenDone()
+  }
+
+  /** Both sides have said all: the application is done, whatever is still on its way. */
+  #closeWhenDone(): void {
+    if (this.#isClosed || !this.#hasEnded || !this.#transmission?.receive.hasEnded) return
+    this.#isClosed = true
+    this.#events.closed?.(this, undefined)
+  }
+
+  /** tcp_time_wait: another entry answers from now on. */
+  #leaveRemains(transmission: Transmission): void {
+    const { send, receive, agreed, recentTimestamp } = transmission
+    this.#leave()
+    new TcpTimeWait(this.#stack, this.tuple, {
+      sendNext: send.next,
+      receiveNext: receive.next,
+      receiveWindow: agreed.ours.window,
+      window: transmission.selectWindow(),
+      timestamps: agreed.hasTimestamps ? { offset: agreed.ours.timestampOffset, recent: recentTimestamp } : undefined,
+    })
+  }
+
+  #fail(errno: string): void {
+    if (this.#state === 'CLOSED') return
+    this.#leave()
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#events.closed?.(this, errno)
+  }
+
+  #leave(): void {
+    this.#state = 'CLOSED'
+    this.#opening?.stop()
+    this.#transmission?.stop()
+    this.#stack.remove(this)
+  }
+
+  /** tcp_ack_update_window */
+  #tellWindow({ window, sequence, acknowledgement }: Segment, scale: number): void {
+    const { send } = this.#transmission!
+    const told = window * 2 ** scale
+    const isNew =
+      send.widestWindow === 0 ||
+      isAfter(acknowledgement, send.una) ||
+      isAfter(sequence, this.#windowToldAt) ||
+      (sequence === this.#windowToldAt && told > send.window)
+    if (!isNew) return
+    send.window = told
+    send.widestWindow = Math.max(send.widestWindow, told)
+    this.#windowToldAt = sequence
+  }
+}

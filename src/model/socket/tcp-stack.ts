@@ -1,0 +1,214 @@
+/** What the parts of TCP share: the table of connections, the way out, the clock of timestamps. */
+import type { Ip } from '../../address/ip.ts'
+import { IpProtocol } from '../../wire/ipv4.ts'
+import { sameBytes, u16 } from '../bytes.ts'
+import { MILLISECOND, type Microseconds } from '../clock.ts'
+import type { Namespace } from '../namespace.ts'
+import { type Cause, delivered, drop, type Journey } from '../observer.ts'
+import type { Packet } from '../packet.ts'
+import type { Network, SocketRoute } from './network.ts'
+import { endpointText } from './ports.ts'
+import type { TimeoutBounds } from './tcp-rtt.ts'
+import { Flag, type Header, newTcpPacket, type Segment, type Tuple } from './tcp-segment.ts'
+
+/** What stands in the table under its tuple: a connection, one that is being made, one that was. */
+export interface Entry {
+  readonly tuple: Tuple
+  receive(segment: Segment): void
+  /** An ICMP error that quotes a segment of ours, from `sequence` on. */
+  error(packet: Packet, sequence: number, type: number, code: number, mtu: number): void
+}
+
+/** Who takes connections. */
+export interface Acceptor {
+  /** A SYN came; `iss` where the number that we begin with follows from an older connection. */
+  open(segment: Segment, iss?: number): void
+}
+
+export interface Outgoing {
+  readonly cause: Cause
+  readonly parent: Journey | undefined
+  /** Left out: 0, where no number is needed. */
+  readonly identification?: number
+  readonly flowHash?: number
+  readonly tos?: number
+}
+
+export class TcpStack {
+  readonly namespace: Namespace
+  /** The listener that a segment is for. */
+  readonly listenerFor: (segment: Segment) => Acceptor | undefined
+  /** By both ports. */
+  readonly #entries = new Map<number, Entry[]>()
+
+  constructor(namespace: Namespace, listenerFor: (segment: Segment) => Acceptor | undefined) {
+    this.namespace = namespace
+    this.listenerFor = listenerFor
+  }
+
+  add(entry: Entry): void {
+    const key = keyOf(entry.tuple.localPort, entry.tuple.remotePort)
+    const bucket = this.#entries.get(key)
+    if (bucket) bucket.push(entry)
+    else this.#entries.set(key, [entry])
+  }
+
+  remove(entry: Entry): void {
+    const key = keyOf(entry.tuple.localPort, entry.tuple.remotePort)
+    const bucket = this.#entries.get(key)
+    const at = bucket?.indexOf(entry) ?? -1
+    if (!bucket || at < 0) return
+    bucket.splice(at, 1)
+    if (bucket.length === 0) this.#entries.delete(key)
+  }
+
+  isTaken({ local, localPort, remote, remotePort }: Tuple): boolean {
+    return this.find(local, 0, localPort, remote, 0, remotePort, local.length) !== undefined
+  }
+
+  find(
+    localBytes: Uint8Array,
+    localAt: number,
+    localPort: number,
+    remoteBytes: Uint8Array,
+    remoteAt: number,
+    remotePort: number,
+    length: number,
+  ): Entry | undefined {
+    const bucket = this.#entries.get(keyOf(localPort, remotePort))
+    if (!bucket) return undefined
+    for (const entry of bucket) {
+      const { local, remote } = entry.tuple
+      if (local.length !== length || !sameBytes(localBytes, localAt, local, 0, length)) continue
+      if (sameBytes(remoteBytes, remoteAt, remote, 0, length)) return entry
+    }
+    return undefined
+  }
+
+  /** An errno where no route leads there. */
+  route({ network, local, localPort, remote, remotePort }: Tuple): SocketRoute | string {
+    const flow = { protocol: IpProtocol.tcp, sourcePort: localPort, destinationPort: remotePort }
+    return network.route(this.namespace, remote, local, flow)
+  }
+
+  /** Sends a segment; answers its journey. That it could not be sent is not told: a timer will try again. */
+  send(tuple: Tuple, header: Header, { cause, parent, identification = 0, flowHash = 0, tos = 0 }: Outgoing) {
+    const packet = newTcpPacket(this.namespace, tuple, header)
+    packet.flowHash = flowHash
+    if (parent) packet.journey = parent.spawn(cause)
+    else this.namespace.model.begin(packet, 'sent')
+    const { journey } = packet
+    const route = this.route(tuple)
+    if (typeof route === 'string') {
+      drop(packet, 'IP_OUTNOROUTES', '__ip_queue_xmit', { what: `no route: ${route}` })
+      return journey
+    }
+    tuple.network.send(this.namespace, packet, {
+      source: tuple.local,
+      destination: tuple.remote,
+      protocol: IpProtocol.tcp,
+      tos,
+      dontFragment: !route.isMtuLocked,
+      ...(!route.isMtuLocked && { identification }),
+      route,
+    })
+    return journey
+  }
+
+  /** tcp_v4_send_reset: of a segment that meets nobody. RFC 9293 §3.10.7.1. */
+  reset({ packet, network, flags, acknowledgement, end, sourcePort, destinationPort }: Segment): void {
+    if (flags & Flag.rst) return
+    const { bytes } = packet
+    const address = (at: number): Ip => bytes.slice(packet.network + at, packet.network + at + network.addressLength)
+    const tuple: Tuple = {
+      network,
+      local: address(network.destinationAt),
+      localPort: destinationPort,
+      remote: address(network.sourceAt),
+      remotePort: sourcePort,
+    }
+    const header: Header =
+      flags & Flag.ack
+        ? { sequence: acknowledgement, acknowledgement: 0, flags: Flag.rst, window: 0 }
+        : { sequence: 0, acknowledgement: end, flags: Flag.rst | Flag.ack, window: 0 }
+    this.send(tuple, header, { cause: 'reply', parent: packet.journey, tos: network.tosOf(bytes, packet.network) })
+  }
+
+  get now(): Microseconds {
+    return this.namespace.model.clock.now
+  }
+
+  /** The value of the timestamps option, which counts milliseconds. */
+  timestamp(offset: number): number {
+    return (Math.floor(this.now / MILLISECOND) + offset) >>> 0
+  }
+
+  /** tcp_rto_min_us, tcp_rto_max_ms. */
+  get timeouts(): TimeoutBounds {
+    const { sysctl } = this.namespace
+    return {
+      least: sysctl.number('net/ipv4/tcp_rto_min_us'),
+      most: sysctl.number('net/ipv4/tcp_rto_max_ms') * MILLISECOND,
+    }
+  }
+
+  /** net_tx_rndhash: never 0, which says that there is none. */
+  drawFlowHash(): number {
+    return this.namespace.model.random.bits('flowHash') || 1
+  }
+
+  /** The window that a connection begins with, and its scale: tcp_select_initial_window. `mss` without options. */
+  initialWindow(mss: number): { readonly window: number; readonly scale: number } {
+    const { sysctl } = this.namespace
+    const [, start = 131_072, most = 0] = sysctl.numbers('net/ipv4/tcp_rmem')
+    const space = Math.floor(start / 2)
+    const whole = space > mss ? space - (space % mss) : space
+    const widest = Math.max(most, sysctl.number('net/core/rmem_max'), whole)
+    const scale = Math.min(Math.max(Math.floor(Math.log2(widest)) - 15, 0), 14)
+    return { window: Math.min(whole, 0xffff), scale }
+  }
+}
+
+/**
+ * How often segments that fit nowhere are answered: tcp_oow_rate_limited, net/ipv4/tcp_invalid_ratelimit. Two that answer each
+ * other would go on for ever; data is always answered.
+ */
+export class RateLimit {
+  readonly #stack: TcpStack
+  #last: Microseconds | undefined = undefined
+
+  constructor(stack: TcpStack) {
+    this.#stack = stack
+  }
+
+  allows({ sequence, end, flags }: Segment): boolean {
+    return (sequence !== end && (flags & Flag.syn) === 0) || this.allowsAny()
+  }
+
+  /** Of a challenge, for which data makes no difference. */
+  allowsAny(): boolean {
+    const { now, namespace } = this.#stack
+    const interval = namespace.sysctl.number('net/ipv4/tcp_invalid_ratelimit') * MILLISECOND
+    if (this.#last !== undefined && now - this.#last < interval) return false
+    this.#last = now
+    return true
+  }
+}
+
+const keyOf = (localPort: number, remotePort: number): number => remotePort * 0x10000 + localPort
+
+export function tookSegment({ packet }: Segment, { local, localPort, network }: Tuple): void {
+  if (!packet.journey) return
+  delivered(packet, endpointText('tcp', { address: local, port: localPort, family: network.family }))
+}
+
+/** The addresses and ports of an ICMP error's quotation, and the sequence number in it; undefined where it is too short. */
+export function quotedTuple(
+  packet: Packet,
+  network: Network,
+  quoted: number,
+): { readonly localPort: number; readonly remotePort: number; readonly at: number } | undefined {
+  const at = quoted + network.lengthOfHeader(packet.bytes, quoted)
+  if (at + 8 > packet.end) return undefined
+  return { localPort: u16(packet.bytes, at), remotePort: u16(packet.bytes, at + 2), at }
+}

@@ -1,0 +1,96 @@
+/** A connection that was: TIME_WAIT of RFC 9293 §3.10.7.4, tcp_timewait_state_process. */
+import { SECOND, type Timer } from '../clock.ts'
+import { drop } from '../observer.ts'
+import { add, encodeOptions, Flag, isAfter, isBefore, type Segment, type Tuple } from './tcp-segment.ts'
+import { type Entry, RateLimit, type TcpStack, tookSegment } from './tcp-stack.ts'
+
+/** TCP_TIMEWAIT_LEN. */
+const LENGTH = 60 * SECOND
+/** How far ahead a new connection begins that takes the old one's place: RFC 9293 §3.4.3. */
+const NEW_BEGINNING = 65_535 + 2
+
+/** What is kept of the connection. */
+export interface Remains {
+  readonly sendNext: number
+  readonly receiveNext: number
+  /** As it goes into headers. */
+  readonly window: number
+  readonly receiveWindow: number
+  readonly timestamps: { readonly offset: number; readonly recent: number } | undefined
+}
+
+export class TcpTimeWait implements Entry {
+  readonly tuple: Tuple
+  readonly #stack: TcpStack
+  readonly #remains: Remains
+  readonly #limit: RateLimit
+  #timer: Timer | undefined = undefined
+
+  constructor(stack: TcpStack, tuple: Tuple, remains: Remains) {
+    this.#stack = stack
+    this.tuple = tuple
+    this.#remains = remains
+    this.#limit = new RateLimit(stack)
+    stack.add(this)
+    this.#start()
+  }
+
+  receive(segment: Segment): void {
+    const { sequence, end, flags, timestamps } = segment
+    const { receiveNext, receiveWindow, sendNext, timestamps: ours } = this.#remains
+    const isOld = ours !== undefined && timestamps !== undefined && isBefore(timestamps.value, ours.recent)
+    if (!isOld && sequence === receiveNext && (sequence === end || flags & Flag.rst)) {
+      tookSegment(segment, this.tuple)
+      // RFC 1337 is not followed: net/ipv4/tcp_rfc1337 is 0.
+      if (flags & Flag.rst) this.#end()
+      else this.#start()
+      return
+    }
+    const isNewer =
+      isAfter(sequence, receiveNext) ||
+      (ours !== undefined && timestamps !== undefined && isAfter(timestamps.value, ours.recent))
+    if (flags & Flag.syn && !(flags & (Flag.rst | Flag.ack)) && !isOld && isNewer) {
+      const listener = this.#stack.listenerFor(segment)
+      if (listener) {
+        this.#end()
+        listener.open(segment, add(sendNext, NEW_BEGINNING))
+        return
+      }
+    }
+    if (!(flags & Flag.rst)) {
+      if (isOld || flags & Flag.ack) this.#start()
+      const isInWindow = !isBefore(end, receiveNext) && !isAfter(sequence, add(receiveNext, receiveWindow))
+      if (this.#limit.allows(segment)) this.#acknowledge(segment)
+      if (isInWindow && sequence === receiveNext) {
+        tookSegment(segment, this.tuple)
+        return
+      }
+    }
+    drop(segment.packet, isOld ? 'TCP_RFC7323_PAWS' : 'TCP_OLD_SEQUENCE', 'tcp_timewait_state_process')
+  }
+
+  error(): void {}
+
+  #acknowledge({ packet }: Segment): void {
+    const { sendNext, receiveNext, window, timestamps } = this.#remains
+    const options = encodeOptions(
+      timestamps ? { timestamps: { value: this.#stack.timestamp(timestamps.offset), echo: timestamps.recent } } : {},
+    )
+    this.#stack.send(
+      this.tuple,
+      { sequence: sendNext, acknowledgement: receiveNext, flags: Flag.ack, window, options },
+      { cause: 'reply', parent: packet.journey },
+    )
+  }
+
+  #start(): void {
+    const { clock } = this.#stack.namespace.model
+    clock.cancel(this.#timer)
+    this.#timer = clock.after(LENGTH, () => this.#end())
+  }
+
+  #end(): void {
+    this.#stack.namespace.model.clock.cancel(this.#timer)
+    this.#stack.remove(this)
+  }
+}

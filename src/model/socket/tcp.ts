@@ -1,0 +1,213 @@
+/**
+ * TCP of a namespace: RFC 9293, net/ipv4/tcp_ipv4.c.
+ *
+ *      tcp-stack.ts         the table of connections, the way out, resets
+ *      tcp-socket.ts        a connection from ESTABLISHED on ── tcp-transmission.ts, tcp-send.ts, tcp-receive.ts, tcp-rtt.ts
+ *      tcp-opening.ts       SYN_SENT
+ *      tcp-request.ts       SYN_RECEIVED
+ *      tcp-time-wait.ts     TIME_WAIT
+ *      tcp-agreement.ts     what SYNs settle
+ *      tcp-segment.ts       bytes
+ *
+ * What is left out: congestion control, tail loss probes, delayed acknowledgements, urgent data, keep-alive, windows of zero,
+ * ECN, Fast Open, SYN cookies. The receive window stays as it was at the start.
+ */
+import { familyOf, formatIp, parseIp } from '../../address/ip.ts'
+import { KernelError } from '../../kernel/errors.ts'
+import type { Endpoint, Listener, TcpConnection, TcpEvents } from '../../kernel/socket.ts'
+import { IpProtocol } from '../../wire/ipv4.ts'
+import { u32 } from '../bytes.ts'
+import type { Namespace } from '../namespace.ts'
+import { drop } from '../observer.ts'
+import { type Packet, PacketFor } from '../packet.ts'
+import type { Network } from './network.ts'
+import { requireNetwork } from './networks.ts'
+import { type Bound, choosePort, familyBound, Ports, requireOurs } from './ports.ts'
+import { destinationOf, isChecksumRight, sourceOf } from './segment.ts'
+import { allowedOptions, type Offer, TIMESTAMPS_LENGTH } from './tcp-agreement.ts'
+import { TcpRequest } from './tcp-request.ts'
+import { Flag, readSegment, type Segment, type Tuple } from './tcp-segment.ts'
+import { TcpSocket } from './tcp-socket.ts'
+import { type Acceptor, quotedTuple, TcpStack } from './tcp-stack.ts'
+
+interface TcpListener extends Bound, Acceptor {}
+
+export class TcpSockets {
+  readonly #namespace: Namespace
+  readonly #listeners = new Ports<TcpListener>()
+  readonly #stack: TcpStack
+
+  constructor(namespace: Namespace) {
+    this.#namespace = namespace
+    this.#stack = new TcpStack(namespace, ({ packet, network, destinationPort }) =>
+      this.#listeners.find(packet.bytes, packet.network + network.destinationAt, network.family, destinationPort),
+    )
+  }
+
+  listen(
+    { address: text, port: wanted }: { readonly address?: string; readonly port: number },
+    accept: (connection: TcpConnection) => TcpEvents,
+  ): Listener {
+    const call = `listen on ${text ?? 'any address'}, TCP port ${wanted}`
+    const address = requireOurs(this.#namespace, text, call)
+    const family = familyBound(address)
+    const port = this.#listeners.claim(this.#namespace, address, family, wanted, call, 'odd')
+    const requests = new Set<TcpRequest>()
+    const listener: TcpListener = {
+      address,
+      family,
+      port,
+      open: (segment, iss) => {
+        const request = this.#request(segment, iss, (connection) => accept(connection))
+        if (request) requests.add(request)
+      },
+    }
+    this.#listeners.add(listener)
+    return {
+      local: { address: address ? formatIp(address) : '::', port },
+      close: () => {
+        this.#listeners.remove(listener)
+        for (const request of requests) request.close()
+        requests.clear()
+      },
+    }
+  }
+
+  /** tcp_v4_connect */
+  connect(to: Endpoint & { readonly source?: string; readonly sourcePort?: number }, events: TcpEvents): TcpConnection {
+    const call = `connect to ${to.address}, TCP port ${to.port}`
+    const remote = parseIp(to.address)
+    const network = requireNetwork(familyOf(remote), call)
+    const bound = requireOurs(this.#namespace, to.source, call)
+    if (to.sourcePort && this.#listeners.isTaken(bound, familyBound(bound), to.sourcePort)) {
+      throw new KernelError('EADDRINUSE', call, `somebody listens on port ${to.sourcePort}`)
+    }
+    const route = network.route(this.#namespace, remote, bound)
+    if (typeof route === 'string') throw new KernelError(route, call)
+    if (route.broadcast) throw new KernelError('ENETUNREACH', call, 'it is no address of one host')
+    const local = bound ?? route.source
+    const tupleAt = (localPort: number): Tuple => ({ network, local, localPort, remote, remotePort: to.port })
+    const port =
+      to.sourcePort ||
+      choosePort(
+        this.#namespace,
+        'even',
+        (candidate) =>
+          this.#listeners.isTaken(local, network.family, candidate) || this.#stack.isTaken(tupleAt(candidate)),
+      )
+    if (port === undefined || this.#stack.isTaken(tupleAt(port))) throw new KernelError('EADDRNOTAVAIL', call)
+
+    const connection = new TcpSocket(this.#stack, tupleAt(port))
+    connection.connect(this.#offer(route.advertisedMss, route.advertisedMss), events)
+    this.#namespace.model.settle()
+    return connection
+  }
+
+  /** tcp_v4_rcv */
+  receive(packet: Packet, network: Network): void {
+    const kernel = network.functions.tcp
+    if (packet.for !== PacketFor.host) {
+      drop(packet, 'NOT_SPECIFIED', kernel, { what: 'not sent to this host alone' })
+      return
+    }
+    const segment = readSegment(packet, network)
+    if (!segment) {
+      drop(packet, 'PKT_TOO_SMALL', kernel)
+      return
+    }
+    if (!isChecksumRight(packet, network, IpProtocol.tcp, packet.end - packet.transport)) {
+      drop(packet, 'TCP_CSUM', kernel, { what: 'TCP checksum is wrong' })
+      return
+    }
+    const { bytes } = packet
+    const entry = this.#stack.find(
+      bytes,
+      packet.network + network.destinationAt,
+      segment.destinationPort,
+      bytes,
+      packet.network + network.sourceAt,
+      segment.sourcePort,
+      network.addressLength,
+    )
+    if (entry) {
+      entry.receive(segment)
+      return
+    }
+    const listener = this.#stack.listenerFor(segment)
+    if (listener) this.#receiveAtListener(segment, listener)
+    else {
+      this.#stack.reset(segment)
+      drop(packet, 'NO_SOCKET', kernel, {
+        ...(packet.journey && { what: `nobody listens on TCP port ${segment.destinationPort}` }),
+      })
+    }
+  }
+
+  error(packet: Packet, network: Network, type: number, code: number, info: number, quoted: number): void {
+    const found = quotedTuple(packet, network, quoted)
+    if (!found) return
+    const { bytes } = packet
+    this.#stack
+      .find(
+        bytes,
+        quoted + network.sourceAt,
+        found.localPort,
+        bytes,
+        quoted + network.destinationAt,
+        found.remotePort,
+        network.addressLength,
+      )
+      ?.error(packet, u32(bytes, found.at + 4), type, code, info)
+  }
+
+  /** tcp_rcv_state_process in LISTEN: RFC 9293 §3.10.7.2. */
+  #receiveAtListener(segment: Segment, listener: Acceptor): void {
+    const { flags, packet } = segment
+    if (flags & Flag.rst) drop(packet, 'TCP_RESET', 'tcp_rcv_state_process')
+    else if (flags & Flag.ack) {
+      this.#stack.reset(segment)
+      drop(packet, 'TCP_FLAGS', 'tcp_rcv_state_process', { what: 'acknowledges what was not sent' })
+    } else if (!(flags & Flag.syn) || flags & Flag.fin) drop(packet, 'TCP_FLAGS', 'tcp_rcv_state_process')
+    else listener.open(segment)
+  }
+
+  /** tcp_conn_request */
+  #request(
+    segment: Segment,
+    iss: number | undefined,
+    accept: (connection: TcpConnection) => TcpEvents,
+  ): TcpRequest | undefined {
+    const { packet, network } = segment
+    const tuple: Tuple = {
+      network,
+      local: destinationOf(packet, network),
+      localPort: segment.destinationPort,
+      remote: sourceOf(packet, network),
+      remotePort: segment.sourcePort,
+    }
+    const route = network.route(this.#namespace, tuple.remote, tuple.local)
+    if (typeof route === 'string') {
+      drop(packet, 'NOT_SPECIFIED', 'tcp_conn_request', { what: `no route back: ${route}` })
+      return undefined
+    }
+    const { hasTimestamps } = allowedOptions(this.#namespace)
+    const room = hasTimestamps && segment.timestamps ? TIMESTAMPS_LENGTH : 0
+    const offer = this.#offer(route.advertisedMss, route.advertisedMss - room)
+    return new TcpRequest(
+      this.#stack,
+      tuple,
+      offer,
+      segment,
+      iss ?? this.#namespace.model.random.bits('isn'),
+      (agreed, last, roundTrip, flowHash) =>
+        new TcpSocket(this.#stack, tuple).accept(agreed, last, roundTrip, flowHash, accept),
+    )
+  }
+
+  /** `dataMss`: what is left of the MSS where every segment has options. */
+  #offer(mss: number, dataMss: number): Offer {
+    const { window, scale } = this.#stack.initialWindow(dataMss)
+    const timestampOffset = this.#namespace.model.random.bits('tcpTimestamp')
+    return { ...allowedOptions(this.#namespace), mss, window, scale, timestampOffset }
+  }
+}
