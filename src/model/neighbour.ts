@@ -5,7 +5,7 @@
 import { KernelError } from '../kernel/errors.ts'
 import { MILLISECOND, type Microseconds, SECOND } from './clock.ts'
 import type { Device } from './device/device.ts'
-import type { Namespace } from './namespace.ts'
+import { type Namespace, notify } from './namespace.ts'
 import { Neighbour } from './neighbour/entry.ts'
 import { ProxiedAddresses } from './neighbour/proxy.ts'
 import { NeighbourUpdate, NUD_VALID, Nud, type NudState } from './neighbour/state.ts'
@@ -45,8 +45,6 @@ export class NeighbourTable {
   readonly family: NeighbourFamily
   /** `ip neigh add proxy`. */
   readonly proxied = new ProxiedAddresses()
-  /** RTM_NEWNEIGH and RTM_DELNEIGH. */
-  onChange: ((operation: 'new' | 'delete', neighbour: Neighbour) => void) | undefined = undefined
   /** By the device's index. Keys that are numbers are kept as signed ones, which cost nothing to look up. */
   readonly #entries: (Map<NeighbourKey, Neighbour> | undefined)[] = []
   readonly #reachable = new Map<Device, { base: number; drawn: Microseconds; time: Microseconds }>()
@@ -150,8 +148,9 @@ export class NeighbourTable {
     this.flush(device, true)
   }
 
-  changed(operation: 'new' | 'delete', neighbour: Neighbour): void {
-    this.onChange?.(operation, neighbour)
+  /** RTM_NEWNEIGH, RTM_DELNEIGH. */
+  changed(operation: 'new' | 'delete', { device }: Neighbour): void {
+    notify(this.namespace, 'neighbour', operation, device.name)
   }
 
   /** How long an answer is good for, on this device: 0.5 to 1.5 times base_reachable_time. */

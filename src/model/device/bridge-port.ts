@@ -62,6 +62,10 @@ export class BridgePort {
   /** br_handle_frame. False: the frame is the port device's own after all. */
   handleFrame(packet: Packet): boolean {
     if (packet.for === PacketFor.loopback) return false
+    if (this.bridge.stp) {
+      unsupported(packet, 'spanning tree')
+      return true
+    }
     const { bytes, link } = packet
     const source = link + 6
     if (!isValidMac(bytes, source)) {

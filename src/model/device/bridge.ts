@@ -5,8 +5,7 @@
  *      own frames → send (br_dev_xmit) ───────────→ forward / flood → NF_BR_LOCAL_OUT ┘
  */
 import { KernelError } from '../../kernel/errors.ts'
-import type { OperState } from '../../kernel/link.ts'
-import { type Microseconds, SECOND } from '../clock.ts'
+import type { BridgeOptions, OperState } from '../../kernel/link.ts'
 import type { Namespace } from '../namespace.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop } from '../observer.ts'
@@ -24,11 +23,12 @@ export class Bridge extends Device {
   /** br->port_list: the port that was attached last comes first. Floods go in this order. */
   readonly ports: BridgePort[] = []
   readonly fdb: BridgeFdb
-  /** 0: nothing is learned. */
-  ageingTime: Microseconds = 300 * SECOND
-  /** Kept and shown. Spanning tree, which they are about, is not modelled. */
+  /** Seconds; 0: nothing is learned. */
+  ageingTime = 300
+  /** Seconds; of no consequence while spanning tree is off. */
+  forwardDelay = 15
+  /** Spanning tree is not modelled: with it on, what comes in ends as unsupported. */
   stp = false
-  forwardDelay: Microseconds = 15 * SECOND
   /**
    * br_netfilter's claim on what the bridge itself sends: a bridged packet whose new destination had to be asked for.
    * True: it has taken the packet.
@@ -37,21 +37,40 @@ export class Bridge extends Device {
   /** BROPT_MTU_SET_BY_USER. */
   #mtuSetByUser = false
   #carrier = true
+  /** Nobody knows until a port comes or somebody sets the MAC. */
+  #operState: OperState = 'unknown'
 
-  /** `options.mtu` is no wish that lasts: ports change it, until somebody sets it on the bridge that is there. */
-  constructor(namespace: Namespace, options: Omit<DeviceOptions, 'kind'>) {
+  /** KernelError EOPNOTSUPP for what is not modelled. */
+  constructor(namespace: Namespace, options: Omit<DeviceOptions, 'kind'> & Partial<BridgeOptions>) {
     super(namespace, { ...options, kind: 'bridge' })
+    const { ageingTime, forwardDelay, stp, vlanFiltering } = options
+    if (vlanFiltering) throw new KernelError('EOPNOTSUPP', `add bridge "${this.name}"`, 'not modelled: VLAN filtering')
+    if (ageingTime !== undefined) this.setAgeingTime(ageingTime)
+    if (forwardDelay !== undefined) this.setForwardDelay(forwardDelay)
+    if (stp !== undefined) this.setStp(stp)
     this.fdb = new BridgeFdb(this)
     this.fdb.addLocal(undefined, this.mac)
+    if (this.macOrigin === 'set') this.#selectStates()
   }
 
   override get carrier(): boolean {
-    return this.up && this.#carrier
+    return this.#carrier
   }
 
   override get operState(): OperState {
-    if (!this.up) return 'down'
-    return this.#carrier ? 'up' : 'down'
+    return this.up ? this.#operState : 'down'
+  }
+
+  setAgeingTime(seconds: number): void {
+    this.ageingTime = seconds
+  }
+
+  setForwardDelay(seconds: number): void {
+    this.forwardDelay = seconds
+  }
+
+  setStp(on: boolean): void {
+    this.stp = on
   }
 
   portOf(device: Device): BridgePort | undefined {
@@ -225,6 +244,7 @@ export class Bridge extends Device {
     const carrier = this.ports.some((port) => port.state === 'forwarding')
     if (carrier === this.#carrier) return
     this.#carrier = carrier
+    this.#operState = carrier ? 'up' : 'down'
     if (this.up) this.notify('carrier')
   }
 

@@ -9,7 +9,7 @@ import { KernelError } from '../../kernel/errors.ts'
 import type { MacOrigin, OperState } from '../../kernel/link.ts'
 import type { Ipv4Device } from '../ipv4/device.ts'
 import type { Ipv6Device } from '../ipv6/device.ts'
-import type { Namespace } from '../namespace.ts'
+import { type Namespace, notify } from '../namespace.ts'
 import type { HookEntry } from '../netfilter/hooks.ts'
 import type { Packet } from '../packet.ts'
 import type { Tap } from '../tap.ts'
@@ -43,8 +43,6 @@ export abstract class Device {
   promiscuous = false
   allMulticast = false
   txQueueLength: number
-  /** The queueing discipline at its root; `noop` until it is up for the first time. */
-  qdisc = 'noop'
   group = 0
   alias: string | undefined = undefined
   /** IFF_NOARP: neighbours are not asked for. */
@@ -64,6 +62,10 @@ export abstract class Device {
   ipv4!: Ipv4Device
   ipv6!: Ipv6Device
   readonly statistics = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0, rxDropped: 0, txDropped: 0 }
+
+  /** The qdisc's name from the first time on that it is up. The model's devices have none that waits. */
+  protected readonly defaultQdisc: string = 'noqueue'
+  #wasUp = false
 
   /** dev->min_mtu, dev->max_mtu; 0: no limit. */
   minMtu = 68
@@ -94,6 +96,11 @@ export abstract class Device {
     return this.up ? 'unknown' : 'down'
   }
 
+  /** IFLA_QDISC */
+  get qdisc(): string {
+    return this.#wasUp ? this.defaultQdisc : 'noop'
+  }
+
   /** Puts the packet on the wire: ndo_start_xmit. `packet.link` is the frame's first byte. Taps have seen it. */
   abstract send(packet: Packet): void
 
@@ -102,6 +109,7 @@ export abstract class Device {
     if (up === this.up) return
     if (up) {
       this.up = true
+      this.#wasUp = true
       try {
         this.opened()
       } catch (error) {
@@ -129,13 +137,21 @@ export abstract class Device {
     this.notify('mtu')
   }
 
+  /** The MTU that it is born with, within the limits; no change of it. */
+  setFirstMtu(mtu: number): void {
+    this.mtu = mtu
+  }
+
   /** dev_set_mac_address. KernelError EADDRNOTAVAIL for a group address or none, where the kind needs one of its own. */
   setMac(mac: Uint8Array, origin: MacOrigin = 'set'): void {
     if (!this.hasLinkLayer) throw new KernelError('EOPNOTSUPP', `set the address of "${this.name}"`)
     if (mac.length !== this.mac.length) throw new KernelError('EINVAL', `set the address of "${this.name}"`)
-    if (!isValidMac(mac, 0)) throw new KernelError('EADDRNOTAVAIL', `set the address of "${this.name}"`)
+    if (!sameMac(mac, 0, this.mac)) {
+      if (!isValidMac(mac, 0)) throw new KernelError('EADDRNOTAVAIL', `set the address of "${this.name}"`)
+      this.replaceMac(mac.slice())
+    }
     this.macOrigin = origin
-    this.replaceMac(mac)
+    this.notify('address')
   }
 
   /** call_netdevice_notifiers: the bridge that this is a port of, neighbours, then who else asked. */
@@ -152,6 +168,7 @@ export abstract class Device {
       arp.carrierLost(this)
       nd.carrierLost(this)
     }
+    notify(this.namespace, 'link', 'new', this.name)
     for (const listener of model.deviceListeners) listener(this, event)
   }
 
@@ -163,11 +180,9 @@ export abstract class Device {
   /** ndo_change_mtu: throws what the kind says. */
   protected checkMtu(_mtu: number): void {}
 
-  /** The address is this from now on: NETDEV_CHANGEADDR. */
+  /** ndo_set_mac_address. */
   protected replaceMac(mac: Uint8Array): void {
-    if (sameMac(mac, 0, this.mac)) return
-    this.mac = mac.slice()
-    this.notify('address')
+    this.mac = mac
   }
 
   /** Called before the device leaves its namespace for good: ndo_uninit. A veth takes its peer along. */

@@ -4,7 +4,8 @@
  */
 import { formatMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
-import { MILLISECOND, type Microseconds, type Timer } from '../clock.ts'
+import { MILLISECOND, type Microseconds, SECOND, type Timer } from '../clock.ts'
+import { notify } from '../namespace.ts'
 import type { Bridge } from './bridge.ts'
 import type { BridgePort } from './bridge-port.ts'
 import { isValidMac, isZeroMac } from './ethernet.ts'
@@ -44,8 +45,6 @@ export class FdbEntry {
 export type FdbOperation = 'add' | 'replace'
 
 export class BridgeFdb {
-  /** RTM_NEWNEIGH and RTM_DELNEIGH. */
-  onChange: ((operation: 'new' | 'delete', entry: FdbEntry) => void) | undefined = undefined
   readonly #bridge: Bridge
   readonly #entries = new MacTable<FdbEntry>()
   #collector: Timer | undefined = undefined
@@ -74,9 +73,9 @@ export class BridgeFdb {
     if (entry.local) return false
     entry.updated = this.#now
     if (entry.port === port) return false
-    this.onChange?.('delete', entry)
+    this.#changed('delete', entry)
     entry.port = port
-    this.onChange?.('new', entry)
+    this.#changed('new', entry)
     return true
   }
 
@@ -135,7 +134,7 @@ export class BridgeFdb {
     entry.local = state === 'permanent'
     entry.static = state !== 'dynamic'
     if (state === 'dynamic') this.#collectLater()
-    if (changed) this.onChange?.('new', entry)
+    if (changed) this.#changed('new', entry)
   }
 
   /** `bridge fdb del`: fdb_delete_by_addr_and_port. KernelError ENOENT. */
@@ -153,12 +152,12 @@ export class BridgeFdb {
     const entry = new FdbEntry(mac, port, local, byUser, this.#now)
     this.#entries.set(mac, entry)
     if (!local) this.#collectLater()
-    this.onChange?.('new', entry)
+    this.#changed('new', entry)
   }
 
   #delete(entry: FdbEntry): void {
     this.#entries.delete(entry.mac)
-    this.onChange?.('delete', entry)
+    this.#changed('delete', entry)
   }
 
   /** fdb_delete_local: another port, or the bridge, may have the same address and takes the entry over. */
@@ -172,19 +171,24 @@ export class BridgeFdb {
     this.#delete(entry)
   }
 
+  /** RTM_NEWNEIGH, RTM_DELNEIGH. */
+  #changed(operation: 'new' | 'delete', { port }: FdbEntry): void {
+    notify(this.#bridge.namespace, 'fdb', operation, (port?.device ?? this.#bridge).name)
+  }
+
   #collectLater(): void {
     if (this.#collector?.pending) return
-    this.#collector = this.#bridge.namespace.model.clock.after(this.#bridge.ageingTime, () => this.#collect())
+    this.#collector = this.#bridge.namespace.model.clock.after(this.#bridge.ageingTime * SECOND, () => this.#collect())
   }
 
   /** br_fdb_cleanup. It comes back when the next entry is due. */
   #collect(): void {
     const now = this.#now
-    const { ageingTime } = this.#bridge
+    const ageing = this.#bridge.ageingTime * SECOND
     let next = Number.POSITIVE_INFINITY
     for (const entry of this.list()) {
       if (entry.static) continue
-      const left = entry.updated + ageingTime - now
+      const left = entry.updated + ageing - now
       if (left <= 0) this.#delete(entry)
       else next = Math.min(next, left)
     }

@@ -2,6 +2,7 @@
  * Devices that lead nowhere. A dummy's frames are gone once captures have seen them: drivers/net/dummy.c. An ifb passes on only
  * what traffic control redirected to it, which is not modelled: drivers/net/ifb.c.
  */
+import { KernelError } from '../../kernel/errors.ts'
 import type { Namespace } from '../namespace.ts'
 import { drop } from '../observer.ts'
 import type { Packet } from '../packet.ts'
@@ -21,11 +22,17 @@ export class Dummy extends Device {
 }
 
 export class Ifb extends Device {
+  protected override readonly defaultQdisc = 'pfifo_fast'
+
   constructor(namespace: Namespace, options: Omit<DeviceOptions, 'kind'>) {
     super(namespace, { txQueueLength: 32, ...options, kind: 'ifb' })
     this.noArp = true
     this.minMtu = 0
     this.maxMtu = 0
+  }
+
+  protected override replaceMac(): void {
+    throw new KernelError('EOPNOTSUPP', `set the address of "${this.name}"`)
   }
 
   override send(packet: Packet): void {

@@ -13,6 +13,7 @@ export const VLAN_HEADER = 4
 
 export class Veth extends Device {
   peer: Veth | undefined = undefined
+  #operState: OperState = 'down'
 
   constructor(namespace: Namespace, options: Omit<DeviceOptions, 'kind'>) {
     super(namespace, { ...options, kind: 'veth' })
@@ -29,8 +30,7 @@ export class Veth extends Device {
   }
 
   override get operState(): OperState {
-    if (!this.up) return 'down'
-    return this.carrier ? 'up' : 'lowerlayerdown'
+    return this.up ? this.#operState : 'down'
   }
 
   override send(packet: Packet): void {
@@ -56,13 +56,30 @@ export class Veth extends Device {
   }
 
   protected override opened(): void {
+    this.#refresh()
     if (!this.peer?.up) return
+    this.peer.#refresh()
     this.notify('carrier')
     this.peer.notify('carrier')
   }
 
   protected override closed(): void {
-    if (this.peer?.up) this.peer.notify('carrier')
+    if (!this.peer?.up) return
+    this.peer.#refresh()
+    this.peer.notify('carrier')
+  }
+
+  /**
+   * default_operstate, net/core/link_watch.c. Without a carrier, the device with the peer's index is looked at, in this
+   * namespace, whichever device that is.
+   */
+  #refresh(): void {
+    const { peer, namespace } = this
+    if (this.carrier) this.#operState = 'up'
+    else {
+      const below = peer && namespace.devices.at(peer.index)
+      this.#operState = !below || below.carrier ? 'down' : 'lowerlayerdown'
+    }
   }
 
   /** dellink: the pair ends. The control plane removes the peer, too. */

@@ -16,6 +16,10 @@ export function transmit(packet: Packet, device: Device): void {
     drop(packet, 'NOT_SPECIFIED', '__dev_queue_xmit', { own: 'OVL_LINK_DOWN', device })
     return
   }
+  if (!device.carrier) {
+    drop(packet, 'QDISC_DROP', '__dev_queue_xmit', { what: `${device.name} has no carrier`, device })
+    return
+  }
   packet.for = PacketFor.outgoing
   tap(packet, device, 'out')
   device.statistics.txPackets++

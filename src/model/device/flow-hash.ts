@@ -1,0 +1,55 @@
+/**
+ * A flow's number: skb_get_hash, net/core/flow_dissector.c. Linux mixes addresses and ports with a key drawn at boot; both
+ * directions of a flow have the same. Here the seed of the model is the key.
+ */
+import { u16, u32 } from '../bytes.ts'
+import type { Packet } from '../packet.ts'
+
+const TCP = 6
+const UDP = 17
+const IPV4_FRAGMENT = 0x3fff
+
+/** Of the packet at `packet.network`, whose EtherType is `protocol`; never 0. */
+export function flowHash({ bytes, network, end }: Packet, protocol: number, key: number): number {
+  let hash = key | 0
+  if (protocol === 0x0800 && end >= network + 20) {
+    const next = bytes[network + 9]!
+    hash = mixPair(hash, u32(bytes, network + 12), u32(bytes, network + 16))
+    hash = mix(hash, next)
+    const transport = network + 4 * (bytes[network]! & 15)
+    const isWhole = (u16(bytes, network + 6) & IPV4_FRAGMENT) === 0
+    if (isWhole && (next === TCP || next === UDP) && end >= transport + 4) {
+      hash = mixPair(hash, u16(bytes, transport), u16(bytes, transport + 2))
+    }
+  } else if (protocol === 0x86dd && end >= network + 40) {
+    for (let at = 8; at < 24; at += 4) hash = mixPair(hash, u32(bytes, network + at), u32(bytes, network + at + 16))
+    const next = bytes[network + 6]!
+    hash = mix(hash, next)
+    const label = u32(bytes, network) & 0xfffff
+    // FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL: a label stands for the ports.
+    if (label !== 0) hash = mix(hash, label)
+    else if ((next === TCP || next === UDP) && end >= network + 44) {
+      hash = mixPair(hash, u16(bytes, network + 40), u16(bytes, network + 42))
+    }
+  } else {
+    const link = network - 14
+    hash = mixPair(hash, u32(bytes, link), u32(bytes, link + 6))
+    hash = mixPair(hash, u16(bytes, link + 4), u16(bytes, link + 10))
+    hash = mix(hash, protocol)
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0 || 1
+}
+
+/** The same whichever of the two comes first. */
+function mixPair(hash: number, a: number, b: number): number {
+  return mix(mix(hash, Math.min(a, b)), Math.max(a, b))
+}
+
+/** A round of MurmurHash3. */
+function mix(hash: number, value: number): number {
+  const part = Math.imul(value, 0xcc9e2d51)
+  const mixed = hash ^ Math.imul((part << 15) | (part >>> 17), 0x1b873593)
+  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0
+}
