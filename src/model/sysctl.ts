@@ -64,7 +64,7 @@ export class Sysctls {
     }
     const place = this.#place(key)
     if (place) return `${place.numbers[place.name]}`
-    if (key === 'net/netfilter/nf_conntrack_count') return `${this.#namespace.conntrack.count}`
+    if (key === 'net/netfilter/nf_conntrack_count') return `${this.#namespace.conntrack.size}`
     return this.#others[key]?.toString() ?? this.#texts.get(key)
   }
 

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { addressCases } from './kernel/address.ts'
 import { bridgeVlanCases } from './kernel/bridge-vlan.ts'
-import type { Case, World } from './kernel/case.ts'
+import { type Case, inTime, type PassTime, type World } from './kernel/case.ts'
 import { fdbCases } from './kernel/fdb.ts'
 import { kernelSources, readShapes, recorded, uncovered } from './kernel/interface.ts'
 import { linkCases } from './kernel/link.ts'
@@ -35,8 +35,8 @@ export const kernelCases: readonly Case[] = [
 ]
 
 export interface Contract {
-  /** Two empty namespaces of one kernel. */
-  setUp(): World & { tearDown(): void }
+  /** Two empty namespaces of one kernel; how its time passes, where that is not the real one. */
+  setUp(): World & { tearDown(): void; readonly passTime?: PassTime }
   /** Titles of cases with known differences, each with its reason. They must fail: one that starts to pass fails the run. */
   readonly known?: Readonly<Record<string, string>>
 }
@@ -47,10 +47,10 @@ export function kernelContract(name: string, { setUp, known = {} }: Contract): v
 
   for (const { title, check } of kernelCases) {
     test(`${name}: ${title}`, { fails: title in known }, async () => {
-      const { node, container, prefix, tearDown } = setUp()
+      const { node, container, prefix, tearDown, passTime } = setUp()
       const record = (kernel: World['node']) => recorded(kernel, 'LiveKernel', shapes, called)
       try {
-        await check({ node: record(node), container: record(container), prefix })
+        await inTime(passTime, () => check({ node: record(node), container: record(container), prefix }))
       } finally {
         tearDown()
       }

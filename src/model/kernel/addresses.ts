@@ -7,12 +7,12 @@ import { KernelError } from '../../kernel/errors.ts'
 import { u32 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import { formatAddress } from '../ipv4/address-text.ts'
+import { insertAddress, removeAddress } from '../ipv4/addresses.ts'
 import type { Ipv4Address } from '../ipv4/device.ts'
 import { scopeName, scopeNumber } from '../ipv4/fib-route.ts'
 import { addAddress6, removeAddress6 } from '../ipv6/addrconf.ts'
 import type { Ipv6Address } from '../ipv6/device.ts'
 import type { Namespace } from '../namespace.ts'
-import { insertAddress, removeAddress } from './ipv4-addresses.ts'
 import { requireDevice } from './require.ts'
 
 /** RFC 3021: a /31 has no broadcast address, and a /32 has nobody to broadcast to. */

@@ -1,10 +1,10 @@
 /** What becomes of addresses and routes when a device changes: inetdev_event, fib_netdev_event, addrconf_notify. */
 import type { Device, DeviceEvent } from '../device/device.ts'
 import { Loopback } from '../device/loopback.ts'
+import { insertAddress } from '../ipv4/addresses.ts'
+import { fibDeviceEvent } from '../ipv4/fib-device.ts'
 import { carrierChanged6, deviceGone6, linkDown6, linkUp6, mtuChanged6 } from '../ipv6/addrconf.ts'
-import { notify } from '../namespace.ts'
 import { IPV6_MIN_MTU } from '../sysctl.ts'
-import { insertAddress } from './ipv4-addresses.ts'
 
 const LOOPBACK_ADDRESS = 0x7f000001
 
@@ -13,22 +13,20 @@ export function deviceEvent(device: Device, event: DeviceEvent): void {
   const { namespace } = device
   if (namespace.devices.at(device.index) !== device) return
   if (event === 'up') {
-    if (device.qdisc === 'noop') device.qdisc = qdiscOf(device)
     if (device instanceof Loopback && device.ipv4.addresses.length === 0) addLoopbackAddress(device)
-    namespace.fib.deviceUp(device)
+    fibDeviceEvent(namespace.fib, device, event)
     if (device.mtu >= IPV6_MIN_MTU) linkUp6(device)
   } else if (event === 'down') {
-    namespace.fib.deviceDown(device)
+    fibDeviceEvent(namespace.fib, device, event)
     linkDown6(device)
   } else if (event === 'carrier') {
-    namespace.fib.carrierChanged(device)
+    fibDeviceEvent(namespace.fib, device, event)
     if (device.mtu >= IPV6_MIN_MTU) carrierChanged6(device)
   } else if (event === 'mtu') {
-    namespace.fib.mtuChanged(device)
+    fibDeviceEvent(namespace.fib, device, event)
     if (device.mtu >= IPV6_MIN_MTU) mtuChanged6(device)
     else deviceGone6(device)
   }
-  notify(namespace, 'link', 'new', device.name)
 }
 
 /** inetdev_event, NETDEV_UP. */
@@ -44,9 +42,4 @@ function addLoopbackAddress(device: Device): void {
     noPrefixRoute: false,
     protocol: 0,
   })
-}
-
-/** attach_default_qdiscs: IFF_NO_QUEUE, or net.core.default_qdisc. */
-function qdiscOf({ kind }: Device): string {
-  return kind === 'tun' || kind === 'ifb' ? 'pfifo_fast' : 'noqueue'
 }

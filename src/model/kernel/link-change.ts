@@ -3,7 +3,6 @@ import { parseMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { BridgeOptions, LinkChange } from '../../kernel/link.ts'
-import { SECOND } from '../clock.ts'
 import { Bridge } from '../device/bridge.ts'
 import type { Device } from '../device/device.ts'
 import { type Namespace, notify } from '../namespace.ts'
@@ -73,9 +72,9 @@ export function changeBridge(device: Device, change: Partial<BridgeOptions>, cal
   if (!(device instanceof Bridge)) throw new KernelError('EOPNOTSUPP', call)
   const { vlanFiltering, vlanDefaultPvid, ageingTime, forwardDelay, stp } = change
   if (vlanFiltering || vlanDefaultPvid) throw new KernelError('EOPNOTSUPP', call, 'not modelled: VLAN filtering')
-  if (forwardDelay !== undefined) device.forwardDelay = forwardDelay * SECOND
-  if (ageingTime !== undefined) device.ageingTime = ageingTime * SECOND
-  if (stp !== undefined) device.stp = stp
+  if (forwardDelay !== undefined) device.setForwardDelay(forwardDelay)
+  if (ageingTime !== undefined) device.setAgeingTime(ageingTime)
+  if (stp !== undefined) device.setStp(stp)
 }
 
 function changePort(device: Device, change: NonNullable<LinkChange['port']>, call: string): void {

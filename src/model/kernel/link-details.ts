@@ -1,7 +1,6 @@
 /** What `ip -d link` shows besides: limits, queues, and what a bridge and its ports would say of things that stand still here. */
 import { formatMac } from '../../address/mac.ts'
 import type { LinkDetails } from '../../kernel/link.ts'
-import { MILLISECOND, type Microseconds } from '../clock.ts'
 import { Bridge } from '../device/bridge.ts'
 import type { BridgePort } from '../device/bridge-port.ts'
 import type { Device } from '../device/device.ts'
@@ -158,7 +157,7 @@ function ofVxlan(vxlan: Vxlan): Record<string, number | string> {
 }
 
 function ofTun(tun: Tun): Record<string, number | string> {
-  const { owner, group } = tun
+  const { owner, ownerGroup: group } = tun
   return {
     ...(owner !== undefined && { TUN_OWNER: owner }),
     ...(group !== undefined && { TUN_GROUP: group }),
@@ -171,8 +170,8 @@ function ofTun(tun: Tun): Record<string, number | string> {
 }
 
 /** A bridge's times are in clock ticks for user space: USER_HZ is 100. */
-function ticks(time: Microseconds): number {
-  return time / (10 * MILLISECOND)
+function ticks(seconds: number): number {
+  return Math.round(seconds * 100)
 }
 
 /** `8000.02:42:0a:00:00:01`: priority and MAC. */

@@ -8,7 +8,6 @@ import type {
   LinkStatistics,
   VxlanOptions,
 } from '../../kernel/link.ts'
-import { SECOND } from '../clock.ts'
 import { Bridge } from '../device/bridge.ts'
 import type { BridgePort } from '../device/bridge-port.ts'
 import type { Device } from '../device/device.ts'
@@ -132,8 +131,8 @@ function bridgeOf(bridge: Bridge): BridgeOptions {
   return {
     vlanFiltering: false,
     vlanDefaultPvid: 0,
-    ageingTime: bridge.ageingTime / SECOND,
-    forwardDelay: bridge.forwardDelay / SECOND,
+    ageingTime: bridge.ageingTime,
+    forwardDelay: bridge.forwardDelay,
     stp: bridge.stp,
   }
 }

@@ -5,6 +5,8 @@
 import { KernelError } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription } from '../../kernel/live.ts'
+import type { Nftables } from '../../kernel/nftables.ts'
+import type { Sockets } from '../../kernel/socket.ts'
 import type { Model } from '../model.ts'
 import type { Namespace } from '../namespace.ts'
 import { ModelAddresses } from './addresses.ts'
@@ -15,12 +17,10 @@ import { ModelLinks } from './links.ts'
 import type { ModelNamespaces } from './names.ts'
 import { ModelNeighbours } from './neighbours.ts'
 import type { NetworkNamespace } from './network-namespace.ts'
-import { ModelNftables } from './nftables.ts'
 import { ModelPackets } from './packets.ts'
 import { ping } from './ping.ts'
 import { ModelRoutes } from './routes.ts'
 import { ModelRules } from './rules.ts'
-import { ModelSockets } from './sockets.ts'
 import { ModelSysctl } from './sysctl.ts'
 import { ModelTuns } from './tuns.ts'
 import { watch } from './watch.ts'
@@ -36,12 +36,12 @@ export class ModelKernel implements LiveKernel {
   readonly rules: ModelRules
   readonly neighbours: ModelNeighbours
   readonly fdb: ModelFdb
-  readonly nftables: ModelNftables
+  readonly nftables: Nftables
   readonly sysctl: ModelSysctl
   readonly namespaces: ModelNamespaces
   readonly packets: ModelPackets
   readonly tuns: ModelTuns
-  readonly sockets: ModelSockets
+  readonly sockets: Sockets
   readonly conntrack: ModelConntrack
   readonly #namespace: NetworkNamespace
   #open = true
@@ -61,11 +61,11 @@ export class ModelKernel implements LiveKernel {
     this.rules = new ModelRules(namespace)
     this.neighbours = new ModelNeighbours(namespace)
     this.fdb = new ModelFdb(namespace)
-    this.nftables = new ModelNftables(namespace)
+    this.nftables = namespace.nftables
     this.sysctl = new ModelSysctl(namespace)
     this.packets = new ModelPackets(namespace)
     this.tuns = new ModelTuns(namespace)
-    this.sockets = new ModelSockets(namespace)
+    this.sockets = namespace.sockets
     this.conntrack = new ModelConntrack(namespace)
   }
 

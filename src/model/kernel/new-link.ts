@@ -8,10 +8,10 @@ import { Bridge } from '../device/bridge.ts'
 import type { Device } from '../device/device.ts'
 import { isValidMac } from '../device/ethernet.ts'
 import { Dummy, Ifb } from '../device/plain.ts'
-import { Tun } from '../device/tun.ts'
+import { Tun, type TunOptions } from '../device/tun.ts'
 import { Veth } from '../device/veth.ts'
 import { Vxlan } from '../device/vxlan.ts'
-import { type Namespace, notify } from '../namespace.ts'
+import type { Namespace } from '../namespace.ts'
 import { changeBridge } from './link-change.ts'
 import { freeName } from './link-name.ts'
 import { registerDevice } from './register.ts'
@@ -37,11 +37,8 @@ export function newDevice(
       return newBridge(namespace, link, name, call)
     case 'vxlan':
       return newVxlan(namespace, link, name, call)
-    case 'tun': {
-      const { mode } = link.tun
-      const options = { ...common(namespace, link, name, call), ...link.tun, persistent: true }
-      return register(new Tun(namespace, mode === 'tun' ? { ...options, mac: new Uint8Array() } : options), link, call)
-    }
+    case 'tun':
+      return newPersistentTun(namespace, link, name, call)
     case 'ifb':
       return register(new Ifb(namespace, common(namespace, link, name, call)), link, call)
     case 'dummy':
@@ -68,12 +65,11 @@ function common(namespace: Namespace, { mac, txQueueLength }: Common, name: stri
   } as const
 }
 
-function register<T extends Device>(device: T, { mtu, group, mac }: Common, call: string): T {
+function register<T extends Device>(device: T, { mtu, group }: Common, call: string): T {
   checkMtu(device, mtu, call)
   registerDevice(device)
   if (mtu !== undefined) device.setMtu(mtu)
   if (group !== undefined) device.group = group
-  if (mac !== undefined && !device.hasLinkLayer) throw new KernelError('EOPNOTSUPP', call)
   return device
 }
 
@@ -112,10 +108,38 @@ function newBridge(
   call: string,
 ): Device {
   const bridge = new Bridge(namespace, common(namespace, link, name, call))
-  bridge.fdb.onChange = (operation, { port }) =>
-    notify(bridge.namespace, 'fdb', operation, (port?.device ?? bridge).name)
   if (link.bridge) changeBridge(bridge, link.bridge, call)
   return register(bridge, link, call)
+}
+
+function newPersistentTun(
+  namespace: Namespace,
+  link: NewLink & { readonly kind: 'tun' },
+  name: string,
+  call: string,
+): Device {
+  if (link.mac !== undefined && link.tun.mode === 'tun') throw new KernelError('EOPNOTSUPP', call)
+  const { mac, macOrigin, txQueueLength } = common(namespace, link, name, call)
+  const own = {
+    ...(link.mac !== undefined && { mac, macOrigin }),
+    ...(txQueueLength !== undefined && { txQueueLength }),
+  }
+  const tun = tunOf(namespace, { ...link.tun, ...own, persistent: true }, name)
+  return register(tun, link, call)
+}
+
+/** One that a program opens. */
+export function newTun(namespace: Namespace, options: Pick<TunOptions, 'mode'>, name: string): Tun {
+  const tun = tunOf(namespace, options, name)
+  registerDevice(tun)
+  return tun
+}
+
+/** A TUN has no MAC, a TAP a random one until it is given one. */
+function tunOf(namespace: Namespace, options: Pick<TunOptions, 'mode'> & Partial<TunOptions>, name: string): Tun {
+  const mac = options.mode === 'tun' ? new Uint8Array() : randomMac(namespace)
+  const macOrigin = options.mode === 'tun' ? 'permanent' : 'random'
+  return new Tun(namespace, { mac, macOrigin, mtu: ETHERNET_MTU, ...options, name })
 }
 
 function withoutNamespace({ namespace: _, ...peer }: VethPeer): Common {

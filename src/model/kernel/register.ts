@@ -6,10 +6,11 @@ import type { Device } from '../device/device.ts'
 import { Loopback } from '../device/loopback.ts'
 import { Veth } from '../device/veth.ts'
 import { Vxlan } from '../device/vxlan.ts'
+import { removeAddress } from '../ipv4/addresses.ts'
+import { deviceGone } from '../ipv4/fib-device.ts'
 import { deviceGone6 } from '../ipv6/addrconf.ts'
 import { type Namespace, notify } from '../namespace.ts'
 import { type Ipv6Conf, numbersOf } from '../settings.ts'
-import { removeAddress } from './ipv4-addresses.ts'
 
 /** Puts the device into its namespace, with settings of its own. */
 export function registerDevice(device: Device): void {
@@ -57,7 +58,7 @@ function leave(device: Device): void {
   if (device.master instanceof Bridge) device.master.detach(device)
   while (device.ipv4.addresses.length > 0) removeAddress(device, device.ipv4.addresses[0]!)
   deviceGone6(device)
-  namespace.fib.deviceGone(device)
+  deviceGone(namespace.fib, device)
   namespace.arp.deviceDown(device)
   namespace.nd.deviceDown(device)
   namespace.sysctl.forget(device.ipv4.conf)

@@ -40,11 +40,29 @@ export function has<T extends object>(actual: T | undefined, expected: Partial<T
   assert.deepEqual(picked, expected)
 }
 
+/** Lets a kernel's time go on by 20 ms. */
+export type PassTime = () => void | Promise<void>
+
+/** Linux's goes on by itself. */
+const realTime: PassTime = () => new Promise((resolve) => setTimeout(resolve, 20))
+
+let passTime = realTime
+
+/** While the check runs, time passes so; as on Linux where nothing is said. */
+export async function inTime(pass: PassTime | undefined, check: () => void | Promise<void>): Promise<void> {
+  passTime = pass ?? realTime
+  try {
+    await check()
+  } finally {
+    passTime = realTime
+  }
+}
+
 /** Asks until it is so, as the kernel does some things a moment later; fails after a minute. */
 export async function eventually(holds: () => boolean, what: string): Promise<void> {
   for (let attempt = 0; attempt < 3000; attempt++) {
     if (holds()) return
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await passTime()
   }
   assert.fail(`It did not come to pass that ${what}`)
 }

@@ -1,0 +1,16 @@
+/** IPv6 of a namespace that begins. */
+import type { Namespace } from '../namespace.ts'
+import { numbersOf } from '../settings.ts'
+import { Fib6 } from './fib.ts'
+import type { Ipv6State } from './state.ts'
+
+export function createIpv6(namespace: Namespace): Ipv6State {
+  const { profile } = namespace.model
+  return {
+    settings: numbersOf(profile, 'net/ipv6/'),
+    all: numbersOf(profile, 'net/ipv6/conf/all/'),
+    default: numbersOf(profile, 'net/ipv6/conf/default/'),
+    defaultNeighbourConf: numbersOf(profile, 'net/ipv6/neigh/lo/'),
+    fib: new Fib6(namespace),
+  }
+}
