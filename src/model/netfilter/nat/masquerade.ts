@@ -4,11 +4,11 @@
  */
 import { u32 } from '../../bytes.ts'
 import type { Device } from '../../device/device.ts'
+import { RtScope } from '../../ipv4/fib-route.ts'
 import type { Ipv4Route } from '../../ipv4/route.ts'
 import { selectAddress } from '../../ipv4/select-address.ts'
 import type { Namespace } from '../../namespace.ts'
 import type { Packet } from '../../packet.ts'
-import { ScopeNumber } from '../../scope.ts'
 import type { Connection } from '../conntrack/connection.ts'
 import type { Address } from '../conntrack/tuple.ts'
 import { Hook, type HookNumber, Verdict, type VerdictNumber } from '../hooks.ts'
@@ -29,7 +29,7 @@ export function masquerade(
   if (connection.original.source === 0) return Verdict.accept
   const { gateway } = packet.route as Ipv4Route
   const nextHop = gateway === 0 ? u32(packet.bytes, packet.network + 16) : gateway
-  const source = selectAddress(output, nextHop, ScopeNumber.universe)
+  const source = selectAddress(output, nextHop, RtScope.universe)
   if (source === 0) return Verdict.drop
   connection.masqueradeIndex = output.index
   return setupNat(packet, connection, 'snat', at(range, source), rule)
