@@ -15,8 +15,8 @@ export type HookNumber = (typeof Hook)[keyof typeof Hook]
 
 export type HookFamily = 'ip' | 'ip6' | 'bridge' | 'arp'
 
-/** NF_DROP, NF_ACCEPT, NF_STOLEN. */
-export const Verdict = { drop: 0, accept: 1, stolen: 2 } as const
+/** NF_DROP, NF_ACCEPT, NF_STOLEN; `stop`: the packet goes on at once, whoever stands behind is not asked. */
+export const Verdict = { drop: 0, accept: 1, stolen: 2, stop: 5 } as const
 export type VerdictNumber = (typeof Verdict)[keyof typeof Verdict]
 
 /** struct nf_hook_state, without an object for it: input and output are undefined where the hook has none. */
@@ -98,6 +98,7 @@ export function runHook(
     if (entry.priority < from) continue
     const verdict = entry.call(packet, hook, input, output)
     if (verdict === Verdict.accept) continue
+    if (verdict === Verdict.stop) return true
     if (verdict === Verdict.drop) dropAt(namespace, entry, packet)
     return false
   }

@@ -1,0 +1,46 @@
+/**
+ * What is longer than the port's MTU, or came in fragments, is cut before it leaves: br_nf_dev_queue_xmit and
+ * br_nf_ip_fragment, net/bridge/br_netfilter_hooks.c.
+ */
+import { u16 } from '../../bytes.ts'
+import type { Bridge } from '../../device/bridge.ts'
+import type { Device } from '../../device/device.ts'
+import { fragmentIpv4 } from '../../ipv4/fragment.ts'
+import type { Ipv4Route } from '../../ipv4/route.ts'
+import { drop, unsupported } from '../../observer.ts'
+import { ETHERNET_HEADER, type Packet } from '../../packet.ts'
+import { Verdict, type VerdictNumber } from '../hooks.ts'
+
+const IPV4 = 0x0800
+const DONT_FRAGMENT = 0x4000
+
+export function refragment(packet: Packet, bridge: Bridge, port: Device): VerdictNumber {
+  const { fragmentMaxSize } = packet.bridged!
+  const { bytes, network, link } = packet
+  packet.bridged = undefined
+  const most = fragmentMaxSize !== 0 ? Math.min(fragmentMaxSize, port.mtu) : port.mtu
+  if (packet.end - network <= most) return Verdict.accept
+  if (packet.protocol !== IPV4) {
+    unsupported(packet, 'fragments of IPv6 on a bridge')
+    return Verdict.stolen
+  }
+  packet.fragmentMaxSize = fragmentMaxSize
+  // A bridged packet has the bridge's own route, whose MTU is the bridge's.
+  const mtu = (packet.route as Ipv4Route | undefined)?.mtu ?? bridge.mtu
+  const whole = fragmentMaxSize === 0
+  if ((whole && u16(bytes, network + 6) & DONT_FRAGMENT) || fragmentMaxSize > mtu) {
+    drop(packet, 'NOT_SPECIFIED', 'br_nf_ip_fragment', {
+      own: 'OVL_BRIDGE_MTU',
+      what: `${packet.end - network} bytes are more than the MTU ${most} of port ${port.name}`,
+    })
+    return Verdict.stolen
+  }
+  const header = bytes.slice(link, link + ETHERNET_HEADER)
+  fragmentIpv4(packet, whole ? mtu : Math.min(mtu, fragmentMaxSize), (fragment) => {
+    fragment.link = fragment.network - ETHERNET_HEADER
+    fragment.bytes.set(header, fragment.link)
+    fragment.device = port
+    bridge.pushTransmit(fragment)
+  })
+  return Verdict.stolen
+}
