@@ -87,7 +87,7 @@ async function traceIn(from: string, to: string, options: Options, version: stri
   if (!place) throw new CommandError(Exit.usage, `"${from}" is not in lab "${lab.plan.name}"${near(from, lab.plan)}`)
   const destination = await asUsage(() => findDestination(to, lab.plan, lab.machine))
   const request = { from: place.name, address: destination.address, spec: specOf(options, destination.service) }
-  if (options.fault.length > 0) await traceInModel(request, lab) // the network was well before
+  if (options.fault.length > 0) traceInModel(request, lab) // the network was well before
   for (const name of options.fault) {
     const fault = topology.faults?.[name]
     const names = Object.keys(topology.faults ?? {})

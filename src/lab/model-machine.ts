@@ -21,6 +21,8 @@ import { memoryFiles } from './memory-files.ts'
 
 export interface ModelMachine extends Machine {
   readonly kernel: ModelKernel
+  /** From now on something answers at this port (`tcp/8080`) in the namespace. */
+  answerAt(namespacePath: string, port: string): void
 }
 
 const PLUGIN_DIRECTORY = '/opt/cni/bin'
@@ -54,6 +56,7 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
     hostIn: (path) => ({ ...host, run: (...program) => runProgram(inside(path), host, ...program) }),
     runLine: (path, line) =>
       runLine(line, { kernel: inside(path), now: host.monotonic, sleep: async (t) => host.sleep(t) }),
+    answerAt: (path, port) => answerAt(inside(path), port),
     listen: async (path, ports) => {
       for (const port of ports) answerAt(inside(path), port)
     },

@@ -1,6 +1,8 @@
-/** One question that a trace asks by a real packet: an echo, a datagram, or a connection that carries more than one segment. */
-import type { LiveKernel } from '../kernel/live.ts'
-import type { Machine } from './machine.ts'
+/**
+ * One question that a trace asks by real packets: an echo, a datagram, or a connection that carries more than one segment.
+ * It is begun here and answered by callbacks; who waits, and by which clock, is the engine's.
+ */
+import type { EchoAnswer, EchoRequest, LiveKernel } from '../kernel/live.ts'
 
 export interface ProbeSpec {
   readonly protocol: 'icmp' | 'tcp' | 'udp'
@@ -16,8 +18,8 @@ export type ProbeAnswer =
   /** TCP: whether the handshake was done, and it was the data that did not come back. */
   | { readonly outcome: 'silent'; readonly connected: boolean }
 
-/** Milliseconds. A dead neighbour is told of after 3.06 s. */
-const TIMEOUT = 5000
+/** Milliseconds that a probe is waited for. A dead neighbour is told of after 3.06 s. */
+export const PROBE_TIMEOUT = 5000
 
 /**
  * Bytes that a connection carries there and back. More than a segment of any common link, so that a path which loses large
@@ -25,38 +27,53 @@ const TIMEOUT = 5000
  */
 const CONNECTION_BYTES = 3000
 
-export async function probe(
-  from: LiveKernel,
-  address: string,
-  spec: ProbeSpec,
-  machine: Machine,
-): Promise<ProbeAnswer> {
-  if (spec.protocol === 'icmp') return probeIcmp(from, address)
-  return spec.protocol === 'udp'
-    ? probeUdp(from, address, spec.port, machine)
-    : probeTcp(from, address, spec.port, machine)
+export interface Probe {
+  /** Undefined while it is waited for. */
+  readonly answer: ProbeAnswer | undefined
+  /** Gives up its socket, and answers what is known by now. */
+  end(): ProbeAnswer
 }
 
-async function probeIcmp(from: LiveKernel, address: string): Promise<ProbeAnswer> {
-  const answer = await from.ping(address, { timeout: TIMEOUT })
-  switch (answer.outcome) {
-    case 'reply':
-      return { outcome: 'answered' }
-    case 'refused':
-      return { outcome: 'failed', errno: answer.errno }
-    case 'error':
-      return { outcome: 'failed', errno: `ICMP ${answer.type}/${answer.code} from ${answer.from}` }
-    case 'timeout':
-      return { outcome: 'silent', connected: false }
+/** LiveKernel.ping with a callback. */
+export type Echo = (destination: string, request: EchoRequest, onAnswer: (answer: EchoAnswer) => void) => void
+
+export function startProbe(from: LiveKernel, address: string, { protocol, port }: ProbeSpec, echo: Echo): Probe {
+  try {
+    if (protocol === 'icmp') return startEcho(address, echo)
+    return protocol === 'udp' ? startDatagram(from, address, port) : startConnection(from, address, port)
+  } catch (error) {
+    if (!(error instanceof Error && 'errno' in error)) throw error
+    return finished({ outcome: 'failed', errno: String(error.errno) })
   }
 }
 
-async function probeUdp(
-  { sockets }: LiveKernel,
-  address: string,
-  port: number,
-  machine: Machine,
-): Promise<ProbeAnswer> {
+function startEcho(address: string, echo: Echo): Probe {
+  let answer: ProbeAnswer | undefined
+  echo(address, { timeout: PROBE_TIMEOUT }, (heard) => {
+    answer = answerOf(heard)
+  })
+  return {
+    get answer() {
+      return answer
+    },
+    end: () => answer ?? SILENT,
+  }
+}
+
+function answerOf(heard: EchoAnswer): ProbeAnswer {
+  switch (heard.outcome) {
+    case 'reply':
+      return { outcome: 'answered' }
+    case 'refused':
+      return { outcome: 'failed', errno: heard.errno }
+    case 'error':
+      return { outcome: 'failed', errno: `ICMP ${heard.type}/${heard.code} from ${heard.from}` }
+    case 'timeout':
+      return SILENT
+  }
+}
+
+function startDatagram({ sockets }: LiveKernel, address: string, port: number): Probe {
   let answer: ProbeAnswer | undefined
   const socket = sockets.bindUdp(
     {},
@@ -69,57 +86,55 @@ async function probeUdp(
       },
     },
   )
-  try {
-    socket.send({ address, port }, Uint8Array.of(0x78))
-  } catch (error) {
-    answer = { outcome: 'failed', errno: errnoOf(error) }
+  socket.send({ address, port }, Uint8Array.of(0x78))
+  return {
+    get answer() {
+      return answer
+    },
+    end() {
+      socket.close()
+      return answer ?? SILENT
+    },
   }
-  await machine.until(() => answer !== undefined, TIMEOUT)
-  socket.close()
-  return answer ?? { outcome: 'silent', connected: false }
 }
 
-async function probeTcp(
-  { sockets }: LiveKernel,
-  address: string,
-  port: number,
-  machine: Machine,
-): Promise<ProbeAnswer> {
+function startConnection({ sockets }: LiveKernel, address: string, port: number): Probe {
   let answer: ProbeAnswer | undefined
   let connected = false
   let received = 0
-  try {
-    const connection = sockets.connectTcp(
-      { address, port },
-      {
-        established(made) {
-          connected = true
-          made.write(new Uint8Array(CONNECTION_BYTES).fill(0x78))
-        },
-        data(_, bytes) {
-          received += bytes.length
-          if (received >= CONNECTION_BYTES) answer ??= { outcome: 'answered' }
-        },
-        end(made) {
-          // Whoever is there may say something else than what it was sent, and hang up: it has been reached.
-          answer ??= { outcome: 'answered' }
-          made.end()
-        },
-        closed(_, errno) {
-          if (errno === 'ECONNREFUSED') answer ??= { outcome: 'refused' }
-          else if (errno) answer ??= { outcome: 'failed', errno }
-        },
+  const connection = sockets.connectTcp(
+    { address, port },
+    {
+      established(made) {
+        connected = true
+        made.write(new Uint8Array(CONNECTION_BYTES).fill(0x78))
       },
-    )
-    await machine.until(() => answer !== undefined, TIMEOUT)
-    connection.abort()
-  } catch (error) {
-    answer = { outcome: 'failed', errno: errnoOf(error) }
+      data(_, bytes) {
+        received += bytes.length
+        if (received >= CONNECTION_BYTES) answer ??= { outcome: 'answered' }
+      },
+      // Whoever is there may say something else than what it was sent, and hang up: it has been reached.
+      end(made) {
+        answer ??= { outcome: 'answered' }
+        made.end()
+      },
+      closed(_, errno) {
+        if (errno === 'ECONNREFUSED') answer ??= { outcome: 'refused' }
+        else if (errno) answer ??= { outcome: 'failed', errno }
+      },
+    },
+  )
+  return {
+    get answer() {
+      return answer
+    },
+    end() {
+      connection.abort()
+      return answer ?? { outcome: 'silent', connected }
+    },
   }
-  return answer ?? { outcome: 'silent', connected }
 }
 
-function errnoOf(error: unknown): string {
-  if (error instanceof Error && 'errno' in error) return String(error.errno)
-  throw error
-}
+const SILENT: ProbeAnswer = { outcome: 'silent', connected: false }
+
+const finished = (answer: ProbeAnswer): Probe => ({ answer, end: () => answer })

@@ -5,7 +5,8 @@
  * that a living network has filled; where the destination is a place that says nothing of what listens there, something is
  * made to listen. The second time is told.
  */
-import type { LiveKernel } from '../kernel/live.ts'
+import { MILLISECOND } from '../model/clock.ts'
+import type { ModelKernel } from '../model/create.ts'
 import type { Journey } from '../model/observer.ts'
 import type { TraceDocument, TraceResult } from '../trace/document.ts'
 import { explain } from '../trace/explain/explain.ts'
@@ -14,9 +15,10 @@ import { family, fateOf, lostOf } from '../trace/fate.ts'
 import { documentOf, idOf, resultOf, type Telling } from '../trace/of-journey.ts'
 import { readHeaders } from '../trace/summary.ts'
 import type { ModelMachine } from './model-machine.ts'
-import { enter, namespacePath } from './node.ts'
+import { namespacePath } from './node.ts'
+import { findPlace } from './place.ts'
 import type { LabPlan } from './plan.ts'
-import { type ProbeAnswer, type ProbeSpec, probe } from './probe.ts'
+import { PROBE_TIMEOUT, type ProbeAnswer, type ProbeSpec, startProbe } from './probe.ts'
 
 export interface TraceRequest {
   /** Name of a node or pod. */
@@ -34,30 +36,31 @@ export interface TraceLab {
   readonly version: string
 }
 
-export async function traceInModel({ from, address, spec }: TraceRequest, lab: TraceLab): Promise<TraceDocument> {
+export function traceInModel({ from, address, spec }: TraceRequest, lab: TraceLab): TraceDocument {
   const { machine } = lab
   const world = worldOf(lab)
-  const client = world.places.find(({ name }) => name === from)!
-  const first = await follow(client, address, spec, machine)
-  if (first.answer.outcome === 'refused') await listenWhereItEnded(first.journeys, spec, lab)
+  const client = { name: from, kernel: kernelOf(from, lab) }
+  const first = follow(client, address, spec, machine)
+  if (first.answer.outcome === 'refused') listenWhereItEnded(first.journeys, spec, lab)
   const start = machine.kernel.model.clock.now
-  const { answer, journeys } = await follow(client, address, spec, machine)
+  const { answer, journeys } = follow(client, address, spec, machine)
   return tell(journeys, answer, client, world, tellingOf(lab, start))
 }
 
-async function follow(client: Place, address: string, spec: ProbeSpec, machine: ModelMachine) {
-  const { model } = machine.kernel
+function follow({ kernel }: ModelPlace, address: string, spec: ProbeSpec, { kernel: { model } }: ModelMachine) {
   const journeys: Journey[] = []
   model.onJourney = (journey) => journeys.push(journey)
   try {
-    return { answer: await probe(client.kernel, address, spec, machine), journeys }
+    const probe = startProbe(kernel, address, spec, (...echo) => kernel.namespace.sockets.ping(...echo))
+    model.runUntil(() => probe.answer !== undefined, model.clock.now + PROBE_TIMEOUT * MILLISECOND)
+    return { answer: probe.end(), journeys }
   } finally {
     model.onJourney = undefined
   }
 }
 
 /** Where a packet met no socket: in a place whose description says of no port that it is open. */
-async function listenWhereItEnded(journeys: readonly Journey[], { protocol }: ProbeSpec, lab: TraceLab): Promise<void> {
+function listenWhereItEnded(journeys: readonly Journey[], { protocol }: ProbeSpec, lab: TraceLab): void {
   for (const journey of journeys) {
     const ending = fateOf(journey)
     if (ending?.disposition !== 'dropped' || ending.reason !== 'NO_SOCKET') continue
@@ -65,7 +68,7 @@ async function listenWhereItEnded(journeys: readonly Journey[], { protocol }: Pr
     const declared = lab.plan.pods.find((pod) => pod.name === name)?.listen ?? []
     const port = portOf(journey)
     if (declared.length > 0 || port === undefined) return
-    await lab.machine.listen(ending.device.namespace.path, [`${protocol}/${port}`])
+    lab.machine.answerAt(ending.device.namespace.path, `${protocol}/${port}`)
     return
   }
 }
@@ -161,12 +164,19 @@ function notSent(answer: ProbeAnswer, client: Place, { engine }: Telling): Trace
   }
 }
 
-function worldOf({ plan, machine, originOf }: TraceLab): World {
-  const places = [...plan.nodes, ...plan.pods].map(({ name, namespace }) => ({
-    name,
-    kernel: enter(namespace, machine) as LiveKernel,
-  }))
+interface ModelPlace extends Place {
+  readonly kernel: ModelKernel
+}
+
+function worldOf(lab: TraceLab): World {
+  const { plan, originOf } = lab
+  const places = [...plan.nodes, ...plan.pods].map(({ name }) => ({ name, kernel: kernelOf(name, lab) }))
   return { places, originOf }
+}
+
+function kernelOf(name: string, { plan, machine }: TraceLab): ModelKernel {
+  const { namespace } = findPlace(name, plan)!
+  return machine.kernel.enter(namespacePath(namespace))!
 }
 
 function tellingOf({ machine, originOf, version }: TraceLab, start: number): Telling {
