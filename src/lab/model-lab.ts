@@ -3,6 +3,7 @@
  * its topology and from what was done to it since: the model repeats exactly.
  */
 import type { Outcome } from '../command/command.ts'
+import type { ModelKernel } from '../model/create.ts'
 import { bringUp } from './lab.ts'
 import { type ModelMachine, modelMachine } from './model-machine.ts'
 import { namespacePath } from './node.ts'
@@ -55,13 +56,20 @@ export async function buildModelLab({
   })
   if (!plan) throw new Error(`A lab "${topology.name}" is in a machine that was made for it`)
   const origins = originsOf(plan, topology, machine, source)
-  const run = async ({ place: name, line }: Deed): Promise<Outcome> => {
+  const pathOf = (name: string) => {
     const place = findPlace(name, plan)
     if (!place) throw new RangeError(`"${name}" is no node or pod of lab "${plan.name}"`)
-    return machine.runLine(namespacePath(place.namespace), line)
+    return namespacePath(place.namespace)
   }
+  const kernels = new Map<string, ModelKernel>()
+  const kernelOf = (name: string) => {
+    const kernel = kernels.get(name) ?? machine.kernel.enter(pathOf(name))!
+    kernels.set(name, kernel)
+    return kernel
+  }
+  const run = ({ place, line }: Deed): Promise<Outcome> => machine.runLine(pathOf(place), line)
   for (const deed of deeds) await run(deed)
-  return { plan, machine, version, originOf: (node, ref) => findOrigin(origins, node, ref), run }
+  return { plan, machine, version, originOf: (node, ref) => findOrigin(origins, node, ref), kernelOf, run }
 }
 
 function originsOf(

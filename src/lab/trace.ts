@@ -16,7 +16,6 @@ import { documentOf, idOf, resultOf, type Telling } from '../trace/of-journey.ts
 import { readHeaders } from '../trace/summary.ts'
 import type { ModelMachine } from './model-machine.ts'
 import { namespacePath } from './node.ts'
-import { findPlace } from './place.ts'
 import type { LabPlan } from './plan.ts'
 import { PROBE_TIMEOUT, type ProbeAnswer, type ProbeSpec, startProbe } from './probe.ts'
 
@@ -30,6 +29,8 @@ export interface TraceRequest {
 export interface TraceLab {
   readonly plan: LabPlan
   readonly machine: ModelMachine
+  /** RangeError when there is no such place. */
+  kernelOf(name: string): ModelKernel
   /** Who made an object: origin.ts. */
   originOf(node: string, ref: string): string | undefined
   /** Of overlab. */
@@ -39,7 +40,7 @@ export interface TraceLab {
 export function traceInModel({ from, address, spec }: TraceRequest, lab: TraceLab): TraceDocument {
   const { machine } = lab
   const world = worldOf(lab)
-  const client = { name: from, kernel: kernelOf(from, lab) }
+  const client = { name: from, kernel: lab.kernelOf(from) }
   const first = follow(client, address, spec, machine)
   if (first.answer.outcome === 'refused') listenWhereItEnded(first.journeys, spec, lab)
   const start = machine.kernel.model.clock.now
@@ -170,13 +171,8 @@ interface ModelPlace extends Place {
 
 function worldOf(lab: TraceLab): World {
   const { plan, originOf } = lab
-  const places = [...plan.nodes, ...plan.pods].map(({ name }) => ({ name, kernel: kernelOf(name, lab) }))
+  const places = [...plan.nodes, ...plan.pods].map(({ name }) => ({ name, kernel: lab.kernelOf(name) }))
   return { places, originOf }
-}
-
-function kernelOf(name: string, { plan, machine }: TraceLab): ModelKernel {
-  const { namespace } = findPlace(name, plan)!
-  return machine.kernel.enter(namespacePath(namespace))!
 }
 
 function tellingOf({ machine, originOf, version }: TraceLab, start: number): Telling {
