@@ -1,4 +1,5 @@
 /** A namespace with connection tracking and two devices, through which packets are taken hook by hook. */
+import { setU16, u16, updateChecksum } from '../../../src/model/bytes.ts'
 import { Device } from '../../../src/model/device/device.ts'
 import { Model } from '../../../src/model/model.ts'
 import { Devices, type Namespace } from '../../../src/model/namespace.ts'
@@ -69,6 +70,7 @@ export class Router {
     const { namespace } = this
     const [input, output] = outward ? [this.inside, this.outside] : [this.outside, this.inside]
     if (!runHook(namespace, 'ip', Hook.prerouting, packet, input, undefined)) return undefined
+    decreaseTtl(packet)
     if (!runHook(namespace, 'ip', Hook.forward, packet, input, output)) return undefined
     if (!runHook(namespace, 'ip', Hook.postrouting, packet, undefined, output)) return undefined
     return packet
@@ -79,4 +81,11 @@ export class Router {
     if (packet === undefined) return 'DROPPED'
     return stateName(packet.connection, packet.connectionInfo, packet.untracked)
   }
+}
+
+/** ip_decrease_ttl. */
+function decreaseTtl({ bytes, network }: Packet): void {
+  const before = u16(bytes, network + 8)
+  setU16(bytes, network + 8, before - 0x100)
+  updateChecksum(bytes, network + 10, before, before - 0x100)
 }
