@@ -28,6 +28,7 @@ import type { Chain, Rule, Table } from './vm/ruleset.ts'
 import type { NftSetState } from './vm/set.ts'
 import { type Tables, Transaction } from './vm/transaction.ts'
 import { DROP } from './vm/verdict.ts'
+import { RecentLists } from './xt/recent-list.ts'
 
 interface Filter {
   readonly family?: NftFamily
@@ -40,6 +41,8 @@ export class NftTables implements Nftables {
   readonly #namespace: Namespace
   readonly #tables: Tables = new Map()
   readonly #machines: Machines
+  /** Of `-m recent`. */
+  readonly recent = new RecentLists()
   /** Counts commits that changed something: nft_net->base_seq. */
   generation = 1
 

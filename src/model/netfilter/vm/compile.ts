@@ -5,18 +5,25 @@
 import type { NftExpression } from '../../../kernel/nftables.ts'
 import type { Namespace } from '../../namespace.ts'
 import { unsupported } from '../../observer.ts'
+import { compileXtMatch } from '../xt/match.ts'
+import { compileXtTarget } from '../xt/target.ts'
 import { compileBitwise, compileCompare, compileImmediate, compileRange } from './compare.ts'
 import { compileCounter, compileLimit } from './counter.ts'
+import { compileCt, compileCtSet } from './ct.ts'
 import { listed } from './describe.ts'
+import { compileFib } from './fib.ts'
+import { logged } from './log.ts'
 import { compileLookup } from './lookup.ts'
 import type { Base, Operation } from './machine.ts'
 import { compileMeta, compileMetaSet, isNumberKey, isTextKey, nameTest, numberTest } from './meta.ts'
+import { compileMasquerade, compileNat, compileRedirect } from './nat.ts'
 import { compilePayload, payloadTest } from './payload.ts'
 import { refusal } from './refusal.ts'
 import { Registers } from './registers.ts'
+import { compileReject } from './reject.ts'
 import type { Chain, Table } from './ruleset.ts'
 import type { NftSetState } from './set.ts'
-import { CONTINUE, STOLEN } from './verdict.ts'
+import { STOLEN } from './verdict.ts'
 import { compileVerdict } from './verdict-expression.ts'
 
 /** What an expression compiles to. */
@@ -32,6 +39,8 @@ export interface Compiled {
   readonly tracks?: boolean
   /** Whether it may stand where this base chain leads: nft_expr_ops.validate. All may, where it is left out. */
   readonly allows?: (base: Base) => boolean
+  /** What the rule is refused with, where it may not: EOPNOTSUPP where left out. */
+  readonly errno?: 'EINVAL'
 }
 
 export interface CompiledRule {
@@ -39,7 +48,8 @@ export interface CompiledRule {
   readonly chains: readonly Chain[]
   readonly sets: readonly NftSetState[]
   readonly tracks: boolean
-  allows(base: Base): boolean
+  /** Why it must not stand where this base chain leads. */
+  refusedAt(base: Base): 'EOPNOTSUPP' | 'EINVAL' | undefined
   /** As they are listed. */
   expressions(): NftExpression[]
 }
@@ -48,8 +58,8 @@ export interface CompiledRule {
 export interface Surroundings {
   readonly namespace: Namespace
   readonly table: Table
-  /** `ip filter FORWARD`. */
-  readonly title: string
+  /** `rule ip filter FORWARD handle 7`. */
+  readonly ref: string
 }
 
 interface Placed extends Compiled {
@@ -66,18 +76,22 @@ export function compileRule(expressions: readonly NftExpression[], surroundings:
     const compiled = compileExpression(expression, registers, surroundings)
     return { describe: () => expression, ...compiled, ...registers.take(), expression }
   })
+  const checked = placed.filter(({ allows }) => allows !== undefined)
   return {
     operations: fuse(placed),
     chains: placed.flatMap(({ chain }) => chain ?? []),
     sets: placed.flatMap(({ set }) => set ?? []),
     tracks: placed.some(({ tracks }) => tracks),
-    allows: (base) => placed.every(({ allows }) => allows === undefined || allows(base)),
+    refusedAt(base) {
+      const wrong = checked.find(({ allows }) => !allows!(base))
+      return wrong && (wrong.errno ?? 'EOPNOTSUPP')
+    },
     expressions: () => placed.map(({ describe }) => describe!()),
   }
 }
 
 function compileExpression(expression: NftExpression, registers: Registers, surroundings: Surroundings): Compiled {
-  const { table, namespace } = surroundings
+  const { table, namespace, ref } = surroundings
   switch (expression.type) {
     case 'meta':
       return compileMeta(expression, registers, table.family)
@@ -101,13 +115,29 @@ function compileExpression(expression: NftExpression, registers: Registers, surr
       return compileCounter(expression)
     case 'limit':
       return compileLimit(expression, namespace.model.clock)
+    case 'ct':
+      return compileCt(expression, registers)
+    case 'ct set':
+      return compileCtSet(expression, registers)
+    case 'fib':
+      return compileFib(expression, registers)
+    case 'masquerade':
+      return compileMasquerade(expression, registers, ref)
+    case 'nat':
+      return compileNat(expression, registers, ref)
+    case 'redirect':
+      return compileRedirect(expression, registers, ref)
+    case 'reject':
+      return compileReject(expression)
     case 'log':
-      return { operation: () => CONTINUE }
+      return { operation: logged(expression.prefix, ref) }
+    case 'xt match':
+      return compileXtMatch(expression, surroundings)
+    case 'xt target':
+      return compileXtTarget(expression, surroundings)
     case 'other':
       if (expression.name === '') throw refusal('EINVAL')
       return { operation: notModelled(`nft expression ${expression.name}`) }
-    default:
-      return { operation: notModelled(`nft expression ${expression.type}`) }
   }
 }
 

@@ -161,7 +161,7 @@ function bridgeOf(port: Device | undefined): string {
 }
 
 /** nft_meta_get_eval_pkttype_lo: what comes over loopback is told by its address. */
-function packetType({ packet, protocol, data }: Machine): number {
+export function packetType({ packet, protocol, data }: Machine): number {
   if (packet.for !== PacketFor.loopback) return packet.for
   if (protocol === NetfilterProtocol.ip) {
     return packet.bytes[data + 16]! >> 4 === 0xe ? PacketFor.multicast : PacketFor.broadcast

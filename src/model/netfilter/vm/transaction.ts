@@ -231,15 +231,17 @@ export class Transaction {
     const chain = this.#chain({ ...name, name: name.chain })
     const place = at === undefined ? (inserts ? 0 : chain.rules.length) : placeOf(chain, at) + (inserts ? 0 : 1)
     const { table } = chain
-    const compiled = compileRule(expressions, { namespace: this.#namespace, table, title: chain.title })
-    const handle = ++table.handle
+    const handle = table.handle + 1n
+    const ref = `rule ${chain.title} handle ${handle}`
+    const compiled = compileRule(expressions, { namespace: this.#namespace, table, ref })
+    table.handle = handle
     const rule: Rule = {
       chain,
       handle,
       comment,
       compiled,
       operations: compiled.operations,
-      dropCause: causeOfRule(`${chain.title} handle ${handle}`),
+      dropCause: { reason: 'NETFILTER_DROP', kernel: 'nft_do_chain', ref, what: `${ref} drops it` },
     }
     this.#join(rule)
     chain.rules.splice(place, 0, rule)
@@ -316,10 +318,6 @@ function placeOf(chain: Chain, handle: bigint): number {
   const place = chain.rules.findIndex((rule) => rule.handle === handle)
   if (place < 0) throw refusal('ENOENT')
   return place
-}
-
-function causeOfRule(title: string): Rule['dropCause'] {
-  return { reason: 'NETFILTER_DROP', kernel: 'nft_do_chain', ref: `rule ${title}`, what: `rule ${title} drops it` }
 }
 
 function causeOfPolicy(title: string): Chain['policyCause'] {

@@ -20,7 +20,8 @@ function checkChain(chain: Chain, base: Base, depth: number, seen: Map<Chain, nu
   if ((seen.get(chain) ?? -1) >= depth) return
   seen.set(chain, depth)
   for (const { compiled } of chain.rules) {
-    if (!compiled.allows(base)) throw refusal('EOPNOTSUPP')
+    const errno = compiled.refusedAt(base)
+    if (errno) throw refusal(errno)
     for (const next of compiled.chains) checkChain(next, base, depth + 1, seen)
     for (const set of compiled.sets) {
       if (set.definition.data?.type !== 'verdict') continue
