@@ -29,6 +29,8 @@ interface Place {
 
 export class Sysctls {
   readonly #namespace: Namespace
+  /** Counts calls of `set`: what is read for every packet is looked up again when it has grown. */
+  generation = 0
   /** Settings that are no single number. */
   readonly #texts = new Map<string, string>()
   /** Numbers that have no object of their own in the namespace: net/core, net/netfilter, net/mptcp … by their whole key. */
@@ -70,6 +72,7 @@ export class Sysctls {
 
   set(key: string, text: string): void {
     const call = `set sysctl "${key}" to "${text}"`
+    this.generation++
     const { profile } = this.#namespace.model
     if (profile.writeOnly.includes(key)) return // flush: nothing is cached here
     const place = this.#place(key)

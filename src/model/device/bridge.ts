@@ -88,7 +88,7 @@ export class Bridge extends Device {
     const port = new BridgePort(this, device)
     device.receiveHandler = (packet) => port.handleFrame(packet)
     device.master = this
-    device.port = port
+    device.bridgePort = port
     this.ports.unshift(port)
     this.fdb.addLocal(port, device.mac)
     const moved = this.#recalculateMac()
@@ -107,7 +107,7 @@ export class Bridge extends Device {
     this.ports.splice(this.ports.indexOf(port), 1)
     device.receiveHandler = undefined
     device.master = undefined
-    device.port = undefined
+    device.bridgePort = undefined
     this.#adjustMtu()
     if (this.#recalculateMac()) this.notify('address')
   }

@@ -50,7 +50,7 @@ export abstract class Device {
   /** The device that this one is a port of. */
   master: Device | undefined = undefined
   /** What makes it a port of its master: it hears of the device's events. */
-  port: { deviceEvent(event: DeviceEvent): void } | undefined = undefined
+  bridgePort: { deviceEvent(event: DeviceEvent): void } | undefined = undefined
   /** A bridge's claim on frames that come in here: rx_handler. True: it has taken the packet. */
   receiveHandler: ((packet: Packet) => boolean) | undefined = undefined
   /** Chains of the nftables family netdev, by priority; undefined while there are none. */
@@ -156,7 +156,7 @@ export abstract class Device {
 
   /** call_netdevice_notifiers: the bridge that this is a port of, neighbours, then who else asked. */
   notify(event: DeviceEvent): void {
-    this.port?.deviceEvent(event)
+    this.bridgePort?.deviceEvent(event)
     const { arp, nd, model } = this.namespace
     if (event === 'address') {
       arp.changeAddress(this)

@@ -3,5 +3,5 @@ import { BridgePort } from '../device/bridge-port.ts'
 import type { Device } from '../device/device.ts'
 
 export function portOf(device: Device): BridgePort | undefined {
-  return device.port instanceof BridgePort ? device.port : undefined
+  return device.bridgePort instanceof BridgePort ? device.bridgePort : undefined
 }

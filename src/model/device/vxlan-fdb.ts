@@ -1,0 +1,177 @@
+/**
+ * A VXLAN device's forwarding database: to which hosts a MAC's frames go. Source: drivers/net/vxlan/vxlan_core.c.
+ * The all-zero MAC is where everything goes that no other entry knows.
+ */
+import { formatMac } from '../../address/mac.ts'
+import { KernelError } from '../../kernel/errors.ts'
+import { type Microseconds, SECOND, type Timer } from '../clock.ts'
+import { notify } from '../namespace.ts'
+import { isZeroMac } from './ethernet.ts'
+import type { FdbState } from './fdb.ts'
+import { MacTable } from './mac-table.ts'
+import type { Vxlan } from './vxlan.ts'
+
+/** FDB_AGE_INTERVAL: how often the aged are looked for. */
+const AGE_INTERVAL = 10 * SECOND
+
+/** struct vxlan_rdst: an IPv4 address, and what of it differs from the device's own. */
+export interface VxlanRemote {
+  /** 0.0.0.0: nowhere. */
+  address: number
+  readonly port: number
+  readonly vni: number
+}
+
+/** struct vxlan_fdb. */
+export interface VxlanFdbEntry {
+  readonly mac: Uint8Array
+  /** In the order in which they were added. */
+  readonly remotes: VxlanRemote[]
+  state: FdbState
+  updated: Microseconds
+}
+
+export class VxlanFdb {
+  readonly #vxlan: Vxlan
+  readonly #entries = new MacTable<VxlanFdbEntry>()
+  #collector: Timer | undefined = undefined
+
+  constructor(vxlan: Vxlan) {
+    this.#vxlan = vxlan
+  }
+
+  /** vxlan_find_mac: by the address at `bytes[at]`. */
+  find(bytes: Uint8Array, at: number): VxlanFdbEntry | undefined {
+    return this.#entries.get(bytes, at)
+  }
+
+  list(): VxlanFdbEntry[] {
+    return this.#entries.values()
+  }
+
+  /**
+   * vxlan_fdb_update, as `bridge fdb add`, `append` and `replace` ask for it. Port 0 and VNI 0 are the device's own. KernelError
+   * EEXIST, EOPNOTSUPP.
+   */
+  add(
+    mac: Uint8Array,
+    address: number,
+    state: FdbState,
+    operation: 'add' | 'append' | 'replace',
+    { port = 0, vni = 0 } = {},
+  ): void {
+    const call = `${operation} fdb entry ${formatMac(mac)} of "${this.#vxlan.name}"`
+    const isGroup = (mac[0]! & 1) === 1 || isZeroMac(mac, 0)
+    const remote = { address, port: port || this.#vxlan.port, vni: vni || this.#vxlan.vni }
+    if (operation === 'replace' && isGroup)
+      throw new KernelError('EOPNOTSUPP', call, 'Cannot replace non-unicast fdb entries')
+    const entry = this.#entries.get(mac, 0)
+    if (!entry) {
+      this.#create(mac.slice(), remote, state)
+      return
+    }
+    if (operation === 'add') throw new KernelError('EEXIST', call)
+    let changed = entry.state !== state
+    if (changed) {
+      entry.state = state
+      entry.updated = this.#now
+    }
+    if (operation === 'replace') {
+      if (entry.remotes.length !== 1 || !isSame(entry.remotes[0]!, remote)) {
+        entry.remotes.splice(0, entry.remotes.length, remote)
+        changed = true
+      }
+    } else if (isGroup && !entry.remotes.some((each) => isSame(each, remote))) {
+      entry.remotes.push(remote)
+      changed = true
+    }
+    this.#ageLater(entry)
+    if (changed) this.#changed('new')
+  }
+
+  /** __vxlan_fdb_delete: one destination, or the entry. KernelError ENOENT. */
+  delete(mac: Uint8Array, address?: number): void {
+    const call = `delete fdb entry ${formatMac(mac)} of "${this.#vxlan.name}"`
+    const entry = this.#entries.get(mac, 0)
+    if (!entry) throw new KernelError('ENOENT', call)
+    if (address) {
+      const at = entry.remotes.findIndex((remote) => remote.address === address)
+      if (at < 0) throw new KernelError('ENOENT', call)
+      if (entry.remotes.length > 1) {
+        entry.remotes.splice(at, 1)
+        this.#changed('delete')
+        return
+      }
+    }
+    this.#delete(entry)
+  }
+
+  /** vxlan_snoop: a frame from this MAC came from this host. A reason where the frame is to be dropped. */
+  learn(bytes: Uint8Array, at: number, from: number): string | undefined {
+    if ((bytes[at]! & 1) === 1 || isZeroMac(bytes, at)) return 'MAC_INVALID_SOURCE'
+    const entry = this.#entries.get(bytes, at)
+    if (!entry) {
+      if (this.#vxlan.up) {
+        const { port, vni } = this.#vxlan
+        this.#create(bytes.slice(at, at + 6), { address: from, port, vni }, 'dynamic')
+      }
+      return undefined
+    }
+    const first = entry.remotes[0]!
+    entry.updated = this.#now
+    if (first.address === from) return undefined
+    if (entry.state !== 'dynamic') return 'VXLAN_ENTRY_EXISTS'
+    first.address = from
+    this.#changed('new')
+    return undefined
+  }
+
+  /** vxlan_flush, when the device goes down: what was learned. */
+  forgetLearned(): void {
+    for (const entry of this.list()) if (entry.state === 'dynamic') this.#delete(entry)
+  }
+
+  get #now(): Microseconds {
+    return this.#vxlan.namespace.model.clock.now
+  }
+
+  #create(mac: Uint8Array, remote: VxlanRemote, state: FdbState): void {
+    const entry = { mac, remotes: [remote], state, updated: this.#now }
+    this.#entries.set(mac, entry)
+    this.#ageLater(entry)
+    this.#changed('new')
+  }
+
+  #delete(entry: VxlanFdbEntry): void {
+    this.#entries.delete(entry.mac)
+    this.#changed('delete')
+  }
+
+  #changed(operation: 'new' | 'delete'): void {
+    notify(this.#vxlan.namespace, 'fdb', operation, this.#vxlan.name)
+  }
+
+  #ageLater(entry: VxlanFdbEntry): void {
+    if (entry.state !== 'dynamic' || this.#vxlan.ageing === 0 || this.#collector?.pending) return
+    this.#collector = this.#vxlan.namespace.model.clock.after(AGE_INTERVAL, () => this.#age())
+  }
+
+  /** vxlan_cleanup. It comes back when the next is due, but not later than after AGE_INTERVAL. */
+  #age(): void {
+    const now = this.#now
+    let next = AGE_INTERVAL
+    let waits = false
+    for (const entry of this.list()) {
+      if (entry.state !== 'dynamic') continue
+      const left = entry.updated + this.#vxlan.ageing * SECOND - now
+      if (left <= 0) this.#delete(entry)
+      else {
+        waits = true
+        next = Math.min(next, left)
+      }
+    }
+    if (waits) this.#collector = this.#vxlan.namespace.model.clock.after(next, () => this.#age())
+  }
+}
+
+const isSame = (a: VxlanRemote, b: VxlanRemote) => a.address === b.address && a.port === b.port && a.vni === b.vni

@@ -1,0 +1,131 @@
+/**
+ * VXLAN's UDP socket: one for each port of a namespace, shared by the devices that are up. What comes in goes to the device
+ * with its VNI. Source: vxlan_rcv, drivers/net/vxlan/vxlan_core.c.
+ */
+import { formatMac } from '../../address/mac.ts'
+import type { Subscription } from '../../kernel/live.ts'
+import { u16, u32 } from '../bytes.ts'
+import type { Namespace } from '../namespace.ts'
+import { drop, note } from '../observer.ts'
+import { ETHERNET_HEADER, type Packet, scrub } from '../packet.ts'
+import { decapsulateEcn } from './ecn.ts'
+import { etherTypeTrans, sameMac } from './ethernet.ts'
+import type { Vxlan } from './vxlan.ts'
+
+const UDP_HEADER = 8
+const VXLAN_HEADER = 8
+const FLAG_VNI = 0x08
+const FLAG_GBP = 0x80
+/** VXLAN_GBP_DONT_LEARN, VXLAN_GBP_POLICY_APPLIED, in the header's second byte. */
+const GBP_BITS = 0x48
+const SOURCE_AT = 12
+
+/** 127.0.0.1: what a frame was learned from that did not leave the host. */
+export const LOOPBACK_VTEP = 0x7f000001
+
+/** struct vxlan_sock */
+interface VxlanSocket {
+  readonly devices: Map<number, Vxlan>
+  readonly subscription: Subscription
+}
+
+const sockets = new WeakMap<Namespace, Map<number, VxlanSocket>>()
+
+/** vxlan_sock_add. KernelError EADDRINUSE: the port is somebody else's. */
+export function openSocket(vxlan: Vxlan): void {
+  const { underlay, port } = vxlan
+  let ofNamespace = sockets.get(underlay)
+  if (!ofNamespace) {
+    ofNamespace = new Map()
+    sockets.set(underlay, ofNamespace)
+  }
+  let socket = ofNamespace.get(port)
+  if (!socket) {
+    const devices = new Map<number, Vxlan>()
+    const subscription = underlay.sockets.bindEncapsulation(port, (packet) => receive(packet, devices))
+    socket = { devices, subscription }
+    ofNamespace.set(port, socket)
+  }
+  socket.devices.set(vxlan.vni, vxlan)
+}
+
+/** vxlan_sock_release: the last device closes the port. */
+export function closeSocket(vxlan: Vxlan): void {
+  const ofNamespace = sockets.get(vxlan.underlay)
+  const socket = ofNamespace?.get(vxlan.port)
+  if (!ofNamespace || !socket) return
+  socket.devices.delete(vxlan.vni)
+  if (socket.devices.size > 0) return
+  socket.subscription.close()
+  ofNamespace.delete(vxlan.port)
+}
+
+/** vxlan_find_vni. */
+export function findVxlan(underlay: Namespace, port: number, vni: number): Vxlan | undefined {
+  return sockets.get(underlay)?.get(port)?.devices.get(vni)
+}
+
+/** vxlan_rcv: `packet.network` is the outer IPv4 header, `packet.transport` the UDP header. */
+function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
+  const { bytes, end } = packet
+  const header = packet.transport + UDP_HEADER
+  if (end < header + VXLAN_HEADER) {
+    drop(packet, 'PKT_TOO_SMALL', 'vxlan_rcv', { what: 'no room for a VXLAN header' })
+    return
+  }
+  if ((bytes[header]! & FLAG_VNI) === 0) {
+    drop(packet, 'VXLAN_INVALID_HDR', 'vxlan_rcv', { what: 'the I flag is not set' })
+    return
+  }
+  const vni = u32(bytes, header + 4) >>> 8
+  const vxlan = devices.get(vni)
+  if (!vxlan) {
+    drop(packet, 'VXLAN_VNI_NOT_FOUND', 'vxlan_rcv', { what: `no device here has VNI ${vni}` })
+    return
+  }
+  if (!hasKnownBits(bytes, header, vxlan)) {
+    vxlan.statistics.rxDropped++
+    drop(packet, 'VXLAN_INVALID_HDR', 'vxlan_rcv', { what: 'reserved bits are set' })
+    return
+  }
+  const from = u32(bytes, packet.network + SOURCE_AT)
+  const outerTos = bytes[packet.network + 1]!
+  const link = header + VXLAN_HEADER
+  if (end < link + ETHERNET_HEADER) {
+    drop(packet, 'PKT_TOO_SMALL', 'vxlan_rcv', { what: 'no room for an Ethernet header' })
+    return
+  }
+  const group = vxlan.gbp && (bytes[header]! & FLAG_GBP) !== 0 ? u16(bytes, header + 2) : undefined
+  scrub(packet, vxlan.underlay !== vxlan.namespace)
+  if (group !== undefined) packet.mark = group | ((bytes[header + 1]! & GBP_BITS) << 16)
+  packet.link = link
+  packet.checksum = 'none'
+  packet.flowHash = 0
+  etherTypeTrans(packet, vxlan)
+  if (sameMac(bytes, link + 6, vxlan.mac)) {
+    drop(packet, 'LOCAL_MAC', 'vxlan_rcv', { what: `the frame's source is ${vxlan.name}'s own MAC` })
+    return
+  }
+  if (vxlan.learning) {
+    const refusal = vxlan.fdb.learn(bytes, link + 6, from)
+    if (refusal !== undefined) {
+      const mac = formatMac(bytes.subarray(link + 6, link + 12))
+      drop(packet, refusal, 'vxlan_rcv', { what: `${mac} may not be learned from there` })
+      return
+    }
+  }
+  if (!decapsulateEcn(packet, outerTos)) {
+    vxlan.statistics.rxDropped++
+    drop(packet, 'IP_TUNNEL_ECN', 'vxlan_rcv', { what: 'congestion was met by a packet that knows none: RFC 6040' })
+    return
+  }
+  if (packet.journey) note(packet, vxlan, 'decap', `VNI ${vni}`, { kernel: 'vxlan_rcv', meta: { vni } })
+  vxlan.namespace.model.enqueue(packet)
+}
+
+/** Reserved bits must be clear, which is stricter than RFC 7348; those of extensions that are on may be set. */
+function hasKnownBits(bytes: Uint8Array, header: number, { gbp }: Vxlan): boolean {
+  const flags = bytes[header]! & ~FLAG_VNI & (gbp ? ~FLAG_GBP : 0xff)
+  const extension = gbp ? bytes[header + 1]! & ~GBP_BITS : bytes[header + 1]! | bytes[header + 2]! | bytes[header + 3]!
+  return flags === 0 && extension === 0 && bytes[header + 7] === 0
+}

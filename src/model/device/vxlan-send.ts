@@ -1,0 +1,200 @@
+/**
+ * One frame to one destination: vxlan_xmit_one, drivers/net/vxlan/vxlan_core.c.
+ *
+ * The source port tells flows apart, for the underlay's routers. DF is clear: what does not fit the underlay is fragmented.
+ */
+import { formatIpv4 } from '../../address/ipv4.ts'
+import { IpProtocol } from '../../wire/ipv4.ts'
+import { fold, setU16, setU32, sumOf, u32 } from '../bytes.ts'
+import { sendIpv4 } from '../ipv4/output.ts'
+import type { Ipv4Route } from '../ipv4/route-entry.ts'
+import { routeOutput } from '../ipv4/route-output.ts'
+import { drop, note, unsupported } from '../observer.ts'
+import { ETHERNET_HEADER, ensureHeadroom, type Packet, PacketFor, scrub } from '../packet.ts'
+import { Bridge } from './bridge.ts'
+import { dsFieldOf, encapsulateEcn } from './ecn.ts'
+import { flowHash } from './flow-hash.ts'
+import { VXLAN_HEADROOM, type Vxlan } from './vxlan.ts'
+import type { VxlanRemote } from './vxlan-fdb.ts'
+import { findVxlan, LOOPBACK_VTEP } from './vxlan-receive.ts'
+
+const UDP_HEADER = 8
+const VXLAN_HEADER = 8
+/** All that is pushed before the inner frame: two headers here, IPv4's and Ethernet's further down. */
+const ROOM = 20 + ETHERNET_HEADER + UDP_HEADER + VXLAN_HEADER
+
+const FLAG_VNI = 0x08
+const FLAG_GBP = 0x80
+const DONT_FRAGMENT = 0x40
+
+const PORT_RANGE = 'net/ipv4/ip_local_port_range'
+
+export class VxlanSender {
+  readonly #vxlan: Vxlan
+  readonly #hashKey: number
+  /** Of the lookup and the sending that are being made: two objects for all packets. */
+  readonly #key = {
+    destination: 0,
+    source: 0,
+    mark: 0,
+    tos: 0,
+    protocol: IpProtocol.udp,
+    sourcePort: 0,
+    destinationPort: 0,
+  }
+  readonly #sending: {
+    source: number
+    destination: number
+    protocol: number
+    ttl: number | undefined
+    tos: number
+    dontFragment: boolean
+    route: Ipv4Route | undefined
+  } = {
+    source: 0,
+    destination: 0,
+    protocol: IpProtocol.udp,
+    ttl: undefined,
+    tos: 0,
+    dontFragment: false,
+    route: undefined,
+  }
+  /** Of the settings that the ports were read from. */
+  #generation = -1
+  #firstPort = 0
+  #lastPort = 0
+
+  constructor(vxlan: Vxlan) {
+    this.#vxlan = vxlan
+    this.#hashKey = vxlan.namespace.model.seed
+  }
+
+  /** `packet.link` is the inner frame's first byte. */
+  send(packet: Packet, remote: VxlanRemote): void {
+    const vxlan = this.#vxlan
+    const { underlay } = vxlan
+    const destination = remote.address
+    if (destination === 0) {
+      drop(packet, 'NOT_SPECIFIED', 'vxlan_xmit_one', { own: 'OVL_VXLAN_NO_REMOTE', what: 'the entry names no host' })
+      return
+    }
+    const key = this.#key
+    key.destination = destination
+    key.source = vxlan.local ? u32(vxlan.local, 0) : 0
+    key.mark = packet.mark
+    key.sourcePort = this.#sourcePort(packet)
+    key.destinationPort = remote.port
+    const route = routeOutput(underlay, key)
+    if (typeof route === 'string' || route.device === vxlan) {
+      const what =
+        typeof route === 'string' ? `${route}: no route to ${textOf(destination)}` : 'the route leads back here'
+      drop(packet, 'IP_OUTNOROUTES', 'vxlan_xmit_one', { what })
+      return
+    }
+    if (route.isLocal && route.type === 'local') {
+      this.#bypass(packet, remote)
+      return
+    }
+    const inner = packet.end - packet.network
+    const room = route.mtu - VXLAN_HEADROOM
+    if (inner > room && this.#tooBig(packet, room)) return
+
+    const sending = this.#sending
+    sending.source = key.source || route.source
+    sending.destination = destination
+    sending.ttl = vxlan.ttl || undefined
+    sending.tos = encapsulateEcn(0, dsFieldOf(packet))
+    sending.route = route
+    if (packet.journey) this.#noteEncapsulation(packet, remote, sending.source, key.sourcePort)
+    this.#push(packet, remote, key.sourcePort, sending.source)
+    scrub(packet, underlay !== vxlan.namespace)
+    const { statistics } = vxlan
+    if (sendIpv4(underlay, packet, sending) !== undefined) statistics.txDropped++
+  }
+
+  /** udp_flow_src_port. */
+  #sourcePort(packet: Packet): number {
+    let hash = packet.flowHash || flowHash(packet, packet.protocol, this.#hashKey)
+    hash = (hash ^ (hash << 16)) >>> 0
+    const { sysctl } = this.#vxlan.namespace
+    if (this.#generation !== sysctl.generation) {
+      const [first, last] = sysctl.numbers(PORT_RANGE)
+      this.#firstPort = first!
+      this.#lastPort = last!
+      this.#generation = sysctl.generation
+    }
+    return Math.floor((hash * (this.#lastPort - this.#firstPort)) / 0x1_0000_0000) + this.#firstPort
+  }
+
+  /** vxlan_build_skb and udp_tunnel_xmit_skb: VXLAN and UDP headers before the frame. */
+  #push(packet: Packet, remote: VxlanRemote, sourcePort: number, source: number): void {
+    const vxlan = this.#vxlan
+    if (packet.link < ROOM) ensureHeadroom(packet, packet.link, ROOM)
+    const { bytes, end } = packet
+    const header = packet.link - VXLAN_HEADER
+    const sendsGroup = vxlan.gbp && packet.mark !== 0
+    setU32(bytes, header, FLAG_VNI << 24)
+    if (sendsGroup) {
+      bytes[header] = FLAG_VNI | FLAG_GBP
+      setU16(bytes, header + 2, packet.mark)
+    }
+    setU32(bytes, header + 4, remote.vni << 8)
+    const udp = header - UDP_HEADER
+    const length = end - udp
+    setU16(bytes, udp, sourcePort)
+    setU16(bytes, udp + 2, remote.port)
+    setU16(bytes, udp + 4, length)
+    setU16(bytes, udp + 6, 0)
+    packet.transport = udp
+    packet.link = packet.network = udp
+    packet.protocol = 0x0800
+    if (!vxlan.udpChecksum) return
+    const { address } = remote
+    const pseudo = (source >>> 16) + (source & 0xffff) + (address >>> 16) + (address & 0xffff) + IpProtocol.udp + length
+    // "If the computed checksum is zero, it is transmitted as all ones": RFC 768.
+    setU16(bytes, udp + 6, ~fold(sumOf(bytes, udp, end, pseudo)) & 0xffff || 0xffff)
+  }
+
+  /**
+   * skb_tunnel_check_pmtu: the frame does not fit. The sender's route learns of it; the frame is sent in fragments all the same.
+   * A bridge port would answer the sender itself.
+   */
+  #tooBig(packet: Packet, room: number): boolean {
+    const vxlan = this.#vxlan
+    const route = packet.route as Ipv4Route | undefined
+    const isIpv4 = packet.protocol === 0x0800
+    if (isIpv4 && route) {
+      vxlan.namespace.ipv4.pathMtus.update(route, u32(packet.bytes, packet.network + 16), room)
+    }
+    const wantsAnswer =
+      vxlan.master instanceof Bridge && isIpv4 && room >= 576 && packet.bytes[packet.network + 6] === DONT_FRAGMENT
+    if (wantsAnswer) unsupported(packet, 'path MTU answers of a VXLAN device in a bridge')
+    return wantsAnswer
+  }
+
+  /** vxlan_encap_bypass: the destination is this very host. */
+  #bypass(packet: Packet, remote: VxlanRemote): void {
+    const vxlan = this.#vxlan
+    const target = findVxlan(vxlan.underlay, remote.port, remote.vni)
+    if (!target) {
+      drop(packet, 'VXLAN_VNI_NOT_FOUND', 'encap_bypass_if_local', { what: `this host has no VNI ${remote.vni}` })
+      return
+    }
+    packet.device = target
+    packet.for = PacketFor.host
+    if (target.learning) target.fdb.learn(packet.bytes, packet.link + 6, LOOPBACK_VTEP)
+    target.namespace.model.enqueue(packet)
+  }
+
+  #noteEncapsulation(packet: Packet, remote: VxlanRemote, source: number, port: number): void {
+    const what = `VNI ${remote.vni} to ${textOf(remote.address)}`
+    note(packet, this.#vxlan, 'encap', what, {
+      kernel: 'vxlan_xmit_one',
+      meta: { source: textOf(source), sourcePort: port, destinationPort: remote.port, vni: remote.vni },
+    })
+  }
+}
+
+function textOf(address: number): string {
+  return formatIpv4(Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address))
+}
