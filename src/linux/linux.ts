@@ -9,6 +9,7 @@
  * A handle opens its two sockets when they are first used: a plugin pays for what it asks. Subscriptions are live.ts's.
  */
 import type { Kernel } from '../kernel/kernel.ts'
+import type { Nftables } from '../kernel/nftables.ts'
 import { LinuxNftables } from './netfilter/nftables.ts'
 import { LinuxAddresses } from './netlink/address.ts'
 import { LinuxBridgeVlans } from './netlink/bridge-vlan.ts'
@@ -29,14 +30,15 @@ export class LinuxKernel implements Kernel {
   readonly rules: LinuxRules
   readonly neighbours: LinuxNeighbours
   readonly fdb: LinuxFdb
-  readonly nftables: LinuxNftables
+  readonly nftables: Nftables
   readonly sysctl: LinuxSysctl
   readonly namespaces = namespaces
   /** What sockets and files of this handle are opened in. */
   readonly namespace: Namespace
   readonly #sockets = new Map<number, NetlinkSocket>()
 
-  constructor(namespace: Namespace) {
+  /** `extend`: what a kernel that knows more makes of nf_tables. */
+  constructor(namespace: Namespace, extend: (nftables: Nftables) => Nftables = (nftables) => nftables) {
     this.namespace = namespace
     const route = () => this.#socket(NETLINK_ROUTE)
     this.links = new LinuxLinks(route, namespace, descriptorOf)
@@ -46,7 +48,7 @@ export class LinuxKernel implements Kernel {
     this.rules = new LinuxRules(route)
     this.neighbours = new LinuxNeighbours(route)
     this.fdb = new LinuxFdb(route)
-    this.nftables = new LinuxNftables(() => this.#socket(NETLINK_NETFILTER))
+    this.nftables = extend(new LinuxNftables(() => this.#socket(NETLINK_NETFILTER)))
     this.sysctl = new LinuxSysctl(namespace)
   }
 

@@ -3,6 +3,7 @@
  *
  *   live ──┬── packets     packet.ts    AF_PACKET
  *          ├── tuns        tun.ts       /dev/net/tun
+ *          ├── sockets     sockets.ts   TCP and UDP            tcp.ts  udp.ts
  *          ├── watch       watch.ts     multicast groups of netlink      change.ts  their messages
  *          └── ping        ping.ts      raw ICMP sockets
  *                └── all wait in reactor.ts; datagrams.ts receives; sys.live.ts calls
@@ -11,20 +12,24 @@
  */
 import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription } from '../kernel/live.ts'
 import { LinuxKernel } from './linux.ts'
+import { withExtensions } from './netfilter/xtables.ts'
 import { Namespace } from './netns.ts'
 import { LinuxPackets } from './packet.ts'
 import { ping } from './ping.ts'
+import { LinuxSockets } from './sockets.ts'
 import { LinuxTuns } from './tun.ts'
 import { watch } from './watch.ts'
 
 class LinuxLiveKernel extends LinuxKernel implements LiveKernel {
   readonly packets: LinuxPackets
   readonly tuns: LinuxTuns
+  readonly sockets: LinuxSockets
 
   constructor(namespace: Namespace) {
-    super(namespace)
+    super(namespace, withExtensions)
     this.packets = new LinuxPackets(namespace)
     this.tuns = new LinuxTuns(namespace)
+    this.sockets = new LinuxSockets(namespace)
   }
 
   ping(destination: string, request?: EchoRequest): Promise<EchoAnswer> {

@@ -14,11 +14,14 @@ const NFTA_CHAIN_NAME = 3
 const NFTA_CHAIN_HOOK = 4
 const NFTA_CHAIN_POLICY = 5
 const NFTA_CHAIN_TYPE = 7
+const NFTA_CHAIN_COUNTERS = 8
 const NFTA_CHAIN_USERDATA = 12
 const NFTA_HOOK_HOOKNUM = 1
 const NFTA_HOOK_PRIORITY = 2
 const NFTA_HOOK_DEV = 3
 const NFTA_HOOK_DEVS = 4
+const NFTA_COUNTER_BYTES = 1
+const NFTA_COUNTER_PACKETS = 2
 
 /** NF_DROP, NF_ACCEPT. */
 const POLICIES = { drop: 0, accept: 1 } as const
@@ -60,7 +63,11 @@ export function decodeChain(family: NftFamily, from: Attributes): NftChain {
   }
 }
 
-function encodeBase(to: MessageWriter, family: NftFamily, { type, hook, priority, policy, device }: Base): void {
+function encodeBase(
+  to: MessageWriter,
+  family: NftFamily,
+  { type, hook, priority, policy, device, counter }: Base,
+): void {
   const number = HOOKS[family][hook]
   if (number === undefined) throw new RangeError(`Cannot hook a chain of family ${family} to "${hook}": it has none`)
   to.nested(NFTA_CHAIN_HOOK, () => {
@@ -69,11 +76,17 @@ function encodeBase(to: MessageWriter, family: NftFamily, { type, hook, priority
   })
   to.attributeText(NFTA_CHAIN_TYPE, type)
   if (policy) to.attributeU32be(NFTA_CHAIN_POLICY, POLICIES[policy])
+  if (counter) {
+    to.nested(NFTA_CHAIN_COUNTERS, () => {
+      to.attributeU64be(NFTA_COUNTER_BYTES, counter.bytes).attributeU64be(NFTA_COUNTER_PACKETS, counter.packets)
+    })
+  }
 }
 
 function decodeBase(family: NftFamily, chain: Attributes, hook: Attributes): Base {
   const type = chain.text(NFTA_CHAIN_TYPE)
   const name = nameOf(HOOKS[family], hook.u32be(NFTA_HOOK_HOOKNUM))
+  const counter = chain.nested(NFTA_CHAIN_COUNTERS)
   const device = hook.text(NFTA_HOOK_DEV) ?? hook.nested(NFTA_HOOK_DEVS)?.text(1)
   return {
     type: required('chain', 'type', type === 'filter' || type === 'nat' || type === 'route' ? type : undefined),
@@ -81,5 +94,8 @@ function decodeBase(family: NftFamily, chain: Attributes, hook: Attributes): Bas
     priority: required('chain', 'priority', hook.u32be(NFTA_HOOK_PRIORITY)) | 0,
     policy: nameOf(POLICIES, chain.u32be(NFTA_CHAIN_POLICY)) ?? 'accept',
     ...(device !== undefined && { device }),
+    ...(counter && {
+      counter: { packets: counter.u64be(NFTA_COUNTER_PACKETS) ?? 0n, bytes: counter.u64be(NFTA_COUNTER_BYTES) ?? 0n },
+    }),
   }
 }

@@ -26,6 +26,11 @@ export const u8: Codec<number> = {
   read: (from, attribute) => from.u8(attribute),
 }
 
+export const u16: Codec<number> = {
+  write: (to, attribute, value) => to.attributeU16be(attribute, value),
+  read: (from, attribute) => from.u16be(attribute),
+}
+
 export const u32: Codec<number> = {
   write: (to, attribute, value) => to.attributeU32be(attribute, value),
   read: (from, attribute) => from.u32be(attribute),

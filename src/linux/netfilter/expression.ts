@@ -19,7 +19,7 @@
 import type { NftExpression } from '../../kernel/nftables.ts'
 import { Attributes, decodeAttributes } from '../netlink/attribute.ts'
 import { type MessageWriter, NLA_F_NESTED } from '../netlink/message.ts'
-import { bit, type Codec, flags, names, register, text, u8, u32, u64, value, verdict } from './codec.ts'
+import { bit, type Codec, flags, names, register, text, u8, u16, u32, u64, value, verdict } from './codec.ts'
 
 const NFTA_LIST_ELEM = 1
 const NFTA_EXPR_NAME = 1
@@ -34,6 +34,8 @@ const WARNING = 4
 const NAT_SAID_BY_REGISTERS = 3
 
 type Type = NftExpression['type']
+/** iptables' extensions: the live kernel knows them, a plugin does not need to. */
+type ExtensionType = 'xt match' | 'xt target'
 type Of<T extends Type> = Extract<NftExpression, { type: T }>
 
 /** Where a field stands. `absent`: what it is where the attribute is not there. */
@@ -83,6 +85,7 @@ const META_KEYS = {
   oiftype: 9,
   skuid: 10,
   skgid: 11,
+  nftrace: 12,
   nfproto: 15,
   l4proto: 16,
   bri_iifname: 17,
@@ -119,8 +122,8 @@ const natFlags: Codec<number> = {
   read: (from, attribute) => (u32.read(from, attribute) ?? 0) & ~NAT_SAID_BY_REGISTERS,
 }
 
-/** A row for each of our expressions but `other`. */
-const ROWS: { readonly [T in Exclude<Type, 'other'>]: Row } = {
+/** A row for each of our expressions but `other` and those that xtables.ts makes `other` of. */
+const ROWS: { readonly [T in Exclude<Type, 'other' | ExtensionType>]: Row } = {
   meta: row('meta', 'meta', { register: at(1, register), key: at(2, metaKey) }),
   'meta set': row('meta set', 'meta', { key: at(2, metaKey), source: at(3, register) }),
   payload: row('payload', 'payload', {
@@ -201,7 +204,14 @@ const ROWS: { readonly [T in Exclude<Type, 'other'>]: Row } = {
     reject: at(1, names({ icmp: 0, 'tcp reset': 1, icmpx: 2 })),
     code: at(2, u8, 0),
   }),
-  log: row('log', 'log', { prefix: optional(2, text) }, { attribute: 5, number: () => WARNING }),
+  log: row('log', 'log', {
+    group: optional(1, u16),
+    prefix: optional(2, text),
+    snapLength: optional(3, u32, 0),
+    threshold: optional(4, u16, 0),
+    level: optional(5, u32, WARNING),
+    flags: optional(6, u32, 0),
+  }),
   limit: row('limit', 'limit', {
     rate: at(1, u64),
     unit: at(2, u64),
@@ -223,6 +233,9 @@ export function encodeExpression(to: MessageWriter, expression: NftExpression): 
     to.attributeText(NFTA_EXPR_NAME, expression.name)
     if (expression.data.length > 0) to.attributeOf(NFTA_EXPR_DATA | NLA_F_NESTED, () => to.bytes(expression.data))
     return
+  }
+  if (expression.type === 'xt match' || expression.type === 'xt target') {
+    throw new RangeError(`Cannot encode the ${expression.type}: extensions of iptables are left to the live kernel`)
   }
   const row = ROWS[expression.type]
   to.attributeText(NFTA_EXPR_NAME, row.name)
