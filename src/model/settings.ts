@@ -145,10 +145,16 @@ export function numbersOf<T>(profile: Profile, prefix: string): T {
   for (const [key, value] of Object.entries(profile.values)) {
     if (!key.startsWith(prefix)) continue
     const name = key.slice(prefix.length)
-    const number = /^(?:conf|neigh)\//.test(name) ? undefined : readNumber(value)
+    const number = /^(?:conf|neigh)\//.test(name) ? undefined : wholeNumber(value)
     if (number !== undefined) found[name] = number
   }
   return found as T
+}
+
+/** The number that is all of the text; undefined where it is none, or one that a double cannot hold. */
+export function wholeNumber(text: string): number | undefined {
+  const number = /^-?\d+$/.test(text) ? Number(text) : Number.NaN
+  return Number.isSafeInteger(number) ? number : undefined
 }
 
 /**

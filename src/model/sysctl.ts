@@ -11,7 +11,7 @@
 import { KernelError } from '../kernel/errors.ts'
 import type { Device } from './device/device.ts'
 import type { Namespace } from './namespace.ts'
-import { type Numbers, readNumber, readNumbers } from './settings.ts'
+import { type Numbers, readNumber, readNumbers, wholeNumber } from './settings.ts'
 import { effectOf } from './sysctl-effects.ts'
 import { checkedText } from './sysctl-text.ts'
 
@@ -42,7 +42,7 @@ export class Sysctls {
     this.#namespace = namespace
     for (const [key, value] of Object.entries(namespace.model.profile.values)) {
       if (this.#place(key)) continue
-      const number = readNumber(value)
+      const number = wholeNumber(value)
       if (number === undefined) this.#texts.set(key, value)
       else this.#others[key] = number
     }

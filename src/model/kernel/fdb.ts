@@ -1,14 +1,16 @@
 /** Forwarding databases of bridges and vxlans: `bridge fdb`. Source: rtnl_fdb_add and rtnl_fdb_del, net/core/rtnetlink.c. */
 import { parseIp } from '../../address/ip.ts'
+import { IPV4_LENGTH } from '../../address/ipv4.ts'
 import { formatMac, parseMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import type { Fdb, FdbEntry as FdbView } from '../../kernel/neighbour.ts'
+import { u32 } from '../bytes.ts'
 import { Bridge } from '../device/bridge.ts'
 import type { BridgePort } from '../device/bridge-port.ts'
 import type { Device } from '../device/device.ts'
-import { isZeroMac } from '../device/ethernet.ts'
 import type { FdbEntry } from '../device/fdb.ts'
 import { Vxlan } from '../device/vxlan.ts'
+import { formatAddress } from '../ipv4/address-text.ts'
 import type { Namespace } from '../namespace.ts'
 import { portOf } from './ports.ts'
 import { requireDevice } from './require.ts'
@@ -54,7 +56,7 @@ export class ModelFdb implements Fdb {
     const bridged = bridgeOf(device, entry.owner)
     if (bridged) bridged.bridge.fdb.remove(mac, bridged.port)
     else if (device instanceof Vxlan && entry.owner === 'self') {
-      device.fdb.delete(mac, entry.destination === undefined ? undefined : parseIp(entry.destination))
+      device.fdb.delete(mac, remoteOf(entry.destination, call))
     } else throw new KernelError('EOPNOTSUPP', call)
   }
 
@@ -67,10 +69,8 @@ export class ModelFdb implements Fdb {
     const bridged = bridgeOf(device, entry.owner)
     if (bridged) bridged.bridge.fdb.add(mac, bridged.port, state, operation === 'add' ? 'add' : 'replace')
     else if (device instanceof Vxlan && entry.owner === 'self') {
-      const destination = entry.destination === undefined ? undefined : parseIp(entry.destination)
-      const { port, vni } = entry
-      if (isZeroMac(mac, 0) && operation === 'replace' && !destination) throw new KernelError('EINVAL', call)
-      device.fdb.add(operation, mac, state, { destination, port, vni })
+      const { port = 0, vni = 0 } = entry
+      device.fdb.add(mac, remoteOf(entry.destination, call) ?? 0, state, operation, { port, vni })
     } else throw new KernelError('EOPNOTSUPP', call)
     this.#namespace.model.settle()
   }
@@ -96,6 +96,26 @@ function viewOfBridge(bridge: Bridge, { mac, port, state }: FdbEntry): FdbView {
   }
 }
 
-function viewOfVxlan(_vxlan: Vxlan): FdbView[] {
-  return []
+/** vxlan_fdb_info: an entry for each remote, which tells what differs from the device's own. */
+function viewOfVxlan(vxlan: Vxlan): FdbView[] {
+  return vxlan.fdb.list().flatMap(({ mac, state, remotes }) =>
+    remotes.map(({ address, port, vni }) => ({
+      link: vxlan.name,
+      mac: formatMac(mac),
+      owner: 'self' as const,
+      state,
+      ...(address !== 0 && { destination: formatAddress(address) }),
+      ...(port !== vxlan.port && { port }),
+      ...(vni !== vxlan.vni && { vni }),
+      ...(state === 'dynamic' && { learnt: true }),
+    })),
+  )
+}
+
+/** A VTEP's address. Those of IPv6 are not modelled. */
+function remoteOf(destination: string | undefined, call: string): number | undefined {
+  if (destination === undefined) return undefined
+  const address = parseIp(destination)
+  if (address.length !== IPV4_LENGTH) throw new KernelError('EOPNOTSUPP', call, 'not modelled: VXLAN over IPv6')
+  return u32(address, 0)
 }

@@ -18,6 +18,7 @@ import { registerDevice } from './register.ts'
 import { requireDevice } from './require.ts'
 
 const ETHERNET_MTU = 1500
+const HIGHEST_VNI = 0xff_ffff
 
 /** What a link and a veth's peer are told alike. */
 type Common = Pick<NewLink, 'name' | 'mac' | 'mtu' | 'txQueueLength' | 'group'>
@@ -67,8 +68,8 @@ function common(namespace: Namespace, { mac, txQueueLength }: Common, name: stri
 
 function register<T extends Device>(device: T, { mtu, group }: Common, call: string): T {
   checkMtu(device, mtu, call)
+  if (mtu !== undefined) device.setFirstMtu(mtu)
   registerDevice(device)
-  if (mtu !== undefined) device.setMtu(mtu)
   if (group !== undefined) device.group = group
   return device
 }
@@ -161,7 +162,18 @@ function newVxlan(
     ...(local !== undefined && { local: parseIp(local) }),
     ...(remote !== undefined && { remote: parseIp(remote) }),
   }
-  return register(new Vxlan(namespace, options), link, call)
+  if (options.vni > HIGHEST_VNI) throw new KernelError('ERANGE', call)
+  const vxlan = new Vxlan(namespace, options)
+  if (isInUse(vxlan)) throw new KernelError('EEXIST', call, 'A VXLAN device with the specified VNI already exists')
+  return register(vxlan, link, call)
+}
+
+/** vxlan_vni_in_use: on one port, a VNI is one device's. */
+function isInUse({ underlay, vni, port }: Vxlan): boolean {
+  const devices = [...underlay.model.namespaces.values(), underlay].flatMap((each) => each.devices.list())
+  return devices.some(
+    (each) => each instanceof Vxlan && each.underlay === underlay && each.vni === vni && each.port === port,
+  )
 }
 
 /** eth_hw_addr_random: locally administered, of one. */
