@@ -7,7 +7,7 @@
 import { EtherType } from '../wire/ethernet.ts'
 import { IpProtocol } from '../wire/ipv4.ts'
 import { receiveArp } from './arp.ts'
-import { receiveIcmp } from './ipv4/icmp.ts'
+import { icmpProtocol } from './ipv4/icmp-receive.ts'
 import { receiveIpv4 } from './ipv4/input.ts'
 import { deviceEvent } from './kernel/device-events.ts'
 import { ModelKernel } from './kernel/model-kernel.ts'
@@ -36,7 +36,7 @@ export function createModel({
   )
   const model = new Model({ profile, ...(seed !== undefined && { seed }) }, receive)
   model.deviceListeners.push(deviceEvent)
-  model.ipv4Protocols.set(IpProtocol.icmp, { receive: receiveIcmp })
+  model.ipv4Protocols.set(IpProtocol.icmp, icmpProtocol)
   registerTransports(model)
   const namespaces = new ModelNamespaces(model)
   return new ModelKernel(namespaces, namespaces.create(OWN_PATH), OWN_PATH)
