@@ -9,6 +9,8 @@ export interface TransportProtocol {
    * the offset of the quoted network header in `packet.bytes`. `info` is the MTU of 3/4 and 2/0, else 0.
    */
   error?(packet: Packet, type: number, code: number, info: number, quoted: number): void
+  /** ICMP's own: tells the sender of `packet` what became of it. The network layer below reaches it by this table. */
+  refuse?(packet: Packet, type: number, code: number, info: number): void
 }
 
 /** By IpProtocol. */

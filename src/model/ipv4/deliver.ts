@@ -1,0 +1,34 @@
+/** To this host's transports: ip_local_deliver, net/ipv4/ip_input.c. */
+import { Hook, runHook } from '../netfilter/hooks.ts'
+import { drop, note } from '../observer.ts'
+import type { Packet } from '../packet.ts'
+import { headerLength, isFragment, PROTOCOL_AT } from './header.ts'
+import { LOCAL_DELIVERY } from './reassemble.ts'
+
+const ICMP = 1
+const UNREACHABLE = 3
+const PROTOCOL_UNREACHABLE = 2
+
+export function deliverLocal(packet: Packet): void {
+  const { device } = packet
+  const { namespace } = device
+  if (isFragment(packet) && !namespace.ipv4.reassembly.gather(packet, LOCAL_DELIVERY)) return
+  const hooks = namespace.hooks.ip[Hook.input]!
+  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.input, packet, device, undefined)) return
+  finishDelivery(packet)
+}
+
+/** ip_local_deliver_finish, ip_protocol_deliver_rcu. */
+export function finishDelivery(packet: Packet): void {
+  const { ipv4Protocols } = packet.device.namespace.model
+  packet.transport = packet.network + headerLength(packet)
+  const number = packet.bytes[packet.network + PROTOCOL_AT]!
+  const protocol = ipv4Protocols.get(number)
+  if (packet.journey) note(packet, packet.device, 'local', 'for this host', { kernel: 'ip_local_deliver_finish' })
+  if (protocol) {
+    protocol.receive(packet)
+    return
+  }
+  ipv4Protocols.get(ICMP)?.refuse?.(packet, UNREACHABLE, PROTOCOL_UNREACHABLE, 0)
+  drop(packet, 'IP_NOPROTO', 'ip_protocol_deliver_rcu', { what: `nobody takes protocol ${number}` })
+}

@@ -1,0 +1,69 @@
+/** On to somebody else: ip_forward, net/ipv4/ip_forward.c. The order is the kernel's: TTL, size, redirect, then the hook. */
+import { setU16, u16 } from '../bytes.ts'
+import { Hook, runHook } from '../netfilter/hooks.ts'
+import { drop, note } from '../observer.ts'
+import { type Packet, PacketFor } from '../packet.ts'
+import { CHECKSUM_AT, hasDontFragment, priorityOf, TOS_AT, TTL_AT } from './header.ts'
+import { sendIcmpError, sendRedirect } from './icmp.ts'
+import { ipOutput } from './output.ts'
+import type { Ipv4Route } from './route.ts'
+import { describeRoute } from './route-text.ts'
+
+export function forward(packet: Packet): void {
+  if (packet.for !== PacketFor.host) {
+    drop(packet, 'NOT_SPECIFIED', 'ip_forward', {
+      own: 'OVL_NOT_FOR_HOST',
+      what: 'came as a broadcast or multicast frame',
+    })
+    return
+  }
+  const { bytes, network, device } = packet
+  const route = packet.route as Ipv4Route
+  const { namespace } = device
+  const ttl = bytes[network + TTL_AT]!
+  if (ttl <= 1) {
+    if (packet.journey) note(packet, device, 'ttl', `ttl ${ttl} is used up`, { kernel: 'ip_forward', verdict: 'drop' })
+    sendIcmpError(packet, 11, 0, 0)
+    drop(packet, 'IP_INHDR', 'ip_forward', { what: 'time to live exceeded' })
+    return
+  }
+  const mtu = route.mtuFor(true)
+  const length = packet.end - network
+  if (length > mtu && exceeds(packet, mtu)) {
+    refuseSize(packet, route, length, mtu)
+    return
+  }
+  bytes[network + TTL_AT] = ttl - 1
+  // ip_decrease_ttl
+  const checksum = u16(bytes, network + CHECKSUM_AT) + 0x0100
+  setU16(bytes, network + CHECKSUM_AT, (checksum + (checksum >= 0xffff ? 1 : 0)) & 0xffff)
+  if (packet.journey) {
+    note(packet, device, 'ttl', `${ttl} → ${ttl - 1}`, { kernel: 'ip_decrease_ttl', set: { 'ip.ttl': [ttl, ttl - 1] } })
+    note(packet, device, 'forward', `to ${route.device.name}`, { kernel: 'ip_forward' })
+  }
+  if (route.redirects) sendRedirect(packet)
+  if (namespace.ipv4.settings.ip_forward_update_priority !== 0) packet.priority = priorityOf(bytes[network + TOS_AT]!)
+  const hooks = namespace.hooks.ip[Hook.forward]!
+  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.forward, packet, device, route.device)) return
+  ipOutput(packet, device)
+}
+
+/** ip_exceeds_mtu, of what is longer: whether it must not be cut. */
+function exceeds(packet: Packet, mtu: number): boolean {
+  if (!hasDontFragment(packet)) return false
+  // What conntrack put together goes on in fragments as it came, if those fit.
+  return packet.fragmentMaxSize === 0 || packet.fragmentMaxSize > mtu
+}
+
+function refuseSize(packet: Packet, route: Ipv4Route, length: number, mtu: number): void {
+  if (packet.journey) {
+    const ofRoute = route.fib?.metrics?.mtu === mtu ? `route ${describeRoute(route.fib)}` : undefined
+    note(packet, packet.device, 'mtu', `${length} bytes with DF, ${mtu} fit ${route.device.name}`, {
+      kernel: 'ip_forward',
+      ref: ofRoute ?? `link ${route.device.name} mtu ${mtu}`,
+      verdict: 'drop',
+    })
+  }
+  sendIcmpError(packet, 3, 4, mtu)
+  drop(packet, 'PKT_TOO_BIG', 'ip_forward', { what: `${length} bytes with DF do not fit ${mtu}` })
+}

@@ -1,0 +1,137 @@
+/** The way in: ip_rcv to ip_rcv_finish, net/ipv4/ip_input.c; ip_error, net/ipv4/route.c. */
+import { fold, sumOf, u16, u32 } from '../bytes.ts'
+import { Hook, runHook } from '../netfilter/hooks.ts'
+import { drop, unsupported } from '../observer.ts'
+import { type Packet, PacketFor } from '../packet.ts'
+import { deliverLocal } from './deliver.ts'
+import { forward } from './forward.ts'
+import { HEADER_LENGTH, headerLength, LENGTH_AT, SOURCE_AT } from './header.ts'
+import { sendIcmpError } from './icmp.ts'
+import type { Ipv4Route } from './route.ts'
+import { routeInput } from './route-input.ts'
+import { describeRoute } from './route-text.ts'
+import { rpFilterSetting } from './source-validation.ts'
+
+const UNREACHABLE = 3
+
+export function receiveIpv4(packet: Packet): void {
+  if (packet.for === PacketFor.otherhost) {
+    drop(packet, 'OTHERHOST', 'ip_rcv_core', { what: 'the frame is for another MAC address' })
+    return
+  }
+  const { bytes, network, device } = packet
+  const available = packet.end - network
+  const header = (bytes[network]! & 15) * 4
+  if (available < HEADER_LENGTH || header < HEADER_LENGTH || bytes[network]! >> 4 !== 4 || available < header) {
+    drop(packet, 'IP_INHDR', 'ip_rcv_core', { what: 'no IPv4 header' })
+    return
+  }
+  if (fold(sumOf(bytes, network, network + header)) !== 0xffff) {
+    drop(packet, 'IP_CSUM', 'ip_rcv_core', { what: "the header's checksum is wrong" })
+    return
+  }
+  const length = u16(bytes, network + LENGTH_AT)
+  if (available < length) {
+    drop(packet, 'PKT_TOO_SMALL', 'ip_rcv_core', { what: `${available} of ${length} bytes are there` })
+    return
+  }
+  if (length < header) {
+    drop(packet, 'IP_INHDR', 'ip_rcv_core', { what: `length ${length} is less than the header's` })
+    return
+  }
+  // Ethernet pads what is short.
+  packet.end = network + length
+  packet.transport = network + header
+  packet.fragmentMaxSize = 0
+  packet.fragmentsDontFragment = false
+  const { hooks } = device.namespace
+  if (hooks.ip[Hook.prerouting]!.length > 0) {
+    if (!runHook(device.namespace, 'ip', Hook.prerouting, packet, device, undefined)) return
+  }
+  finishIpv4(packet)
+}
+
+/** ip_rcv_finish: behind PREROUTING. What came back from this host (loopback) has its route already. */
+export function finishIpv4(packet: Packet): void {
+  if (packet.route === undefined) {
+    const refused = routeInput(packet)
+    if (refused !== undefined) {
+      const { device } = packet
+      drop(packet, refused, 'ip_rcv_finish_core', refused === 'IP_RPFILTER' ? { ref: rpFilterSetting(device) } : {})
+      return
+    }
+  }
+  if (headerLength(packet) > HEADER_LENGTH && !acceptOptions(packet)) return
+  const route = packet.route as Ipv4Route
+  const isGroupFrame = packet.for === PacketFor.broadcast || packet.for === PacketFor.multicast
+  if (isGroupFrame && !route.isForMany) {
+    const { device } = packet
+    const { all } = device.namespace.ipv4
+    if (device.ipv4.conf.drop_unicast_in_l2_multicast !== 0 || all.drop_unicast_in_l2_multicast !== 0) {
+      drop(packet, 'UNICAST_IN_L2_MULTICAST', 'ip_rcv_finish_core')
+      return
+    }
+  }
+  if (route.error !== undefined) refuse(packet, route)
+  else if (route.isLocal) deliverLocal(packet)
+  else forward(packet)
+}
+
+const END_OF_OPTIONS = 0
+const NO_OPERATION = 1
+const ROUTER_ALERT = 148
+
+/** ip_rcv_options: those that ask nothing of a host pass; others are not modelled. */
+function acceptOptions(packet: Packet): boolean {
+  const { bytes, network, transport } = packet
+  let at = network + HEADER_LENGTH
+  while (at < transport) {
+    const type = bytes[at]!
+    if (type === END_OF_OPTIONS) return true
+    if (type === NO_OPERATION) {
+      at++
+      continue
+    }
+    const length = bytes[at + 1]!
+    if (at + 1 >= transport || length < 2 || at + length > transport) {
+      sendIcmpError(packet, 12, 0, ((at - network) << 24) >>> 0)
+      drop(packet, 'IP_INHDR', 'ip_rcv_finish_core', { what: `option ${type} is malformed` })
+      return false
+    }
+    if (type !== ROUTER_ALERT) {
+      unsupported(packet, `IPv4 option ${type}`)
+      return false
+    }
+    at += length
+  }
+  return true
+}
+
+/** What a route's error is to the packet's sender, and to who looks for the packet. */
+const refusals = {
+  ENETUNREACH: { code: 0, reason: 'IP_INNOROUTES', own: undefined, what: 'no route' },
+  EHOSTUNREACH: { code: 1, reason: 'NOT_SPECIFIED', own: 'OVL_ROUTE_UNREACHABLE', what: 'an unreachable route' },
+  EACCES: { code: 13, reason: 'NOT_SPECIFIED', own: 'OVL_ROUTE_PROHIBIT', what: 'a prohibit route' },
+  EINVAL: { code: undefined, reason: 'NOT_SPECIFIED', own: 'OVL_ROUTE_BLACKHOLE', what: 'a blackhole route' },
+  EAGAIN: { code: undefined, reason: 'NOT_SPECIFIED', own: undefined, what: 'no route' },
+} as const
+
+/** ip_error */
+function refuse(packet: Packet, { error, fib, rule }: Ipv4Route): void {
+  const { device } = packet
+  const { namespace } = device
+  const ref = packet.journey && (fib ? `route ${describeRoute(fib)}` : rule && `rule ${rule}`)
+  if (device.ipv4.conf.forwarding === 0) {
+    drop(packet, error === 'ENETUNREACH' ? 'IP_INNOROUTES' : 'IP_INADDRERRORS', 'ip_error', {
+      what: `not for this host, and ${device.name} does not forward`,
+      ref: `sysctl net/ipv4/conf/${device.name}/forwarding 0`,
+    })
+    return
+  }
+  const { code, reason, own, what } = refusals[error!]
+  if (code !== undefined) {
+    const source = u32(packet.bytes, packet.network + SOURCE_AT)
+    if (namespace.ipv4.icmpLimits.allowError(source)) sendIcmpError(packet, UNREACHABLE, code, 0)
+  }
+  drop(packet, reason, 'ip_error', { own, ref, what })
+}

@@ -1,0 +1,229 @@
+/**
+ * The way out: ip_local_out, ip_output and ip_finish_output, net/ipv4/ip_output.c.
+ *
+ *      sendIpv4 ─ OUTPUT ─┐
+ *      forward  ──────────┴─ ipOutput ─ POSTROUTING ─ fragments? ─ neighbour ─ device
+ */
+
+import { fold, setU16, setU32, sumOf, u32 } from '../bytes.ts'
+import type { Device } from '../device/device.ts'
+import type { Namespace } from '../namespace.ts'
+import { Hook, runHook } from '../netfilter/hooks.ts'
+import { drop, note } from '../observer.ts'
+import { clone, ensureHeadroom, type Packet, PacketFor } from '../packet.ts'
+import { fragment } from './fragment.ts'
+import {
+  DESTINATION_AT,
+  DONT_FRAGMENT,
+  ETHERTYPE_IPV4,
+  FRAGMENT_AT,
+  HEADER_LENGTH,
+  hasDontFragment,
+  IDENTIFICATION_AT,
+  LENGTH_AT,
+  PROTOCOL_AT,
+  SOURCE_AT,
+  TOS_AT,
+  TTL_AT,
+  writeChecksum,
+} from './header.ts'
+import { nextIdentification } from './identification.ts'
+import type { Ipv4Route } from './route.ts'
+import { type OutputError, routeOutput } from './route-output.ts'
+import { describeRoute, tableName } from './route-text.ts'
+import { addressType } from './select-address.ts'
+
+export interface Sending {
+  /** Chosen where it is 0 or left out. */
+  source?: number | undefined
+  destination: number
+  /** IpProtocol. */
+  protocol: number
+  /** The route's, the namespace's default, or 1 for multicast. */
+  ttl?: number | undefined
+  tos?: number | undefined
+  dontFragment?: boolean | undefined
+  /** Left out: 0 with DF, else drawn. A connected socket counts its own. */
+  identification?: number | undefined
+  mark?: number | undefined
+  outputDevice?: Device | undefined
+  /** One that routeOutput answered. */
+  route?: Ipv4Route | undefined
+  /** Offset of the transport's checksum from `packet.transport`: it is filled in, pseudo-header included. */
+  checksumAt?: number | undefined
+}
+
+const ICMP = 1
+const UDP = 17
+
+/**
+ * Sends `packet.transport` to `packet.end`, with an IPv4 header before it. An errno where it does not even set out; what
+ * happens behind that is the packet's own fate.
+ */
+export function sendIpv4(namespace: Namespace, packet: Packet, sending: Sending): OutputError | 'EMSGSIZE' | undefined {
+  const route = sending.route ?? routeOutput(namespace, sending)
+  if (typeof route === 'string') return route
+  const source = sending.source || route.source
+  const { destination, protocol, tos = 0, dontFragment = false, checksumAt } = sending
+  if (packet.transport < HEADER_LENGTH) ensureHeadroom(packet, packet.transport, HEADER_LENGTH)
+  const network = packet.transport - HEADER_LENGTH
+  const length = packet.end - network
+  if (dontFragment && length > route.mtu) return 'EMSGSIZE'
+  if (length > 0xffff) return 'EMSGSIZE'
+  packet.network = network
+  packet.link = network
+  packet.protocol = ETHERTYPE_IPV4
+  packet.device = route.device
+  packet.route = route
+  packet.for = PacketFor.host
+  if (sending.mark !== undefined) packet.mark = sending.mark
+
+  const { bytes } = packet
+  bytes[network] = 0x45
+  bytes[network + TOS_AT] = tos
+  setU16(bytes, network + LENGTH_AT, length)
+  const identification =
+    sending.identification ?? (dontFragment ? 0 : nextIdentification(namespace, source, destination, protocol))
+  setU16(bytes, network + IDENTIFICATION_AT, identification)
+  setU16(bytes, network + FRAGMENT_AT, dontFragment ? DONT_FRAGMENT : 0)
+  bytes[network + TTL_AT] =
+    sending.ttl ??
+    (route.type === 'multicast' ? 1 : (route.fib?.metrics?.hoplimit ?? namespace.ipv4.settings.ip_default_ttl))
+  bytes[network + PROTOCOL_AT] = protocol
+  setU32(bytes, network + SOURCE_AT, source)
+  setU32(bytes, network + DESTINATION_AT, destination)
+  writeChecksum(bytes, network)
+  if (checksumAt !== undefined) fillChecksum(packet, checksumAt, protocol)
+  if (packet.journey) noteRoute(packet, route)
+  localOut(packet)
+  return undefined
+}
+
+function fillChecksum({ bytes, network, transport, end }: Packet, checksumAt: number, protocol: number): void {
+  const at = transport + checksumAt
+  setU16(bytes, at, 0)
+  const pseudo =
+    protocol === ICMP ? 0 : sumOf(bytes, network + SOURCE_AT, network + HEADER_LENGTH) + protocol + (end - transport)
+  const sum = ~fold(sumOf(bytes, transport, end, pseudo)) & 0xffff
+  // RFC 768: a checksum that comes out as 0 is sent as all ones; 0 means that there is none.
+  setU16(bytes, at, protocol === UDP && sum === 0 ? 0xffff : sum)
+}
+
+/** ip_local_out: a finished packet of this host, with its route. */
+export function localOut(packet: Packet): void {
+  const { device } = packet.route as Ipv4Route
+  const { namespace } = device
+  if (namespace.hooks.ip[Hook.output]!.length > 0 && !output(packet, namespace, device)) return
+  ipOutput(packet, undefined)
+}
+
+/** LOCAL_OUT. A rule that changes where the packet goes, or its mark, has it routed anew. */
+function output(packet: Packet, namespace: Namespace, device: Device): boolean {
+  const source = u32(packet.bytes, packet.network + SOURCE_AT)
+  const destination = u32(packet.bytes, packet.network + DESTINATION_AT)
+  const tos = packet.bytes[packet.network + TOS_AT]
+  const { mark, route } = packet
+  if (!runHook(namespace, 'ip', Hook.output, packet, undefined, device)) return false
+  const changed =
+    packet.mark !== mark ||
+    u32(packet.bytes, packet.network + DESTINATION_AT) !== destination ||
+    u32(packet.bytes, packet.network + SOURCE_AT) !== source ||
+    packet.bytes[packet.network + TOS_AT] !== tos
+  // A chain may have done it by itself.
+  if (!changed || packet.route !== route) return true
+  const refused = routeAgain(namespace, packet)
+  if (refused === undefined) return true
+  drop(packet, 'NETFILTER_DROP', 'nf_hook_slow', { what: `no route any more: ${refused}` })
+  return false
+}
+
+/** ip_route_me_harder: a new route for a packet of this host that was changed. An errno where there is none. */
+export function routeAgain(namespace: Namespace, packet: Packet): OutputError | undefined {
+  const { bytes, network } = packet
+  const source = u32(bytes, network + SOURCE_AT)
+  const type = addressType(namespace, source)
+  const keeps = type === 'local' || type === 'unicast'
+  const route = routeOutput(namespace, {
+    destination: u32(bytes, network + DESTINATION_AT),
+    source: keeps ? source : 0,
+    anySource: keeps && type !== 'local',
+    tos: bytes[network + TOS_AT]!,
+    mark: packet.mark,
+    protocol: bytes[network + PROTOCOL_AT]!,
+  })
+  if (typeof route === 'string') return route
+  packet.route = route
+  packet.device = route.device
+  if (packet.journey) noteRoute(packet, route)
+  return undefined
+}
+
+/** ip_output, and ip_mc_output for what this host hears as well. `input` is the device that a forwarded packet came in by. */
+export function ipOutput(packet: Packet, input: Device | undefined): void {
+  const route = packet.route as Ipv4Route
+  const { device } = route
+  const { namespace } = device
+  packet.device = device
+  packet.protocol = ETHERTYPE_IPV4
+  if (route.isForMany && !route.isInput && route.isLocal && device !== namespace.loopback) loopBack(packet, device)
+  const hooks = namespace.hooks.ip[Hook.postrouting]!
+  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.postrouting, packet, input, device)) return
+  finish(packet)
+}
+
+/** ip_dev_loopback_xmit: a copy of what goes to many is for this host. It keeps its route. */
+function loopBack(packet: Packet, device: Device): void {
+  const copy = clone(packet)
+  copy.journey = packet.journey?.spawn('clone')
+  const { namespace } = device
+  const hooks = namespace.hooks.ip[Hook.postrouting]!
+  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.postrouting, copy, undefined, device)) return
+  copy.for = PacketFor.loopback
+  copy.link = copy.network
+  copy.device = device
+  copy.checksum = 'verified'
+  namespace.model.enqueue(copy)
+}
+
+/** __ip_finish_output */
+function finish(packet: Packet): void {
+  const route = packet.route as Ipv4Route
+  const mtu = route.mtuFor(route.isInput)
+  if (packet.end - packet.network <= mtu && packet.fragmentMaxSize === 0) {
+    toNeighbour(packet)
+    return
+  }
+  // DF is heeded, but for what came in fragments that all would fit.
+  const mayFragment = !hasDontFragment(packet) || (packet.fragmentMaxSize > 0 && packet.fragmentMaxSize <= mtu)
+  if (mayFragment) {
+    fragment(packet, mtu, toNeighbour)
+    return
+  }
+  const { namespace } = route.device
+  namespace.model.ipv4Protocols.get(ICMP)?.refuse?.(packet, 3, 4, mtu)
+  drop(packet, 'NOT_SPECIFIED', 'ip_fragment', {
+    own: 'OVL_MTU',
+    what: `${packet.end - packet.network} bytes with DF do not fit ${mtu}`,
+  })
+}
+
+/** ip_finish_output2 */
+function toNeighbour(packet: Packet): void {
+  const { device, gateway, gateway6 } = packet.route as Ipv4Route
+  const { namespace } = device
+  if (gateway6 !== undefined) {
+    namespace.nd.output(packet, device, gateway6)
+    return
+  }
+  namespace.arp.output(packet, device, gateway === 0 ? u32(packet.bytes, packet.network + DESTINATION_AT) : gateway)
+}
+
+function noteRoute(packet: Packet, { device, fib, type }: Ipv4Route): void {
+  const kernel = 'ip_route_output_key_hash'
+  if (!fib) {
+    note(packet, device, 'route', `${type} by ${device.name}`, { kernel })
+    return
+  }
+  const text = describeRoute(fib)
+  note(packet, device, 'route', `${text} (${tableName(fib.table)})`, { kernel, ref: `route ${text}` })
+}

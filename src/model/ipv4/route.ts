@@ -1,0 +1,105 @@
+/**
+ * Where a packet goes from here: struct rtable, as it hangs on a packet (`packet.route`). Entries are shared by all packets
+ * that take the same next hop.
+ */
+import type { Device } from '../device/device.ts'
+import type { FibNextHop, FibRoute, RouteError } from './fib-route.ts'
+import type { PathException } from './path-mtu.ts'
+
+/** IP_MAX_MTU */
+const MAX_MTU = 0xffff
+const LEAST_MTU_OF_A_GATEWAY = 576
+
+export interface Ipv4RouteParts {
+  readonly type: Ipv4Route['type']
+  readonly device: Device
+  readonly gateway: number
+  readonly source: number
+  readonly isInput: boolean
+  readonly isLocal: boolean
+  readonly fib?: FibRoute | undefined
+  readonly hop?: FibNextHop | undefined
+  readonly error?: RouteError | undefined
+  readonly rule?: string | undefined
+  readonly redirects?: boolean
+  readonly exception?: PathException | undefined
+}
+
+export class Ipv4Route {
+  readonly type: 'unicast' | 'local' | 'broadcast' | 'multicast' | 'unreachable'
+  /** By which it leaves; of what is for this host, the one that has the address, or the loopback. */
+  readonly device: Device
+  /** 0: the destination is on the link. */
+  readonly gateway: number
+  /** The gateway where it is an IPv6 neighbour: 32 hexadecimal digits. */
+  readonly gateway6: string | undefined
+  /** For packets of this host that have none yet. */
+  readonly source: number
+  /** Found for a packet that came in. */
+  readonly isInput: boolean
+  /** RTCF_LOCAL: this host takes it, too. */
+  readonly isLocal: boolean
+  readonly fib: FibRoute | undefined
+  readonly hop: FibNextHop | undefined
+  /** Packets that have it end in ip_error. */
+  readonly error: RouteError | undefined
+  /** The policy rule that refused. */
+  readonly rule: string | undefined
+  /** IPSKB_DOREDIRECT: the sender is to be told of a shorter way. */
+  readonly redirects: boolean
+  readonly #exception: PathException | undefined
+
+  constructor(parts: Ipv4RouteParts) {
+    const { hop, exception } = parts
+    this.type = parts.type
+    this.device = parts.device
+    this.gateway = exception?.gateway || parts.gateway
+    this.gateway6 = exception?.gateway ? undefined : hop?.gateway6
+    this.source = parts.source
+    this.isInput = parts.isInput
+    this.isLocal = parts.isLocal
+    this.fib = parts.fib
+    this.hop = hop
+    this.error = parts.error
+    this.rule = parts.rule
+    this.redirects = parts.redirects ?? false
+    this.#exception = exception
+  }
+
+  /** For this host, but not for it alone. */
+  get isForMany(): boolean {
+    return this.type === 'broadcast' || this.type === 'multicast'
+  }
+
+  /** ip_mtu_locked: what is learned of the path does not count. */
+  get mtuLocked(): boolean {
+    return this.fib?.metrics?.mtuLocked === true || this.#exception?.locked === true
+  }
+
+  /** Bytes of IP that fit, for what this host sends: ipv4_mtu. */
+  get mtu(): number {
+    return this.mtuFor(false)
+  }
+
+  /** ip_dst_mtu_maybe_forward: what was learned of the path does not bind a router, unless ip_forward_use_pmtu. */
+  mtuFor(forwarding: boolean): number {
+    const { device, fib } = this
+    const exception = this.#exception
+    if (exception !== undefined && exception.mtu > 0) {
+      const counts = !forwarding || this.mtuLocked || device.namespace.ipv4.settings.ip_forward_use_pmtu !== 0
+      if (counts && exception.expires > device.namespace.model.clock.now) return Math.min(exception.mtu, MAX_MTU)
+    }
+    const metric = fib?.metrics?.mtu
+    if (metric !== undefined && metric > 0) return Math.min(metric, MAX_MTU)
+    if (this.mtuLocked && this.gateway !== 0 && device.mtu > LEAST_MTU_OF_A_GATEWAY) return LEAST_MTU_OF_A_GATEWAY
+    return Math.min(device.mtu, MAX_MTU)
+  }
+
+  /** Largest TCP segment that the other side may send: ipv4_default_advmss. */
+  get advertisedMss(): number {
+    const { advmss } = this.fib?.metrics ?? {}
+    if (advmss) return advmss
+    const least = this.device.namespace.ipv4.settings['route/min_adv_mss']
+    return Math.min(Math.max(this.mtu - 40, least), MAX_MTU - 40)
+  }
+}
