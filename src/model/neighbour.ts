@@ -22,6 +22,8 @@ export interface NeighbourFamily {
   conf(device: Device): NeighbourConf
   /** arp_constructor, ndisc_constructor: the link-layer address that need not be asked for (multicast, broadcast, lo …). */
   fixedAddress(device: Device, key: NeighbourKey): Uint8Array | undefined
+  /** arp_evict_nocarrier 0: what is known stays known when the carrier goes. It does not, where left out. */
+  keepsWithoutCarrier?(device: Device): boolean
   /** Asks, `unicast` at the address that is known. `packet` is the last that waits. */
   solicit(neighbour: Neighbour, packet: Packet | undefined, unicast: boolean): void
   /** dst_link_failure: tells the packet's sender. The table drops the packet. */
@@ -145,7 +147,9 @@ export class NeighbourTable {
 
   /** neigh_carrier_down. */
   carrierLost(device: Device): void {
+    if (this.family.keepsWithoutCarrier?.(device)) return
     this.flush(device, true)
+    this.proxied.forget(device)
   }
 
   /** RTM_NEWNEIGH, RTM_DELNEIGH. */
