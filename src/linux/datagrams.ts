@@ -45,12 +45,15 @@ export interface Datagram {
 
 let buffers: { readonly headers: FixedMemory; readonly data: FixedMemory } | undefined
 
-/** The next datagrams, none when there are none; of each at most so many bytes. A negated errno when there is an error instead. */
-export function receiveDatagrams(descriptor: number, most = MAX_DATAGRAM): Datagram[] | number {
+/**
+ * The next datagrams, none when there are none; of each at most so many bytes. A negated errno when there is an error instead.
+ * `flags`: MSG_*, besides those that are always set.
+ */
+export function receiveDatagrams(descriptor: number, most = MAX_DATAGRAM, flags = 0): Datagram[] | number {
   buffers ??= allocate()
   const { headers, data } = buffers
   prepare(headers, Math.min(most, MAX_DATAGRAM))
-  const count = live.recvmmsg(descriptor, headers, DATAGRAMS_AT_ONCE, MSG_DONTWAIT | MSG_TRUNC)
+  const count = live.recvmmsg(descriptor, headers, DATAGRAMS_AT_ONCE, MSG_DONTWAIT | MSG_TRUNC | flags)
   if (count < 0) return count
   const view = new DataView(headers.bytes.buffer)
   return Array.from({ length: count }, (_, i): Datagram => {

@@ -27,7 +27,9 @@ export const EISDIR = 21
 export const EINVAL = 22
 export const EMSGSIZE = 90
 export const EOPNOTSUPP = 95
+export const EAFNOSUPPORT = 97
 export const ENOBUFS = 105
+export const EINPROGRESS = 115
 
 /** Numbers of the kernel's own that reach user space all the same: linux/errno.h. */
 const KERNEL_NAMES: Readonly<Record<number, string>> = { 524: 'ENOTSUPP' }

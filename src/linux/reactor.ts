@@ -1,5 +1,5 @@
 /**
- * Calls back when a descriptor has something to read: epoll(7).
+ * Calls back when a descriptor has something to read, or room to write: epoll(7).
  *
  *   main thread                          a thread of Node's pool
  *   add(fd) ── epoll_ctl ──────────┐
@@ -25,7 +25,9 @@ const EFD_CLOEXEC = 0o2000000
 const EFD_NONBLOCK = 0o4000
 const EPOLL_CTL_ADD = 1
 const EPOLL_CTL_DEL = 2
-const EPOLLIN = 1
+/** What a registration waits for; an error it always hears of. sys/epoll.h. */
+export const EPOLLIN = 1
+export const EPOLLOUT = 4
 
 /** struct epoll_event is packed on x86-64 alone: sys/epoll.h. */
 const EVENT = process.arch === 'x64' ? { size: 12, data: 4 } : { size: 16, data: 8 }
@@ -35,7 +37,7 @@ const CALL = 'wait for descriptors'
 
 interface Registration {
   readonly descriptor: number
-  readonly onReadable: () => void
+  readonly onReady: () => void
 }
 
 class Reactor {
@@ -49,14 +51,14 @@ class Reactor {
   #lastToken = WAKE_UP
 
   /**
-   * Calls back whenever the descriptor can be read, or has an error to tell, until the function that it answers is called;
-   * no callback comes after that. It must be called before the descriptor is closed.
+   * Calls back whenever the descriptor can be read (or written, as `events` has it), or has an error to tell, until the
+   * function that it answers is called; no callback comes after that. It must be called before the descriptor is closed.
    */
-  add(descriptor: number, onReadable: () => void): () => void {
+  add(descriptor: number, onReady: () => void, events = EPOLLIN): () => void {
     if (!this.#waiting) this.#start()
     const token = ++this.#lastToken
-    this.#control(EPOLL_CTL_ADD, descriptor, token)
-    this.#registrations.set(token, { descriptor, onReadable })
+    this.#control(EPOLL_CTL_ADD, descriptor, token, events)
+    this.#registrations.set(token, { descriptor, onReady })
     return () => {
       if (!this.#registrations.delete(token)) return
       this.#control(EPOLL_CTL_DEL, descriptor, token)
@@ -84,7 +86,7 @@ class Reactor {
     try {
       for (const token of tokens) {
         if (token === WAKE_UP) sys.read(this.#eventfd, new Uint8Array(8))
-        else this.#registrations.get(token)?.onReadable()
+        else this.#registrations.get(token)?.onReady()
       }
     } finally {
       // Also after a callback threw: what it is about must not make the others deaf.
@@ -105,10 +107,10 @@ class Reactor {
     sys.write(this.#eventfd, new Uint8Array(BigUint64Array.of(1n).buffer), 8)
   }
 
-  #control(operation: number, descriptor: number, token: number): void {
+  #control(operation: number, descriptor: number, token: number, events = EPOLLIN): void {
     const event = new Uint8Array(EVENT.size)
     const view = new DataView(event.buffer)
-    view.setUint32(0, EPOLLIN, LITTLE_ENDIAN)
+    view.setUint32(0, events, LITTLE_ENDIAN)
     view.setUint32(EVENT.data, token, LITTLE_ENDIAN)
     succeed(live.epollControl(this.#epoll, operation, descriptor, event), CALL)
   }

@@ -13,6 +13,10 @@ const c = {
   epollWait: libc.func('int epoll_wait(int, uint8_t *, int, int)'),
   eventfd: libc.func('int eventfd(uint32_t, int)'),
   recvmmsg: libc.func('int recvmmsg(int, uint8_t *, uint32_t, int, uint8_t *)'),
+  listen: libc.func('int listen(int, int)'),
+  accept4: libc.func('int accept4(int, uint8_t *, uint8_t *, int)'),
+  shutdown: libc.func('int shutdown(int, int)'),
+  getsockopt: libc.func('int getsockopt(int, int, int, uint8_t *, uint8_t *)'),
 }
 
 /** Bytes outside of JavaScript's heap. They are kept for the life of the process. */
@@ -44,6 +48,18 @@ export const live = {
   /** `messages`: struct mmsghdr, `most` of them. */
   recvmmsg: (descriptor: number, messages: FixedMemory, most: number, flags: number): number =>
     answer(c.recvmmsg(descriptor, messages.address, most, flags, null)),
+  listen: (descriptor: number, backlog: number): number => answer(c.listen(descriptor, backlog)),
+  /** Fills in the other side's address. */
+  accept: (descriptor: number, address: Uint8Array, flags: number): number =>
+    answer(c.accept4(descriptor, address, lengthOf(address), flags)),
+  shutdown: (descriptor: number, how: number): number => answer(c.shutdown(descriptor, how)),
+  getsockopt: (descriptor: number, level: number, option: number, value: Uint8Array): number =>
+    answer(c.getsockopt(descriptor, level, option, value, lengthOf(value))),
+}
+
+/** socklen_t, which the call writes over. */
+function lengthOf({ length }: Uint8Array): Uint8Array {
+  return new Uint8Array(Uint32Array.of(length).buffer)
 }
 
 function answer(result: number): number {
