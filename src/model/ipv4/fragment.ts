@@ -18,7 +18,7 @@ const COPIED = 0x80
 const NO_OPERATION = 1
 
 /** Hands the pieces to `output`, none of more than `mtu` bytes; what came in fragments leaves in none greater than those. */
-export function fragment(packet: Packet, mtu: number, output: (piece: Packet) => void): void {
+export function fragmentIpv4(packet: Packet, mtu: number, output: (piece: Packet) => void): void {
   const limit = packet.fragmentMaxSize > 0 ? Math.min(mtu, packet.fragmentMaxSize) : mtu
   const header = headerLength(packet)
   const room = limit - header

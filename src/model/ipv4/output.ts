@@ -11,7 +11,7 @@ import type { Namespace } from '../namespace.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, note } from '../observer.ts'
 import { clone, ensureHeadroom, type Packet, PacketFor } from '../packet.ts'
-import { fragment } from './fragment.ts'
+import { fragmentIpv4 } from './fragment.ts'
 import {
   DESTINATION_AT,
   DONT_FRAGMENT,
@@ -60,7 +60,11 @@ const UDP = 17
  * Sends `packet.transport` to `packet.end`, with an IPv4 header before it. An errno where it does not even set out; what
  * happens behind that is the packet's own fate.
  */
-export function sendIpv4(namespace: Namespace, packet: Packet, sending: Sending): OutputError | 'EMSGSIZE' | undefined {
+export function sendIpv4(
+  namespace: Namespace,
+  packet: Packet,
+  sending: Sending,
+): OutputError | 'EMSGSIZE' | 'EPERM' | undefined {
   const route = sending.route ?? routeOutput(namespace, sending)
   if (typeof route === 'string') return route
   const source = sending.source || route.source
@@ -95,8 +99,7 @@ export function sendIpv4(namespace: Namespace, packet: Packet, sending: Sending)
   writeChecksum(bytes, network)
   if (checksumAt !== undefined) fillChecksum(packet, checksumAt, protocol)
   if (packet.journey) noteRoute(packet, route)
-  localOut(packet)
-  return undefined
+  return localOut(packet)
 }
 
 function fillChecksum({ bytes, network, transport, end }: Packet, checksumAt: number, protocol: number): void {
@@ -109,12 +112,12 @@ function fillChecksum({ bytes, network, transport, end }: Packet, checksumAt: nu
   setU16(bytes, at, protocol === UDP && sum === 0 ? 0xffff : sum)
 }
 
-/** ip_local_out: a finished packet of this host, with its route. */
-export function localOut(packet: Packet): void {
+/** ip_local_out: a finished packet of this host, with its route. EPERM where a hook drops it: its sender is told. */
+export function localOut(packet: Packet): 'EPERM' | undefined {
   const { device } = packet.route as Ipv4Route
   const { namespace } = device
-  if (namespace.hooks.ip[Hook.output]!.length > 0 && !output(packet, namespace, device)) return
-  ipOutput(packet, undefined)
+  if (namespace.hooks.ip[Hook.output]!.length > 0 && !output(packet, namespace, device)) return 'EPERM'
+  return ipOutput(packet, undefined) ? undefined : 'EPERM'
 }
 
 /** LOCAL_OUT. A rule that changes where the packet goes, or its mark, has it routed anew. */
@@ -158,8 +161,11 @@ export function routeAgain(namespace: Namespace, packet: Packet): OutputError | 
   return undefined
 }
 
-/** ip_output, and ip_mc_output for what this host hears as well. `input` is the device that a forwarded packet came in by. */
-export function ipOutput(packet: Packet, input: Device | undefined): void {
+/**
+ * ip_output, and ip_mc_output for what this host hears as well. `input` is the device that a forwarded packet came in by. False
+ * where a hook drops it.
+ */
+export function ipOutput(packet: Packet, input: Device | undefined): boolean {
   const route = packet.route as Ipv4Route
   const { device } = route
   const { namespace } = device
@@ -167,8 +173,9 @@ export function ipOutput(packet: Packet, input: Device | undefined): void {
   packet.protocol = ETHERTYPE_IPV4
   if (route.isForMany && !route.isInput && route.isLocal && device !== namespace.loopback) loopBack(packet, device)
   const hooks = namespace.hooks.ip[Hook.postrouting]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.postrouting, packet, input, device)) return
+  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.postrouting, packet, input, device)) return false
   finish(packet)
+  return true
 }
 
 /** ip_dev_loopback_xmit: a copy of what goes to many is for this host. It keeps its route. */
@@ -196,7 +203,7 @@ function finish(packet: Packet): void {
   // DF is heeded, but for what came in fragments that all would fit.
   const mayFragment = !hasDontFragment(packet) || (packet.fragmentMaxSize > 0 && packet.fragmentMaxSize <= mtu)
   if (mayFragment) {
-    fragment(packet, mtu, toNeighbour)
+    fragmentIpv4(packet, mtu, toNeighbour)
     return
   }
   const { namespace } = route.device
