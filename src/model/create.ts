@@ -6,7 +6,7 @@
  */
 import { EtherType } from '../wire/ethernet.ts'
 import { IpProtocol } from '../wire/ipv4.ts'
-import { receiveArp } from './arp.ts'
+import { arpDeviceEvent, receiveArp } from './arp.ts'
 import { icmpProtocol } from './ipv4/icmp-receive.ts'
 import { receiveIpv4 } from './ipv4/input.ts'
 import { deviceEvent } from './kernel/device-events.ts'
@@ -35,7 +35,7 @@ export function createModel({
     ]),
   )
   const model = new Model({ profile, ...(seed !== undefined && { seed }) }, receive)
-  model.deviceListeners.push(deviceEvent)
+  model.deviceListeners.push(deviceEvent, arpDeviceEvent)
   model.ipv4Protocols.set(IpProtocol.icmp, icmpProtocol)
   registerTransports(model)
   const namespaces = new ModelNamespaces(model)
