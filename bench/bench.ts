@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchCni } from './cni.ts'
+import { benchModel } from './model.ts'
 import { formatTable, isMet, type Row } from './table.ts'
 
 export interface Options {
@@ -24,6 +25,7 @@ export interface Options {
 const groups: Readonly<Record<string, { readonly about: string; readonly run: (options: Options) => Promise<Row[]> }>> =
   {
     cni: { about: 'the plugins against the reference plugins 1.9.1', run: benchCni },
+    model: { about: 'packets through the model against the same path in the kernel, one thread', run: benchModel },
   }
 
 const usage = `usage: npm run bench -- GROUP [--json FILE] [--pairs N] [--runs N]

@@ -7,7 +7,9 @@ export interface Row {
   readonly value: number
   /** At most. */
   readonly target?: number
-  readonly unit: 'ratio' | 'MB' | 'kB' | 'ms'
+  /** At least. */
+  readonly least?: number
+  readonly unit: 'ratio' | 'MB' | 'kB' | 'ms' | 'Mpps'
   readonly comparison?: Comparison
 }
 
@@ -23,7 +25,8 @@ export function formatTable(rows: readonly Row[]): string {
   return [line(columns), rule, ...cells.slice(1).map(line)].join('\n')
 }
 
-function cellsOf({ name, value, target, unit, comparison }: Row): string[] {
+function cellsOf(row: Row): string[] {
+  const { name, value, target, least, unit, comparison } = row
   const { ours, theirs } = comparison ?? {}
   return [
     name,
@@ -31,13 +34,13 @@ function cellsOf({ name, value, target, unit, comparison }: Row): string[] {
     theirs ? theirs.median.toFixed(2) : '',
     ours && theirs ? `${ours.minimum.toFixed(2)} / ${theirs.minimum.toFixed(2)}` : '',
     inUnit(value, unit),
-    target === undefined ? '' : `≤ ${inUnit(target, unit)}`,
-    target === undefined ? '' : isMet({ value, target }) ? 'met' : 'MISSED',
+    target !== undefined ? `≤ ${inUnit(target, unit)}` : least !== undefined ? `≥ ${inUnit(least, unit)}` : '',
+    target === undefined && least === undefined ? '' : isMet(row) ? 'met' : 'MISSED',
   ]
 }
 
-export function isMet({ value, target }: Pick<Row, 'value' | 'target'>): boolean {
-  return target === undefined || value <= target
+export function isMet({ value, target, least }: Pick<Row, 'value' | 'target' | 'least'>): boolean {
+  return (target === undefined || value <= target) && (least === undefined || value >= least)
 }
 
 function inUnit(value: number, unit: Row['unit']): string {

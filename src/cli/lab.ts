@@ -12,56 +12,108 @@ import { type PingMatrix, pingAll } from '../lab/ping.ts'
 import type { LabPlan } from '../lab/plan.ts'
 import { listLabs, readState } from '../lab/state.ts'
 import { inspect } from '../lab/status.ts'
-import { type Topology, twoNodes } from '../lab/topology.ts'
 import { passThrough } from './child.ts'
 import { OWN_PLUGINS } from './cni.ts'
 import { CommandError, Exit } from './exit.ts'
 import { interruptible, unlessInterrupted } from './interrupt.ts'
 import { formatMatrix, formatStatus, formatVerdict, isReply } from './lab-tables.ts'
+import { listModels } from './model-state.ts'
 import { didYouMean } from './near.ts'
 import { complain, type Format, outputOption, print } from './output.ts'
 import { runSteps } from './progress.ts'
 import { endHolder, runInLabNamespaces, runInOwnNamespaces, runInside } from './rootless.ts'
+import { type ChosenTopology, chooseTopology } from './topology.ts'
 
-interface Options {
-  readonly name: string
+/** The options that are not all given, and what they come to. */
+interface Given {
+  readonly name?: string
+  readonly engine?: 'model' | 'kernel'
+  readonly file?: string
+  readonly seed?: number
   readonly binDir: string
   readonly output: Format
 }
 
-/** The status of the same command where we are root; undefined when there is no such place. */
-type Elsewhere = (options: Options) => Promise<number | undefined>
+export interface Options extends Given {
+  readonly name: string
+  /** Of `up` and `demo`. */
+  readonly chosen: ChosenTopology
+}
+
+/** What a command does in either engine. */
+interface Handlers<A extends unknown[]> {
+  /** On the real kernel, where we are root. */
+  readonly here: (options: Options, ...args: A) => Promise<number>
+  /** The status of the same command where we are root; undefined when there is no such place. */
+  readonly elsewhere: (options: Options) => Promise<number | undefined>
+  readonly model: (options: Options, ...args: A) => Promise<number>
+  /** It makes the lab; the others find one. */
+  readonly makes?: true
+}
 
 export function declareLab(lab: Command): void {
-  command(lab, 'up', 'bring up two nodes with two pods each', ({ name }) => runInLabNamespaces(name), up)
-  command(lab, 'down', 'take it down; succeeds twice', downElsewhere, down)
-  command(lab, 'status', 'what there is, and whether it is as the plugins promised', enter, status)
-  command(lab, 'ping', 'every pod pings every other, and the nodes', enter, ping)
-  command(lab, 'exec <target> [command...]', 'run a program in a node or pod; a shell where none is named', enter, exec)
+  command(lab, 'up', 'bring up the lab of a topology file; without one, two nodes with two pods each', {
+    here: up,
+    elsewhere: ({ name }) => runInLabNamespaces(name),
+    model: async (options) => (await import('./lab-model.ts')).up(options),
+    makes: true,
+  })
+  command(lab, 'down', 'take it down; succeeds twice', {
+    here: down,
+    elsewhere: downElsewhere,
+    model: async (options) => (await import('./lab-model.ts')).down(options),
+  })
+  command(lab, 'status', 'what there is, and whether it is as the plugins promised', {
+    here: status,
+    elsewhere: enter,
+    model: async (options) => (await import('./lab-model.ts')).status(options),
+  })
+  command(lab, 'ping', 'every pod pings every other, and the nodes', {
+    here: ping,
+    elsewhere: enter,
+    model: async (options) => (await import('./lab-model.ts')).ping(options),
+  })
+  command<[string, string[]]>(
+    lab,
+    'exec <target> [command...]',
+    'run a program in a node or pod; on the real kernel a shell where none is named',
+    { here: exec, elsewhere: enter, model: async (...all) => (await import('./lab-model.ts')).exec(...all) },
+  )
     .passThroughOptions()
     .addHelpText('after', '\nEnds with the status of the program; its options may stand behind --.')
-  command(lab, 'demo', 'up, status, ping and down, in one go', runInOwnNamespaces, demo)
+  command(lab, 'demo', 'up, status, ping and down, in one go', {
+    here: demo,
+    elsewhere: runInOwnNamespaces,
+    model: async (options) => (await import('./lab-model.ts')).demo(options),
+    makes: true,
+  })
 }
 
 function command<A extends unknown[]>(
   lab: Command,
   usage: string,
   summary: string,
-  elsewhere: Elsewhere,
-  here: (options: Options, ...args: A) => Promise<number>,
+  { here, elsewhere, model, makes }: Handlers<A>,
 ): Command {
   return lab
     .command(usage)
     .description(summary)
-    .addOption(new Option('--name <lab>', 'which lab').default(twoNodes.name).argParser(parseName).env('OVERLAB_LAB'))
+    .addOption(new Option('--name <lab>', 'which lab').argParser(parseName).env('OVERLAB_LAB'))
+    .addOption(new Option('--engine <engine>', 'where it is').choices(['model', 'kernel']).env('OVERLAB_ENGINE'))
+    .addOption(new Option('-f, --file <topology>', 'topology file; left out, the only one here').env('OVERLAB_FILE'))
+    .addOption(new Option('--seed <number>', 'of chance in the model').argParser(Number))
     .addOption(
       new Option('--bin-dir <directories>', 'where plugins are, as a path').default(OWN_PLUGINS).env('CNI_PATH'),
     )
     .addOption(outputOption())
     .action(async (...given: unknown[]) => {
       const { processedArgs } = given.at(-1) as Command
-      const options = (given.at(-1) as Command).opts<Options>()
-      if (process.geteuid!() === 0) {
+      const options = complete((given.at(-1) as Command).opts<Given>())
+      if (engineOf(options, makes ?? false) === 'model') {
+        process.exitCode = await model(options, ...(processedArgs as A))
+        return
+      }
+      if (process.geteuid?.() === 0) {
         process.exitCode = await here(options, ...(processedArgs as A))
         return
       }
@@ -69,6 +121,21 @@ function command<A extends unknown[]>(
       if (status === undefined) throw noSuchLab(options.name, [])
       process.exitCode = status
     })
+}
+
+function complete(given: Given): Options {
+  const chosen = chooseTopology(given.file)
+  const name = given.name ?? chosen.topology.name
+  return { ...given, name, chosen: { ...chosen, topology: { ...chosen.topology, name } } }
+}
+
+/** A lab that is up says itself where it is. */
+function engineOf({ name, engine, chosen }: Options, makes: boolean): 'model' | 'kernel' {
+  if (engine) return engine
+  if (!makes) return listModels().includes(name) ? 'model' : 'kernel'
+  const wanted = chosen.topology.engine ?? (chosen.source ? 'model' : 'kernel')
+  if (wanted !== 'both') return wanted
+  throw new CommandError(Exit.unsupported, 'Engine "both" is not supported by the lab: say --engine model or kernel')
 }
 
 async function up(options: Options): Promise<number> {
@@ -147,8 +214,11 @@ async function demo(options: Options): Promise<number> {
   })
 }
 
-async function build({ name, binDir }: Options, signal: AbortSignal, { owned }: { readonly owned: boolean }) {
-  const topology: Topology = { ...twoNodes, name }
+async function build(
+  { name, binDir, chosen: { topology } }: Options,
+  signal: AbortSignal,
+  { owned }: { readonly owned: boolean },
+) {
   const machine = await machineFor(binDir)
   const plan = await bringUp(topology, machine, { owned, run: (steps) => runSteps(steps, signal) })
   if (plan) return { plan, machine }
@@ -178,7 +248,7 @@ async function machineFor(binDir: string): Promise<Machine> {
   return linuxMachine(binDir.split(':').filter(Boolean))
 }
 
-const enter: Elsewhere = ({ name }) => runInside(name)
+const enter = ({ name }: Options) => runInside(name)
 
 async function downElsewhere({ name, output }: Options): Promise<number> {
   const status = await runInside(name)

@@ -123,7 +123,8 @@ function requireUserNamespaces(): void {
 const labDirectory = (lab: string) => join(runtimeDirectory(), 'lab', lab)
 
 /** Below $XDG_RUNTIME_DIR, which is the user's own: XDG Base Directory Specification. */
-function runtimeDirectory(): string {
+export function runtimeDirectory(): string {
   const { XDG_RUNTIME_DIR } = process.env
-  return XDG_RUNTIME_DIR ? join(XDG_RUNTIME_DIR, 'overlab') : join(tmpdir(), `overlab-${process.getuid!()}`)
+  // Where there are no user ids, the temporary directory is the user's own.
+  return XDG_RUNTIME_DIR ? join(XDG_RUNTIME_DIR, 'overlab') : join(tmpdir(), `overlab-${process.getuid?.() ?? 'lab'}`)
 }

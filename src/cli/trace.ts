@@ -61,7 +61,7 @@ export function declareTrace(trace: Command, version: string): void {
 }
 
 async function run(from: string, to: string, options: Options, version: string): Promise<number> {
-  const document = await traceIn(from, to, options, version)
+  const document = withVersion(await traceIn(from, to, options), version)
   if (options.pcap !== undefined) await writeCapture(options.pcap, document)
   if (options.json) process.stdout.write(`${JSON.stringify(document)}\n`)
   else {
@@ -75,13 +75,18 @@ async function run(from: string, to: string, options: Options, version: string):
   return disposition === 'delivered' ? Exit.yes : Exit.no
 }
 
-async function traceIn(from: string, to: string, options: Options, version: string): Promise<TraceDocument> {
+function withVersion(document: TraceDocument, version: string): TraceDocument {
+  const traces = document.traces?.map((each) => withVersion(each, version))
+  return { ...document, engine: { ...document.engine, version }, ...(traces && { traces }) }
+}
+
+async function traceIn(from: string, to: string, options: Options): Promise<TraceDocument> {
   const { topology, source } = chooseTopology(options.file)
   const { buildModelLab } = await import('../lab/model-lab.ts')
   const { traceInModel } = await import('../lab/trace.ts')
   const { seed } = options
   const lab = await asUsage(() =>
-    buildModelLab({ topology, version, ...(source && { source }), ...(seed !== undefined && { seed }) }),
+    buildModelLab({ topology, ...(source && { source }), ...(seed !== undefined && { seed }) }),
   )
   const place = findPlace(from, lab.plan)
   if (!place) throw new CommandError(Exit.usage, `"${from}" is not in lab "${lab.plan.name}"${near(from, lab.plan)}`)

@@ -28,8 +28,6 @@ export interface ModelLabOptions {
   readonly seed?: number
   /** Done after it has come up, in this order. */
   readonly deeds?: readonly Deed[]
-  /** Of overlab. */
-  readonly version: string
 }
 
 export interface ModelLab extends TraceLab {
@@ -40,13 +38,7 @@ export interface ModelLab extends TraceLab {
 }
 
 /** RangeError when the topology cannot be built, or a command of it fails. */
-export async function buildModelLab({
-  topology,
-  source,
-  seed,
-  deeds = [],
-  version,
-}: ModelLabOptions): Promise<ModelLab> {
+export async function buildModelLab({ topology, source, seed, deeds = [] }: ModelLabOptions): Promise<ModelLab> {
   const machine = modelMachine(seed === undefined ? {} : { seed })
   const plan = await bringUp(topology, machine, {
     owned: false,
@@ -69,7 +61,7 @@ export async function buildModelLab({
   }
   const run = ({ place, line }: Deed): Promise<Outcome> => machine.runLine(pathOf(place), line)
   for (const deed of deeds) await run(deed)
-  return { plan, machine, version, originOf: (node, ref) => findOrigin(origins, node, ref), kernelOf, run }
+  return { plan, machine, originOf: (node, ref) => findOrigin(origins, node, ref), kernelOf, run }
 }
 
 function originsOf(

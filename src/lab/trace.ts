@@ -33,8 +33,6 @@ export interface TraceLab {
   kernelOf(name: string): ModelKernel
   /** Who made an object: origin.ts. */
   originOf(node: string, ref: string): string | undefined
-  /** Of overlab. */
-  readonly version: string
 }
 
 export function traceInModel({ from, address, spec }: TraceRequest, lab: TraceLab): TraceDocument {
@@ -175,9 +173,9 @@ function worldOf(lab: TraceLab): World {
   return { places, originOf }
 }
 
-function tellingOf({ machine, originOf, version }: TraceLab, start: number): Telling {
+function tellingOf({ machine, originOf }: TraceLab, start: number): Telling {
   const { profile, seed } = machine.kernel.model
-  return { engine: { kind: 'model', profile: profile.name, version, seed }, start, nameOf, originOf }
+  return { engine: { kind: 'model', profile: profile.name, seed }, start, nameOf, originOf }
 }
 
 /** `/run/netns/ovl-n1@T2` is n1. */

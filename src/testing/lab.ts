@@ -6,7 +6,6 @@
  *
  * No root, no Linux, no time passes. An answer is a whole trace (schema/trace.schema.json); vitest.ts has matchers for it.
  */
-import { readFileSync } from 'node:fs'
 import type { Outcome } from '../command/command.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import { buildModelLab, type ModelLab } from '../lab/model-lab.ts'
@@ -51,15 +50,12 @@ export interface LabOptions {
   readonly seed?: number
 }
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-
 /** `topology` is the path of a topology file, or what such a file says. TopologyError, RangeError. */
 export async function lab(topology: string | Topology, { seed }: LabOptions = {}): Promise<Lab> {
   const file = typeof topology === 'string' ? readTopologyFile(topology) : undefined
   const described = file?.topology ?? (topology as Topology)
   const built = await buildModelLab({
     topology: described,
-    version,
     ...(file && { source: { file: file.path, lineOf: file.lineOf } }),
     ...(seed !== undefined && { seed }),
   })

@@ -1,0 +1,193 @@
+/**
+ * The model against the kernel that it imitates: the same topology built in both, the same frame sent into both, in turns.
+ *
+ *   S02    pod → bridge → VXLAN → the other node → bridge → pod: test/golden/README.md
+ *   S25    the first packet's way through a service: DNAT, connection tracking on
+ *
+ * The frame goes in by AF_PACKET (packets.send), so a packet of the kernel's costs one system call more.
+ */
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { linuxMachine } from '../src/cli/machine.ts'
+import type { LiveKernel } from '../src/kernel/live.ts'
+import { bringUp, takeDown } from '../src/lab/lab.ts'
+import type { Machine } from '../src/lab/machine.ts'
+import { modelMachine } from '../src/lab/model-machine.ts'
+import { enter } from '../src/lab/node.ts'
+import { namespaceOf } from '../src/lab/plan.ts'
+import { readTopologyFile } from '../src/lab/topology-file.ts'
+import { EtherType, encodeEthernet } from '../src/wire/ethernet.ts'
+import { encodeIpv4 } from '../src/wire/ipv4.ts'
+import { encodeUdp } from '../src/wire/udp.ts'
+import type { Options } from './bench.ts'
+import { compare, median, medianRun } from './statistics.ts'
+import type { Row } from './table.ts'
+
+const root = join(import.meta.dirname, '..')
+const rig = join(root, 'test/golden/T2.ovl.yml')
+
+/** Packets of one measurement: some milliseconds of the kernel's time. */
+const PACKETS = 4_000
+/** Measurements before any counts: what is run often is compiled. */
+const WARM_UP = 20
+const STARTS = 20
+
+const SERVICE = '10.96.0.10'
+const P1 = '10.244.0.2'
+const P3 = '10.244.1.2'
+
+const serviceRules = [
+  `iptables -t nat -A PREROUTING -d ${SERVICE}/32 -p udp --dport 80 -j DNAT --to-destination ${P3}:4001`,
+  `iptables -t nat -A PREROUTING -d 10.96.0.11/32 -p udp --dport 80 -j DNAT --to-destination 10.244.0.3:8080`,
+]
+
+export async function benchModel({ pairs, runs, say }: Options): Promise<Row[]> {
+  say('S02: pod to pod over VXLAN')
+  const plain = await compareEngines(datagram(P3, 4001), [], pairs, runs)
+  say('S25: through a service, with connection tracking')
+  const service = await compareEngines(datagram(SERVICE, 80), serviceRules, pairs, runs)
+  say('S02, followed')
+  const traced = await tracedRate(datagram(P3, 4001), pairs)
+  say('overlab trace')
+  const start = startOfTrace()
+  return [
+    { name: 'S02, model', value: plain.ours, least: 0.5, unit: 'Mpps' },
+    { name: 'S02, kernel', value: plain.theirs, unit: 'Mpps' },
+    {
+      name: "S02, model's time to the kernel's",
+      value: plain.comparison.ratio,
+      unit: 'ratio',
+      comparison: plain.comparison,
+    },
+    { name: 'S02, model, followed', value: traced, unit: 'Mpps' },
+    { name: 'S25, model', value: service.ours, unit: 'Mpps' },
+    { name: 'S25, kernel', value: service.theirs, unit: 'Mpps' },
+    {
+      name: "S25, model's time to the kernel's",
+      value: service.comparison.ratio,
+      unit: 'ratio',
+      comparison: service.comparison,
+    },
+    { name: 'overlab trace, from exec to answer', value: start, target: 300, unit: 'ms' },
+  ]
+}
+
+/** Millions of packets a second: of the run in the middle, by its fastest measurement. */
+async function compareEngines(frame: Uint8Array, rules: readonly string[], pairs: number, runs: number) {
+  const ours = await prepare(modelMachine(), rules)
+  const machine = linuxMachine([])
+  const theirs = await prepare(machine, rules)
+  try {
+    for (let i = 0; i < WARM_UP; i++) await measure(ours, frame)
+    const comparisons = []
+    for (let run = 0; run < runs; run++) {
+      const times: [number[], number[]] = [[], []]
+      for (let pair = 0; pair < pairs; pair++) {
+        times[0].push(await measure(ours, frame))
+        times[1].push(await measure(theirs, frame))
+      }
+      comparisons.push(compare(...times))
+    }
+    const comparison = medianRun(comparisons)
+    const rate = (milliseconds: number) => PACKETS / milliseconds / 1000
+    return { comparison, ours: rate(comparison.ours.minimum), theirs: rate(comparison.theirs.minimum) }
+  } finally {
+    takeDown('T2', machine)
+  }
+}
+
+interface Path {
+  readonly from: LiveKernel
+  /** Where the packets come to, and whether that many have come. */
+  readonly arrived: () => number
+}
+
+async function prepare(machine: Machine, rules: readonly string[]): Promise<Path> {
+  const { topology } = readTopologyFile(rig)
+  const plan = await bringUp(topology, machine, {
+    owned: true,
+    run: async (steps) => {
+      for (const { run } of steps) await run()
+    },
+  })
+  if (!plan) throw new Error('Cannot measure: there is a lab T2 already')
+  const kernelOf = (name: string) => enter(namespaceOf(name, 'T2'), machine)!
+  for (const rule of rules) {
+    const { status, stderr } = await machine.runLine(kernelOf('n1').namespacePath, rule)
+    if (status !== 0) throw new Error(`Cannot run "${rule}": ${stderr}`)
+  }
+  const from = kernelOf('p1')
+  const answer = await from.ping(P3, { timeout: 5000 })
+  if (answer.outcome !== 'reply') throw new Error(`Cannot measure: p1 does not reach p3 (${answer.outcome})`)
+  const to = kernelOf('p3')
+  // A socket, so that neither engine answers each packet with an ICMP error.
+  let arrived = 0
+  to.sockets.bindUdp({ port: 4001 }, { datagram: () => arrived++ })
+  return { from, arrived: () => arrived }
+}
+
+/** Milliseconds for PACKETS packets. */
+async function measure({ from, arrived }: Path, frame: Uint8Array): Promise<number> {
+  const before = arrived()
+  const start = performance.now()
+  for (let i = 0; i < PACKETS; i++) from.packets.send('eth0', frame)
+  const time = performance.now() - start
+  // The kernel's socket tells of them when the event loop turns; its buffer may have been too small for all.
+  await new Promise((resolve) => setImmediate(resolve))
+  if (arrived() === before) throw new Error('Cannot measure: no packet has arrived')
+  return time
+}
+
+/** Millions of packets a second while every decision is written down. */
+async function tracedRate(frame: Uint8Array, pairs: number): Promise<number> {
+  const machine = modelMachine()
+  const { from } = await prepare(machine, [])
+  const { model } = machine.kernel
+  const times: number[] = []
+  model.onJourney = () => {}
+  for (let i = 0; i < WARM_UP + pairs; i++) {
+    const start = performance.now()
+    for (let packet = 0; packet < PACKETS / 10; packet++) from.packets.send('eth0', frame)
+    if (i >= WARM_UP) times.push(performance.now() - start)
+  }
+  return PACKETS / 10 / Math.min(...times) / 1000
+}
+
+/** Milliseconds, the median of some starts. */
+function startOfTrace(): number {
+  const argv = [join(root, 'dist/cli/main.js'), 'trace', 'p1', 'p3', '--file', rig]
+  const times = Array.from({ length: STARTS }, () => {
+    const start = performance.now()
+    const { status, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`Cannot trace: ${stderr}`)
+    return performance.now() - start
+  })
+  return median(times)
+}
+
+function datagram(destination: string, port: number): Uint8Array {
+  const payload = encodeUdp(
+    { sourcePort: 4000, destinationPort: port, payload: Uint8Array.of(0x41) },
+    { source: P1, destination },
+  )
+  const packet = encodeIpv4({
+    tos: 0,
+    identification: 1,
+    dontFragment: false,
+    moreFragments: false,
+    fragmentOffset: 0,
+    ttl: 64,
+    protocol: 17,
+    source: P1,
+    destination,
+    options: [],
+    payload,
+  })
+  return encodeEthernet({
+    destination: '02:0b:00:00:01:00',
+    source: '02:00:0a:f4:00:02',
+    tags: [],
+    etherType: EtherType.ipv4,
+    payload: packet,
+  })
+}

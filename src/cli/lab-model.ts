@@ -1,0 +1,100 @@
+/** `overlab lab` with --engine model: the same commands, without root and on any operating system. */
+
+import { buildModelLab, type ModelLab } from '../lab/model-lab.ts'
+import { pingAll } from '../lab/ping.ts'
+import { findPlace } from '../lab/place.ts'
+import { inspect } from '../lab/status.ts'
+import { CommandError, Exit } from './exit.ts'
+import type { Options } from './lab.ts'
+import { formatMatrix, formatStatus, formatVerdict, isReply } from './lab-tables.ts'
+import { addDeed, claimModel, listModels, type ModelState, readModel, removeModel } from './model-state.ts'
+import { didYouMean } from './near.ts'
+import { print } from './output.ts'
+
+export async function up({ name, output, chosen, file, seed }: Options): Promise<number> {
+  const state = { topology: chosen.topology, file: chosen.source?.file ?? file, seed }
+  const lab = await build({ ...state, deeds: [] })
+  if (!claimModel(state)) {
+    throw new CommandError(
+      Exit.no,
+      `Lab "${name}" is up already: look at it with "overlab lab status", end it with "overlab lab down"`,
+    )
+  }
+  const status = inspect(lab.plan, lab.machine)
+  print(output, status, () => formatStatus(status))
+  return status.healthy ? Exit.yes : Exit.no
+}
+
+export async function down({ name, output }: Options): Promise<number> {
+  const outcome = removeModel(name) ? 'removed' : 'absent'
+  print(output, { name, outcome, complaints: [] }, () => `Lab "${name}" is ${outcome === 'absent' ? 'not up' : 'down'}`)
+  return Exit.yes
+}
+
+export async function status({ name, output }: Options): Promise<number> {
+  const { plan, machine } = await open(name)
+  const status = inspect(plan, machine)
+  print(output, status, () => formatStatus(status))
+  return status.healthy ? Exit.yes : Exit.no
+}
+
+export async function ping({ name, output }: Options): Promise<number> {
+  const { plan, machine } = await open(name)
+  const matrix = await pingAll(plan, machine)
+  print(output, matrix, () => `${formatMatrix(matrix)}\n\n${formatVerdict(matrix)}`)
+  return matrix.answers.every(({ answer }) => isReply(answer)) ? Exit.yes : Exit.no
+}
+
+/** What was run is done again for the next command: the lab is what was done to it. */
+export async function exec({ name }: Options, target: string, argv: readonly string[]): Promise<number> {
+  const lab = await open(name)
+  const place = findPlace(target, lab.plan)
+  if (!place) {
+    const names = [...lab.plan.nodes, ...lab.plan.pods].map((each) => each.name)
+    throw new CommandError(Exit.usage, `"${target}" is not in lab "${name}"${didYouMean(target, names)}`)
+  }
+  const words = argv[0] === '--' ? argv.slice(1) : argv
+  if (words.length === 0) throw new CommandError(Exit.usage, 'Name a command: the model has no shell')
+  // One word is a line as a shell takes it; several are a command that a shell has split already.
+  const line = words.length === 1 ? words[0]! : words.map(quote).join(' ')
+  const deed = { place: place.name, line }
+  const { status, stdout, stderr } = await lab.run(deed)
+  addDeed(name, deed)
+  process.stdout.write(stdout)
+  process.stderr.write(stderr)
+  return status
+}
+
+export async function demo({ output, chosen, file, seed }: Options): Promise<number> {
+  const { plan, machine } = await build({ topology: chosen.topology, file, seed, deeds: [] })
+  const status = inspect(plan, machine)
+  const matrix = await pingAll(plan, machine)
+  print(output, { status, matrix }, () =>
+    [
+      formatStatus(status),
+      `Every pod pings every other, and the nodes. ${formatMatrix(matrix)}`,
+      `${formatVerdict(matrix)}, in the model: nothing of it was ever on this machine.`,
+    ].join('\n\n'),
+  )
+  return status.healthy && matrix.answers.every(({ answer }) => isReply(answer)) ? Exit.yes : Exit.no
+}
+
+async function open(name: string): Promise<ModelLab> {
+  const state = readModel(name)
+  if (state) return build(state)
+  const labs = listModels()
+  const others = labs.length > 0 ? didYouMean(name, labs) : '; bring it up with "overlab lab up --engine model"'
+  throw new CommandError(Exit.no, `Lab "${name}" is not up${others}`)
+}
+
+async function build({ topology, seed, deeds }: ModelState): Promise<ModelLab> {
+  try {
+    return await buildModelLab({ topology, deeds, ...(seed !== undefined && { seed }) })
+  } catch (error) {
+    if (error instanceof RangeError) throw new CommandError(Exit.usage, error.message, { cause: error })
+    throw error
+  }
+}
+
+/** As a POSIX shell reads it back. */
+const quote = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
