@@ -1,10 +1,12 @@
 /** A line of commands, carried out: `ip neigh flush dev cni0; sysctl -qw net.ipv4.ip_forward=1 && ip route`. */
 import { type Command, type Context, notModelled, type Outcome } from './command.ts'
+import { ip } from './ip/ip.ts'
 import { iptables } from './iptables/iptables.ts'
 import { ShellError, splitCommands } from './shell-words.ts'
 
 /** Every program there is. */
 const commands: Readonly<Record<string, Command>> = {
+  ip,
   ip6tables: iptables,
   iptables,
 }

@@ -24,7 +24,7 @@ const IFLA_INET6_ADDR_GEN_MODE = 8
 /** IN6_ADDR_GEN_MODE_*, in the order of their numbers. */
 const GENERATION = ['eui64', 'none', 'stable_secret', 'random'] as const
 
-/** Names from the first number on, in their order; an empty one is left out. */
+/** Names from the first number on, in their order; what `-` stands for is left out. */
 const BRIDGE =
   `FORWARD_DELAY HELLO_TIME MAX_AGE AGEING_TIME STP_STATE PRIORITY VLAN_FILTERING VLAN_PROTOCOL GROUP_FWD_MASK ROOT_ID
   BRIDGE_ID ROOT_PORT ROOT_PATH_COST TOPOLOGY_CHANGE TOPOLOGY_CHANGE_DETECTED HELLO_TIMER TCN_TIMER TOPOLOGY_CHANGE_TIMER
@@ -42,11 +42,13 @@ const VXLAN =
   `ID - - - TTL TOS LEARNING AGEING LIMIT PORT_RANGE PROXY RSC L2MISS L3MISS PORT - - UDP_CSUM UDP_ZERO_CSUM6_TX
   UDP_ZERO_CSUM6_RX REMCSUM_TX REMCSUM_RX - - COLLECT_METADATA LABEL - TTL_INHERIT DF VNIFILTER`.split(/\s+/)
 const TUN = 'OWNER GROUP TYPE PI VNET_HDR PERSIST MULTI_QUEUE NUM_QUEUES NUM_DISABLED_QUEUES'.split(' ')
+const MACVLAN = '- FLAGS - - - - BC_QUEUE_LEN BC_QUEUE_LEN_USED'.split(' ')
 
 /** By IFLA_INFO_KIND, and the prefix of its names. */
 const KINDS: Readonly<Record<string, { readonly prefix: string; readonly names: readonly string[] }>> = {
   bridge: { prefix: 'BR', names: BRIDGE },
   vxlan: { prefix: 'VXLAN', names: VXLAN },
+  macvlan: { prefix: 'MACVLAN', names: MACVLAN },
   tun: { prefix: 'TUN', names: TUN },
 }
 const PORT_KIND = { prefix: 'BRPORT', names: PORT }

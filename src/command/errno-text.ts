@@ -1,0 +1,46 @@
+/** What the C library calls an errno: strerror(3) of glibc. */
+
+const TEXTS: Readonly<Record<string, string>> = {
+  E2BIG: 'Argument list too long',
+  EACCES: 'Permission denied',
+  EADDRINUSE: 'Address already in use',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
+  EAFNOSUPPORT: 'Address family not supported by protocol',
+  EAGAIN: 'Resource temporarily unavailable',
+  EBADF: 'Bad file descriptor',
+  EBUSY: 'Device or resource busy',
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
+  EEXIST: 'File exists',
+  EHOSTDOWN: 'Host is down',
+  EHOSTUNREACH: 'No route to host',
+  EINTR: 'Interrupted system call',
+  EINVAL: 'Invalid argument',
+  EIO: 'Input/output error',
+  ELOOP: 'Too many levels of symbolic links',
+  EMSGSIZE: 'Message too long',
+  ENETDOWN: 'Network is down',
+  ENETUNREACH: 'Network is unreachable',
+  ENOBUFS: 'No buffer space available',
+  ENODATA: 'No data available',
+  ENODEV: 'No such device',
+  ENOENT: 'No such file or directory',
+  ENOMEM: 'Cannot allocate memory',
+  ENOSPC: 'No space left on device',
+  ENOTCONN: 'Transport endpoint is not connected',
+  ENOTDIR: 'Not a directory',
+  ENOTEMPTY: 'Directory not empty',
+  ENOTUNIQ: 'Name not unique on network',
+  ENXIO: 'No such device or address',
+  EOPNOTSUPP: 'Operation not supported',
+  EPERM: 'Operation not permitted',
+  EPROTONOSUPPORT: 'Protocol not supported',
+  ERANGE: 'Numerical result out of range',
+  EROFS: 'Read-only file system',
+  ESRCH: 'No such process',
+  ETIMEDOUT: 'Connection timed out',
+}
+
+export function errnoText(errno: string): string {
+  return TEXTS[errno] ?? `Unknown error ${errno.replace(/^E/, '')}`
+}
