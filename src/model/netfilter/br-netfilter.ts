@@ -15,7 +15,6 @@
  *
  * Source: net/bridge/br_netfilter_hooks.c, br_netfilter_ipv6.c.
  */
-import { u16, u32 } from '../bytes.ts'
 import type { Bridge } from '../device/bridge.ts'
 import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
@@ -25,7 +24,7 @@ import { resumeRedirected, takeElsewhere, takeElsewhere6 } from './bridge/redire
 import { refragment } from './bridge/refragment.ts'
 import { isValidIpv4, isValidIpv6 } from './bridge/validate.ts'
 import { addressAt, sameAddress, type TupleFamily } from './conntrack/tuple.ts'
-import { Hook, type HookEntry, type HookNumber, Priority, register, runHook, Verdict, type VerdictNumber } from './hooks.ts'
+import { Hook, type HookEntry, Priority, register, runHook, Verdict, type VerdictNumber } from './hooks.ts'
 
 const IPV4 = 0x0800
 const ARP = 0x0806

@@ -19,7 +19,6 @@ import { addressRange, type NatRange, RangeFlag } from '../../../src/model/netfi
 import { setupNat } from '../../../src/model/netfilter/nat.ts'
 import type { Packet } from '../../../src/model/packet.ts'
 import { Router } from './router.ts'
-import { tcpFrame, udpFrame } from './segments.ts'
 
 const rows: readonly (readonly [what: string, sent: string, came: string])[] = [
   [

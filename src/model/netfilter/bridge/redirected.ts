@@ -4,11 +4,11 @@
  */
 import { formatMac } from '../../../address/mac.ts'
 import { u32 } from '../../bytes.ts'
-import type { BridgePort } from '../../device/bridge-port.ts'
 import type { Bridge } from '../../device/bridge.ts'
+import type { BridgePort } from '../../device/bridge-port.ts'
 import type { Device } from '../../device/device.ts'
-import { routeInput } from '../../ipv4/route-input.ts'
 import type { Ipv4Route } from '../../ipv4/route-entry.ts'
+import { routeInput } from '../../ipv4/route-input.ts'
 import type { Neighbour } from '../../neighbour/entry.ts'
 import { NUD_CONNECTED } from '../../neighbour/state.ts'
 import { drop, note } from '../../observer.ts'
@@ -68,6 +68,7 @@ export function resumeRedirected(packet: Packet): boolean {
   packet.for = PacketFor.host
   const { port } = bridged.input
   if (port) (port as BridgePort).finish(packet)
-  else drop(packet, 'NOT_SPECIFIED', 'br_nf_pre_routing_finish_bridge_slow', { what: 'it came in by a port that is gone' })
+  else
+    drop(packet, 'NOT_SPECIFIED', 'br_nf_pre_routing_finish_bridge_slow', { what: 'it came in by a port that is gone' })
   return true
 }

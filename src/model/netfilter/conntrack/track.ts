@@ -19,6 +19,10 @@ import { Tracked, type TrackedNumber, type Tracking } from './tracking.ts'
 import { addressAt, invert, isIcmp, Protocol, sameAddress, Tuple, type TupleFamily } from './tuple.ts'
 import { trackGeneric, trackUdp } from './udp.ts'
 
+const ICMP_HEADER = 8
+/** Of TCP and UDP no more is needed for a tuple. */
+const PORTS_LENGTH = 4
+
 /** The table, as far as packets are looked up in it. */
 export interface Lookups extends Tracking {
   find4(
@@ -87,12 +91,11 @@ function resolve(table: Lookups, family: TupleFamily, packet: Packet, at: number
   let sourcePart = 0
   let destinationPart = 0
   if (protocol === Protocol.tcp || protocol === Protocol.udp) {
-    // The first eight bytes are enough for a tuple.
-    if (end - at < 8) return Resolved.none
+    if (end - at < PORTS_LENGTH) return Resolved.none
     sourcePart = u16(bytes, at)
     destinationPart = u16(bytes, at + 2)
   } else if (isIcmp(protocol)) {
-    if (end - at < 8) return Resolved.none
+    if (end - at < ICMP_HEADER) return Resolved.none
     sourcePart = u16(bytes, at + 4)
     destinationPart = u16(bytes, at)
   }
@@ -177,13 +180,13 @@ function passesAsIcmp(
   checks: boolean,
 ): boolean {
   const { bytes, network, end } = packet
-  if (end - at < 8) return false
+  if (end - at < ICMP_HEADER) return false
   if (checks && !hasGoodChecksum(family, packet, protocol, at)) return false
   const type = bytes[at]!
   if (family === 'ip') {
     if (type > HIGHEST_ICMP_TYPE) return false
     if (!isIcmpError(type)) return true
-    relate(table, family, packet, at + 8)
+    relate(table, family, packet, at + ICMP_HEADER)
     return false
   }
   if (isUntrackedIcmpv6(type)) {
@@ -200,7 +203,7 @@ function passesAsIcmp(
     return false
   }
   if (type >= 128) return true
-  relate(table, family, packet, at + 8)
+  relate(table, family, packet, at + ICMP_HEADER)
   return false
 }
 
@@ -212,10 +215,14 @@ function relate(table: Lookups, family: TupleFamily, packet: Packet, quoted: num
   const { protocol } = located
   let sourcePart = 0
   let destinationPart = 0
-  if (protocol === Protocol.tcp || protocol === Protocol.udp || isIcmp(protocol)) {
-    if (end - at < 8) return
-    sourcePart = u16(bytes, isIcmp(protocol) ? at + 4 : at)
-    destinationPart = u16(bytes, isIcmp(protocol) ? at : at + 2)
+  if (protocol === Protocol.tcp || protocol === Protocol.udp) {
+    if (end - at < PORTS_LENGTH) return
+    sourcePart = u16(bytes, at)
+    destinationPart = u16(bytes, at + 2)
+  } else if (isIcmp(protocol)) {
+    if (end - at < ICMP_HEADER) return
+    sourcePart = u16(bytes, at + 4)
+    destinationPart = u16(bytes, at)
   }
   const inner = invert(tupleAt(family, bytes, quoted, protocol, sourcePart, destinationPart))
   const found = inner && table.find(inner, packet.zone)
