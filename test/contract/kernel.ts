@@ -18,6 +18,7 @@ import { neighbourCases } from './kernel/neighbour.ts'
 import { nftablesCases } from './kernel/nftables.ts'
 import { routeCases } from './kernel/route.ts'
 import { ruleCases } from './kernel/rule.ts'
+import { socketCases } from './kernel/socket.ts'
 import { sysctlCases } from './kernel/sysctl.ts'
 
 export const kernelCases: readonly Case[] = [
@@ -32,6 +33,7 @@ export const kernelCases: readonly Case[] = [
   ...sysctlCases,
   ...nftablesCases,
   ...liveCases,
+  ...socketCases,
 ]
 
 export interface Contract {
