@@ -9,11 +9,8 @@
  * a difference, which is so in most namespaces.
  */
 import { RouteTable } from '../../kernel/route.ts'
-import type { Device, DeviceEvent } from '../device/device.ts'
+import type { Device } from '../device/device.ts'
 import { type Namespace, notify } from '../namespace.ts'
-import type { Ipv4Address } from './device.ts'
-import { addAddressRoutes, deleteAddressRoutes } from './fib-address.ts'
-import { deviceGone, fibDeviceEvent } from './fib-device.ts'
 import {
   type FibNextHop,
   type FibResult,
@@ -93,8 +90,6 @@ export class Fib {
   readonly boundOutputCache = new Map<number, Ipv4Route>()
   #onlyDestinationMatters = true
   #sawLinkDown = false
-  /** Called after each change. */
-  readonly listeners = new Set<(change: FibChange) => void>()
   /** The flow of the lookup that is being made: one object for all. */
   readonly flow: Flow = {
     destination: 0,
@@ -168,25 +163,6 @@ export class Fib {
     return second && second.priority > 0 ? second.priority - 1 : 0
   }
 
-  /** fib_netdev_event. */
-  deviceEvent(device: Device, event: DeviceEvent): void {
-    fibDeviceEvent(this, device, event)
-  }
-
-  /** The device leaves the namespace: NETDEV_UNREGISTER. */
-  deviceGone(device: Device): void {
-    deviceGone(this, device)
-  }
-
-  /** fib_inetaddr_event: the device has this address now; it has it no more. */
-  addressAdded(device: Device, address: Ipv4Address): void {
-    addAddressRoutes(this, device, address)
-  }
-
-  addressRemoved(device: Device, address: Ipv4Address): void {
-    deleteAddressRoutes(this, device, address)
-  }
-
   /** Nothing that was remembered counts any more: rt_cache_flush. */
   flush(): void {
     this.#cache.clear()
@@ -194,11 +170,11 @@ export class Fib {
     this.boundOutputCache.clear()
   }
 
+  /** Called after each change of tables and rules. */
   changed(change: FibChange): void {
     this.flush()
     this.#mergedLengths = [...new Set([...this.local.lengths, ...this.main.lengths])].sort((a, b) => b - a)
     if (change.subject === 'rule' || change.route.tos !== 0) this.#onlyDestinationMatters = this.#isPlain()
-    for (const listener of this.listeners) listener(change)
     notify(this.namespace, change.subject, change.operation, linkOf(change))
   }
 
