@@ -8,7 +8,6 @@ import type { NextHop, Route, RouteFilter } from '../../kernel/route.ts'
 import { RouteProtocol, RouteTable } from '../../kernel/route.ts'
 import { u32 } from '../bytes.ts'
 import { formatAddress } from '../ipv4/address-text.ts'
-import { ignoresRoutesWithLinkDown } from '../ipv4/fib.ts'
 import {
   changeRoute,
   deleteRoute,
@@ -18,7 +17,7 @@ import {
   type RouteOperation,
   type RouteRequest,
 } from '../ipv4/fib-change.ts'
-import { type FibNextHop, type FibRoute, scopeName, scopeNumber } from '../ipv4/fib-route.ts'
+import { type FibNextHop, type FibRoute, ignoresRoutesWithLinkDown, scopeName, scopeNumber } from '../ipv4/fib-route.ts'
 import type { Namespace } from '../namespace.ts'
 import { bytesOf, hexOf } from './neighbour-key.ts'
 import { requireDevice } from './require.ts'
