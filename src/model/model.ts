@@ -70,7 +70,7 @@ export class Model {
    * virtual clock still has its order.
    */
   nextStamp(): number {
-    const now = this.clock.now * 1000
+    const now = Math.floor(this.clock.now * 1000)
     this.#stamp = now > this.#stamp ? now : this.#stamp + 1
     return this.#stamp
   }

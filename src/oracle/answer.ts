@@ -23,8 +23,11 @@ import { type Expectation, record, type Walk } from './walk.ts'
 const MILLISECOND = 1_000
 const SECOND = 1_000_000
 
-/** Watched for this long after the last frame, microseconds. A dead neighbour is answered for after 3.06 s. */
-const TAIL = 10 * SECOND
+/**
+ * Watched for this long after the last frame, microseconds. A dead neighbour is answered for after 3.06 s; after 5 s hosts
+ * begin to look whether their neighbours are still there, which no scenario is about.
+ */
+const TAIL = 4.5 * SECOND
 
 /** An application has ended when nothing is left of it: FINs and their answers. */
 const APPLICATION_TAIL = SECOND
