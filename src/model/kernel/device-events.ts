@@ -4,6 +4,7 @@ import { Loopback } from '../device/loopback.ts'
 import { insertAddress } from '../ipv4/addresses.ts'
 import { fibDeviceEvent } from '../ipv4/fib-device.ts'
 import { carrierChanged6, deviceGone6, linkDown6, linkUp6, mtuChanged6 } from '../ipv6/addrconf.ts'
+import { forgetMasqueraded } from '../netfilter/nat/masquerade.ts'
 import { IPV6_MIN_MTU } from '../sysctl.ts'
 
 const LOOPBACK_ADDRESS = 0x7f000001
@@ -19,6 +20,7 @@ export function deviceEvent(device: Device, event: DeviceEvent): void {
   } else if (event === 'down') {
     fibDeviceEvent(namespace.fib, device, event)
     linkDown6(device)
+    forgetMasqueraded(namespace, device)
   } else if (event === 'carrier') {
     fibDeviceEvent(namespace.fib, device, event)
     if (device.mtu >= IPV6_MIN_MTU) carrierChanged6(device)

@@ -159,9 +159,9 @@ function ofVxlan(vxlan: Vxlan): Record<string, number | string> {
 function ofTun(tun: Tun): Record<string, number | string> {
   const { owner, ownerGroup: group } = tun
   return {
+    TUN_TYPE: tun.mode === 'tun' ? 1 : 2,
     ...(owner !== undefined && { TUN_OWNER: owner }),
     ...(group !== undefined && { TUN_GROUP: group }),
-    TUN_TYPE: tun.mode === 'tun' ? 1 : 2,
     TUN_PI: 0,
     TUN_VNET_HDR: 0,
     TUN_PERSIST: Number(tun.persistent),

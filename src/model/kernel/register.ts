@@ -10,6 +10,7 @@ import { removeAddress } from '../ipv4/addresses.ts'
 import { deviceGone } from '../ipv4/fib-device.ts'
 import { deviceGone6 } from '../ipv6/addrconf.ts'
 import { type Namespace, notify } from '../namespace.ts'
+import { enableBridgeNetfilter } from '../netfilter/br-netfilter.ts'
 import { type Ipv6Conf, numbersOf } from '../settings.ts'
 
 /** Puts the device into its namespace, with settings of its own. */
@@ -17,6 +18,7 @@ export function registerDevice(device: Device): void {
   const { namespace } = device
   namespace.devices.add(device)
   giveSettings(device)
+  if (device instanceof Bridge) enableBridgeNetfilter(device)
   namespace.nftables.deviceAdded(device)
   notify(namespace, 'link', 'new', device.name)
 }

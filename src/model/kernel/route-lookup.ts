@@ -78,7 +78,7 @@ function viewOf(destination: number, route: Ipv4Route, source: number | undefine
   return {
     destination: `${formatAddress(destination)}/32`,
     type,
-    table: fib?.table ?? (type === 'local' || type === 'broadcast' ? RouteTable.local : RouteTable.main),
+    table: tableOf(route),
     protocol: 0,
     scope: 'global',
     metric: 0,
@@ -89,4 +89,10 @@ function viewOf(destination: number, route: Ipv4Route, source: number | undefine
     link: device.name,
     ...(mtu !== undefined && { metrics: { mtu } }),
   }
+}
+
+/** Until a rule is added or deleted, the tables local and main are one, and that is main: fib_unmerge. */
+function tableOf({ device, fib }: Ipv4Route): number {
+  const table = fib?.table ?? RouteTable.main
+  return table === RouteTable.local && !device.namespace.fib.hasCustomRules ? RouteTable.main : table
 }
