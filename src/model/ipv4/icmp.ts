@@ -1,5 +1,6 @@
 /** ICMP errors that this host sends: __icmp_send, net/ipv4/icmp.c. Who gets none, from which address, and how much is quoted. */
 import { setU32, u16, u32 } from '../bytes.ts'
+import { attach } from '../netfilter/conntrack.ts'
 import { note } from '../observer.ts'
 import { ETHERNET_HEADER, HEADROOM, Packet, PacketFor } from '../packet.ts'
 import { formatAddress } from './address-text.ts'
@@ -66,6 +67,7 @@ export function sendIcmpError(packet: Packet, type: number, code: number, info: 
   error.bytes[at + 1] = code
   setU32(error.bytes, at + 4, info)
   error.bytes.set(bytes.subarray(network, network + quoted), at + ICMP_HEADER)
+  attach(error, packet)
   error.journey = packet.journey?.spawn('icmp')
   if (packet.journey)
     note(packet, packet.device, 'icmp', `${type}/${code} to ${formatAddress(sender)}`, { kernel: '__icmp_send' })

@@ -98,7 +98,7 @@ function preRouting(family: TupleFamily, packet: Packet, port: Device): VerdictN
     packet.device = port
     return Verdict.accept
   }
-  return family === 'ip' ? takeElsewhere(packet, bridge, port) : takeElsewhere6(packet, bridge, port)
+  return family === 'ip' ? takeElsewhere(packet, bridge, port) : takeElsewhere6(packet)
 }
 
 /** Nobody but br_netfilter stands at a hook of this family. */

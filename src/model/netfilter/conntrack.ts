@@ -26,7 +26,7 @@ import { listConnections, tupleOf } from './conntrack/listing.ts'
 import { type ConntrackSettings, conntrackSettings } from './conntrack/settings.ts'
 import { type Lookups, track } from './conntrack/track.ts'
 import { hash4, hash6, hashOf, Protocol, sameTuple, type Tuple, type TupleFamily } from './conntrack/tuple.ts'
-import { defragment } from './defrag.ts'
+import { defragment, defragment6 } from './defrag.ts'
 import {
   Hook,
   type HookEntry,
@@ -92,7 +92,8 @@ export class ConntrackTable implements Lookups {
     const defrag: HookEntry = {
       priority: Priority.conntrackDefrag,
       name: 'defrag',
-      call: (packet, hook, input, output) => defragment(family, packet, hook, input ?? output!),
+      call: (packet, hook, input, output) =>
+        family === 'ip' ? defragment(packet, hook, input ?? output!) : defragment6(packet),
     }
     const classify: HookEntry = {
       priority: Priority.conntrack,

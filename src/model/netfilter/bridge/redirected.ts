@@ -5,13 +5,12 @@
 import { formatMac } from '../../../address/mac.ts'
 import { u32 } from '../../bytes.ts'
 import type { Bridge } from '../../device/bridge.ts'
-import type { BridgePort } from '../../device/bridge-port.ts'
 import type { Device } from '../../device/device.ts'
-import type { Ipv4Route } from '../../ipv4/route-entry.ts'
+import type { Ipv4Route } from '../../ipv4/route.ts'
 import { routeInput } from '../../ipv4/route-input.ts'
 import type { Neighbour } from '../../neighbour/entry.ts'
 import { NUD_CONNECTED } from '../../neighbour/state.ts'
-import { drop, note } from '../../observer.ts'
+import { drop, note, unsupported } from '../../observer.ts'
 import { type Packet, PacketFor } from '../../packet.ts'
 import { Verdict, type VerdictNumber } from '../hooks.ts'
 
@@ -58,7 +57,7 @@ function bridgeTo(packet: Packet, bridge: Bridge, port: Device, neighbour: Neigh
 }
 
 /** br_nf_dev_xmit: the bridge is to send a bridged packet whose neighbour is known now. True: it goes on where it was. */
-export function resumeRedirected(packet: Packet): boolean {
+export function resumeRedirected(packet: Packet, bridge: Bridge): boolean {
   const { bridged } = packet
   if (bridged?.source === undefined) return false
   packet.bytes.set(bridged.source, packet.link + 6)
@@ -66,9 +65,17 @@ export function resumeRedirected(packet: Packet): boolean {
   bridged.output = undefined
   packet.device = bridged.input
   packet.for = PacketFor.host
-  const { port } = bridged.input
-  if (port) (port as BridgePort).finish(packet)
+  const port = bridge.portOf(bridged.input)
+  if (port) port.finish(packet)
   else
-    drop(packet, 'NOT_SPECIFIED', 'br_nf_pre_routing_finish_bridge_slow', { what: 'it came in by a port that is gone' })
+    drop(packet, 'NOT_SPECIFIED', 'br_nf_pre_routing_finish_bridge_slow', {
+      what: 'the port that it came in by is gone',
+    })
   return true
+}
+
+/** The same for IPv6: br_nf_pre_routing_finish_ipv6. */
+export function takeElsewhere6(packet: Packet): VerdictNumber {
+  unsupported(packet, 'a new destination of a bridged IPv6 packet')
+  return Verdict.stolen
 }

@@ -50,6 +50,18 @@ function locate6(bytes: Uint8Array, network: number, end: number): number {
   return at
 }
 
+/** Whether an IPv6 packet is a fragment. */
+export function hasFragmentHeader(bytes: Uint8Array, network: number, end: number): boolean {
+  let next = bytes[network + 6]!
+  let at = network + 40
+  while (next === HOP_BY_HOP || next === ROUTING || next === DESTINATION) {
+    if (end - at < 8) return false
+    next = bytes[at]!
+    at += (bytes[at + 1]! + 1) * 8
+  }
+  return next === FRAGMENT
+}
+
 /** nf_checksum: whether the transport's checksum is right. Protocols without one always pass. */
 export function hasGoodChecksum(family: TupleFamily, packet: Packet, protocol: number, at: number): boolean {
   if (packet.checksum === 'verified') return true
