@@ -2,8 +2,8 @@
  * Topology files: `*.ovl.yml`, checked against schema/topology.schema.json. What is wrong is said with its line and column.
  */
 import { readFileSync } from 'node:fs'
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
+import validate, { type ValidationError } from '../../schema/validate-topology.js'
 import type { Topology } from './topology.ts'
 
 /** A topology file that cannot be used. The message has a line for each thing that is wrong. */
@@ -17,8 +17,6 @@ export interface TopologyFile {
   /** Line of the thing at this path of keys, 1 for the first. */
   lineOf(path: readonly (string | number)[]): number | undefined
 }
-
-const schemaFile = new URL('../../schema/topology.schema.json', import.meta.url)
 
 /** TopologyError, or the error of reading the file. */
 export function readTopologyFile(path: string): TopologyFile {
@@ -55,8 +53,6 @@ interface SchemaFault {
 }
 
 function schemaFaults(topology: unknown): SchemaFault[] {
-  const ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true })
-  const validate = ajv.compile(JSON.parse(readFileSync(schemaFile, 'utf8')))
   if (validate(topology)) return []
   const errors = validate.errors ?? []
   // Of a choice between shapes ajv reports every shape's errors, and then that none fits: the deepest say the most.
@@ -65,7 +61,7 @@ function schemaFaults(topology: unknown): SchemaFault[] {
   return (plain.length > 0 ? plain : choices).map(describe)
 }
 
-function describe({ instancePath, keyword, params, message, data }: ErrorObject): SchemaFault {
+function describe({ instancePath, keyword, params, message, data }: ValidationError): SchemaFault {
   const path = instancePath
     .split('/')
     .slice(1)
@@ -74,13 +70,16 @@ function describe({ instancePath, keyword, params, message, data }: ErrorObject)
   switch (keyword) {
     case 'additionalProperties':
       return {
-        path: [...path, params.additionalProperty],
+        path: [...path, String(params.additionalProperty)],
         message: `${name} has no "${params.additionalProperty}"`,
       }
     case 'required':
       return { path, message: `${name} lacks "${params.missingProperty}"` }
     case 'enum':
-      return { path, message: `${name} is ${JSON.stringify(data)}, allowed: ${params.allowedValues.join(', ')}` }
+      return {
+        path,
+        message: `${name} is ${JSON.stringify(data)}, allowed: ${[params.allowedValues].flat().join(', ')}`,
+      }
     case 'const':
       return { path, message: `${name} is ${JSON.stringify(data)}, allowed: ${params.allowedValue}` }
     case 'type':

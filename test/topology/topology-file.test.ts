@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'vitest'
+import { compileValidator, validatorFile } from '../../scripts/schema.ts'
 import { parseTopology, readTopologyFile } from '../../src/lab/topology-file.ts'
 
 const goldens = join(import.meta.dirname, '../golden')
@@ -48,3 +49,7 @@ for (const { name, text, says } of wrong) {
     assert.throws(() => parseTopology(text, 'lab.yml'), { name: 'TopologyError', message: says })
   })
 }
+
+test('the compiled schema is not older than the schema', () => {
+  assert.equal(readFileSync(validatorFile, 'utf8'), compileValidator())
+})
