@@ -12,7 +12,7 @@ import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, note, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
 import type { Bridge } from './bridge.ts'
-import type { Device, DeviceEvent } from './device.ts'
+import { Device, type DeviceEvent } from './device.ts'
 import { isBroadcast, isLinkLocalGroup, isValidMac, sameMac } from './ethernet.ts'
 
 /** BR_STATE_*. Listening, learning and blocking are spanning tree's. */
@@ -51,8 +51,7 @@ export class BridgePort {
     let number = 1
     while (bridge.ports.some((port) => port.number === number)) number++
     this.number = number
-    // port_cost: a veth says that it does 10 Gbit/s, others say nothing.
-    this.cost = device.kind === 'veth' ? 2 : 100
+    this.cost = pathCost(device)
   }
 
   deviceEvent(event: DeviceEvent): void {
@@ -186,4 +185,10 @@ export class BridgePort {
 function isIgmpQuery({ bytes, network, protocol, end }: Packet): boolean {
   if (protocol !== 0x0800 || end < network + 20 || bytes[network + 9] !== IGMP) return false
   return bytes[network + 4 * (bytes[network]! & 0x0f)] === IGMP_QUERY
+}
+
+/** port_cost: veth and tun say that they do 10 Gbit/s, a vxlan says what its lower device does, others say nothing. */
+function pathCost(device: Device): number {
+  if ('lower' in device && device.lower instanceof Device) return pathCost(device.lower)
+  return device.kind === 'veth' || device.kind === 'tun' ? 2 : 100
 }

@@ -78,6 +78,8 @@ export class ModelAddresses implements Addresses {
     }
     const peer = address.peer === undefined ? undefined : parseIp(address.peer)
     if (peer && peer.length !== prefix.address.length) throw new KernelError('EINVAL', call)
+    // inet_insert_ifa: nothing comes of it.
+    if (prefix.address.length === IPV4_LENGTH && u32(prefix.address, 0) === 0) return
     const scope = scopeName(scopeNumber(address.scope ?? defaultScope(prefix)))
     const refused =
       familyOf(prefix.address) === 'ipv4'

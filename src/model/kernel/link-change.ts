@@ -36,7 +36,7 @@ export function changeLink(
     device.namespace.devices.rename(device, freeName(device.namespace, change.name, call))
   }
   if (change.alias !== undefined) {
-    if (change.alias && change.alias.length > LONGEST_ALIAS) throw new KernelError('EINVAL', call)
+    if (change.alias && change.alias.length > LONGEST_ALIAS) throw new KernelError('ERANGE', call)
     device.alias = change.alias || undefined
   }
   if (change.master !== undefined) setMaster(device, master, call)
@@ -79,7 +79,7 @@ export function changeBridge(device: Device, change: Partial<BridgeOptions>, cal
 
 function changePort(device: Device, change: NonNullable<LinkChange['port']>, call: string): void {
   const port = portOf(device)
-  if (!port) throw new KernelError('EINVAL', call, `"${device.name}" is no port of a bridge`)
+  if (!port) throw new KernelError('EOPNOTSUPP', call, `"${device.name}" is no port of a bridge`)
   const given = Object.entries(change).filter(([, value]) => value !== undefined)
   Object.assign(port, Object.fromEntries(given))
   notify(device.namespace, 'link', 'new', device.name)

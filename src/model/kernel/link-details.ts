@@ -33,7 +33,8 @@ export function detailsOf(device: Device): LinkDetails {
     tsoMaxSize,
     tsoMaxSegments: 65535,
     groMaxSize: 65536,
-    addressGeneration: device.mtu < IPV6_MIN_MTU ? undefined : GENERATION[device.ipv6.conf.addr_gen_mode],
+    addressGeneration:
+      device.mtu < IPV6_MIN_MTU && device.kind !== 'loopback' ? undefined : GENERATION[device.ipv6.conf.addr_gen_mode],
     kind: kindOf(device),
     port: port ? ofPort(port) : {},
   }
@@ -174,7 +175,8 @@ function ticks(seconds: number): number {
   return Math.round(seconds * 100)
 }
 
-/** `8000.02:42:0a:00:00:01`: priority and MAC. */
+/** `8000.02:42:0a:00:00:01`: priority and MAC, which is zero as long as nothing has given it one. */
 function identifierOf(bridge: Bridge): string {
-  return `${PRIORITY.toString(16)}.${formatMac(bridge.mac)}`
+  const known = bridge.ports.length > 0 || bridge.macOrigin === 'set'
+  return `${PRIORITY.toString(16)}.${formatMac(known ? bridge.mac : new Uint8Array(6))}`
 }

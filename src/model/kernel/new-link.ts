@@ -1,5 +1,6 @@
 /** The birth of links: rtnl_newlink and each kind's newlink. Source: net/core/rtnetlink.c. */
 import { parseIp } from '../../address/ip.ts'
+import { IPV4_LENGTH } from '../../address/ipv4.ts'
 import { parseMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
@@ -163,6 +164,9 @@ function newVxlan(
     ...(remote !== undefined && { remote: parseIp(remote) }),
   }
   if (options.vni > HIGHEST_VNI) throw new KernelError('ERANGE', call)
+  const isGroup =
+    options.remote?.length === IPV4_LENGTH ? options.remote[0]! >> 4 === 0xe : options.remote?.[0] === 0xff
+  if (isGroup && !lower) throw new KernelError('EINVAL', call, 'Local interface required for multicast remote group')
   const vxlan = new Vxlan(namespace, options)
   if (isInUse(vxlan)) throw new KernelError('EEXIST', call, 'A VXLAN device with the specified VNI already exists')
   return register(vxlan, link, call)
