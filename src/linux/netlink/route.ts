@@ -172,7 +172,13 @@ export function encodeLookup(
     .u8(bits)
     .u8(options.source === undefined ? 0 : bits)
     .u8(0)
-  writer.u8(0).u8(0).u8(0).u8(0).u32(RTM_F_LOOKUP_TABLE)
+  // IPv6 tells the table in any case, and a socket that is strict with dumps is so with this flag of IPv4's.
+  writer
+    .u8(0)
+    .u8(0)
+    .u8(0)
+    .u8(0)
+    .u32(bits === 32 ? RTM_F_LOOKUP_TABLE : 0)
   writer.attribute(RTA_DST, address)
   if (options.source !== undefined) writer.attribute(RTA_SRC, parseIp(options.source))
   if (options.inputLink !== undefined) writer.attributeU32(RTA_IIF, indexOf(options.inputLink))

@@ -384,6 +384,7 @@ export const routeCases: readonly Case[] = [
       has(node.routes.lookup('10.5.0.1'), { gateway: '10.0.1.4', link: 'l1', source: '10.0.1.1' })
       has(node.routes.lookup('10.0.1.77'), { link: 'l1', source: '10.0.1.1' })
       assert.equal(node.routes.lookup('10.0.1.77')?.gateway, undefined)
+      node.routes.list()
       has(node.routes.lookup('fd00::77'), { destination: 'fd00::77/128', link: 'l0', source: 'fd00::1' })
     },
   },
