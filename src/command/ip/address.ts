@@ -17,7 +17,7 @@ import {
 } from '../arguments.ts'
 import { Exit } from '../exit.ts'
 import { readScope } from '../names.ts'
-import { parseLinkFilter, passesAddress, passesLink } from './link-filter.ts'
+import { isListed, parseLinkFilter, passesAddress, passesLink } from './link-filter.ts'
 import { notModelled, requireDevice, type Settings } from './settings.ts'
 
 const FOREVER = 0xffff_ffff
@@ -193,7 +193,12 @@ function flushAddresses(settings: Settings, args: Arguments): void {
   const filter = parseLinkFilter(settings, args)
   const links = new Map(kernel.links.list().map((link) => [link.name, link]))
   for (const address of kernel.addresses.list(filter.device?.name)) {
-    if (!passesLink(filter, links.get(address.link)!) || !passesAddress(filter, settings, address)) continue
+    if (
+      !passesLink(filter, links.get(address.link)!) ||
+      !isListed(filter, links.get(address.link)!) ||
+      !passesAddress(filter, address)
+    )
+      continue
     // A primary address takes those that are second to it along.
     ignoring('EADDRNOTAVAIL', () => kernel.addresses.delete(address))
   }

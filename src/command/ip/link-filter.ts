@@ -1,6 +1,6 @@
 /** Which links `ip link show` and `ip address show` are asked for, and with which addresses. */
 
-import { familyOf } from '../../address/ip.ts'
+import { type Family, familyOf } from '../../address/ip.ts'
 import { networkOf, parsePrefix } from '../../address/prefix.ts'
 import type { Address } from '../../kernel/address.ts'
 import type { Link } from '../../kernel/link.ts'
@@ -29,6 +29,8 @@ const IFA_F_SECONDARY = 0x01
 const IFA_F_PERMANENT = 0x80
 
 export interface LinkFilter {
+  /** Of the addresses; undefined is both. */
+  family?: Family
   device?: Link
   up?: boolean
   /** Index; `none` for links that have no master. */
@@ -46,11 +48,13 @@ export interface LinkFilter {
 
 export function parseLinkFilter(settings: Settings, args: Arguments): LinkFilter {
   const { kernel } = settings
-  const filter: LinkFilter = { flagsMask: 0, flags: 0 }
+  const filter: LinkFilter = { flagsMask: 0, flags: 0, ...(settings.family && { family: settings.family }) }
   let device: string | undefined
   while (args.more) {
-    if (args.takes('to')) filter.to = parseTypedPrefix(args.take(), settings.family)
-    else if (args.takes('scope')) {
+    if (args.takes('to')) {
+      filter.to = parseTypedPrefix(args.take(), filter.family)
+      if (filter.to.family) filter.family = filter.to.family
+    } else if (args.takes('scope')) {
       const text = args.take()
       const scope = readScope(text)
       if (scope === undefined && text !== 'all') throw wrong(text, 'invalid "scope"\n')
@@ -102,18 +106,25 @@ function takeFlag(args: Arguments, filter: LinkFilter): boolean {
 }
 
 export function passesLink(filter: LinkFilter, link: Link): boolean {
-  const { device, up, master, group, type } = filter
-  if (device && link.index !== device.index) return false
+  const { up, group, label } = filter
+  if (label !== undefined && !filter.family && !matchesPattern(label, link.name)) return false
   if (up && !link.up) return false
-  if (master === 'none' ? link.master !== undefined : master !== undefined && link.master !== master) return false
+  if (filter.master === 'none' && link.master !== undefined) return false
   if (group !== undefined && link.group !== group) return false
-  if (type === undefined) return true
-  return type.endsWith('_slave') ? type === 'bridge_slave' && link.port !== undefined : link.kind === type
+  if (!filter.type?.endsWith('_slave')) return true
+  return filter.type === 'bridge_slave' && link.port !== undefined
 }
 
-export function passesAddress(filter: LinkFilter, settings: Settings, address: Address): boolean {
-  const { address: local, length } = parsePrefix(address.prefix)
-  if (settings.family && familyOf(local) !== settings.family) return false
+/** What the kernel itself narrows the list by. A link that fails at the rest stands in JSON as an empty object. */
+export function isListed({ device, master, type }: LinkFilter, link: Link): boolean {
+  if (device && link.index !== device.index) return false
+  if (typeof master === 'number' && link.master !== master) return false
+  return type === undefined || type.endsWith('_slave') || link.kind === type
+}
+
+export function passesAddress(filter: LinkFilter, address: Address): boolean {
+  const { address: local } = parsePrefix(address.prefix)
+  if (filter.family && familyOf(local) !== filter.family) return false
   if (filter.scope !== undefined && scopeName(address.scope) !== filter.scope) return false
   if ((address.flags & filter.flagsMask) !== filter.flags) return false
   if (filter.label !== undefined && !matchesPattern(filter.label, address.label ?? address.link)) return false
@@ -122,7 +133,7 @@ export function passesAddress(filter: LinkFilter, settings: Settings, address: A
   const wanted = parsePrefix(`${to.address}/${to.length}`)
   if (familyOf(local) !== familyOf(wanted.address)) return false
   // ip compares the first bits, however long the address's own prefix is.
-  return length >= 0 && sameNetwork(local, wanted.address, wanted.length)
+  return sameNetwork(local, wanted.address, wanted.length)
 }
 
 export function sameNetwork(a: Uint8Array, b: Uint8Array, length: number): boolean {

@@ -74,7 +74,7 @@ export function parsePort(settings: Settings, args: Arguments): PortChange {
 
 export function parseSwitch(word: string, text: string): boolean {
   if (text === 'on' || text === 'off') return text === 'on'
-  throw new Exit(1, `Error: argument of "${word}" must be one of "on" or "off", not "${text}"`)
+  throw new Exit(1, `Error: argument of "${word}" must be one of "off", "on", not "${text}"`)
 }
 
 /** Switches that say `no` before their name; those without a key are taken only as they are anyway. */
@@ -101,6 +101,7 @@ export function parseVxlan(settings: Settings, args: Arguments): Partial<VxlanOp
     if (value === undefined) throw wrong(text, message)
     return value
   }
+  const typed = args.more
   let quiet = false
   while (args.more) {
     const word = args.take()
@@ -127,7 +128,7 @@ export function parseVxlan(settings: Settings, args: Arguments): Partial<VxlanOp
     } else if (VXLAN_NOT_MODELLED.includes(word)) throw notModelled(settings, `vxlan with "${word}"`)
     else throw new Exit(1, `vxlan: unknown command "${word}"?`)
   }
-  if (!quiet) settings.streams.stderr += NO_PORT
+  if (!quiet && typed) settings.streams.stderr += NO_PORT
   const { vni } = vxlan
   if (vni === undefined) throw new Exit(2, 'Error: Required attributes not provided to perform the operation.')
   return { ...vxlan, vni }

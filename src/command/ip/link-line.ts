@@ -84,20 +84,20 @@ export function printFirstLine(
   printer: Printer,
   link: Link,
   linkOf: LinkOf,
-  options: { readonly mode: boolean },
+  { mode, brief }: { readonly mode: boolean; readonly brief: boolean },
 ): void {
   printer.both('ifindex', link.index, `${link.index}: `)
   printName(printer, link, linkOf, (name) => `${name}: `)
   printFlags(printer, link, linkOf)
   printer.both('mtu', link.mtu, `mtu ${link.mtu} `)
-  if (link.qdisc) printer.both('qdisc', link.qdisc, `qdisc ${link.qdisc} `)
-  if (link.master !== undefined) {
+  if (link.qdisc && !brief) printer.both('qdisc', link.qdisc, `qdisc ${link.qdisc} `)
+  if (link.master !== undefined && !brief) {
     const master = nameOf(linkOf, link.master)
     printer.both('master', master, `master ${master} `)
   }
   printer.both('operstate', operStateName(link), `state ${operStateName(link)} `)
-  if (options.mode) printer.both('linkmode', 'DEFAULT', 'mode DEFAULT ')
-  printer.both('group', groupName(link.group), `group ${groupName(link.group)} `)
+  if (mode) printer.both('linkmode', 'DEFAULT', 'mode DEFAULT ')
+  if (!brief) printer.both('group', groupName(link.group), `group ${groupName(link.group)} `)
   if (link.txQueueLength > 0) printer.both('txqlen', link.txQueueLength, `qlen ${link.txQueueLength}`)
 }
 

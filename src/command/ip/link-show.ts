@@ -7,7 +7,7 @@ import type { Arguments } from '../arguments.ts'
 import { scopeName } from '../names.ts'
 import type { Printer } from '../printer.ts'
 import { DETAILED_KINDS, printDetails } from './link-details.ts'
-import { ADDRESS_FLAGS, type LinkFilter, parseLinkFilter, passesAddress, passesLink } from './link-filter.ts'
+import { ADDRESS_FLAGS, isListed, type LinkFilter, parseLinkFilter, passesAddress, passesLink } from './link-filter.ts'
 import {
   type LinkOf,
   linksOf,
@@ -37,16 +37,19 @@ export function showAddresses(settings: Settings, args: Arguments): void {
 
 function show(settings: Settings, filter: LinkFilter, what: 'link' | 'address'): void {
   if (settings.statistics > 1) throw notModelled(settings, '-s -s')
+  if (what === 'address' && filter.family === 'ipv6' && settings.details > 0)
+    throw notModelled(settings, '-d -6 address')
   const { kernel } = settings
-  const links = filter.device ? [filter.device] : kernel.links.list()
-  const linkOf = linksOf(kernel, filter.device ? [] : links)
+  const known = filter.device ? [filter.device] : kernel.links.list()
+  const linkOf = linksOf(kernel, filter.device ? [] : known)
+  const links = known.filter((link) => isListed(filter, link))
   const all = what === 'address' ? kernel.addresses.list(filter.device?.name) : []
   print(settings, (printer) => {
     printer.array(undefined, () => {
       for (const link of links) {
         const own = all.filter((address) => address.link === link.name)
-        const addresses = own.filter((address) => passesAddress(filter, settings, address))
-        if (what === 'address' && !isAsked(settings, filter, own, addresses)) continue
+        const addresses = own.filter((address) => passesAddress(filter, address))
+        if (what === 'address' && !isAsked(filter, own, addresses)) continue
         printer.object(() => printLink(settings, printer, link, linkOf, filter, what, addresses))
       }
     })
@@ -54,15 +57,8 @@ function show(settings: Settings, filter: LinkFilter, what: 'link' | 'address'):
 }
 
 /** A link without any address stands in the list; one without a fitting address does not. */
-function isAsked(
-  settings: Settings,
-  filter: LinkFilter,
-  own: readonly Address[],
-  addresses: readonly Address[],
-): boolean {
-  const filtered = settings.family !== undefined || filter.to || filter.label !== undefined || filter.flagsMask !== 0
-  if (!filtered && filter.scope === undefined) return true
-  return addresses.length > 0 || (own.length === 0 && settings.family === undefined)
+function isAsked(filter: LinkFilter, own: readonly Address[], addresses: readonly Address[]): boolean {
+  return addresses.length > 0 || (own.length === 0 && filter.family === undefined)
 }
 
 function printLink(
@@ -78,7 +74,7 @@ function printLink(
   const passes = passesLink(filter, link)
   const printsLink = passes && (what === 'link' || brief || !oneLine)
   if (printsLink && brief) printBrief(printer, link, linkOf, what)
-  else if (printsLink) printWhole(settings, printer, link, linkOf, what)
+  else if (printsLink) printWhole(settings, printer, link, linkOf, what, filter)
   if (what === 'link' || (!passes && (brief || !oneLine))) return
   printer.array('addr_info', () => {
     for (const address of addresses) {
@@ -101,13 +97,22 @@ function printBrief(printer: Printer, link: Link, linkOf: LinkOf, what: 'link' |
   printer.text('\n')
 }
 
-function printWhole(settings: Settings, printer: Printer, link: Link, linkOf: LinkOf, what: 'link' | 'address'): void {
+function printWhole(
+  settings: Settings,
+  printer: Printer,
+  link: Link,
+  linkOf: LinkOf,
+  what: 'link' | 'address',
+  { family, label, device }: LinkFilter,
+): void {
   const details = settings.details > 0
   if (details && !DETAILED_KINDS.has(link.kind ?? '')) {
     throw notModelled(settings, `-d of "${link.name}", which is a ${link.kind ?? 'device of hardware'}`)
   }
-  printFirstLine(printer, link, linkOf, { mode: what === 'link' })
-  if (what === 'link' || settings.family === undefined || details) printAddressLine(printer, link)
+  // Asked for a list of IPv6, the kernel answers with what IPv6 knows of its devices.
+  const brief = what === 'address' && family === 'ipv6' && !device
+  printFirstLine(printer, link, linkOf, { mode: what === 'link', brief })
+  if (what === 'link' || (family === undefined && label === undefined) || details) printAddressLine(printer, link)
   printLinkNamespace(printer, link)
   if (details) printDetails(printer, link, { addressGeneration: what === 'link' })
   if ((what === 'link' || details) && link.alias !== undefined) {

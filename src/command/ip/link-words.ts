@@ -6,7 +6,6 @@ import { Exit } from '../exit.ts'
 import { readGroup } from '../names.ts'
 import { notModelled, type Settings } from './settings.ts'
 
-const MAX_NAME = 15
 /** What ip takes and the kernel interface does not have. */
 const NOT_MODELLED = `index xdp xdpgeneric xdpdrv xdpoffload multicast trailers arp carrier vf vrf dynamic mode state
   numtxqueues numrxqueues addrgenmode link-netns link-netnsid gso_max_size gso_max_segs gro_max_size protodown
@@ -67,7 +66,7 @@ export function parseLink(settings: Settings, args: Arguments, ends: readonly st
 }
 
 function parseName(text: string, word: string): string {
-  if (text === '' || text.length > MAX_NAME || /[/\s]/.test(text) || text === '.' || text === '..') {
+  if (text === '' || /[/\s]/.test(text) || text === '.' || text === '..') {
     throw wrong(text, `"${word}" not a valid ifname`)
   }
   return text

@@ -9,6 +9,13 @@ import { parseLink, type TypedLink } from './link-words.ts'
 import { notModelled, requireDevice, type Settings } from './settings.ts'
 
 const MACVLAN_MODES = ['private', 'vepa', 'bridge', 'passthru', 'source'] as const
+/** What `ip link help` lists and the kernel interface cannot make. */
+const OTHER_KINDS = new Set(
+  `amt bareudp bond can dsa erspan geneve gre gretap gtp hsr ip6erspan ip6gre ip6gretap ip6tnl ipip ipoib ipvlan ipvtap
+  lowpan macsec macvtap netdevsim nlmon rmnet sit team vcan virt_wifi vrf vti vxcan wwan xfrm wireguard netkit`.split(
+    /\s+/,
+  ),
+)
 
 export function changeLink(settings: Settings, args: Arguments): void {
   const command = args.take()
@@ -143,6 +150,7 @@ function kindOf(settings: Settings, args: Arguments, type: string, birth: Birth,
     case 'tap':
       throw new Exit(2, 'RTNETLINK answers: Operation not supported')
     default:
+      if (!OTHER_KINDS.has(type)) throw new Exit(2, 'Error: Unknown device type.')
       throw notModelled(settings, `link add type ${type}`)
   }
 }

@@ -72,9 +72,7 @@ export function printRoute(
   }
   printRouteFlags(printer, route)
   if (asked?.mark && family === 'ipv4') {
-    const mark = asked.mark >= 16 ? `0x${asked.mark.toString(16)}` : `${asked.mark}`
-    printer.member('mark', asked.mark >= 16 ? mark : asked.mark)
-    printer.text(`mark ${mark} `)
+    printer.both('mark', asked.mark, `mark ${asked.mark >= 16 ? `0x${asked.mark.toString(16)}` : asked.mark} `)
   }
   if (asked && family === 'ipv4' && asked.inputLink === undefined) printer.both('uid', 0, 'uid 0 ')
   if (asked && family === 'ipv4') printCache(printer, type)
@@ -127,9 +125,9 @@ function printRouteFlags(printer: Printer, hop: NextHop): void {
   for (const flag of flags) printer.text(`${flag} `)
 }
 
-/** RTCF_LOCAL, RTCF_BROADCAST, RTCF_MULTICAST: what the type says of a cached entry. */
+/** RTCF_LOCAL, RTCF_BROADCAST: what the type says of a cached entry. */
 function printCache(printer: Printer, type: string): void {
-  const words = { local: ['local'], broadcast: ['local', 'brd'], multicast: ['mc'] }[type] ?? []
+  const words = { local: ['local'], broadcast: ['local', 'brd'] }[type] ?? []
   printer.newLine()
   printer.text(`    cache ${words.length > 0 ? `<${words.join(',')}> ` : ''}`)
   printer.strings('cache', words)

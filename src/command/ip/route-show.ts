@@ -128,7 +128,8 @@ export function listRoutes(settings: Settings, filter: RouteFilter, terminated: 
 }
 
 function passes(filter: RouteFilter, route: Route): boolean {
-  const { scope, type, metric, tos, gateway, source, root, match } = filter
+  const { scope, type, metric, tos, gateway, source, root, match, link } = filter
+  if (link !== undefined && route.nextHops) return false
   if (scope !== undefined && scopeName(route.scope ?? 'global') !== scope) return false
   if (type !== undefined && (route.type ?? 'unicast') !== type) return false
   if (metric !== undefined && (route.metric ?? 0) !== metric) return false

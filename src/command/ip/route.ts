@@ -8,6 +8,8 @@ import { listRoutes, parseRouteFilter, showRoutes } from './route-show.ts'
 import { parseRoute } from './route-words.ts'
 import { notModelled, print, requireDevice, type Settings } from './settings.ts'
 
+const GET_NOT_MODELLED = 'tos dsfield notify connected vrf uid fibmatch as ipproto sport dport'.split(' ')
+
 export function doRoute(settings: Settings, args: Arguments): void {
   if (!args.more) {
     showRoutes(settings, args)
@@ -62,7 +64,7 @@ function getRoute(settings: Settings, args: Arguments): void {
       args.take()
       outputLink = args.take()
     } else if (args.takes('mark')) mark = parseUnsigned(args.take(), 'invalid mark value')
-    else if (args.takesBegun('tos', 'dsfield', 'notify', 'connected', 'vrf', 'uid', 'fibmatch', 'as', 'ipproto')) {
+    else if (GET_NOT_MODELLED.includes(args.next)) {
       throw notModelled(settings, 'route get with more than from, iif, oif, mark')
     } else {
       args.takesBegun('to')
@@ -80,6 +82,8 @@ function getRoute(settings: Settings, args: Arguments): void {
     ...(mark !== undefined && { mark }),
   })
   if (!route) throw new Exit(2, 'RTNETLINK answers: Network is unreachable')
+  // Whether we are in the group is said too, and the kernel interface does not.
+  if (route.type === 'multicast' && family === 'ipv4') throw notModelled(settings, 'route get of a multicast address')
   print(settings, (printer) => {
     printer.array(undefined, () => {
       printer.object(() => {
