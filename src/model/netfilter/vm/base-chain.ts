@@ -47,6 +47,10 @@ export function checkBase(family: NftFamily, { type, hook, priority, device }: B
   if (isOnDevice(hook) !== (device !== undefined)) throw refusal('EINVAL')
 }
 
+export function hasType(family: NftFamily, type: Type): boolean {
+  return type in TYPES[family]
+}
+
 export function isOnDevice(hook: NftHook): boolean {
   return hook === 'ingress' || hook === 'egress'
 }

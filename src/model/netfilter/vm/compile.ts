@@ -2,7 +2,7 @@
  * A rule's expressions become operations, once, when the rule is committed. A test of packet bytes or of metadata against a
  * constant becomes one operation without a register between, where no later expression reads that register.
  */
-import type { NftExpression } from '../../../kernel/nftables.ts'
+import type { NftExpression, NftFamily } from '../../../kernel/nftables.ts'
 import type { Namespace } from '../../namespace.ts'
 import { unsupported } from '../../observer.ts'
 import { compileXtMatch } from '../xt/match.ts'
@@ -68,6 +68,11 @@ interface Placed extends Compiled {
   readonly writes: number
 }
 
+/** nf_tables_expr_parse: whether there are such expressions. */
+export function checkFamily(expressions: readonly NftExpression[], family: NftFamily): void {
+  if (expressions.some(({ type }) => FAMILIES[type]?.includes(family) === false)) throw refusal('ENOENT')
+}
+
 /** KernelError where the kernel would refuse the rule. */
 export function compileRule(expressions: readonly NftExpression[], surroundings: Surroundings): CompiledRule {
   const registers = new Registers()
@@ -88,6 +93,14 @@ export function compileRule(expressions: readonly NftExpression[], surroundings:
     },
     expressions: () => placed.map(({ describe }) => describe!()),
   }
+}
+
+/** Families in which the kernel has the expression; of the others all have it. */
+const FAMILIES: { readonly [T in NftExpression['type']]?: readonly NftFamily[] } = {
+  masquerade: ['ip', 'ip6', 'inet'],
+  redirect: ['ip', 'ip6', 'inet'],
+  reject: ['ip', 'ip6', 'inet', 'bridge', 'netdev'],
+  fib: ['ip', 'ip6', 'inet', 'netdev'],
 }
 
 function compileExpression(expression: NftExpression, registers: Registers, surroundings: Surroundings): Compiled {
@@ -124,11 +137,11 @@ function compileExpression(expression: NftExpression, registers: Registers, surr
     case 'masquerade':
       return compileMasquerade(expression, registers, ref)
     case 'nat':
-      return compileNat(expression, registers, ref)
+      return compileNat(expression, registers, table.family, ref)
     case 'redirect':
       return compileRedirect(expression, registers, ref)
     case 'reject':
-      return compileReject(expression)
+      return compileReject(expression, table.family)
     case 'log':
       return { operation: logged(expression.prefix, ref) }
     case 'xt match':

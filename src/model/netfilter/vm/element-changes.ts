@@ -21,6 +21,11 @@ export class ElementChanges {
     for (const given of joinRanges(set, elements)) {
       const element = this.#resolve(set, given, table)
       const obstacle = set.obstacle(element)
+      if (obstacle && !exclusive && isOpenStartOf(obstacle.element, element)) {
+        this.#remove(set, obstacle.element)
+        this.#insert(set, { ...obstacle.element, keyEnd: element.keyEnd })
+        continue
+      }
       if (obstacle) {
         if (exclusive || !obstacle.same || !sameData(obstacle.element, element)) throw refusal('EEXIST')
         this.#renew(set, obstacle.element, given)
@@ -134,6 +139,11 @@ function joinRanges(set: NftSetState, elements: readonly NftElement[]): readonly
     } else if (element.key.some((byte) => byte !== 0)) throw refusal('EOPNOTSUPP', 'a range without its first key')
   }
   return ranges
+}
+
+/** A range without an end is given one: in the kernel that is an element more. */
+function isOpenStartOf(there: Element, element: Element): boolean {
+  return !there.keyEnd && element.keyEnd !== undefined && sameKey(there.key, element.key) && sameData(there, element)
 }
 
 function sameData(a: Element, b: Element): boolean {

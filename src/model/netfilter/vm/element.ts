@@ -133,7 +133,8 @@ export class RangeStore implements ElementStore {
     const element = covers ?? this.#ranges[this.#behind(key, 0)]
     if (element === undefined) return undefined
     if (!covers && keyEnd && compare(element.key, 0, keyEnd, 0, this.#length) >= 0) return undefined
-    return { element, same: sameKey(element.key, key) && sameKey(element.keyEnd, keyEnd) }
+    // The kernel has ends of their own: without one, the range is the one that begins there.
+    return { element, same: sameKey(element.key, key) && (!keyEnd || sameKey(element.keyEnd, keyEnd)) }
   }
 
   insert(element: Element): void {

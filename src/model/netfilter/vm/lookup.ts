@@ -4,8 +4,7 @@ import type { Compiled } from './compile.ts'
 import { refusal } from './refusal.ts'
 import type { Registers } from './registers.ts'
 import type { Table } from './ruleset.ts'
-import { BREAK, CONTINUE, QUEUE } from './verdict.ts'
-import { queue } from './verdict-expression.ts'
+import { BREAK, CONTINUE } from './verdict.ts'
 
 type Lookup = Extract<NftExpression, { type: 'lookup' }>
 
@@ -34,7 +33,6 @@ export function compileLookup(lookup: Lookup, registers: Registers, table: Table
       operation(machine) {
         const verdict = set.lookup(machine.registers, from)?.verdict
         if (verdict === undefined) return BREAK
-        if (verdict.code >= QUEUE) return queue(machine)
         machine.target = verdict.chain
         return verdict.code
       },

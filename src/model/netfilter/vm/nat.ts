@@ -1,5 +1,5 @@
 /** Translation: `masquerade`, `nat`, `redirect`. Source: net/netfilter/nft_masq.c, nft_nat.c, nft_redir.c. */
-import type { NftExpression, NftHook, NftRegister } from '../../../kernel/nftables.ts'
+import type { NftExpression, NftFamily, NftHook, NftRegister } from '../../../kernel/nftables.ts'
 import { u16, u32 } from '../../bytes.ts'
 import type { Address } from '../conntrack/tuple.ts'
 import { masquerade, redirect } from '../nat/masquerade.ts'
@@ -7,6 +7,7 @@ import { type NatKind, type NatRange, RangeFlag } from '../nat/range.ts'
 import { setupNat } from '../nat.ts'
 import type { Compiled } from './compile.ts'
 import { type Base, type Machine, NetfilterProtocol } from './machine.ts'
+import { refusal } from './refusal.ts'
 import type { Registers } from './registers.ts'
 import { ACCEPT, CONTINUE } from './verdict.ts'
 
@@ -56,8 +57,14 @@ export function compileRedirect(expression: Of<'redirect'>, registers: Registers
   }
 }
 
-export function compileNat(expression: Of<'nat'>, registers: Registers, rule: string): Compiled {
+export function compileNat(
+  expression: Of<'nat'>,
+  registers: Registers,
+  tableFamily: NftFamily,
+  rule: string,
+): Compiled {
   const { kind, family } = expression
+  if (tableFamily !== 'inet' && tableFamily !== family) throw refusal('EOPNOTSUPP')
   const length = family === 'ip' ? 4 : 16
   const addresses = placesOf(registers, expression.addressMin, expression.addressMax, length)
   const ports = placesOf(registers, expression.portMin, expression.portMax, 2)

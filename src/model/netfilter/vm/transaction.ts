@@ -6,8 +6,8 @@
 import { KernelError } from '../../../kernel/errors.ts'
 import type { NftChain, NftFamily, NftOperation, NftRule, NftSet, NftTable } from '../../../kernel/nftables.ts'
 import type { Namespace } from '../../namespace.ts'
-import { checkBase } from './base-chain.ts'
-import { compileRule } from './compile.ts'
+import { checkBase, hasType } from './base-chain.ts'
+import { checkFamily, compileRule } from './compile.ts'
 import { callOf } from './describe.ts'
 import { ElementChanges } from './element-changes.ts'
 import { refusal } from './refusal.ts'
@@ -47,21 +47,26 @@ export class Transaction {
     this.#elements = new ElementChanges((back) => this.#undo.push(back))
   }
 
+  /** As the kernel, it goes on behind a refused operation: that, too, uses up handles. */
   run(operations: readonly NftOperation[]): void {
+    let refused: KernelError | undefined
     for (const operation of operations) {
       try {
         this.#apply(operation)
         if (this.#checksAtOnce) this.#check()
       } catch (error) {
-        this.#rollBack()
-        if (error instanceof KernelError) throw new KernelError(error.errno, callOf(operation), error.explanation)
-        throw error
+        if (!(error instanceof KernelError)) {
+          this.#rollBack()
+          throw error
+        }
+        refused ??= new KernelError(error.errno, callOf(operation), error.explanation)
       }
     }
     try {
+      if (refused) throw refused
       this.#check()
     } catch (error) {
-      this.failedLate = true
+      this.failedLate = !refused
       this.#rollBack()
       throw error
     }
@@ -167,6 +172,7 @@ export class Transaction {
     const table = this.#table(chain)
     const there = table.chains.get(chain.name)
     if (there) {
+      if (chain.base?.policy !== undefined && !there.base) throw refusal('EOPNOTSUPP')
       if (exclusive) throw refusal('EEXIST')
       if (chain.base) this.#updateChain(there, chain.base)
       return
@@ -198,9 +204,10 @@ export class Transaction {
   /** nf_tables_updchain: the policy and the devices may change, the rest must be the same. */
   #updateChain(chain: Chain, base: NonNullable<NftChain['base']>): void {
     const { base: before } = chain
-    if (!before || before.type !== base.type || before.hook !== base.hook || before.priority !== base.priority) {
-      throw refusal('EEXIST')
-    }
+    if (!before) throw refusal('EEXIST')
+    if (before.hook !== base.hook || before.priority !== base.priority) throw refusal('EOPNOTSUPP')
+    if (!hasType(chain.table.family, base.type)) throw refusal('ENOENT')
+    if (before.type !== base.type) throw refusal('EEXIST')
     const { policy, policyCounter } = chain
     this.#undo.push(() => {
       chain.policy = policy
@@ -229,12 +236,12 @@ export class Transaction {
 
   #addRule({ expressions, comment, ...name }: NftRule, at: bigint | undefined, inserts: boolean): void {
     const chain = this.#chain({ ...name, name: name.chain })
+    const handle = ++chain.table.handle
     const place = at === undefined ? (inserts ? 0 : chain.rules.length) : placeOf(chain, at) + (inserts ? 0 : 1)
     const { table } = chain
-    const handle = table.handle + 1n
+    checkFamily(expressions, table.family)
     const ref = `rule ${chain.title} handle ${handle}`
     const compiled = compileRule(expressions, { namespace: this.#namespace, table, ref })
-    table.handle = handle
     const rule: Rule = {
       chain,
       handle,

@@ -1,18 +1,14 @@
 /** A verdict stands in the rule: `immediate` into the verdict register. Source: net/netfilter/nft_immediate.c, nft_verdict_init. */
 import type { NftVerdict } from '../../../kernel/nftables.ts'
-import { unsupported } from '../../observer.ts'
 import type { Compiled } from './compile.ts'
 import type { ElementVerdict } from './element.ts'
-import type { Machine } from './machine.ts'
 import { refusal } from './refusal.ts'
 import type { Table } from './ruleset.ts'
-import { codeOf, isVerdict, QUEUE, STOLEN } from './verdict.ts'
+import { codeOf, isVerdict } from './verdict.ts'
 
 export function compileVerdict(verdict: NftVerdict, table: Table): Compiled {
   const { code, chain } = resolveVerdict(verdict, table)
-  if (chain === undefined) {
-    return code >= QUEUE ? { operation: queue } : { operation: () => code }
-  }
+  if (chain === undefined) return { operation: () => code }
   return {
     chain,
     operation(machine) {
@@ -31,10 +27,4 @@ export function resolveVerdict(verdict: NftVerdict, table: Table): ElementVerdic
   if (!chain) throw refusal('ENOENT')
   if (chain.base) throw refusal('EOPNOTSUPP')
   return { code, chain }
-}
-
-/** NF_QUEUE: nobody takes it. */
-export function queue({ packet }: Machine): number {
-  unsupported(packet, 'nft queue')
-  return STOLEN
 }

@@ -5,8 +5,6 @@ import { Verdict } from '../hooks.ts'
 export const DROP = Verdict.drop
 export const ACCEPT = Verdict.accept
 export const STOLEN = Verdict.stolen
-/** NF_QUEUE, in the lower byte. */
-export const QUEUE = 3
 /** The next expression, and behind the last one the next rule. */
 export const CONTINUE = -1
 /** The rule does not match: the next rule. */
@@ -17,14 +15,11 @@ export const RETURN = -5
 
 const CODES = { accept: ACCEPT, drop: DROP, return: RETURN, continue: CONTINUE, jump: JUMP, goto: GOTO } as const
 
-/** NF_VERDICT_MASK. */
-const VERDICT_MASK = 0xff
-
 export function codeOf(verdict: NftVerdict): number {
   return verdict.verdict === 'other' ? verdict.code : CODES[verdict.verdict]
 }
 
 /** nft_verdict_init: whether the kernel takes a verdict of this code. */
 export function isVerdict(code: number): boolean {
-  return code >= 0 ? [DROP, ACCEPT, QUEUE].includes(code & VERDICT_MASK) : code >= RETURN
+  return code === DROP || code === ACCEPT || (code < 0 && code >= RETURN)
 }

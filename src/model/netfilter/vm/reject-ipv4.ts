@@ -1,0 +1,117 @@
+/** What the sender of a rejected IPv4 packet is told: net/ipv4/netfilter/nf_reject_ipv4.c. */
+import { fold, setU16, setU32, sumOf, u16, u32 } from '../../bytes.ts'
+import {
+  DESTINATION_AT,
+  ETHERTYPE_IPV4,
+  FRAGMENT_AT,
+  HEADER_LENGTH,
+  headerLength,
+  OFFSET_MASK,
+  PROTOCOL_AT,
+  SOURCE_AT,
+} from '../../ipv4/header.ts'
+import { sendIcmpError } from '../../ipv4/icmp.ts'
+import { sendIpv4 } from '../../ipv4/output.ts'
+import type { Ipv4Route } from '../../ipv4/route.ts'
+import { routeOutput } from '../../ipv4/route-output.ts'
+import { addressType } from '../../ipv4/select-address.ts'
+import { note } from '../../observer.ts'
+import { newPacket, type Packet } from '../../packet.ts'
+import { attach } from '../conntrack.ts'
+import { Hook, type HookNumber } from '../hooks.ts'
+
+const UNREACHABLE = 3
+const ICMP = 1
+const TCP = 6
+const UDP = 17
+const TCP_HEADER = 20
+const UDP_CHECKSUM_AT = 6
+const TCP_CHECKSUM_AT = 16
+const FLAGS_AT = 13
+const FIN = 0x01
+const SYN = 0x02
+const RST = 0x04
+const ACK = 0x10
+
+/** nf_send_unreach. Nothing is said about later fragments, and about what was damaged. */
+export function rejectIpv4(packet: Packet, code: number, hook: HookNumber): void {
+  if (isLaterFragment(packet) || !hasRoute(packet, hook) || !isIntact(packet)) return
+  sendIcmpError(packet, UNREACHABLE, code, 0)
+}
+
+/** nf_send_reset. Resets are not answered. */
+export function resetIpv4(packet: Packet, hook: HookNumber): void {
+  const { bytes, network, end } = packet
+  if (isLaterFragment(packet) || bytes[network + PROTOCOL_AT] !== TCP) return
+  const at = network + headerLength(packet)
+  if (at + TCP_HEADER > end || bytes[at + FLAGS_AT]! & RST) return
+  if (!isIntact(packet) || !hasRoute(packet, hook) || (packet.route as Ipv4Route).isForMany) return
+  const { namespace } = packet.device
+  const destination = u32(bytes, network + SOURCE_AT)
+  const source = u32(bytes, network + DESTINATION_AT)
+  const mark = namespace.ipv4.settings.fwmark_reflect !== 0 ? packet.mark : 0
+  const isOurs = addressType(namespace, source) === 'local'
+  const route = routeOutput(namespace, { destination, source: isOurs ? source : 0, anySource: !isOurs, mark })
+  if (typeof route === 'string') return
+
+  const reset = newPacket(HEADER_LENGTH + TCP_HEADER, packet.device, ETHERTYPE_IPV4)
+  reset.transport = reset.network + HEADER_LENGTH
+  writeReset(reset.bytes, reset.transport, packet, at)
+  attach(reset, packet)
+  reset.journey = packet.journey?.spawn('reply')
+  if (packet.journey) note(packet, packet.device, 'rule', 'answered with a TCP reset', { kernel: 'nf_send_reset' })
+  sendIpv4(namespace, reset, {
+    source,
+    destination,
+    protocol: TCP,
+    dontFragment: true,
+    identification: 0,
+    mark,
+    route,
+    checksumAt: TCP_CHECKSUM_AT,
+  })
+}
+
+/** nf_reject_ip_tcphdr_put, RFC 9293 §3.10.7.1: from the acknowledged number on, else acknowledging all that came. */
+function writeReset(to: Uint8Array, at: number, { bytes, end }: Packet, from: number): void {
+  const flags = bytes[from + FLAGS_AT]!
+  setU16(to, at, u16(bytes, from + 2))
+  setU16(to, at + 2, u16(bytes, from))
+  to[at + 12] = (TCP_HEADER / 4) << 4
+  if (flags & ACK) {
+    setU32(to, at + 4, u32(bytes, from + 8))
+    to[at + FLAGS_AT] = RST
+    return
+  }
+  const data = end - from - (bytes[from + 12]! >> 4) * 4
+  const marks = (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0)
+  setU32(to, at + 8, (u32(bytes, from + 4) + marks + data) >>> 0)
+  to[at + FLAGS_AT] = RST | ACK
+}
+
+/** nf_reject_fill_skb_dst: before routing there is none yet; the way back serves. */
+function hasRoute(packet: Packet, hook: HookNumber): boolean {
+  if (hook !== Hook.prerouting || packet.route !== undefined) return packet.route !== undefined
+  const destination = u32(packet.bytes, packet.network + SOURCE_AT)
+  const route = routeOutput(packet.device.namespace, { destination })
+  if (typeof route === 'string') return false
+  packet.route = route
+  return true
+}
+
+function isLaterFragment({ bytes, network }: Packet): boolean {
+  return (u16(bytes, network + FRAGMENT_AT) & OFFSET_MASK) !== 0
+}
+
+/** nf_reject_verify_csum and nf_ip_checksum. */
+function isIntact(packet: Packet): boolean {
+  const { bytes, network, end } = packet
+  if (packet.checksum === 'verified') return true
+  const protocol = bytes[network + PROTOCOL_AT]!
+  const at = network + headerLength(packet)
+  if (protocol === ICMP) return fold(sumOf(bytes, at, end)) === 0xffff
+  if (protocol !== TCP && protocol !== UDP) return true
+  if (protocol === UDP && (at + 8 > end || u16(bytes, at + UDP_CHECKSUM_AT) === 0)) return true
+  const pseudo = sumOf(bytes, network + SOURCE_AT, network + HEADER_LENGTH) + protocol + (end - at)
+  return fold(sumOf(bytes, at, end, pseudo)) === 0xffff
+}
