@@ -98,8 +98,9 @@ export class SendQueue {
     return isAfter(to, this.#end)
   }
 
-  hasPush({ to }: Pick<Sent, 'to'>): boolean {
-    return this.#pushes.includes(to) || (this.hasFin({ to }) && this.#pushes.includes(this.#end))
+  hasPush({ from, to }: Pick<Sent, 'from' | 'to'>): boolean {
+    const end = this.hasFin({ to }) ? this.#end : to
+    return from !== end && this.#pushes.includes(end)
   }
 
   /** The next segment that may go out: lost ones first. Undefined when nothing may. tcp_write_xmit, tcp_xmit_retransmit_queue. */
