@@ -2,13 +2,19 @@
 import { type Command, type Context, notModelled, type Outcome } from './command.ts'
 import { ip } from './ip/ip.ts'
 import { iptables } from './iptables/iptables.ts'
+import { iptablesRestore } from './iptables/restore.ts'
+import { iptablesSave } from './iptables/save.ts'
 import { ShellError, splitCommands } from './shell-words.ts'
 
 /** Every program there is. */
 const commands: Readonly<Record<string, Command>> = {
   ip,
   ip6tables: iptables,
+  'ip6tables-restore': iptablesRestore,
+  'ip6tables-save': iptablesSave,
   iptables,
+  'iptables-restore': iptablesRestore,
+  'iptables-save': iptablesSave,
 }
 
 /**

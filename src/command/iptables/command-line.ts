@@ -509,7 +509,7 @@ function checkTargetName(name: string): string {
   return name
 }
 
-function checkChainName(name: string): void {
+export function checkChainName(name: string): void {
   if (name.length >= MAX_NAME) throw tooLong(name)
   if (/^[-!]/.test(name)) throw badParameter(`chain name not allowed to start with \`${name[0]}'`)
   if (findTarget(name) || isOtherTarget(name) || ['ACCEPT', 'DROP', 'RETURN', 'QUEUE'].includes(name)) {

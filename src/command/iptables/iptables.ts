@@ -21,7 +21,8 @@ import type { Family } from './rule.ts'
 import { Table } from './table.ts'
 import { findTable } from './tables.ts'
 
-const VERSION = '1.8.9 (nf_tables)'
+/** What -V says. */
+export const VERSION = '1.8.9 (nf_tables)'
 
 /** The kinds of change as the kernel's refusal of one is told. */
 const CHANGES = {

@@ -1,7 +1,7 @@
 /** -L and -S of a table: iptables/nft.c, nft_rule_list(), nft_rule_list_save(). */
 import type { CommandLine } from './command-line.ts'
 import { formatCount, listHeader, listRule, saveRule } from './print.ts'
-import { assertListable, type Chain, incompatible, type Table } from './table.ts'
+import { type Chain, incompatible, isListable, type Table } from './table.ts'
 
 export function listTable(table: Table, line: CommandLine): string {
   const { ruleNumber, verbose, exact } = line
@@ -43,7 +43,7 @@ function meant(table: Table, { chain: name }: CommandLine): Chain[] {
   const all = table.allChains()
   const chains = name === undefined ? all : all.filter((chain) => chain.name === name)
   if (chains.length === 0) throw incompatible(table, name)
-  assertListable(table, chains, name)
+  if (!isListable(chains)) throw incompatible(table, name)
   return chains
 }
 

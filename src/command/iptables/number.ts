@@ -22,14 +22,17 @@ export function parseNumber(extension: string, option: string, text: string, max
 const MAX_MARK = 0xffff_ffff
 
 /** `value[/mask]`: xtables_parse_mark_mask(). */
-export function parseMark(option: string, text: string): { readonly mark: number; readonly mask: number } {
+export function parseMark(
+  extension: string,
+  option: string,
+  text: string,
+): { readonly mark: number; readonly mask: number } {
   const slash = text.indexOf('/')
-  const mark = readNumber(slash < 0 ? text : text.slice(0, slash), MAX_MARK)
-  if (mark === undefined) throw badParameter(`bad mark value for option "--${option}", or out of range`)
-  if (slash < 0) return { mark, mask: MAX_MARK }
-  const mask = readNumber(text.slice(slash + 1), MAX_MARK)
-  if (mask === undefined) throw badParameter(`bad mask value for option "--${option}", or out of range`)
-  return { mark, mask }
+  const [mark, mask] = [slash < 0 ? text : text.slice(0, slash), slash < 0 ? undefined : text.slice(slash + 1)].map(
+    (word) => (word === undefined ? MAX_MARK : readNumber(word, MAX_MARK)),
+  )
+  if (mark !== undefined && mask !== undefined) return { mark, mask }
+  throw badParameter(`${extension}: bad integer value for option "--${option}", or out of range.\n`)
 }
 
 export function hexadecimal(value: number): string {

@@ -295,5 +295,6 @@ export function serviceName(port: number, protocol: string | undefined): string 
 }
 
 function isOf(service: Service, protocol: string | undefined): boolean {
-  return protocol === undefined || service.protocol === undefined || service.protocol === protocol
+  if (protocol === undefined || service.protocol === protocol) return true
+  return service.protocol === undefined && (protocol === 'tcp' || protocol === 'udp')
 }

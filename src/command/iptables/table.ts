@@ -161,7 +161,7 @@ export class Table {
   /** All of it, to begin anew: iptables-restore. */
   flushTable(): void {
     this.#isFlushed = true
-    this.#isWanted = true
+    this.#isWanted = false
     this.#chains.clear()
     this.#deletedChains.length = 0
     this.#deletedRules.length = 0
@@ -263,11 +263,9 @@ function entryOf({ expressions, comment, handle }: NftRule): Entry {
   return { expressions, ...(comment !== undefined && { comment }), ...(handle !== undefined && { handle }) }
 }
 
-/** Other programs' rules in the table, which iptables has no words for. */
-export function assertListable(table: Table, chains: readonly Chain[], name?: string): void {
-  const isStrange = chains.some(({ entries }) => entries.some(({ expressions }) => !expressions.every(isKnown)))
-  if (!isStrange) return
-  throw incompatible(table, name)
+/** Whether there is no other program's rule, which iptables has no words for. */
+export function isListable(chains: readonly Chain[]): boolean {
+  return chains.every(({ entries }) => entries.every(({ expressions }) => expressions.every(isKnown)))
 }
 
 export function incompatible(table: Table, chain: string | undefined): IptablesError {

@@ -207,7 +207,7 @@ const ROWS: { readonly [T in Exclude<Type, 'other' | ExtensionType>]: Row } = {
   log: row('log', 'log', {
     group: optional(1, u16),
     prefix: optional(2, text),
-    snapLength: optional(3, u32, 0),
+    snapLength: optional(3, u32),
     threshold: optional(4, u16, 0),
     level: optional(5, u32, WARNING),
     flags: optional(6, u32, 0),

@@ -203,6 +203,7 @@ export const MATCHES: { readonly [N in Name]: StructureCodec<Of<N>> } = {
   comment: {
     revision: 0,
     size: 256,
+    text: [0, 256],
     write: (to, { comment }) => to.setText(0, 256, comment),
     read: (from) => ({ match: 'comment', comment: from.text(0, 256) }),
   },
@@ -296,9 +297,11 @@ export const MATCHES: { readonly [N in Name]: StructureCodec<Of<N>> } = {
   statistic: {
     revision: 0,
     size: 24,
+    idle: [12, 4],
     write(to, match) {
       to.setU16(2, Number(match.invert))
-      if (match.mode === 'random') to.setU32(4, match.probability)
+      // iptables fills the last field in either mode, and looks at it when it compares rules.
+      if (match.mode === 'random') to.setU32(4, match.probability).setU32(12, match.probability)
       else {
         // The kernel counts from here up to `every`, which is one less there.
         const { every, packet } = match
@@ -365,13 +368,20 @@ export const MATCHES: { readonly [N in Name]: StructureCodec<Of<N>> } = {
   recent: {
     revision: 1,
     size: 232,
+    text: [10, 200],
+    idle: [212, INET_ADDRESS],
     write(to, { action, name, side, seconds = 0, hitCount = 0, reap, invert }) {
       to.setU32(0, seconds).setU32(4, hitCount)
       to.setU8(8, RECENT_ACTIONS[action] | (reap ? RECENT_REAP : 0)).setU8(9, Number(invert))
-      to.setText(10, 200, name).setU8(210, side === 'source' ? 0 : 1)
+      // The default name stays behind a shorter one, as iptables, which compares all of the field, leaves it.
+      to.setText(10, 200, 'DEFAULT')
+        .setText(10, 200, `${name}\0`)
+        .setU8(210, side === 'source' ? 0 : 1)
       to.setBytes(212, new Uint8Array(INET_ADDRESS).fill(0xff))
     },
-    read(from) {
+    read(from, family) {
+      const mask = from.bytes.subarray(212, 212 + (family === 'ip6' ? 16 : 4))
+      if (mask.some((byte) => byte !== 0xff)) return undefined
       const actions = Object.entries(RECENT_ACTIONS) as [Of<'recent'>['action'], number][]
       const action = actions.find(([, bit]) => from.u8(8) & bit)?.[0]
       const [seconds, hitCount] = [from.u32(0), from.u32(4)]

@@ -75,6 +75,10 @@ export interface StructureCodec<T> {
   /** Bytes as the kernel gives them back: padded to 8, XT_ALIGN. */
   readonly size: number
   write(to: Structure, value: T): void
+  /** Where a text stands: first byte, size. What is behind its NUL says nothing. */
+  readonly text?: readonly [number, number]
+  /** Bytes that `read` has no need of, whatever they are: first, count. */
+  readonly idle?: readonly [number, number]
   /** Undefined for what our values have no word for. `family` is the rule's. */
   read(from: Structure, family: NftFamily): T | undefined
 }

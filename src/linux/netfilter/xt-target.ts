@@ -196,6 +196,7 @@ const BOTH: Omit<Targets, 'DNAT' | 'SNAT' | 'MASQUERADE' | 'REDIRECT' | 'REJECT'
   LOG: {
     revision: 0,
     size: 32,
+    text: [2, 30],
     write: (to, { prefix, level, flags = 0 }) => to.setU8(0, level).setU8(1, flags).setText(2, 30, prefix),
     read: (from) => ({
       target: 'LOG',
@@ -207,6 +208,7 @@ const BOTH: Omit<Targets, 'DNAT' | 'SNAT' | 'MASQUERADE' | 'REDIRECT' | 'REJECT'
   NFLOG: {
     revision: 0,
     size: 80,
+    text: [12, 64],
     write(to, { group, prefix, snapLength, threshold = 0 }) {
       to.setU32(0, snapLength ?? 0)
         .setU16(4, group)

@@ -149,5 +149,17 @@ function read<T>(codec: StructureCodec<T>, info: Uint8Array, family: NftFamily):
   if (value === undefined) return undefined
   const again = new Structure(codec.size)
   codec.write(again, value)
-  return again.bytes.every((byte, i) => byte === info[i]) ? value : undefined
+  const [expected, found] = [telling(codec, again.bytes), telling(codec, info)]
+  return expected.every((byte, i) => byte === found[i]) ? value : undefined
+}
+
+/** The structure without the bytes that say nothing. */
+function telling({ text, idle }: StructureCodec<unknown>, bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice()
+  if (idle) copy.fill(0, idle[0], idle[0] + idle[1])
+  if (text) {
+    const end = copy.indexOf(0, text[0])
+    if (end >= 0 && end < text[0] + text[1]) copy.fill(0, end, text[0] + text[1])
+  }
+  return copy
 }

@@ -53,7 +53,7 @@ export const addrtype: Extension<AddressType> = {
 function parseTypes(text: string): XtAddressType[] {
   const meant = text.split(',').map((name) => {
     const type = TYPES.find((known) => name !== '' && known.startsWith(name.toUpperCase()))
-    if (!type) throw badParameter(`addrtype: bad type \`${text}'`)
+    if (!type) throw badParameter(`addrtype: bad type "${name}"`)
     return type
   })
   return TYPES.filter((type) => meant.includes(type))

@@ -79,7 +79,8 @@ function parseStates(text: string, option: string, known: readonly XtConntrackSt
   }
   const meant = names.map((name) => known.find((state) => name !== '' && state.startsWith(name.toUpperCase())))
   const unknown = meant.indexOf(undefined)
-  if (unknown >= 0) throw badParameter(`Bad state "${names.slice(unknown).join(',')}"`)
+  if (unknown >= 0)
+    throw badParameter(`Bad ${option === 'state' ? 'state' : 'ctstate'} "${names.slice(unknown).join(',')}"`)
   return STATES.filter((state) => meant.includes(state))
 }
 
@@ -88,7 +89,7 @@ function parseStatuses(text: string): Status[] {
   const known: readonly Status[] = ['NONE', ...STATUSES]
   const meant = names.map((name) => known.find((status) => name !== '' && status.startsWith(name.toUpperCase())))
   const unknown = meant.indexOf(undefined)
-  if (unknown >= 0) throw badParameter(`Bad status "${names.slice(unknown).join(',')}"`)
+  if (unknown >= 0) throw badParameter(`Bad ctstatus "${names.slice(unknown).join(',')}"`)
   const statuses = STATUSES.filter((status) => meant.includes(status))
   return statuses.length === 0 ? ['NONE'] : statuses
 }

@@ -22,7 +22,7 @@ function markMatch(name: Mark['match'], listed: (invert: boolean) => string): Ex
     options: [{ name: 'mark', takes: 1, invertible: true }],
     parse: (given) => ({
       match: name,
-      ...parseMark('mark', given.require('mark')),
+      ...parseMark(name, 'mark', given.require('mark')),
       invert: given.isInverted('mark'),
     }),
     save: ({ mark, mask, invert }) => `${invert ? ' !' : ''} --mark ${formatMark(mark, mask)}`,
@@ -93,7 +93,7 @@ function parseSet(given: Given): { readonly value: number; readonly mask: number
   if (!option) return undefined
   const text = given.text(option)!
   if (option === 'set-xmark' || option === 'set-mark') {
-    const { mark, mask } = parseMark(option, text)
+    const { mark, mask } = parseMark(given.extension, option, text)
     return { value: mark, mask: option === 'set-mark' ? (mark | mask) >>> 0 : mask }
   }
   const bits = parseNumber(given.extension, option, text, ALL)

@@ -69,6 +69,7 @@ export const recent: Extension<Recent> = {
 }
 
 function refuseOthers(given: Given, family: Family): void {
+  for (const action of ['set', 'remove']) given.exclude('rttl', action)
   if (given.has('rttl')) throw new NotModelledError('-m recent --rttl')
   const mask = given.text('mask')
   if (mask !== undefined && mask !== MASK[family]) throw new NotModelledError(`-m recent --mask ${mask}`)

@@ -17,7 +17,8 @@ export const statistic: Extension<Statistic> = {
     { name: 'packet', takes: 1 },
   ],
   parse(given) {
-    const mode = given.require('mode')
+    // It is the first of the modes that is meant where none is told, though it must be told.
+    const mode = given.text('mode') ?? 'random'
     if (mode === 'random') return parseRandom(given)
     if (mode === 'nth') return parseNth(given)
     throw badParameter(`Bad mode "${mode}"`)
@@ -35,6 +36,7 @@ function parseRandom(given: Given): Statistic {
   if (!(/\d/.test(text) && probability >= 0 && probability <= 1)) {
     throw badParameter('statistic: bad value for option "--probability", or out of range (0-1).\n')
   }
+  given.require('mode')
   return {
     match: 'statistic',
     mode: 'random',

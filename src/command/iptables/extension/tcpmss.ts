@@ -1,7 +1,7 @@
 /** `-m tcpmss`, `-j TCPMSS`: libxt_tcpmss.c, libxt_TCPMSS.c. */
 import type { XtMatch, XtTarget } from '../../../kernel/xtables.ts'
 import { badParameter } from '../error.ts'
-import { parseNumber } from '../number.ts'
+import { parseNumber, readNumber } from '../number.ts'
 import type { Extension } from './extension.ts'
 import { formatPorts } from './ports.ts'
 
@@ -14,13 +14,19 @@ export const tcpmss: Extension<TcpMss> = {
   options: [{ name: 'mss', takes: 1, invertible: true }],
   parse(given) {
     const [first, last] = given.require('mss').split(':')
-    const from = parseNumber('tcpmss', 'mss', first || '0', 0xffff)
-    const to = last === undefined ? from : parseNumber('tcpmss', 'mss', last || '65535', 0xffff)
+    const from = parseMss(first || '0')
+    const to = last === undefined ? from : parseMss(last || '65535')
     if (to < from) throw badParameter('tcpmss: invalid range given')
     return { match: 'tcpmss', mss: { from, to }, invert: given.isInverted('mss') }
   },
   save: ({ mss, invert }) => `${invert ? ' !' : ''} --mss ${formatPorts(mss)}`,
   list: ({ mss, invert }) => ` tcpmss match ${invert ? '!' : ''}${formatPorts(mss)}`,
+}
+
+function parseMss(text: string): number {
+  const mss = readNumber(text, 0xffff)
+  if (mss !== undefined) return mss
+  throw badParameter(`tcpmss: bad value for option "--mss" near "${text}", or out of range (0-65535).\n`)
 }
 
 export const TCPMSS: Extension<TcpMssTarget> = {

@@ -1,0 +1,184 @@
+/** `iptables-restore`, `ip6tables-restore`: iptables/xtables-restore.c. A table at a time, all of it or nothing. */
+import type { Nftables } from '../../kernel/nftables.ts'
+import { type Command, fail, notModelled, type Outcome, succeed } from '../command.ts'
+import { applyChange } from './change.ts'
+import { type CommandLine, checkChainName, parseCommandLine } from './command-line.ts'
+import { badParameter, IptablesError, PlainError } from './error.ts'
+import { familyOf, guard, refused, VERSION } from './iptables.ts'
+import type { Family } from './rule.ts'
+import { Table } from './table.ts'
+import { findBuiltin, findTable } from './tables.ts'
+
+/** The programs' long options by their letters. */
+const LONG: Readonly<Record<string, string>> = {
+  counters: 'c',
+  noflush: 'n',
+  test: 't',
+  version: 'V',
+  table: 'T',
+  wait: 'w',
+  'wait-interval': 'W',
+}
+
+interface Options {
+  /** `[packets:bytes]` are taken over. */
+  readonly counters: boolean
+  /** What is there stays. */
+  readonly keep: boolean
+  readonly test: boolean
+  /** The one table that is read. */
+  readonly only: string | undefined
+}
+
+export const iptablesRestore: Command = ([program = 'iptables-restore', ...words], { kernel, stdin = '' }) => {
+  const seen = new Map<string, string>()
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!
+    const letter = word.startsWith('--') ? LONG[word.slice(2)] : word.startsWith('-') ? word.slice(1) : undefined
+    if (letter === undefined || !'cntVTwW'.includes(letter)) return notModelled(program, word, 2)
+    const takes = letter === 'T' || ('wW'.includes(letter) && /^\d+$/.test(words[i + 1] ?? ''))
+    seen.set(letter, takes ? (words[++i] ?? '') : '')
+  }
+  if (seen.has('V')) return succeed(`${program} v${VERSION}\n`)
+  const options = { counters: seen.has('c'), keep: seen.has('n'), test: seen.has('t'), only: seen.get('T') }
+  return new Restore(program, kernel.nftables, options).run(stdin)
+}
+
+class Restore {
+  readonly #program: string
+  readonly #family: Family
+  readonly #nftables: Nftables
+  readonly #options: Options
+  /** Of the file, from 1. */
+  #line = 0
+  #table: Table | undefined
+  #stdout = ''
+  /** What the table's last change was, and where it stands. */
+  #last: { readonly line: number; readonly command: CommandLine } | undefined
+
+  constructor(program: string, nftables: Nftables, options: Options) {
+    this.#program = program
+    this.#family = familyOf(program)
+    this.#nftables = nftables
+    this.#options = options
+  }
+
+  run(text: string): Outcome {
+    return guard(
+      this.#program,
+      () => {
+        const lines = text.split('\n')
+        if (lines.at(-1) === '') lines.pop()
+        for (const line of lines) {
+          this.#line++
+          const outcome = this.#runLine(line)
+          if (outcome) return outcome
+        }
+        if (!this.#table) return succeed(this.#stdout)
+        return fail(1, `${this.#program}: COMMIT expected at line ${this.#line + 1}`)
+      },
+      () => this.#line,
+    )
+  }
+
+  #runLine(line: string): Outcome | undefined {
+    try {
+      this.#parseLine(line)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof PlainError)) throw error
+      return fail(1, `${this.#program}: line ${this.#line} failed: ${error.message}`)
+    }
+  }
+
+  #parseLine(line: string): void {
+    const table = this.#table
+    if (line === '' || line.startsWith('#')) return
+    if (table && line === 'COMMIT') this.#commit(table)
+    else if (!table && line.startsWith('*')) this.#begin(line)
+    else if (table && line.startsWith(':')) this.#chain(table, line)
+    else if (table) this.#rule(table, line)
+    // Behind a table that is not read, all is passed over up to the next.
+    else if (this.#options.only === undefined) throw new PlainError('')
+  }
+
+  #begin(line: string): void {
+    const name = line.slice(1).trim().split(/\s/)[0]!
+    const builtin = findTable(name)
+    if (!builtin) {
+      throw badParameter(`${this.#program}: line ${this.#line} table name '${name}' invalid`)
+    }
+    if (this.#options.only !== undefined && this.#options.only !== name) return
+    this.#table = new Table(this.#nftables, this.#family, builtin)
+    if (!this.#options.keep) this.#table.flushTable()
+  }
+
+  #commit(table: Table): void {
+    this.#table = undefined
+    if (this.#options.test) return
+    try {
+      this.#nftables.commit(table.operations())
+    } catch (error) {
+      throw this.#last ? inFile(refused(error, this.#last.command), this.#last.line) : error
+    }
+  }
+
+  /** `:FORWARD ACCEPT [0:0]`, `:KUBE-SERVICES - [0:0]` */
+  #chain(table: Table, line: string): void {
+    const [name = '', policy, counters] = line.slice(1).trim().split(/\s+/)
+    checkChainName(name)
+    if (policy === undefined) throw badParameter(`${this.#program}: line ${this.#line} policy invalid`)
+    if (!findBuiltin(table.builtin, name)) {
+      const chain = table.find(name)
+      if (chain) table.flush(chain)
+      else table.addChain(name)
+      return
+    }
+    const told = this.#options.counters ? /^\[(\d+):(\d+)\]$/.exec(counters ?? '') : undefined
+    if (told === null) throw badParameter(`invalid policy counters for chain '${name}'`)
+    if (policy !== 'ACCEPT' && policy !== 'DROP') throw new PlainError('Bad policy name.')
+    const counter = told ? { packets: BigInt(told[1]!), bytes: BigInt(told[2]!) } : undefined
+    table.setPolicy(table.open(name)!, policy === 'DROP' ? 'drop' : 'accept', counter)
+  }
+
+  #rule(table: Table, line: string): void {
+    const told = /^\[(\d+):(\d+)\]/.exec(line)
+    const words = splitWords(told ? line.slice(told[0].length) : line)
+    const counters = told && this.#options.counters ? ['--set-counters', told[1]!, told[2]!] : []
+    const command = parseCommandLine([...counters, ...words], this.#family, table.name)
+    if (command.table !== table.name) {
+      throw badParameter(`The -t option cannot be used in ${this.#program}.\n`)
+    }
+    this.#last = { line: this.#line, command }
+    this.#stdout += applyChange(table, command)
+  }
+}
+
+/** The kernel's refusal, with the line it is about. */
+function inFile(error: unknown, line: number): unknown {
+  if (!(error instanceof IptablesError) || error.problem !== 'resource') return error
+  return new IptablesError('resource', `\nline ${line}:${error.message}`)
+}
+
+/** Words in double quotes keep their spaces; a backslash there stands before what is meant as it is. */
+function splitWords(line: string): string[] {
+  const words: string[] = []
+  let word = ''
+  let isQuoted = false
+  for (let i = 0; i < line.length; i++) {
+    const letter = line[i]!
+    if (isQuoted && letter === '\\' && i + 1 < line.length) word += line[++i]
+    else if (letter === '"') {
+      if (isQuoted) {
+        words.push(word)
+        word = ''
+      }
+      isQuoted = !isQuoted
+    } else if (!isQuoted && (letter === ' ' || letter === '\t')) {
+      if (word !== '') words.push(word)
+      word = ''
+    } else word += letter
+  }
+  if (word !== '') words.push(word)
+  return words
+}
