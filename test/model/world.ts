@@ -11,6 +11,8 @@ export interface Seen {
   readonly hex: string
   /** Milliseconds of the model's clock. */
   readonly time: number
+  /** The order of a capture, which shows a frame as early as it was queued. */
+  readonly stamp: bigint
 }
 
 export class World {
@@ -36,10 +38,10 @@ export class World {
     kernel.sysctl.set('net/ipv6/conf/all/disable_ipv6', '1')
     kernel.sysctl.set('net/ipv6/conf/default/disable_ipv6', '1')
     kernel.links.set('lo', { up: true })
-    kernel.packets.capture({}, ({ bytes, link, packetType }) => {
+    kernel.packets.capture({}, ({ bytes, link, packetType, time: stamp }) => {
       if (link === 'lo') return
       const direction = packetType === 'outgoing' ? 'out' : 'in'
-      this.seen.push({ at: `${name}:${link}`, direction, hex: toHex(bytes), time: this.now })
+      this.seen.push({ at: `${name}:${link}`, direction, hex: toHex(bytes), time: this.now, stamp })
     })
     this.#kernels.set(name, kernel)
     return kernel
@@ -63,12 +65,16 @@ export class World {
 
   /** What was seen since the last call: `n1:eth0 in 02…`. */
   take(): string[] {
-    return this.seen.splice(0).map(({ at, direction, hex }) => `${at} ${direction} ${hex}`)
+    return this.takeSeen().map(({ at, direction, hex }) => `${at} ${direction} ${hex}`)
   }
 
   /** As take, without the frames. */
   takeTaps(): string[] {
-    return this.seen.splice(0).map(({ at, direction }) => `${at} ${direction}`)
+    return this.takeSeen().map(({ at, direction }) => `${at} ${direction}`)
+  }
+
+  takeSeen(): Seen[] {
+    return this.seen.splice(0).sort((a, b) => Number(a.stamp - b.stamp))
   }
 
   takeDrops(): string[] {

@@ -300,7 +300,7 @@ function refusal(bridge: Bridge, to: BridgePort | undefined, source: BridgePort 
   if (!to && source?.isolated && bridge.ports.some((each) => each !== source && each.isolated)) {
     return { what: `${source.device.name} is isolated, and so is every port it could leave by` }
   }
-  if (!to) return { what: `no port of ${bridge.name} to send it to` }
+  if (!to) return { what: `${bridge.name} has no port to send it to` }
   const ref = `link ${port} master ${bridge.name}`
   if (to === source && !to.hairpin) {
     return { own: 'OVL_BRIDGE_HAIRPIN_OFF', ref, what: `it would leave by ${port}, where it came in: hairpin is off` }
