@@ -39,6 +39,8 @@ export class Neighbour {
   probes = 0
   /** It has been taken out of the table. */
   dead = false
+  /** Something has been sent to it, so that there is a header to copy: hh_len. */
+  hasHeader = false
   readonly #queue: Packet[] = []
   #queueBytes = 0
   #timer: Timer | undefined = undefined
@@ -82,7 +84,10 @@ export class Neighbour {
         ref: `neigh ${this.describe()}`,
       })
     }
-    if (this.device.hasLinkLayer) pushEthernet(packet, this.mac, this.device.mac, packet.protocol)
+    this.hasHeader = true
+    // What a bridge sends on to a destination that DNAT gave it keeps its sender's MAC.
+    const source = packet.bridged?.source ?? this.device.mac
+    if (this.device.hasLinkLayer) pushEthernet(packet, this.mac, source, packet.protocol)
     else packet.link = packet.network
     transmit(packet, this.device)
   }

@@ -39,8 +39,8 @@ function handUp(packet: Packet, bridge: Bridge, port: Device): VerdictNumber {
 /** br_nf_pre_routing_finish_bridge: the same bridge leads there. The destination's MAC is put in, the source's stays. */
 function bridgeTo(packet: Packet, bridge: Bridge, port: Device, neighbour: Neighbour): VerdictNumber {
   const { bytes, link } = packet
-  if ((neighbour.state & NUD_CONNECTED) === 0) {
-    // It goes through the neighbour, as the bridge's own packets do, and comes back in transmitHandler.
+  if ((neighbour.state & NUD_CONNECTED) === 0 || !neighbour.hasHeader) {
+    // It goes through the neighbour, as the bridge's own packets do, where captures on the bridge see it, and comes back.
     packet.bridged!.source = bytes.slice(link + 6, link + 12)
     neighbour.output(packet)
     return Verdict.stolen
@@ -60,7 +60,6 @@ function bridgeTo(packet: Packet, bridge: Bridge, port: Device, neighbour: Neigh
 export function resumeRedirected(packet: Packet, bridge: Bridge): boolean {
   const { bridged } = packet
   if (bridged?.source === undefined) return false
-  packet.bytes.set(bridged.source, packet.link + 6)
   bridged.source = undefined
   bridged.output = undefined
   packet.device = bridged.input

@@ -29,14 +29,16 @@ export function refragment(packet: Packet, bridge: Bridge, port: Device): Verdic
   const mtu = (packet.route as Ipv4Route | undefined)?.mtu ?? bridge.mtu
   const whole = fragmentMaxSize === 0
   if ((whole && u16(bytes, network + 6) & DONT_FRAGMENT) || fragmentMaxSize > mtu) {
-    drop(packet, 'NOT_SPECIFIED', 'br_nf_ip_fragment', {
+    drop(packet, 'NOT_SPECIFIED', 'br_nf_dev_queue_xmit', {
       own: 'OVL_BRIDGE_MTU',
       what: `${packet.end - network} bytes are more than the MTU ${most} of port ${port.name}`,
     })
     return Verdict.stolen
   }
+  // One piece only, which is still too long for the port: the bridge says so.
+  if (packet.end - network <= mtu && whole) return Verdict.accept
   const header = bytes.slice(link, link + ETHERNET_HEADER)
-  fragmentIpv4(packet, whole ? mtu : Math.min(mtu, fragmentMaxSize), (fragment) => {
+  fragmentIpv4(packet, mtu, (fragment) => {
     fragment.link = fragment.network - ETHERNET_HEADER
     fragment.bytes.set(header, fragment.link)
     fragment.device = port
