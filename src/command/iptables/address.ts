@@ -15,7 +15,12 @@ export interface Network {
 const ADDRESS_LENGTH = { ip: 4, ip6: 16 } as const
 
 /** /etc/networks and /etc/hosts, as far as every machine has them. */
-const NAMES: Readonly<Record<string, string>> = { localhost: '127.0.0.1', default: '0.0.0.0', loopback: '127.0.0.0' }
+const NAMES: Readonly<Record<string, string>> = {
+  localhost: '127.0.0.1',
+  default: '0.0.0.0',
+  loopback: '127.0.0.0',
+  'link-local': '169.254.0.0',
+}
 
 /** Several with commas between them: one rule each. */
 export function parseNetworks(text: string, family: Family): Network[] {

@@ -151,8 +151,10 @@ function setPolicy(table: Table, { chain: name, policy }: CommandLine): void {
 
 function rename(table: Table, { chain, newName }: CommandLine): void {
   if (table.exists(newName!)) throw new PlainError('File exists.')
-  if (!table.find(chain!)) throw new PlainError(NO_CHAIN)
-  throw new NotModelledError('-E')
+  const old = table.find(chain!)
+  if (!old) throw new PlainError(NO_CHAIN)
+  if (old.builtin) throw new NotModelledError('-E of a built-in chain')
+  table.renameChain(old, newName!)
 }
 
 function zero(table: Table, { chain: name, ruleNumber, verbose }: CommandLine): string {

@@ -79,6 +79,8 @@ const BASE_OPTIONS: readonly BaseOption[] = [
 ]
 
 const VERBS = 'AIDRCLSFZNXPE'
+/** Where iptables takes the word before the next for the argument, so that one in the same word (`-ptcp`) is misread. */
+const TAKES_WORD = 'psdjio'
 /** XT_EXTENSION_MAXNAMELEN: a chain's or target's name is shorter. */
 const MAX_NAME = 29
 /** Those that are given a rule. */
@@ -206,7 +208,9 @@ class Parser {
     if (!found) throw badParameter(`unknown option "${word}"`)
     if (!('option' in found)) {
       const takes = found.base.takes
-      this.#baseOption(found.base.letter, takes === 1 ? (attached ?? this.#argument(word)) : attached)
+      const { letter } = found.base
+      const told = attached !== undefined && TAKES_WORD.includes(letter) ? word : attached
+      this.#baseOption(letter, takes === 1 ? (told ?? this.#argument(word)) : told)
       return
     }
     const { loaded, option } = found
@@ -251,7 +255,8 @@ class Parser {
         this.#baseOption(letter, undefined)
         continue
       }
-      this.#baseOption(letter, rest !== '' ? rest : base.takes === 1 ? this.#argument(word) : undefined)
+      const told = rest !== '' && TAKES_WORD.includes(letter) ? word : rest
+      this.#baseOption(letter, told !== '' ? told : base.takes === 1 ? this.#argument(word) : undefined)
       return
     }
   }

@@ -1,5 +1,6 @@
 /** `iptables-restore`, `ip6tables-restore`: iptables/xtables-restore.c. A table at a time, all of it or nothing. */
-import type { Nftables } from '../../kernel/nftables.ts'
+import { KernelError } from '../../kernel/errors.ts'
+import type { Nftables, NftOperation } from '../../kernel/nftables.ts'
 import { type Command, fail, notModelled, type Outcome, succeed } from '../command.ts'
 import { applyChange } from './change.ts'
 import { type CommandLine, checkChainName, parseCommandLine } from './command-line.ts'
@@ -53,8 +54,8 @@ class Restore {
   #line = 0
   #table: Table | undefined
   #stdout = ''
-  /** What the table's last change was, and where it stands. */
-  #last: { readonly line: number; readonly command: CommandLine } | undefined
+  /** What the table's commands and chains are to change, each with its line. It is done at COMMIT. */
+  #changes: { readonly line: number; readonly command?: CommandLine; apply(): void }[] = []
 
   constructor(program: string, nftables: Nftables, options: Options) {
     this.#program = program
@@ -82,24 +83,15 @@ class Restore {
   }
 
   #runLine(line: string): Outcome | undefined {
-    try {
-      this.#parseLine(line)
-      return undefined
-    } catch (error) {
-      if (!(error instanceof PlainError)) throw error
-      return fail(1, `${this.#program}: line ${this.#line} failed: ${error.message}`)
-    }
-  }
-
-  #parseLine(line: string): void {
     const table = this.#table
-    if (line === '' || line.startsWith('#')) return
-    if (table && line === 'COMMIT') this.#commit(table)
-    else if (!table && line.startsWith('*')) this.#begin(line)
+    if (line === '' || line.startsWith('#')) return undefined
+    if (table && line === 'COMMIT') return this.#commit(table)
+    if (!table && line.startsWith('*')) this.#begin(line)
     else if (table && line.startsWith(':')) this.#chain(table, line)
     else if (table) this.#rule(table, line)
     // Behind a table that is not read, all is passed over up to the next.
-    else if (this.#options.only === undefined) throw new PlainError('')
+    else if (this.#options.only === undefined) return fail(1, `${this.#program}: line ${this.#line} failed`)
+    return undefined
   }
 
   #begin(line: string): void {
@@ -110,17 +102,39 @@ class Restore {
     }
     if (this.#options.only !== undefined && this.#options.only !== name) return
     this.#table = new Table(this.#nftables, this.#family, builtin)
+    this.#changes = []
     if (!this.#options.keep) this.#table.flushTable()
   }
 
-  #commit(table: Table): void {
+  #commit(table: Table): Outcome | undefined {
     this.#table = undefined
-    if (this.#options.test) return
-    try {
-      this.#nftables.commit(table.operations())
-    } catch (error) {
-      throw this.#last ? inFile(refused(error, this.#last.command), this.#last.line) : error
+    for (const { line, apply } of this.#changes) {
+      table.origin = line
+      try {
+        apply()
+      } catch (error) {
+        if (!(error instanceof PlainError)) throw error
+        return fail(1, `${this.#program}: line ${line} failed: ${error.message}`)
+      }
     }
+    if (this.#options.test) return undefined
+    const operations = table.operations()
+    try {
+      this.#nftables.commit(operations)
+    } catch (error) {
+      throw this.#explain(error, table, operations)
+    }
+    return undefined
+  }
+
+  /** The refusal with the line that it is about. */
+  #explain(error: unknown, table: Table, operations: readonly NftOperation[]): unknown {
+    const line = table.originOf(operations[firstRefused(this.#nftables, operations)]!)
+    const command = this.#changes.find((change) => change.line === line)?.command
+    if (!command) return error
+    const told = refused(error, command)
+    if (!(told instanceof IptablesError) || told.problem !== 'resource') return told
+    return new IptablesError('resource', `\nline ${line}:${told.message}`)
   }
 
   /** `:FORWARD ACCEPT [0:0]`, `:KUBE-SERVICES - [0:0]` */
@@ -129,16 +143,26 @@ class Restore {
     checkChainName(name)
     if (policy === undefined) throw badParameter(`${this.#program}: line ${this.#line} policy invalid`)
     if (!findBuiltin(table.builtin, name)) {
-      const chain = table.find(name)
-      if (chain) table.flush(chain)
-      else table.addChain(name)
+      this.#changes.push({
+        line: this.#line,
+        apply: () => {
+          const chain = table.find(name)
+          if (chain) table.flush(chain)
+          else table.addChain(name)
+        },
+      })
       return
     }
     const told = this.#options.counters ? /^\[(\d+):(\d+)\]$/.exec(counters ?? '') : undefined
     if (told === null) throw badParameter(`invalid policy counters for chain '${name}'`)
-    if (policy !== 'ACCEPT' && policy !== 'DROP') throw new PlainError('Bad policy name.')
     const counter = told ? { packets: BigInt(told[1]!), bytes: BigInt(told[2]!) } : undefined
-    table.setPolicy(table.open(name)!, policy === 'DROP' ? 'drop' : 'accept', counter)
+    this.#changes.push({
+      line: this.#line,
+      apply: () => {
+        if (policy !== 'ACCEPT' && policy !== 'DROP') throw new PlainError('Bad policy name.')
+        table.setPolicy(table.open(name)!, policy === 'DROP' ? 'drop' : 'accept', counter)
+      },
+    })
   }
 
   #rule(table: Table, line: string): void {
@@ -149,15 +173,40 @@ class Restore {
     if (command.table !== table.name) {
       throw badParameter(`The -t option cannot be used in ${this.#program}.\n`)
     }
-    this.#last = { line: this.#line, command }
-    this.#stdout += applyChange(table, command)
+    this.#changes.push({
+      line: this.#line,
+      command,
+      apply: () => {
+        this.#stdout += applyChange(table, command)
+      },
+    })
   }
 }
 
-/** The kernel's refusal, with the line it is about. */
-function inFile(error: unknown, line: number): unknown {
-  if (!(error instanceof IptablesError) || error.problem !== 'resource') return error
-  return new IptablesError('resource', `\nline ${line}:${error.message}`)
+/** A name that no table has. */
+const NO_TABLE = 'overlab-none'
+
+/**
+ * The place of the first operation that is refused: the longest beginning that is not. To try one it is committed with an
+ * operation that is always refused behind it, so that nothing changes.
+ */
+function firstRefused(nftables: Nftables, operations: readonly NftOperation[]): number {
+  const isFine = (count: number) => {
+    const impossible: NftOperation = { operation: 'delete table', table: { family: 'ip', name: NO_TABLE } }
+    try {
+      nftables.commit([...operations.slice(0, count), impossible])
+    } catch (error) {
+      return error instanceof KernelError && error.message.includes(NO_TABLE)
+    }
+    return false
+  }
+  let [fine, refusedAt] = [0, operations.length]
+  while (refusedAt - fine > 1) {
+    const middle = (fine + refusedAt) >> 1
+    if (isFine(middle)) fine = middle
+    else refusedAt = middle
+  }
+  return fine
 }
 
 /** Words in double quotes keep their spaces; a backslash there stands before what is meant as it is. */

@@ -22,6 +22,8 @@ export interface Entry {
   readonly expressions: readonly NftExpression[]
   readonly comment?: string
   readonly handle?: bigint
+  /** Which command it is of, in a file of several. */
+  readonly origin?: number
 }
 
 export class Chain {
@@ -45,6 +47,8 @@ export class Chain {
 export class Table {
   readonly builtin: BuiltinTable
   readonly family: Family
+  /** What new rules are of. */
+  origin: number | undefined
   /** A base chain of another program's: it is left alone. */
   readonly isTainted: boolean = false
   readonly #chains = new Map<string, Chain>()
@@ -53,6 +57,7 @@ export class Table {
   /** Delete it first, with all that is in it. */
   #isFlushed = false
   readonly #deletedRules: NftOperation[] = []
+  readonly #origins = new Map<NftOperation, number>()
   readonly #deletedChains: NftOperation[] = []
 
   constructor(nftables: Nftables, family: Family, builtin: BuiltinTable) {
@@ -108,9 +113,7 @@ export class Table {
   references(name: string): number {
     let count = 0
     for (const { entries } of this.#chains.values()) {
-      for (const { expressions } of entries) {
-        if (expressions.some((one) => one.type === 'verdict' && 'chain' in one && one.chain === name)) count++
-      }
+      count += entries.filter((entry) => leadsTo(entry, name)).length
     }
     return count
   }
@@ -140,13 +143,34 @@ export class Table {
     })
   }
 
+  /**
+   * A new chain with the old one's rules in its place, and all that led there leads here. The kernel's own way of it keeps
+   * the handles.
+   */
+  renameChain(old: Chain, name: string): void {
+    const chain = new Chain(name, undefined, false)
+    for (const { handle: _handle, ...entry } of old.entries) chain.entries.push(entry)
+    this.#chains.set(name, chain)
+    for (const other of this.#chains.values()) {
+      for (const [index, entry] of other.entries.entries()) {
+        if (other === old || !leadsTo(entry, old.name)) continue
+        const expressions = entry.expressions.map((one) =>
+          one.type === 'verdict' && 'chain' in one && one.chain === old.name ? { ...one, chain: name } : one,
+        )
+        this.#replaceEntry(other, index, { ...entry, expressions })
+      }
+    }
+    this.flush(old)
+    this.deleteChain(old)
+  }
+
   /** `index`: before the rule that has this place, from 0; left out, at the end. */
   insert(chain: Chain, rule: Rule, index = chain.entries.length): void {
-    chain.entries.splice(index, 0, { expressions: encodeRule(rule, this.family) })
+    chain.entries.splice(index, 0, this.#entry(rule))
   }
 
   replace(chain: Chain, index: number, rule: Rule): void {
-    this.#replaceEntry(chain, index, { expressions: encodeRule(rule, this.family) })
+    this.#replaceEntry(chain, index, this.#entry(rule))
   }
 
   delete(chain: Chain, index: number): void {
@@ -204,6 +228,16 @@ export class Table {
     return chain.entries.map((entry) => this.rule(chain, entry))
   }
 
+  #entry(rule: Rule): Entry {
+    const { origin } = this
+    return { expressions: encodeRule(rule, this.family), ...(origin !== undefined && { origin }) }
+  }
+
+  /** What the operation's rule is of; undefined for other operations. */
+  originOf(operation: NftOperation): number | undefined {
+    return this.#origins.get(operation)
+  }
+
   /** What makes the kernel's table this one. */
   operations(): NftOperation[] {
     const { family, name } = this
@@ -234,13 +268,14 @@ export class Table {
   #ruleOperations(chain: Chain): NftOperation[] {
     const { family, name: table } = this
     const operations: NftOperation[] = []
-    for (const [index, { handle, expressions, comment }] of chain.entries.entries()) {
+    for (const [index, { handle, expressions, comment, origin }] of chain.entries.entries()) {
       if (handle !== undefined) continue
       const rule = { family, table, chain: chain.name, expressions, ...(comment !== undefined && { comment }) }
       const next = chain.entries.slice(index).find((entry) => entry.handle !== undefined)?.handle
-      operations.push(
-        next === undefined ? { operation: 'add rule', rule } : { operation: 'insert rule', rule, at: next },
-      )
+      const operation: NftOperation =
+        next === undefined ? { operation: 'add rule', rule } : { operation: 'insert rule', rule, at: next }
+      operations.push(operation)
+      if (origin !== undefined) this.#origins.set(operation, origin)
     }
     return operations
   }
@@ -248,7 +283,8 @@ export class Table {
   #replaceEntry(chain: Chain, index: number, entry: Entry): void {
     const { handle } = chain.entries[index]!
     if (handle !== undefined) this.#deleteRule(chain, handle)
-    chain.entries[index] = entry
+    const { handle: _handle, ...made } = entry
+    chain.entries[index] = made
   }
 
   #deleteRule(chain: Chain, handle: bigint): void {
@@ -257,6 +293,10 @@ export class Table {
       rule: { family: this.family, table: this.name, chain: chain.name, handle },
     })
   }
+}
+
+function leadsTo({ expressions }: Entry, chain: string): boolean {
+  return expressions.some((one) => one.type === 'verdict' && 'chain' in one && one.chain === chain)
 }
 
 function entryOf({ expressions, comment, handle }: NftRule): Entry {
