@@ -1,8 +1,7 @@
-/** A node and containers to attach, in the network namespace of the test file, with an IPAM plugin that hands out what it is told. */
+/** A node and containers to attach, with an IPAM plugin that hands out what it is told. */
+import type { Host } from '../../src/cni/host.ts'
 import type { CniResult, Ipam, Plugin, Request, Surroundings } from '../../src/cni/plugin.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
-import { host } from '../../src/linux/host.ts'
-import { linux } from '../../src/linux/linux.ts'
 import { networkConfig } from './configuration.ts'
 
 export interface Container {
@@ -10,8 +9,23 @@ export interface Container {
   readonly netns: string
 }
 
-export function addContainer(name: string): Container {
-  return { name, netns: linux.namespaces.add(name) }
+/** Containers of a node, and plugins that are called for them there. */
+export interface Attachments {
+  addContainer(name: string): Container
+  attach<C>(plugin: Plugin<C>, members: object, container: Container, options?: AttachOptions): Attached
+}
+
+/** Where plugins are called. */
+interface Place {
+  readonly kernel: Kernel
+  readonly host: Host
+}
+
+export function attachments(node: Place): Attachments {
+  return {
+    addContainer: (name) => ({ name, netns: node.kernel.namespaces.add(name) }),
+    attach: (plugin, members, container, options = {}) => attachOn(node, plugin, members, container, options),
+  }
 }
 
 export const leased = (...addresses: string[]): CniResult => ({
@@ -59,15 +73,20 @@ export interface AttachOptions {
   readonly args?: string
 }
 
-export function attach<C>(
+function attachOn<C>(
+  node: Place,
   plugin: Plugin<C>,
   members: object,
   container: Container,
-  options: AttachOptions = {},
+  options: AttachOptions,
 ): Attached {
-  const { ipam, kernel = linux, ifName = 'eth0', args = '' } = options
+  const { ipam, kernel = node.kernel, ifName = 'eth0', args = '' } = options
   const config = { name: 'lan', ...(ipam && { ipam: { type: 'told' } }), ...members }
-  const surroundings: Surroundings = { kernel: linux, host, ipam: ipam ?? ipamOf(new Error('There is no IPAM plugin')) }
+  const surroundings: Surroundings = {
+    kernel: node.kernel,
+    host: node.host,
+    ipam: ipam ?? ipamOf(new Error('There is no IPAM plugin')),
+  }
   const request = (prevResult?: CniResult): Request<C> => ({
     containerId: container.name,
     ifName,

@@ -80,7 +80,11 @@ function postrouting(kernel: Kernel, family: Family): NftRule[] {
 /** iptables-nft writes comments as nft does, or as the extension of its own that iptables-legacy has: xt_comment. */
 function ruleComment({ comment, expressions }: NftRule, { decode }: Pick<Host, 'decode'>): string {
   if (comment !== undefined) return comment
-  const extensions = expressions.flatMap((expression) => (expression.type === 'other' ? [decode(expression.data)] : []))
+  // A kernel that reads extensions tells the comment itself, one that does not their bytes.
+  const extensions = expressions.flatMap((expression) => {
+    if (expression.type === 'xt match') return expression.match === 'comment' ? [expression.comment] : []
+    return expression.type === 'other' ? [decode(expression.data)] : []
+  })
   return extensions.find((text) => COMMENT.test(text)) ?? ''
 }
 

@@ -6,9 +6,10 @@ import { CniCode } from '../../../src/cni/errors.ts'
 import { host } from '../../../src/linux/host.ts'
 import { linux } from '../../../src/linux/linux.ts'
 import { bridge } from '../../../src/plugins/bridge.ts'
-import { addContainer, attach, ipamOf, leased } from '../../support/attachment.ts'
+import { ipamOf, leased } from '../../support/attachment.ts'
 import { run } from '../../support/command.ts'
 import { networkConfig } from '../../support/configuration.ts'
+import { addContainer, attach } from '../../support/linux-attachment.ts'
 
 const network = { isGateway: true, ipMasq: true }
 const v4 = () => ipamOf(leased('10.1.2.5/24'))

@@ -1,0 +1,40 @@
+/** bridge on the model: what people type is carried out by src/command. */
+import assert from 'node:assert/strict'
+import { runWords } from '../../../src/command/run.ts'
+import type { LiveKernel } from '../../../src/kernel/live.ts'
+import { modelMachine } from '../../../src/lab/model-machine.ts'
+import { bridgeContract } from '../../contract/plugins/bridge.ts'
+import { bridgeCheckContract } from '../../contract/plugins/bridge-check.ts'
+import { masqueradeContract } from '../../contract/plugins/masquerade.ts'
+import type { Nodes } from '../../contract/plugins/node.ts'
+
+const MINUTE = 60_000_000
+
+const model: Nodes = {
+  name: 'the model',
+  hasIptables: false,
+  setUp() {
+    const { kernel, host } = modelMachine()
+    kernel.links.set('lo', { up: true })
+    const run = async (on: LiveKernel, words: readonly string[]): Promise<string> => {
+      if (words[0] === 'ip' && words[1] === 'netns' && words[2] === 'exec') {
+        return run(on.enter(`/run/netns/${words[3]}`)!, words.slice(4))
+      }
+      const context = { kernel: on, now: host.monotonic, sleep: async (time: number) => host.sleep(time) }
+      const { status, stdout, stderr } = await runWords(words, context)
+      assert.equal(status, 0, `${words.join(' ')}: ${stderr}`)
+      return stdout
+    }
+    return {
+      kernel,
+      host,
+      run: (...words) => run(kernel, words),
+      async eventually(holds, what) {
+        assert.ok(kernel.model.runUntil(holds, kernel.model.clock.now + MINUTE), `It did not come to pass that ${what}`)
+      },
+      tearDown() {},
+    }
+  },
+}
+
+for (const contract of [bridgeContract, bridgeCheckContract, masqueradeContract]) contract(model)
