@@ -1,13 +1,26 @@
 /** `overlab trace`: the way of a packet, decision by decision. */
 import { writeFileSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Outcome } from '../command/command.ts'
+import { bringUp, type Step, takeDown } from '../lab/lab.ts'
+import type { Machine } from '../lab/machine.ts'
+import { namespacePath } from '../lab/node.ts'
+import { findOrigin } from '../lab/origin.ts'
 import { findDestination, findPlace } from '../lab/place.ts'
 import type { LabPlan } from '../lab/plan.ts'
 import type { ProbeSpec } from '../lab/probe.ts'
+import { readState } from '../lab/state.ts'
+import type { Fault, Topology } from '../lab/topology.ts'
+import type { TraceRequest } from '../lab/trace.ts'
 import type { TraceDocument } from '../trace/document.ts'
+import { OWN_PLUGINS } from './cni.ts'
 import { CommandError, Exit } from './exit.ts'
+import { interruptible } from './interrupt.ts'
+import { readModel } from './model-state.ts'
 import { didYouMean } from './near.ts'
-import { chooseTopology } from './topology.ts'
+import { complain } from './output.ts'
+import { runSteps } from './progress.ts'
+import { type ChosenTopology, chooseTopology } from './topology.ts'
 
 interface Options {
   readonly tcp?: number
@@ -61,7 +74,17 @@ export function declareTrace(trace: Command, version: string): void {
 }
 
 async function run(from: string, to: string, options: Options, version: string): Promise<number> {
-  const document = withVersion(await traceIn(from, to, options), version)
+  const chosen = chooseTopology(options.file)
+  const engine = options.engine ?? chosen.topology.engine ?? 'model'
+  if (engine === 'both') {
+    throw new CommandError(Exit.unsupported, 'Engine "both" is not supported yet: say --engine model or kernel')
+  }
+  if (engine === 'kernel' && process.geteuid?.() !== 0) {
+    const { runInOwnNamespaces, runInside } = await import('./rootless.ts')
+    return (await runInside(chosen.topology.name)) ?? runInOwnNamespaces()
+  }
+  const question = { from, to, options, chosen }
+  const document = withVersion(await (engine === 'model' ? traceModel(question) : traceKernel(question)), version)
   if (options.pcap !== undefined) await writeCapture(options.pcap, document)
   if (options.json) process.stdout.write(`${JSON.stringify(document)}\n`)
   else {
@@ -75,32 +98,79 @@ async function run(from: string, to: string, options: Options, version: string):
   return disposition === 'delivered' ? Exit.yes : Exit.no
 }
 
+interface Question {
+  readonly from: string
+  readonly to: string
+  readonly options: Options
+  readonly chosen: ChosenTopology
+}
+
 function withVersion(document: TraceDocument, version: string): TraceDocument {
   const traces = document.traces?.map((each) => withVersion(each, version))
   return { ...document, engine: { ...document.engine, version }, ...(traces && { traces }) }
 }
 
-async function traceIn(from: string, to: string, options: Options): Promise<TraceDocument> {
-  const { topology, source } = chooseTopology(options.file)
+/** A lab that is up in the model is asked as it is; any other is built for the question. */
+async function traceModel({ from, to, options, chosen: { topology, source } }: Question): Promise<TraceDocument> {
   const { buildModelLab } = await import('../lab/model-lab.ts')
   const { traceInModel } = await import('../lab/trace.ts')
   const { seed } = options
+  const { deeds = [] } = readModel(topology.name) ?? {}
   const lab = await asUsage(() =>
-    buildModelLab({ topology, ...(source && { source }), ...(seed !== undefined && { seed }) }),
+    buildModelLab({ topology, deeds, ...(source && { source }), ...(seed !== undefined && { seed }) }),
   )
-  const place = findPlace(from, lab.plan)
-  if (!place) throw new CommandError(Exit.usage, `"${from}" is not in lab "${lab.plan.name}"${near(from, lab.plan)}`)
-  const destination = await asUsage(() => findDestination(to, lab.plan, lab.machine))
-  const request = { from: place.name, address: destination.address, spec: specOf(options, destination.service) }
+  const request = await asUsage(() => requestOf(from, to, options, lab.plan, lab.machine))
   if (options.fault.length > 0) traceInModel(request, lab) // the network was well before
-  for (const name of options.fault) {
-    const fault = topology.faults?.[name]
-    const names = Object.keys(topology.faults ?? {})
-    if (!fault) throw new CommandError(Exit.usage, `"${name}" is no fault of this topology${didYouMean(name, names)}`)
-    const { status, stderr } = await lab.run({ place: fault.node, line: fault.run })
-    if (status !== 0) throw new CommandError(Exit.usage, `Cannot make fault "${name}": ${stderr.trim()}`)
+  for (const { node, run } of faultsOf(options, topology)) {
+    requireSuccess(run, await lab.run({ place: node, line: run }))
   }
   return traceInModel(request, lab)
+}
+
+/** A lab that is up is asked as it is, and stays up. */
+async function traceKernel({ from, to, options, chosen: { topology, source } }: Question): Promise<TraceDocument> {
+  return interruptible(async (signal) => {
+    const { linuxMachine } = await import('./machine.ts')
+    const machine = linuxMachine(OWN_PLUGINS.split(':'))
+    const standing = readState(topology.name, machine)?.plan
+    const run = (steps: readonly Step[]) => runSteps(steps, signal)
+    const plan = standing ?? (await asUsage(() => bringUp(topology, machine, { owned: true, run })))
+    if (!plan) throw new CommandError(Exit.no, `Lab "${topology.name}" is being brought up by another command`)
+    try {
+      const { traceInKernel } = await import('../lab/trace-kernel.ts')
+      const { originsOf } = await import('../lab/origin.ts')
+      const origins = originsOf(plan, topology, machine, source)
+      const lab = { plan, machine, originOf: (node: string, ref: string) => findOrigin(origins, node, ref) }
+      const request = await asUsage(() => requestOf(from, to, options, plan, machine))
+      if (options.fault.length > 0) await traceInKernel(request, lab) // the network was well before
+      for (const { node, run: line } of faultsOf(options, topology)) {
+        const { namespace } = findPlace(node, plan)!
+        requireSuccess(line, await machine.runLine(namespacePath(namespace), line))
+      }
+      return await traceInKernel(request, lab)
+    } finally {
+      if (!standing) for (const complaint of takeDown(plan.name, machine).complaints) complain(complaint)
+    }
+  })
+}
+
+function requestOf(from: string, to: string, options: Options, plan: LabPlan, machine: Machine): TraceRequest {
+  const place = findPlace(from, plan)
+  if (!place) throw new RangeError(`"${from}" is not in lab "${plan.name}"${near(from, plan)}`)
+  const { address, service } = findDestination(to, plan, machine)
+  return { from: place.name, address, spec: specOf(options, service) }
+}
+
+function faultsOf({ fault }: Options, { faults = {} }: Topology): Fault[] {
+  return fault.map((name) => {
+    const found = faults[name]
+    if (found) return found
+    throw new CommandError(Exit.usage, `"${name}" is no fault of this topology${didYouMean(name, Object.keys(faults))}`)
+  })
+}
+
+function requireSuccess(line: string, { status, stdout, stderr }: Outcome): void {
+  if (status !== 0) throw new CommandError(Exit.usage, `Cannot run "${line}": ${(stderr || stdout).trim()}`)
 }
 
 function specOf(

@@ -7,11 +7,9 @@ import type { ModelKernel } from '../model/create.ts'
 import { bringUp } from './lab.ts'
 import { type ModelMachine, modelMachine } from './model-machine.ts'
 import { namespacePath } from './node.ts'
-import { findOrigin, type Origin, originsOfFile, originsOfOverlay } from './origin.ts'
+import { findOrigin, originsOf } from './origin.ts'
 import { findPlace } from './place.ts'
 import type { LabPlan } from './plan.ts'
-import { nodeOf } from './plan.ts'
-import { getAttached } from './pod.ts'
 import type { Topology } from './topology.ts'
 import type { TraceLab } from './trace.ts'
 
@@ -62,22 +60,4 @@ export async function buildModelLab({ topology, source, seed, deeds = [] }: Mode
   const run = ({ place, line }: Deed): Promise<Outcome> => machine.runLine(pathOf(place), line)
   for (const deed of deeds) await run(deed)
   return { plan, machine, originOf: (node, ref) => findOrigin(origins, node, ref), kernelOf, run }
-}
-
-function originsOf(
-  plan: LabPlan,
-  topology: Topology,
-  machine: ModelMachine,
-  source: ModelLabOptions['source'],
-): Origin[] {
-  return [
-    ...(source ? originsOfFile(topology, source.file, source.lineOf) : []),
-    ...plan.nodes.flatMap(originsOfOverlay),
-    ...plan.routes.map(({ node, destination }) => ({ node, ref: `route ${destination}`, maker: `lab ${plan.name}` })),
-    ...plan.pods.flatMap((pod): Origin[] => {
-      const attached = getAttached(plan.name, pod, nodeOf(pod, plan), machine)
-      const maker = `CNI ADD of ${pod.name}`
-      return attached?.hostInterface ? [{ node: pod.node, ref: `link ${attached.hostInterface}`, maker }] : []
-    }),
-  ]
 }

@@ -4,7 +4,9 @@
  */
 
 import { sysctlPath } from './describe-node.ts'
-import type { NodePlan } from './plan.ts'
+import type { Machine } from './machine.ts'
+import { type LabPlan, type NodePlan, nodeOf } from './plan.ts'
+import { getAttached } from './pod.ts'
 import type { Topology } from './topology.ts'
 
 export interface Origin {
@@ -15,8 +17,27 @@ export interface Origin {
   readonly maker: string
 }
 
+/** All that is known of who made what in a lab that is up. */
+export function originsOf(
+  plan: LabPlan,
+  topology: Topology,
+  machine: Machine,
+  source: { readonly file: string; lineOf(path: readonly (string | number)[]): number | undefined } | undefined,
+): Origin[] {
+  return [
+    ...(source ? originsOfFile(topology, source.file, source.lineOf) : []),
+    ...plan.nodes.flatMap(originsOfOverlay),
+    ...plan.routes.map(({ node, destination }) => ({ node, ref: `route ${destination}`, maker: `lab ${plan.name}` })),
+    ...plan.pods.flatMap((pod): Origin[] => {
+      const attached = getAttached(plan.name, pod, nodeOf(pod, plan), machine)
+      const maker = `CNI ADD of ${pod.name}`
+      return attached?.hostInterface ? [{ node: pod.node, ref: `link ${attached.hostInterface}`, maker }] : []
+    }),
+  ]
+}
+
 /** What the leases of an overlay brought. */
-export function originsOfOverlay({ name: node, overlay }: NodePlan): Origin[] {
+function originsOfOverlay({ name: node, overlay }: NodePlan): Origin[] {
   if (!overlay) return []
   const { state, leases } = overlay
   const origins: Origin[] = (state.links ?? []).map((link) => ({
@@ -40,7 +61,7 @@ export function originsOfOverlay({ name: node, overlay }: NodePlan): Origin[] {
 }
 
 /** What the file says in full, by its lines. */
-export function originsOfFile(
+function originsOfFile(
   { topology, cluster: _ }: Topology,
   file: string,
   lineOf: (path: readonly (string | number)[]) => number | undefined,

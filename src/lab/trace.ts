@@ -13,6 +13,7 @@ import { explain } from '../trace/explain/explain.ts'
 import type { Loss, Place, World } from '../trace/explain/loss.ts'
 import { family, fateOf, lostOf } from '../trace/fate.ts'
 import { documentOf, idOf, resultOf, type Telling } from '../trace/of-journey.ts'
+import { fixesOf } from '../trace/result.ts'
 import { readHeaders } from '../trace/summary.ts'
 import type { ModelMachine } from './model-machine.ts'
 import { namespacePath } from './node.ts'
@@ -121,8 +122,7 @@ function explained(lost: Journey, main: Journey, client: Place, world: World, te
   const loss = lossOf(lost, client, world)
   if (!loss) return result
   const { why, fixes } = explain(loss, world)
-  const fix = fixes.map(({ node, run }) => (node === loss.place.name ? run : `overlab lab exec ${node} -- ${run}`))
-  return { ...result, why, ...(fix.length > 0 && { fix }) }
+  return { ...result, why, ...fixesOf(fixes, loss.place.name) }
 }
 
 function lossOf(journey: Journey, client: Place, world: World): Loss | undefined {

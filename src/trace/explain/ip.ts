@@ -1,4 +1,6 @@
 /** Losses in the network layer: settings, routes, sizes. */
+import { parseIp } from '../../address/ip.ts'
+import { contains, parsePrefix } from '../../address/prefix.ts'
 import { insideVxlan, readHeaders } from '../summary.ts'
 import { type Explainer, madeBy, ownerOfAddress, sysctlName } from './loss.ts'
 
@@ -84,12 +86,7 @@ export const refusingRoute: Explainer = ({ place, reason, frame, network }, worl
   }
 }
 
-function covers(prefix: string, address: string): boolean {
-  const [network = '', length = '32'] = prefix.split('/')
-  const number = (text: string) => text.split('.').reduce((value, part) => value * 256 + Number(part), 0)
-  const size = 2 ** (32 - Number(length))
-  return Math.floor(number(network) / size) === Math.floor(number(address) / size)
-}
+const covers = (prefix: string, address: string) => contains(parsePrefix(prefix), parseIp(address))
 
 /** IP_INHDR where the TTL ran out: a way that is too long, or goes round. */
 export const ttlExceeded: Explainer = ({ place, kernel, frame, network }) => {

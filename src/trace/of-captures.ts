@@ -1,0 +1,89 @@
+/**
+ * What captures saw, told as the ways of single packets. The kernel does not say which frame at one link was which at
+ * another; a packet is known again by what nothing on its way changes: not its addresses and ports, which NAT changes, nor
+ * its TTL, but its identification and what it carries. A tunnel's packet is the packet inside.
+ */
+import { IpProtocol } from '../wire/ipv4.ts'
+import { type Headers, insideVxlan, readHeaders } from './summary.ts'
+
+/** A frame at a tap. */
+export interface Sighting {
+  /** Nanoseconds. */
+  readonly time: bigint
+  /** Name of the node or pod, and its link. */
+  readonly node: string
+  readonly device: string
+  readonly direction: 'in' | 'out'
+  readonly frame: Uint8Array
+  /** Offset of the network header: 0 where the link has no other. */
+  readonly network: number
+}
+
+/** One packet, wherever it was seen, in the order of time. */
+export interface SeenPacket {
+  readonly key: string
+  readonly sightings: readonly Sighting[]
+}
+
+export function groupPackets(sightings: readonly Sighting[]): SeenPacket[] {
+  const packets = new Map<string, Sighting[]>()
+  for (const sighting of sightings.toSorted(byTime)) {
+    const key = keyOf(sighting)
+    if (key === undefined) continue
+    const known = packets.get(key)
+    if (known) known.push(sighting)
+    else packets.set(key, [sighting])
+  }
+  return [...packets].map(([key, seen]) => ({ key, sightings: seen }))
+}
+
+const byTime = (a: Sighting, b: Sighting) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0)
+
+/** Undefined for what is no IP. */
+function keyOf({ frame, network }: Sighting): string | undefined {
+  const outer = readHeaders(frame, network)
+  if (!outer) return undefined
+  const inner = insideVxlan(frame, outer)
+  if (inner === undefined) return identityOf(frame, network, outer)
+  const headers = readHeaders(frame, inner)
+  return headers && identityOf(frame, inner, headers)
+}
+
+function identityOf(frame: Uint8Array, network: number, headers: Headers): string {
+  const { protocol, transport, length } = headers
+  if (transport === undefined) return `fragment ${word(frame, network + 4)} ${headers.fragmentOffset}`
+  switch (protocol) {
+    case IpProtocol.tcp: {
+      // Sequence and acknowledgement numbers, flags, and how much it carries.
+      const numbers = hex(frame.subarray(transport + 4, transport + 12))
+      return `tcp ${numbers} ${frame[transport + 13]} ${network + length - transport}`
+    }
+    case IpProtocol.udp:
+      return `udp ${identification(frame, network)} ${hex(frame.subarray(transport + 8, network + length))}`
+    case IpProtocol.icmp:
+    case IpProtocol.icmpv6: {
+      // An error is known by its own identification: NAT changes the packet that it quotes.
+      const rest = isQuestion(protocol, frame[transport]!) ? hex(frame.subarray(transport + 6, network + length)) : ''
+      return `icmp ${frame[transport]} ${frame[transport + 1]} ${identification(frame, network)} ${rest}`
+    }
+    default:
+      return `${protocol} ${identification(frame, network)} ${length}`
+  }
+}
+
+/** Echo requests and replies have identifier and sequence, of which NAT changes the first. */
+function isQuestion(protocol: number, type: number): boolean {
+  return protocol === IpProtocol.icmp ? type === 0 || type === 8 : type === 128 || type === 129
+}
+
+function identification(frame: Uint8Array, network: number): number {
+  return frame[network]! >> 4 === 4 ? word(frame, network + 4) : 0
+}
+
+function hex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
+  return text
+}
+
+const word = (bytes: Uint8Array, at: number) => (bytes[at]! << 8) | bytes[at + 1]!
