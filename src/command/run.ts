@@ -1,4 +1,5 @@
 /** A line of commands, carried out: `ip neigh flush dev cni0; sysctl -qw net.ipv4.ip_forward=1 && ip route`. */
+import { bridge } from './bridge/bridge.ts'
 import { type Command, type Context, notModelled, type Outcome } from './command.ts'
 import { ip } from './ip/ip.ts'
 import { iptables } from './iptables/iptables.ts'
@@ -8,6 +9,7 @@ import { ShellError, splitCommands } from './shell-words.ts'
 
 /** Every program there is. */
 const commands: Readonly<Record<string, Command>> = {
+  bridge,
   ip,
   ip6tables: iptables,
   'ip6tables-restore': iptablesRestore,

@@ -68,9 +68,9 @@ function readAddressWords(settings: Settings, args: Arguments): AddressWords {
       words.scope = scope
     } else if (args.takes('dev')) words.device = args.take()
     else if (args.takes('label')) words.label = args.take()
-    else if (args.takesBegun('valid_lft')) words.validLifetime = readLifetime(args, 'valid_lft value is invalid')
+    else if (args.takesBegun('valid_lft')) words.validLifetime = readLifetime(args, 'valid_lft value')
     else if (args.takesBegun('preferred_lft')) {
-      words.preferredLifetime = readLifetime(args, 'preferred_lft value is invalid')
+      words.preferredLifetime = readLifetime(args, 'preferred_lft value')
     } else if (args.takes('nodad')) words.noDad = true
     else if (args.takes('noprefixroute')) words.noPrefixRoute = true
     else if (args.takesBegun('anycast', 'metric', 'priority', 'preference', 'help')) {
@@ -100,7 +100,7 @@ function addAddress(settings: Settings, words: AddressWords, operation: 'add' | 
   const prefix = prefixOf(words)
   const { validLifetime, preferredLifetime } = words
   if (preferredLifetime !== undefined && preferredLifetime > (validLifetime ?? Number.POSITIVE_INFINITY)) {
-    throw new Exit(255, 'preferred_lft is greater than valid_lft')
+    throw new Exit(1, 'preferred_lft is greater than valid_lft')
   }
   const flags = { ...(words.noDad && { noDad: true }), ...(words.noPrefixRoute && { noPrefixRoute: true }) }
   const lifetimes = {

@@ -52,19 +52,18 @@ function requireArguments(args: Arguments, command: string): void {
 
 function parseRule(settings: Settings, args: Arguments): Rule {
   const rule: { -readonly [K in keyof Rule]: Rule[K] } = { family: settings.family ?? 'ipv4' }
-  let family = settings.family
-  const prefix = () => {
-    const typed = parseTypedPrefix(args.take(), family)
-    family ??= typed.family
-    return typed.address === '' ? undefined : `${typed.address}/${typed.length}`
-  }
-  const assign = <K extends 'source' | 'destination'>(key: K, value: string | undefined) => {
-    if (value !== undefined) rule[key] = value
+  const readPrefix = (key: 'source' | 'destination') => {
+    const typed = parseTypedPrefix(args.take(), settings.family)
+    if (typed.address === '') return
+    if (typed.family !== rule.family) {
+      throw new Exit(2, `Error: Invalid ${key === 'source' ? 'source' : 'dst'} address.`)
+    }
+    rule[key] = `${typed.address}/${typed.length}`
   }
   while (args.more) {
     if (args.takes('not')) rule.invert = true
-    else if (args.takes('from')) assign('source', prefix())
-    else if (args.takes('to')) assign('destination', prefix())
+    else if (args.takes('from')) readPrefix('source')
+    else if (args.takes('to')) readPrefix('destination')
     else if (args.takesBegun('preference', 'order', 'priority')) {
       rule.priority = parseUnsigned(args.take(), 'preference value is invalid\n')
     } else if (args.takes('tos') || args.takesBegun('dsfield')) {
@@ -106,7 +105,7 @@ function parseRule(settings: Settings, args: Arguments): Rule {
       if (action) rule.action = action
     }
   }
-  return { ...rule, family: family ?? 'ipv4' }
+  return rule
 }
 
 function readMark(text: string): { mark: number; mask?: number } {
@@ -218,20 +217,22 @@ function printRule(printer: Printer, rule: Rule, details: boolean): void {
   if (rule.inputLink !== undefined) printer.both('iif', rule.inputLink, `iif ${rule.inputLink} `)
   if (rule.outputLink !== undefined) printer.both('oif', rule.outputLink, `oif ${rule.outputLink} `)
   if (rule.table) {
-    printer.both('table', tableName(rule.table), `lookup ${tableName(rule.table)} `)
+    printer.both('table', tableName(rule.table), `lookup ${tableName(rule.table)}`)
     const suppressed = rule.suppressPrefixLength
     if (suppressed !== undefined) {
-      printer.both('suppress_prefixlen', suppressed, `suppress_prefixlength ${suppressed} `)
+      printer.both('suppress_prefixlen', suppressed, ` suppress_prefixlength ${suppressed}`)
     }
   }
   if (rule.action === 'goto') {
     const target = rule.goto ?? 0
-    printer.both('goto', target, `goto ${target} `)
-  } else if (rule.action === 'nop') printer.word('nop', 'nop ')
-  else if (rule.action !== undefined && rule.action !== 'table') printer.both('action', rule.action)
+    printer.both('goto', target, `goto ${target}`)
+  } else if (rule.action === 'nop') {
+    printer.member('nop', null)
+    printer.text('nop')
+  } else if (rule.action !== undefined && rule.action !== 'table') printer.both('action', rule.action, rule.action)
   const protocol = rule.protocol ?? 0
   if ((protocol !== 0 && protocol !== RTPROT_KERNEL) || details) {
-    printer.both('protocol', protocolName(protocol), `proto ${protocolName(protocol)} `)
+    printer.both('protocol', protocolName(protocol), ` proto ${protocolName(protocol)}`)
   }
   printer.text('\n')
 }
