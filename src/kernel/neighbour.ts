@@ -49,6 +49,8 @@ export interface FdbEntry {
   readonly vlan?: number
   readonly port?: number
   readonly vni?: number
+  /** vxlan: the link it is sent by, where that is not the device's own. */
+  readonly via?: string
   /** Dynamic: most often learnt by the kernel itself, which does not tell apart what somebody set so. NTF_EXT_LEARNED is not meant. */
   readonly learnt?: boolean
   /** Learnt, and not heard of for the ageing time: NUD_STALE. */

@@ -25,6 +25,7 @@ const NDA_LLADDR = 2
 const NDA_VLAN = 5
 const NDA_PORT = 6
 const NDA_VNI = 7
+const NDA_IFINDEX = 8
 const NTF_SELF = 0x02
 const NTF_MASTER = 0x04
 const NTF_EXT_LEARNED = 0x10
@@ -44,7 +45,12 @@ const OPERATIONS = {
 } as const
 
 /** `bridge fdb add`, `append`, `replace` or `delete`. */
-export function encodeFdbEntry(operation: keyof typeof OPERATIONS, entry: FdbEntry, index: number): Uint8Array {
+export function encodeFdbEntry(
+  operation: keyof typeof OPERATIONS,
+  entry: FdbEntry,
+  index: number,
+  viaIndex?: number,
+): Uint8Array {
   const { type, flags } = OPERATIONS[operation]
   const writer = encodeNeighbourHeader(type, flags, {
     family: AF_BRIDGE,
@@ -57,6 +63,7 @@ export function encodeFdbEntry(operation: keyof typeof OPERATIONS, entry: FdbEnt
   if (entry.vlan !== undefined) writer.attributeU16(NDA_VLAN, entry.vlan)
   if (entry.port !== undefined) writer.attributeU16be(NDA_PORT, entry.port)
   if (entry.vni !== undefined) writer.attributeU32(NDA_VNI, entry.vni)
+  if (viaIndex !== undefined) writer.attributeU32(NDA_IFINDEX, viaIndex)
   return writer.finish()
 }
 
@@ -74,6 +81,7 @@ export function decodeFdbEntry(payload: Uint8Array, nameOf: (index: number) => s
   const vlan = attributes.u16(NDA_VLAN)
   const port = attributes.u16be(NDA_PORT)
   const vni = attributes.u32(NDA_VNI)
+  const via = attributes.u32(NDA_IFINDEX)
   const named = stateOf(state)
   return {
     link: nameOf(index),
@@ -84,6 +92,7 @@ export function decodeFdbEntry(payload: Uint8Array, nameOf: (index: number) => s
     ...(vlan !== undefined && { vlan }),
     ...(port !== undefined && { port }),
     ...(vni !== undefined && { vni }),
+    ...(via && { via: nameOf(via) }),
     ...(named === 'dynamic' && !(flags & NTF_EXT_LEARNED) && { learnt: true }),
     ...(named === 'dynamic' && state & NeighbourStateNumber.stale && { stale: true }),
   }
@@ -127,7 +136,8 @@ export class LinuxFdb implements Fdb {
     const call = `${operation} forwarding entry "${entry.mac}" of "${entry.link}"`
     const socket = this.#socket()
     const index = requireLinkIndex(socket.descriptor, entry.link, call)
-    socket.request(call, encodeFdbEntry(operation, entry, index))
+    const via = entry.via === undefined ? undefined : requireLinkIndex(socket.descriptor, entry.via, call)
+    socket.request(call, encodeFdbEntry(operation, entry, index, via))
   }
 }
 
