@@ -103,23 +103,26 @@ export class SendQueue {
     return from !== end && this.#pushes.includes(end)
   }
 
-  /** The next segment that may go out: lost ones first. Undefined when nothing may. tcp_write_xmit, tcp_xmit_retransmit_queue. */
-  take(mss: number, now: Microseconds): Sent | undefined {
+  /**
+   * The next segment that may go out: lost ones first. Undefined when nothing may. tcp_write_xmit, tcp_xmit_retransmit_queue.
+   * `isBurst`: it follows one that was taken a moment ago.
+   */
+  take(mss: number, now: Microseconds, isBurst: boolean): Sent | undefined {
     if (this.#inFlight(mss) >= this.congestionWindow) return undefined
     const lost = this.#sent.find(({ isLost }) => isLost)
     if (lost) return this.#again(lost, mss, now)
-    return this.#takeNew(mss, now)
+    return this.#takeNew(mss, now, isBurst)
   }
 
-  #takeNew(mss: number, now: Microseconds): Sent | undefined {
-    const unsent = distance(this.next, this.#end)
+  #takeNew(mss: number, now: Microseconds, isBurst: boolean): Sent | undefined {
+    const unsent = Math.max(0, distance(this.next, this.#end))
     const fin = this.#isEnding && this.hasUnsent
     const room = distance(this.next, add(this.una, this.window))
-    let length = Math.min(unsent, mss, room)
-    if (unsent > 0 && length <= 0) return undefined
-    length = Math.max(0, length)
+    const wanted = Math.min(unsent, mss)
+    // What the window cuts short goes along with a full one, or not at all: tcp_snd_wnd_test, tcp_mss_split_point.
+    const length = room < wanted && isBurst ? Math.max(0, room) : wanted
+    if (length > Math.max(0, room) || (length === 0 && (unsent > 0 || !fin))) return undefined
     const isLast = length === unsent
-    if (length === 0 && !fin) return undefined
     // Nagle as Minshall has it: a short one waits while another short one is on its way. The end does not wait.
     const isShort = length < mss
     if (isShort && !(fin && isLast) && isAfter(this.#smallEnd, this.una)) return undefined

@@ -77,7 +77,7 @@ export class Transmission {
     let pushed = false
     for (;;) {
       const mss = this.#currentMss()
-      const segment = this.send.take(mss, this.#stack.now)
+      const segment = this.send.take(mss, this.#stack.now, pushed)
       if (!segment) break
       this.#transmit(segment)
       pushed = true
