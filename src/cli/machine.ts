@@ -47,9 +47,10 @@ async function listen(path: string, ports: readonly string[]): Promise<void> {
   const child = inNamespace(path, () =>
     spawn(process.execPath, [LISTEN, ...ports], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
   )
-  const failure = text(child.stderr)
   const [ready] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
-  if (!Buffer.isBuffer(ready)) throw new RangeError(`Cannot listen at ${ports.join(', ')}: ${(await failure).trim()}`)
+  if (!Buffer.isBuffer(ready)) {
+    throw new RangeError(`Cannot listen at ${ports.join(', ')}: ${(await text(child.stderr)).trim()}`)
+  }
   child.stdout.destroy()
   child.stderr.destroy()
   child.unref()

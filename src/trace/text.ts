@@ -48,12 +48,14 @@ function shownReplies({ result, traces = [] }: TraceDocument): readonly TraceDoc
 const isOf = (trace: TraceDocument, reason: string | undefined) => trace.result.reason === reason
 const label = ({ input }: TraceDocument) => (input.summary.startsWith('ICMP') ? 'answer' : 'reply')
 
-function formatSteps({ steps }: TraceDocument, { verbose, hex, colour }: TextOptions): string[] {
+function formatSteps({ steps, engine }: TraceDocument, { verbose, hex, colour }: TextOptions): string[] {
   const paint = styleText(colour)
+  // Of the kernel there are only captures.
+  const all = verbose || engine.kind === 'kernel'
   const lines: string[] = []
   let node = ''
   for (const [i, step] of steps.entries()) {
-    if (!verbose && !isTelling(step, steps[i - 1], steps[i + 1])) continue
+    if (!all && !isTelling(step, steps[i - 1], steps[i + 1])) continue
     const { at, stage, reason, verdict } = step
     const line = row(at.node === node ? '' : at.node, at.dev ?? '·', nameOf(step), decisionOf(step))
     const dropped = verdict === 'drop' || reason !== undefined || stage === 'drop'
