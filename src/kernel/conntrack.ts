@@ -1,6 +1,20 @@
 /** Connections that netfilter tracks: `conntrack -L`. Source: linux/netfilter/nfnetlink_conntrack.h. */
 import type { Family } from '../address/ip.ts'
 
+/** Of TCP, by TCP_CONNTRACK_*: as conntrack(8) writes them. */
+export const TCP_CONNTRACK_STATES = [
+  'NONE',
+  'SYN_SENT',
+  'SYN_RECV',
+  'ESTABLISHED',
+  'FIN_WAIT',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'TIME_WAIT',
+  'CLOSE',
+  'SYN_SENT2',
+] as const
+
 /** One direction of a connection. */
 export interface ConntrackTuple {
   readonly source: string
@@ -18,7 +32,7 @@ export interface ConntrackEntry {
   readonly protocol: number
   readonly original: ConntrackTuple
   readonly reply: ConntrackTuple
-  /** TCP: `SYN_SENT`, `ESTABLISHED` … as conntrack(8) writes it. */
+  /** TCP: one of TCP_CONNTRACK_STATES. */
   readonly state?: string
   /** Seconds left. */
   readonly timeout: number

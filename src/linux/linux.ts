@@ -35,6 +35,7 @@ export class LinuxKernel implements Kernel {
   readonly namespaces = namespaces
   /** What sockets and files of this handle are opened in. */
   readonly namespace: Namespace
+  protected readonly netfilter = () => this.#socket(NETLINK_NETFILTER)
   readonly #sockets = new Map<number, NetlinkSocket>()
 
   /** `extend`: what a kernel that knows more makes of nf_tables. */
@@ -48,7 +49,7 @@ export class LinuxKernel implements Kernel {
     this.rules = new LinuxRules(route)
     this.neighbours = new LinuxNeighbours(route)
     this.fdb = new LinuxFdb(route)
-    this.nftables = extend(new LinuxNftables(() => this.#socket(NETLINK_NETFILTER)))
+    this.nftables = extend(new LinuxNftables(this.netfilter))
     this.sysctl = new LinuxSysctl(namespace)
   }
 

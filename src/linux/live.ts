@@ -4,6 +4,7 @@
  *   live ──┬── packets     packet.ts    AF_PACKET
  *          ├── tuns        tun.ts       /dev/net/tun
  *          ├── sockets     sockets.ts   TCP and UDP            tcp.ts  udp.ts
+ *          ├── conntrack   netfilter/conntrack.ts       NETLINK_NETFILTER
  *          ├── watch       watch.ts     multicast groups of netlink      change.ts  their messages
  *          └── ping        ping.ts      raw ICMP sockets
  *                └── all wait in reactor.ts; datagrams.ts receives; sys.live.ts calls
@@ -12,6 +13,7 @@
  */
 import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription } from '../kernel/live.ts'
 import { LinuxKernel } from './linux.ts'
+import { LinuxConntrack } from './netfilter/conntrack.ts'
 import { withExtensions } from './netfilter/xtables.ts'
 import { Namespace } from './netns.ts'
 import { LinuxPackets } from './packet.ts'
@@ -24,12 +26,14 @@ class LinuxLiveKernel extends LinuxKernel implements LiveKernel {
   readonly packets: LinuxPackets
   readonly tuns: LinuxTuns
   readonly sockets: LinuxSockets
+  readonly conntrack: LinuxConntrack
 
   constructor(namespace: Namespace) {
     super(namespace, withExtensions)
     this.packets = new LinuxPackets(namespace)
     this.tuns = new LinuxTuns(namespace)
     this.sockets = new LinuxSockets(namespace)
+    this.conntrack = new LinuxConntrack(this.netfilter)
   }
 
   ping(destination: string, request?: EchoRequest): Promise<EchoAnswer> {

@@ -9,6 +9,7 @@ import { test } from 'vitest'
 import { addressCases } from './kernel/address.ts'
 import { bridgeVlanCases } from './kernel/bridge-vlan.ts'
 import { type Case, inTime, type PassTime, type World } from './kernel/case.ts'
+import { conntrackCases } from './kernel/conntrack.ts'
 import { fdbCases } from './kernel/fdb.ts'
 import { kernelSources, readShapes, recorded, uncovered } from './kernel/interface.ts'
 import { linkCases } from './kernel/link.ts'
@@ -34,6 +35,7 @@ export const kernelCases: readonly Case[] = [
   ...nftablesCases,
   ...liveCases,
   ...socketCases,
+  ...conntrackCases,
 ]
 
 export interface Contract {

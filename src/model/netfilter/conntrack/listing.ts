@@ -1,10 +1,14 @@
 /** Connections as `conntrack -L` shows them: src/kernel/conntrack.ts. */
 import { parseIp } from '../../../address/ip.ts'
-import type { Conntrack, ConntrackEntry, ConntrackTuple } from '../../../kernel/conntrack.ts'
+import {
+  type Conntrack,
+  type ConntrackEntry,
+  type ConntrackTuple,
+  TCP_CONNTRACK_STATES,
+} from '../../../kernel/conntrack.ts'
 import { u32 } from '../../bytes.ts'
 import { SECOND } from '../../clock.ts'
 import { type Connection, Status } from './connection.ts'
-import { TCP_STATES } from './tcp-track.ts'
 import { type Address, formatAddress, hasPorts, isIcmp, Tuple } from './tuple.ts'
 
 export function listConnections(
@@ -29,7 +33,7 @@ function entryOf(connection: Connection, now: number): ConntrackEntry {
     protocol: original.protocol,
     original: textOf(original),
     reply: textOf(reply),
-    ...(tcp && { state: TCP_STATES[tcp.state]! }),
+    ...(tcp && { state: TCP_CONNTRACK_STATES[tcp.state]! }),
     timeout: Math.floor((connection.timeout - now) / SECOND),
     mark: connection.mark,
     seenReply: (status & Status.seenReply) !== 0,

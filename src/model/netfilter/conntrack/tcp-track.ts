@@ -6,20 +6,7 @@
  * "Real Stateful TCP Packet Filtering in IP Filter".
  */
 
-/** TCP_CONNTRACK_*. The names are conntrack(8)'s. */
-export const TCP_STATES = [
-  'NONE',
-  'SYN_SENT',
-  'SYN_RECV',
-  'ESTABLISHED',
-  'FIN_WAIT',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'TIME_WAIT',
-  'CLOSE',
-  'SYN_SENT2',
-] as const
-
+/** TCP_CONNTRACK_*: TCP_CONNTRACK_STATES of src/kernel/conntrack.ts has their names. */
 export const TcpState = {
   none: 0,
   synSent: 1,
@@ -40,7 +27,7 @@ export const Segment = { syn: 0, synAck: 1, fin: 2, ack: 3, rst: 4, none: 5 } as
 
 const CODES = ['NO', 'SS', 'SR', 'ES', 'FW', 'CW', 'LA', 'TW', 'CL', 'S2', 'IV', 'IG']
 
-/** A row for each kind of segment, in Segment's order; a column for each state, in TCP_STATES' order. */
+/** A row for each kind of segment, in Segment's order; a column for each state, from NONE on. */
 const ORIGINAL = [
   'SS SS IG IG IG IG IG SS SS S2',
   'IV IV SR IV IV IV IV IV IV SR',
