@@ -1,16 +1,13 @@
-/** bridge on the model: what people type is carried out by src/command. */
+/** A node that is all model: what people type there is carried out by src/command. */
 import assert from 'node:assert/strict'
 import { runWords } from '../../../src/command/run.ts'
 import type { LiveKernel } from '../../../src/kernel/live.ts'
 import { modelMachine } from '../../../src/lab/model-machine.ts'
-import { bridgeContract } from '../../contract/plugins/bridge.ts'
-import { bridgeCheckContract } from '../../contract/plugins/bridge-check.ts'
-import { masqueradeContract } from '../../contract/plugins/masquerade.ts'
 import type { Nodes } from '../../contract/plugins/node.ts'
 
 const MINUTE = 60_000_000
 
-const model: Nodes = {
+export const model: Nodes = {
   name: 'the model',
   hasIptables: false,
   setUp() {
@@ -36,5 +33,3 @@ const model: Nodes = {
     }
   },
 }
-
-for (const contract of [bridgeContract, bridgeCheckContract, masqueradeContract]) contract(model)

@@ -1,15 +1,12 @@
-/** bridge on the real kernel: what people type is iproute2, bridge, nft and iptables themselves. */
+/** A node that is the machine's own kernel, in the network namespace of the test file. */
 import assert from 'node:assert/strict'
 import { deleteLink } from '../../../src/cni/container.ts'
 import { host } from '../../../src/linux/host.ts'
 import { liveLinux } from '../../../src/linux/live.ts'
-import { bridgeContract } from '../../contract/plugins/bridge.ts'
-import { bridgeCheckContract } from '../../contract/plugins/bridge-check.ts'
-import { masqueradeContract } from '../../contract/plugins/masquerade.ts'
 import type { Nodes } from '../../contract/plugins/node.ts'
 import { run } from '../../support/command.ts'
 
-const linux: Nodes = {
+export const linux: Nodes = {
   name: 'Linux',
   hasIptables: true,
   setUp() {
@@ -35,5 +32,3 @@ const linux: Nodes = {
     }
   },
 }
-
-for (const contract of [bridgeContract, bridgeCheckContract, masqueradeContract]) contract(linux)
