@@ -38,6 +38,7 @@ export class TcpRequest implements Entry {
     this.#began = stack.now
     this.#recentTimestamp = syn.timestamps?.value ?? 0
     stack.add(this)
+    tookSegment(syn, this.tuple)
     this.#answer(syn.packet.journey)
     this.#startTimer()
   }
