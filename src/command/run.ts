@@ -6,11 +6,13 @@ import { iptables } from './iptables/iptables.ts'
 import { iptablesRestore } from './iptables/restore.ts'
 import { iptablesSave } from './iptables/save.ts'
 import { ShellError, splitCommands } from './shell-words.ts'
+import { sysctl } from './sysctl.ts'
 
 /** Every program there is. */
 const commands: Readonly<Record<string, Command>> = {
   bridge,
   ip,
+  sysctl,
   ip6tables: iptables,
   'ip6tables-restore': iptablesRestore,
   'ip6tables-save': iptablesSave,

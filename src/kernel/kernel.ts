@@ -44,6 +44,8 @@ export interface Kernel {
 export interface Sysctl {
   /** `key` is the path below /proc/sys, `net/ipv4/conf/eth0.1/forwarding`; the value without its newline; undefined when there is none. */
   get(key: string): string | undefined
+  /** The keys of all settings below a directory, in order; of all there are where it is left out. Not all can be read. */
+  list(directory?: string): string[]
   /** KernelError ENOENT when there is no such setting, EINVAL for a value it does not take. */
   set(key: string, value: string): void
 }

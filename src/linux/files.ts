@@ -31,6 +31,8 @@ const STATX_SIZE = 256
 const READ_SIZE = 4096
 const LIST_SIZE = 32768
 /** struct linux_dirent64: inode (8), offset (8), record length (2), type (1), then the name. */
+const DIRENT_TYPE = 18
+const DT_DIR = 4
 const DIRENT_NAME = 19
 
 export interface FileStatus {
@@ -212,15 +214,20 @@ function writeBeside(path: string, text: string, mode: number, call: string): st
 }
 
 function readDirectory(file: number, call: string): string[] {
-  const names: string[] = []
+  return readEntries(file, call).map(({ name }) => name)
+}
+
+/** What stands in a directory that is open. */
+export function readEntries(file: number, call: string): { name: string; isDirectory: boolean }[] {
+  const entries: { name: string; isDirectory: boolean }[] = []
   const bytes = new Uint8Array(LIST_SIZE)
   const view = new DataView(bytes.buffer)
   for (;;) {
     const length = succeed(sys.getdents64(file, bytes), call)
-    if (length === 0) return names
+    if (length === 0) return entries
     for (let at = 0; at < length; at += view.getUint16(at + 16, LITTLE_ENDIAN)) {
       const name = sys.decode(bytes.subarray(at + DIRENT_NAME, bytes.indexOf(0, at + DIRENT_NAME)))
-      if (name !== '.' && name !== '..') names.push(name)
+      if (name !== '.' && name !== '..') entries.push({ name, isDirectory: bytes[at + DIRENT_TYPE] === DT_DIR })
     }
   }
 }

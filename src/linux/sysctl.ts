@@ -7,7 +7,7 @@ import { sys } from '#sys'
 import type { Sysctl } from '../kernel/kernel.ts'
 import { ENOENT, succeed } from './errno.ts'
 import { O_CLOEXEC, O_RDONLY, O_WRONLY } from './fcntl.ts'
-import { closing, readAll, writeAll } from './files.ts'
+import { closing, readAll, readEntries, writeAll } from './files.ts'
 import type { Namespace } from './netns.ts'
 
 export class LinuxSysctl implements Sysctl {
@@ -25,6 +25,18 @@ export class LinuxSysctl implements Sysctl {
     return text.endsWith('\n') ? text.slice(0, -1) : text
   }
 
+  list(directory = ''): string[] {
+    const call = `list sysctls below "${directory}"`
+    const folder = this.#open(directory, O_RDONLY)
+    if (folder === -ENOENT) return []
+    const entries = closing(succeed(folder, call), (file) => readEntries(file, call))
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+    return entries.flatMap(({ name, isDirectory }) => {
+      const key = directory === '' ? name : `${directory}/${name}`
+      return isDirectory ? this.list(key) : [key]
+    })
+  }
+
   set(key: string, value: string): void {
     const call = `set sysctl "${key}" to "${value}"`
     // One write: the kernel takes what each write brings for the whole value.
@@ -34,12 +46,13 @@ export class LinuxSysctl implements Sysctl {
   #open(key: string, flags: number): number {
     const path = pathOf(key)
     const open = () => sys.open(path, flags | O_CLOEXEC, 0)
-    return key.startsWith('net/') ? this.#namespace.inside(open) : open()
+    return key === 'net' || key.startsWith('net/') ? this.#namespace.inside(open) : open()
   }
 }
 
 /** Keys come from configurations: none may lead out of /proc/sys. */
 function pathOf(key: string): string {
+  if (key === '') return '/proc/sys'
   if (key.split('/').some((part) => part === '' || part === '.' || part === '..')) {
     throw new RangeError(`Cannot use "${key}" as a sysctl: it is no path below /proc/sys`)
   }

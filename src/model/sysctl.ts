@@ -70,6 +70,28 @@ export class Sysctls {
     return this.#others[key]?.toString() ?? this.#texts.get(key)
   }
 
+  /** Every setting there is, those of each device too, in the order of their paths. */
+  keys(): string[] {
+    const { profile } = this.#namespace.model
+    const keys = new Set(Object.keys(profile.values).filter((key) => this.#placeOrText(key)))
+    for (const key of profile.writeOnly) keys.add(key)
+    for (const device of this.#namespace.devices.list()) {
+      for (const family of ['ipv4', 'ipv6'] as const) {
+        if (family === 'ipv6' && device.mtu < IPV6_MIN_MTU) continue
+        const add = (kind: string, numbers: object) => {
+          for (const name of Object.keys(numbers)) keys.add(`net/${family}/${kind}/${device.name}/${name}`)
+        }
+        add('conf', device[family].conf)
+        add('neigh', device[family].neighbourConf)
+      }
+    }
+    return [...keys].sort(byPath)
+  }
+
+  #placeOrText(key: string): boolean {
+    return this.#place(key) !== undefined || key in this.#others || this.#texts.has(key)
+  }
+
   set(key: string, text: string): void {
     const call = `set sysctl "${key}" to "${text}"`
     this.generation++
@@ -176,6 +198,14 @@ export class Sysctls {
     const numbers = conf && numbersIn(conf)
     return numbers && Object.hasOwn(numbers, name) ? { numbers, name, known, device } : undefined
   }
+}
+
+/** As a directory's entries are sorted, from the root down. */
+function byPath(a: string, b: string): number {
+  const [left, right] = [a.split('/'), b.split('/')]
+  const at = left.findIndex((part, i) => part !== right[i])
+  if (at < 0) return left.length - right.length
+  return left[at]! < (right[at] ?? '') ? -1 : 1
 }
 
 const INT = [-2147483648, 2147483647] as const

@@ -13,6 +13,11 @@ export class ModelSysctl implements Sysctl {
     return this.#namespace.sysctl.get(checked(key))
   }
 
+  list(directory?: string): string[] {
+    const keys = this.#namespace.sysctl.keys()
+    return directory === undefined ? keys : keys.filter((key) => key.startsWith(`${checked(directory)}/`))
+  }
+
   set(key: string, value: string): void {
     this.#namespace.sysctl.set(checked(key), value)
     this.#namespace.model.settle()

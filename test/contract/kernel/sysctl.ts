@@ -26,6 +26,18 @@ export const sysctlCases: readonly Case[] = [
     },
   },
   {
+    title: "a listing of sysctls has those of a link's directory and no others, in order",
+    check({ node }) {
+      node.links.add({ kind: 'bridge', name: 'br0' })
+      const keys = node.sysctl.list('net/ipv4/conf/br0')
+      assert.ok(keys.includes('net/ipv4/conf/br0/rp_filter') && keys.includes('net/ipv4/conf/br0/forwarding'))
+      assert.ok(keys.every((key) => key.startsWith('net/ipv4/conf/br0/')))
+      assert.deepEqual(keys, keys.toSorted())
+      assert.deepEqual(node.sysctl.list('net/ipv4/conf/nothing'), [])
+      assert.ok(node.sysctl.list().includes('net/ipv4/ip_forward'))
+    },
+  },
+  {
     title: "a link's sysctls are found by a name with a dot in it",
     check({ node }) {
       node.links.add({ kind: 'bridge', name: 'eth0.1' })
