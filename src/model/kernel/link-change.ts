@@ -62,10 +62,7 @@ function move(device: Device, target: Namespace, name: string | undefined, call:
   if (device.kind === 'loopback' || device instanceof Bridge) {
     throw new KernelError('EINVAL', call, 'The interface netns is immutable')
   }
-  const wanted = name ?? device.name
-  const taken = target.devices.get(wanted) !== undefined
-  if (taken && name !== undefined) throw new KernelError('EEXIST', call)
-  moveDevice(device, target, freeName(target, taken ? 'dev%d' : wanted, call))
+  moveDevice(device, target, freeName(target, name ?? device.name, call))
 }
 
 export function changeBridge(device: Device, change: Partial<BridgeOptions>, call: string): void {

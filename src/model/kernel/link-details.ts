@@ -20,7 +20,6 @@ export function detailsOf(device: Device): LinkDetails {
   const port = portOf(device)
   // veth makes a queue for each processor.
   const queues = device instanceof Veth ? 2 : 1
-  const tsoMaxSize = device instanceof Tun ? 65536 : 524280
   return {
     promiscuity: (port ? 1 : 0) + Number(device.promiscuous),
     allMulticast: (port ? 1 : 0) + Number(device.allMulticast),
@@ -30,7 +29,7 @@ export function detailsOf(device: Device): LinkDetails {
     rxQueues: queues,
     gsoMaxSize: 65536,
     gsoMaxSegments: 65535,
-    tsoMaxSize,
+    tsoMaxSize: tsoMaxSizeOf(device),
     tsoMaxSegments: 65535,
     groMaxSize: 65536,
     addressGeneration:
@@ -38,6 +37,15 @@ export function detailsOf(device: Device): LinkDetails {
     kind: kindOf(device),
     port: port ? ofPort(port) : {},
   }
+}
+
+/** TSO_MAX_SIZE, or TSO_LEGACY_MAX_SIZE where the driver says nothing. A bridge takes what all of its ports do, a vxlan what is below it. */
+function tsoMaxSizeOf(device: Device): number {
+  const legacy = 65536
+  if (device instanceof Tun) return legacy
+  if (device instanceof Vxlan) return device.lower ? tsoMaxSizeOf(device.lower) : legacy
+  if (!(device instanceof Bridge)) return 524280
+  return device.ports.length === 0 ? legacy : Math.min(...device.ports.map((port) => tsoMaxSizeOf(port.device)))
 }
 
 function kindOf(device: Device): Record<string, number | string> {
