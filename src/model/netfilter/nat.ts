@@ -12,6 +12,7 @@
  *
  * Source: net/netfilter/nf_nat_core.c, nf_nat_proto.c.
  */
+import { sameBytes, u32 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
@@ -25,6 +26,7 @@ import {
 } from './conntrack/connection.ts'
 import { locate, located } from './conntrack/headers.ts'
 import {
+  type Address,
   hasPorts,
   invert,
   Protocol,
@@ -251,9 +253,13 @@ function rewrite(
   const address = kind === 'snat' ? other.destination : other.source
   const part = kind === 'snat' && hasPorts(protocol) ? other.destinationPart : other.sourcePart
   if (packet.journey) noteTranslation(packet, device, connection, kind, direction, address, part, errorAt >= 0)
+  // A route that it has already (it came over loopback) was for where it went before.
+  if (hook === Hook.prerouting && packet.route !== undefined && !goesTo(packet, address)) packet.route = undefined
   if (errorAt >= 0) translateIcmpError(packet, connection, errorAt, kind, address, part)
   else translate(bytes, network, end, kind, address, part, protocol)
-  // The route was for another destination. Nothing is routed before PREROUTING but what went through loopback.
-  if (hook === Hook.prerouting && !sameAddress(other.source, connection.tuple(direction).destination))
-    packet.route = undefined
+}
+
+function goesTo({ bytes, network }: Packet, address: Address): boolean {
+  if (typeof address === 'number') return u32(bytes, network + 16) === address
+  return sameBytes(bytes, network + 24, address, 0, 16)
 }

@@ -5,7 +5,7 @@ import { note } from '../../observer.ts'
 import type { Packet } from '../../packet.ts'
 import { type Connection, Direction, type DirectionNumber } from '../conntrack/connection.ts'
 import { locate } from '../conntrack/headers.ts'
-import { type Address, addressAt, formatAddress, hasPorts, Protocol } from '../conntrack/tuple.ts'
+import { type Address, addressAt, formatAddress, hasPorts, Protocol, sameAddress } from '../conntrack/tuple.ts'
 import type { NatKind } from './range.ts'
 
 /** To be called before the packet is changed. */
@@ -25,13 +25,17 @@ export function noteTranslation(
   const layer = family === 'ip' ? 'ip' : 'ipv6'
   const at = network + (family === 'ip' ? 12 : 8) + (source ? 0 : family === 'ip' ? 4 : 16)
   const set: Record<string, readonly [unknown, unknown]> = {}
-  set[`${layer}.${source ? 'src' : 'dst'}`] = [formatAddress(addressAt(family, bytes, at)), formatAddress(address)]
+  const before = addressAt(family, bytes, at)
+  if (!sameAddress(before, address))
+    set[`${layer}.${source ? 'src' : 'dst'}`] = [formatAddress(before), formatAddress(address)]
   const transport = locate(family, bytes, network, end)
   if (!isError && transport >= 0 && hasPorts(protocol)) {
     const field = `${protocol === Protocol.tcp ? 'tcp' : 'udp'}.${source ? 'srcport' : 'dstport'}`
-    const before = u16(bytes, transport + (source ? 0 : 2))
-    if (before !== part) set[field] = [before, part]
+    const port = u16(bytes, transport + (source ? 0 : 2))
+    if (port !== part) set[field] = [port, part]
   }
+  // Over loopback it comes by a second time.
+  if (Object.keys(set).length === 0) return
   const original = direction === Direction.original
   // An answer's source was the destination that was translated.
   const byDestination = source !== original
