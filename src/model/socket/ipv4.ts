@@ -53,7 +53,7 @@ export const ipv4Network: Network = {
   ttlAt: 8,
   echoRequest: IcmpType.echoRequest,
   echoReply: IcmpType.echoReply,
-  functions: { tcp: 'tcp_v4_rcv', udp: '__udp4_lib_rcv' },
+  functions: { tcp: 'tcp_v4_rcv', tcpSocket: 'tcp_v4_do_rcv', udp: '__udp4_lib_rcv' },
 
   route(namespace, destination, source, flow) {
     const route = routeOutput(namespace, {

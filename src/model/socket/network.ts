@@ -65,8 +65,8 @@ export interface Network {
   /** ICMP types of an echo. */
   readonly echoRequest: number
   readonly echoReply: number
-  /** `tcp_v4_rcv`, `tcp_v6_rcv`. */
-  readonly functions: { readonly tcp: string; readonly udp: string }
+  /** The kernel's: `tcp_v4_rcv`, `tcp_v4_do_rcv`, `__udp4_lib_rcv`. */
+  readonly functions: { readonly tcp: string; readonly tcpSocket: string; readonly udp: string }
   /** The route of a packet of our own; an errno where there is none. */
   route(namespace: Namespace, destination: Ip, source: Ip | undefined, flow?: FlowPorts): SocketRoute | string
   /** From `packet.transport` on it is finished. An errno where it could not be sent. */

@@ -74,23 +74,24 @@ export class Opening {
     // "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset": RFC 9293 §3.10.7.3.
     if (isAcknowledged && acknowledgement !== add(this.iss, 1)) {
       this.#stack.reset(segment)
-      drop(packet, 'TCP_INVALID_ACK_SEQUENCE', 'tcp_rcv_synsent_state_process')
+      drop(packet, 'TCP_INVALID_ACK_SEQUENCE', this.#tuple.network.functions.tcpSocket)
       return
     }
     if (isAcknowledged && timestamps?.echo && !this.#couldHaveSent(timestamps.echo)) {
       this.#stack.reset(segment)
-      drop(packet, 'TCP_RFC7323_TSECR', 'tcp_rcv_synsent_state_process')
+      drop(packet, 'TCP_RFC7323_TSECR', this.#tuple.network.functions.tcpSocket)
       return
     }
     if (flags & Flag.rst) {
       if (isAcknowledged) {
         tookSegment(segment, this.#tuple)
         this.#events.failed('ECONNREFUSED')
-      } else drop(packet, 'TCP_RESET', 'tcp_rcv_synsent_state_process')
+      } else drop(packet, 'TCP_RESET', 'tcp_rcv_state_process')
       return
     }
     if (!(flags & Flag.syn)) {
-      drop(packet, 'TCP_FLAGS', 'tcp_rcv_synsent_state_process')
+      const details = { own: isAcknowledged ? undefined : 'OVL_TCP_NO_SYN', what: 'an answer to a SYN without SYN' }
+      drop(packet, isAcknowledged ? 'TCP_FLAGS' : 'NOT_SPECIFIED', 'tcp_rcv_state_process', details)
       return
     }
     if (!isAcknowledged) {

@@ -35,6 +35,11 @@ export class ReceiveQueue {
     return this.#hasEnded
   }
 
+  /** Whether all of [from, to) has come before its time already. */
+  has(from: number, to: number): boolean {
+    return this.blocks(Number.POSITIVE_INFINITY).some(([start, end]) => !isBefore(from, start) && !isAfter(to, end))
+  }
+
   /** Takes the bytes at `sequence`; answers those that are in order now. They are copies. */
   take(sequence: number, data: Uint8Array, hasFin: boolean): Uint8Array {
     const to = add(sequence, data.length)

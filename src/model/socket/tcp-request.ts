@@ -45,33 +45,34 @@ export class TcpRequest implements Entry {
 
   receive(segment: Segment): void {
     const { sequence, flags, packet, acknowledgement, timestamps, end } = segment
+    const { functions } = this.tuple.network
     const expected = add(this.#syn.sequence, 1)
     const isOld = this.#hasTimestamps && timestamps !== undefined && isBefore(timestamps.value, this.#recentTimestamp)
     if (sequence === this.#syn.sequence && (flags & (Flag.syn | Flag.ack | Flag.rst)) === Flag.syn && !isOld) {
-      tookSegment(segment, this.tuple)
       if (this.#limit.allows(segment)) this.#answer(packet.journey)
+      this.#end(packet, 'NOT_SPECIFIED', 'OVL_TCP_REPEATED_SYN')
       return
     }
     // RFC 9293 §3.10.7.4, second: an acknowledgement of something else is answered with a reset.
     if (flags & Flag.ack && acknowledgement !== add(this.#iss, 1)) {
       this.#stack.reset(segment)
-      drop(packet, 'TCP_FLAGS', 'tcp_rcv_state_process', { what: 'acknowledges what was not sent' })
+      drop(packet, 'TCP_FLAGS', functions.tcpSocket, { what: 'acknowledges what was not sent' })
       return
     }
     const isOutside = isBefore(end, expected) || isAfter(sequence, add(expected, this.#offer.window))
     if (isOld || isOutside) {
       if (!(flags & Flag.rst) && this.#limit.allows(segment)) this.#acknowledge(packet)
-      drop(packet, isOld ? 'TCP_RFC7323_PAWS' : 'TCP_OVERWINDOW', 'tcp_check_req')
+      this.#end(packet, isOld ? 'TCP_RFC7323_PAWS' : 'TCP_OVERWINDOW')
       return
     }
     if (flags & (Flag.rst | Flag.syn)) {
       if (!(flags & Flag.rst)) this.#stack.reset(segment)
-      drop(packet, flags & Flag.rst ? 'TCP_RESET' : 'TCP_INVALID_SYN', 'tcp_check_req')
+      this.#end(packet, 'NOT_SPECIFIED', flags & Flag.rst ? 'OVL_TCP_RESET' : 'OVL_TCP_INVALID_SYN')
       this.close()
       return
     }
     if (!(flags & Flag.ack)) {
-      drop(packet, 'TCP_FLAGS', 'tcp_check_req')
+      this.#end(packet, 'NOT_SPECIFIED', 'OVL_TCP_NO_ACK')
       return
     }
     this.close()
@@ -95,6 +96,11 @@ export class TcpRequest implements Entry {
   close(): void {
     this.#stack.namespace.model.clock.cancel(this.#timer)
     this.#stack.remove(this)
+  }
+
+  /** The packet ends here: tcp_check_req has no connection for it. */
+  #end(packet: Packet, reason: string, own?: string): void {
+    drop(packet, reason, this.tuple.network.functions.tcp, { own, what: 'the connection is not there yet' })
   }
 
   get #hasTimestamps(): boolean {

@@ -50,12 +50,13 @@ export interface Segment extends TcpOptions {
   readonly end: number
 }
 
-/** Undefined where the header does not fit. */
-export function readSegment(packet: Packet, network: Network): Segment | undefined {
+/** Where the header does not fit, the kernel's reason to drop it. */
+export function readSegment(packet: Packet, network: Network): Segment | 'NOT_SPECIFIED' | 'PKT_TOO_SMALL' {
   const { bytes, transport, end } = packet
-  if (end - transport < TCP_HEADER) return undefined
+  if (end - transport < TCP_HEADER) return 'NOT_SPECIFIED'
   const headerLength = (bytes[transport + 12]! >> 4) * 4
-  if (headerLength < TCP_HEADER || transport + headerLength > end) return undefined
+  if (headerLength < TCP_HEADER) return 'PKT_TOO_SMALL'
+  if (transport + headerLength > end) return 'NOT_SPECIFIED'
   const flags = bytes[transport + 13]!
   const sequence = u32(bytes, transport + 4)
   const dataAt = transport + headerLength

@@ -18,7 +18,7 @@ import { drop } from '../observer.ts'
 import type { Packet } from '../packet.ts'
 import type { Agreed, Offer } from './tcp-agreement.ts'
 import { Opening } from './tcp-opening.ts'
-import { Flag, isAfter, isBefore, type Segment, type Tuple } from './tcp-segment.ts'
+import { add, distance, Flag, isAfter, isBefore, type Segment, type Tuple } from './tcp-segment.ts'
 import { type Entry, RateLimit, type TcpStack, tookSegment } from './tcp-stack.ts'
 import { TcpTimeWait } from './tcp-time-wait.ts'
 import { Transmission } from './tcp-transmission.ts'
@@ -35,6 +35,7 @@ export type TcpState =
   | 'CLOSED'
 
 const NOTHING = new Uint8Array(0)
+const STATE_PROCESS = 'tcp_rcv_state_process'
 
 export class TcpSocket implements TcpConnection, Entry {
   readonly tuple: Tuple
@@ -186,7 +187,8 @@ export class TcpSocket implements TcpConnection, Entry {
     const isOld = isBefore(end, transmission.windowStart)
     if (isOld || isAfter(sequence, transmission.windowEnd)) {
       const answer = isReset ? undefined : flags & Flag.syn ? 'challenge' : 'duplicate'
-      return refuse(isOld ? 'TCP_OLD_SEQUENCE' : 'TCP_INVALID_SEQUENCE', answer)
+      const reason = isOld ? 'TCP_OLD_SEQUENCE' : 'TCP_INVALID_SEQUENCE'
+      return refuse(answer === 'challenge' ? 'TCP_INVALID_SYN' : reason, answer)
     }
     if (isReset) {
       // RFC 5961 §3.2: only the very next number resets.
@@ -196,16 +198,22 @@ export class TcpSocket implements TcpConnection, Entry {
       return false
     }
     if (flags & Flag.syn) return refuse('TCP_INVALID_SYN', 'challenge')
-    if (!(flags & Flag.ack)) {
-      drop(packet, 'TCP_FLAGS', 'tcp_rcv_established')
-      return false
-    }
-    if (isAfter(segment.acknowledgement, transmission.send.next)) {
-      if (this.#state !== 'ESTABLISHED') return refuse('TCP_ACK_UNSENT_DATA', 'challenge')
-      drop(packet, 'TCP_ACK_UNSENT_DATA', 'tcp_rcv_established')
-      return false
-    }
-    return true
+    const wrong = this.#wrongAcknowledgement(segment, transmission)
+    if (wrong === undefined) return true
+    const { isChallenged, reason } = wrong
+    if (isChallenged && this.#limit.allowsAny()) transmission.acknowledge()
+    drop(packet, reason, this.#state === 'ESTABLISHED' ? this.tuple.network.functions.tcpSocket : STATE_PROCESS)
+    return false
+  }
+
+  /** tcp_ack: RFC 5961 §5.2. */
+  #wrongAcknowledgement({ flags, acknowledgement }: Segment, { send, agreed }: Transmission) {
+    const isEstablished = this.#state === 'ESTABLISHED'
+    if (!(flags & Flag.ack)) return { reason: 'TCP_FLAGS', isChallenged: false }
+    if (isAfter(acknowledgement, send.next)) return { reason: 'TCP_ACK_UNSENT_DATA', isChallenged: !isEstablished }
+    const reach = Math.min(send.widestWindow, distance(agreed.iss, send.una))
+    const isTooOld = isBefore(acknowledgement, add(send.una, -reach))
+    return isTooOld ? { reason: 'TCP_TOO_OLD_ACK', isChallenged: true } : undefined
   }
 
   /** Acknowledgement, data, FIN; then what is to be sent; then the application. */
@@ -216,8 +224,13 @@ export class TcpSocket implements TcpConnection, Entry {
     if (agreed.hasTimestamps && timestamps && !isAfter(sequence, transmission.windowStart)) {
       transmission.recentTimestamp = timestamps.value
     }
-    const isRepeated = sequence !== end && !isAfter(end, receive.next)
-    if (isRepeated) drop(packet, 'TCP_OLD_DATA', 'tcp_data_queue')
+    const kernel = this.#state === 'ESTABLISHED' ? 'tcp_rcv_established' : STATE_PROCESS
+    const takesRoom = sequence !== end
+    // Behind the other side's FIN nothing can come.
+    const isBeyond = takesRoom && receive.hasEnded && !isBefore(sequence, receive.next)
+    if (isBeyond) drop(packet, 'NOT_SPECIFIED', kernel, { own: 'OVL_TCP_BEYOND_FIN', what: 'data behind the FIN' })
+    else if (takesRoom && !isAfter(end, receive.next)) drop(packet, 'TCP_OLD_DATA', kernel)
+    else if (takesRoom && receive.has(sequence, end)) drop(packet, 'TCP_OFOMERGE', 'tcp_data_queue')
     else tookSegment(segment, this.tuple)
     if (!isBefore(segment.acknowledgement, send.una)) this.#tellWindow(segment, agreed.theirScale)
     transmission.heard(segment)
@@ -225,12 +238,12 @@ export class TcpSocket implements TcpConnection, Entry {
 
     const hadEnded = receive.hasEnded
     const data = packet.bytes.subarray(segment.dataAt, packet.end)
-    const inOrder = sequence === end ? NOTHING : receive.take(sequence, data, (flags & Flag.fin) !== 0)
+    const inOrder = !takesRoom || isBeyond ? NOTHING : receive.take(sequence, data, (flags & Flag.fin) !== 0)
     const ends = receive.hasEnded && !hadEnded
     if (ends) this.#finCame()
     // Whatever takes room among the sequence numbers is acknowledged at once, unless what is sent now does so.
     const pushed = transmission.push()
-    if (sequence !== end && !pushed) transmission.acknowledge()
+    if (takesRoom && !isBeyond && !pushed) transmission.acknowledge()
 
     if (this.#state === 'TIME_WAIT') this.#leaveRemains(transmission)
     if (this.#state === 'CLOSED') this.#leave()
@@ -277,7 +290,6 @@ export class TcpSocket implements TcpConnection, Entry {
     new TcpTimeWait(this.#stack, this.tuple, {
       sendNext: send.next,
       receiveNext: receive.next,
-      receiveWindow: agreed.ours.window,
       window: transmission.selectWindow(),
       timestamps: agreed.hasTimestamps ? { offset: agreed.ours.timestampOffset, recent: recentTimestamp } : undefined,
     })

@@ -2,7 +2,7 @@
 import { SECOND, type Timer } from '../clock.ts'
 import { drop } from '../observer.ts'
 import { add, encodeOptions, Flag, isAfter, isBefore, type Segment, type Tuple } from './tcp-segment.ts'
-import { type Entry, RateLimit, type TcpStack, tookSegment } from './tcp-stack.ts'
+import { type Entry, RateLimit, type TcpStack } from './tcp-stack.ts'
 
 /** TCP_TIMEWAIT_LEN. */
 const LENGTH = 60 * SECOND
@@ -15,7 +15,6 @@ export interface Remains {
   readonly receiveNext: number
   /** As it goes into headers. */
   readonly window: number
-  readonly receiveWindow: number
   readonly timestamps: { readonly offset: number; readonly recent: number } | undefined
 }
 
@@ -37,13 +36,13 @@ export class TcpTimeWait implements Entry {
 
   receive(segment: Segment): void {
     const { sequence, end, flags, timestamps } = segment
-    const { receiveNext, receiveWindow, sendNext, timestamps: ours } = this.#remains
+    const { receiveNext, sendNext, timestamps: ours } = this.#remains
     const isOld = ours !== undefined && timestamps !== undefined && isBefore(timestamps.value, ours.recent)
     if (!isOld && sequence === receiveNext && (sequence === end || flags & Flag.rst)) {
-      tookSegment(segment, this.tuple)
       // RFC 1337 is not followed: net/ipv4/tcp_rfc1337 is 0.
       if (flags & Flag.rst) this.#end()
       else this.#start()
+      this.#drop(segment)
       return
     }
     const isNewer =
@@ -59,17 +58,20 @@ export class TcpTimeWait implements Entry {
     }
     if (!(flags & Flag.rst)) {
       if (isOld || flags & Flag.ack) this.#start()
-      const isInWindow = !isBefore(end, receiveNext) && !isAfter(sequence, add(receiveNext, receiveWindow))
       if (this.#limit.allows(segment)) this.#acknowledge(segment)
-      if (isInWindow && sequence === receiveNext) {
-        tookSegment(segment, this.tuple)
-        return
-      }
     }
-    drop(segment.packet, isOld ? 'TCP_RFC7323_PAWS' : 'TCP_OLD_SEQUENCE', 'tcp_timewait_state_process')
+    this.#drop(segment)
   }
 
   error(): void {}
+
+  /** The kernel has no reason of its own for it. */
+  #drop({ packet }: Segment): void {
+    drop(packet, 'NOT_SPECIFIED', this.tuple.network.functions.tcp, {
+      own: 'OVL_TCP_TIME_WAIT',
+      what: 'the connection has ended',
+    })
+  }
 
   #acknowledge({ packet }: Segment): void {
     const { sendNext, receiveNext, window, timestamps } = this.#remains

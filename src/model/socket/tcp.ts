@@ -107,12 +107,13 @@ export class TcpSockets {
   receive(packet: Packet, network: Network): void {
     const kernel = network.functions.tcp
     if (packet.for !== PacketFor.host) {
-      drop(packet, 'NOT_SPECIFIED', kernel, { what: 'not sent to this host alone' })
+      drop(packet, 'NOT_SPECIFIED', kernel, { own: 'OVL_TCP_FOR_MANY', what: 'not sent to this host alone' })
       return
     }
     const segment = readSegment(packet, network)
-    if (!segment) {
-      drop(packet, 'PKT_TOO_SMALL', kernel)
+    if (typeof segment === 'string') {
+      const own = segment === 'NOT_SPECIFIED' ? 'OVL_TCP_TRUNCATED' : undefined
+      drop(packet, segment, kernel, { own, what: 'the TCP header does not fit' })
       return
     }
     if (!isChecksumRight(packet, network, IpProtocol.tcp, packet.end - packet.transport)) {
@@ -166,7 +167,7 @@ export class TcpSockets {
     if (flags & Flag.rst) drop(packet, 'TCP_RESET', 'tcp_rcv_state_process')
     else if (flags & Flag.ack) {
       this.#stack.reset(segment)
-      drop(packet, 'TCP_FLAGS', 'tcp_rcv_state_process', { what: 'acknowledges what was not sent' })
+      drop(packet, 'TCP_FLAGS', segment.network.functions.tcpSocket, { what: 'acknowledges what was not sent' })
     } else if (!(flags & Flag.syn) || flags & Flag.fin) drop(packet, 'TCP_FLAGS', 'tcp_rcv_state_process')
     else listener.open(segment)
   }

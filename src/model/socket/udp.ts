@@ -118,7 +118,14 @@ export class UdpSockets {
   receive(packet: Packet, network: Network): void {
     const { bytes, transport } = packet
     const room = packet.end - transport
-    const length = room < HEADER ? 0 : u16(bytes, transport + LENGTH_AT)
+    if (room < HEADER) {
+      drop(packet, 'NOT_SPECIFIED', network.functions.udp, {
+        own: 'OVL_UDP_TRUNCATED',
+        what: 'the UDP header does not fit',
+      })
+      return
+    }
+    const length = u16(bytes, transport + LENGTH_AT)
     if (length < HEADER || length > room) {
       drop(packet, 'PKT_TOO_SMALL', network.functions.udp, { what: `UDP length ${length} of ${room} bytes` })
       return

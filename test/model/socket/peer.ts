@@ -117,7 +117,7 @@ export class Peer {
   drops(): string[] {
     return this.world
       .takeDrops()
-      .filter((drop) => drop.endsWith(' at host:e0'))
+      .filter((drop) => drop.includes(' at host:e0'))
       .map((drop) => drop.split(' ')[0]!)
   }
 

@@ -6,7 +6,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import type { TcpConnection, TcpEvents } from '../../../src/kernel/socket.ts'
-import { IpProtocol } from '../../../src/wire/ipv4.ts'
 import { type Heard, HOST, Peer, type Said } from './peer.ts'
 
 const MSS = '020405b4'
@@ -197,19 +196,6 @@ test('IPv4 numbers of a connection go up by one, as its segments do', () => {
     numbers.map((number) => (number - numbers[0]!) & 0xffff),
     [0, 1, 2],
   )
-})
-
-test('a segment with a wrong checksum, or cut off, is dropped', () => {
-  const peer = listening()
-  const segment = Uint8Array.of(3, 232, 31, 144, 0, 0, 3, 232, 0, 0, 0, 0, 0x50, 2, 1, 0, 0xba, 0xad, 0, 0)
-  peer.frame(IpProtocol.tcp, segment)
-  peer.frame(IpProtocol.tcp, segment.subarray(0, 12))
-  peer.frame(
-    IpProtocol.tcp,
-    segment.map((byte, i) => (i === 12 ? 0x60 : byte)),
-  )
-  assert.deepEqual(peer.drops(), ['TCP_CSUM@tcp_v4_rcv', 'PKT_TOO_SMALL@tcp_v4_rcv', 'PKT_TOO_SMALL@tcp_v4_rcv'])
-  assert.deepEqual(peer.hear(), [])
 })
 
 let accepted: TcpConnection | undefined
