@@ -8,7 +8,7 @@ import type { Device } from './device/device.ts'
 import { type Namespace, notify } from './namespace.ts'
 import { Neighbour } from './neighbour/entry.ts'
 import { ProxiedAddresses } from './neighbour/proxy.ts'
-import { NeighbourUpdate, NUD_VALID, Nud, type NudState } from './neighbour/state.ts'
+import { NeighbourUpdate, Nud, type NudState } from './neighbour/state.ts'
 import type { Packet } from './packet.ts'
 import type { NeighbourConf } from './settings.ts'
 
@@ -96,14 +96,12 @@ export class NeighbourTable {
   replace(device: Device, key: NeighbourKey, { mac, state = Nud.permanent, router, protocol }: NeighbourSetting): void {
     const call = `set neighbour ${this.family.format(key)}`
     if (mac && device.hasLinkLayer && mac.length !== device.mac.length) throw new KernelError('EINVAL', call)
-    const known = this.get(device, key)
-    if ((state & NUD_VALID) !== 0 && !mac && device.hasLinkLayer && !(known && (known.state & NUD_VALID) !== 0)) {
-      throw new KernelError('EINVAL', call, 'No link layer address given')
-    }
     const neighbour = this.ensure(device, key)
     if (protocol !== undefined) neighbour.protocol = protocol
     const { admin, override, overrideIsRouter, isRouter } = NeighbourUpdate
-    neighbour.update(mac, state, admin | override | overrideIsRouter | (router ? isRouter : 0))
+    const flags = admin | override | overrideIsRouter | (router ? isRouter : 0)
+    // The entry that was made for it stays, in state NONE.
+    if (!neighbour.update(mac, state, flags)) throw new KernelError('EINVAL', call, 'No link layer address given')
     this.namespace.model.settle()
   }
 

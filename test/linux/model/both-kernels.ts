@@ -11,6 +11,7 @@ export type Rig = Readonly<Record<string, LiveKernel>>
 
 const ARP = 0x0806
 const IPV4 = 0x0800
+const ICMP = 1
 const IGMP = 2
 /** An EtherType for frames that say: all before this has been seen. */
 const MARKER = 0x88b5
@@ -42,7 +43,7 @@ export class BothKernels {
         for (const which of ['all', 'default']) inside.sysctl.set(`net/ipv6/conf/${which}/disable_ipv6`, '1')
         inside.links.set('lo', { up: true })
         inside.packets.capture({}, (packet) => {
-          if (packet.link !== 'lo' && !isIgmp(packet)) seen.push({ stamp: packet.time, text: describe(name, packet) })
+          if (packet.link !== 'lo' && !isNoise(packet)) seen.push({ stamp: packet.time, text: describe(name, packet) })
         })
         return [name, inside]
       }),
@@ -170,9 +171,9 @@ function compareDevices(a: string, b: string): number {
   return one < other ? -1 : one > other ? 1 : 0
 }
 
-/** What a bridge says of itself to multicast routers is nobody's question. */
-function isIgmp({ bytes }: CapturedPacket): boolean {
-  return ((bytes[12]! << 8) | bytes[13]!) === IPV4 && bytes[23] === IGMP
+/** What a bridge says of itself to multicast routers, and errors, whose numbers are drawn, are not what is compared here. */
+function isNoise({ bytes }: CapturedPacket): boolean {
+  return ((bytes[12]! << 8) | bytes[13]!) === IPV4 && (bytes[23] === IGMP || bytes[23] === ICMP)
 }
 
 export function fromHex(hex: string): Uint8Array {
@@ -182,11 +183,22 @@ export function fromHex(hex: string): Uint8Array {
 export interface ArpFrame {
   readonly to: string
   readonly from: string
-  readonly operation: 1 | 2
+  readonly operation: number
   readonly senderMac: string
   readonly sender: string
   readonly targetMac: string
   readonly target: string
+}
+
+/** UDP 4000 → 4001 with one byte and no checksum. */
+export function ipv4Frame(frame: { to: string; from: string; source: string; destination: string }): Uint8Array {
+  const { to, from, source, destination } = frame
+  const header = fromHex(`4500001d0001000040110000${address(source)}${address(destination)}`)
+  let sum = 0
+  for (let at = 0; at < header.length; at += 2) sum += (header[at]! << 8) | header[at + 1]!
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
+  header.set([(~sum >>> 8) & 0xff, ~sum & 0xff], 10)
+  return fromHex(`${to}${from}0800${Buffer.from(header).toString('hex')}0fa00fa10009000078`)
 }
 
 const address = (text: string) =>
