@@ -6,7 +6,7 @@ import type { Device } from '../device/device.ts'
 import { notify } from '../namespace.ts'
 import type { Ipv4Address } from './device.ts'
 import { addAddressRoutes, deleteAddressRoutes, isInSubnet } from './fib-address.ts'
-import { deviceGone, sourceGone } from './fib-device.ts'
+import { disableDevice, sourceGone } from './fib-device.ts'
 import { scopeNumber } from './fib-route.ts'
 import { addressType } from './select-address.ts'
 
@@ -67,7 +67,7 @@ function unlink(device: Device, address: Ipv4Address): void {
   const wasLast = deleteAddressRoutes(fib, device, address)
   if (wasLast && addressType(namespace, address.local) !== 'local') sourceGone(fib, address.local)
   // IP is off on a device without addresses.
-  if (device.ipv4.addresses.length === 0) deviceGone(fib, device)
+  if (device.ipv4.addresses.length === 0) disableDevice(fib, device)
 }
 
 function announce(device: Device, operation: 'new' | 'delete'): void {

@@ -3,6 +3,7 @@
  * (fib_semantics.c), flow_hash_from_keys_seed (net/core/flow_dissector.c).
  */
 import { u16, u32 } from '../bytes.ts'
+import { jhash2 } from '../netfilter/jhash.ts'
 import type { Packet } from '../packet.ts'
 import type { FibNextHop, FibRoute } from './fib-route.ts'
 import { ignoresRoutesWithLinkDown } from './fib-route.ts'
@@ -17,6 +18,8 @@ const ADDRESSES = 9
 const TCP = 6
 const UDP = 17
 const ICMP = 1
+const IP_IN_IP = 4
+const GRE = 47
 const SCTP = 132
 
 /** FIB_MULTIPATH_HASH_FIELD_*. */
@@ -44,8 +47,7 @@ export function multipathHash(
     if (packet) layer3Keys(packet)
     else addresses(flow.source, flow.destination)
   } else if (policy === 2) {
-    // Of what is not encapsulated in GRE or IP, the outer header is all that is hashed.
-    if (packet) addresses(u32(packet.bytes, packet.network + 12), u32(packet.bytes, packet.network + 16))
+    if (packet) innermostAddresses(packet.bytes, packet.network, packet.end)
     else addresses(flow.source, flow.destination)
   } else {
     const chosen = policy === 3 ? fields : ~0
@@ -59,7 +61,9 @@ export function multipathHash(
     if (chosen & Field.protocol) keys[PROTOCOL] = protocol << 16
     ports(chosen & Field.sourcePort ? sourcePort : 0, chosen & Field.destinationPort ? destinationPort : 0)
   }
-  return siphash48(keys, seed >>> 0) >>> 1
+  const hash = siphash48(keys, seed >>> 0)
+  // Of a packet, chosen fields of an inner one may be hashed as well; none are.
+  return (policy === 3 && packet ? jhash2([hash, 0], 0) : hash) >>> 1
 }
 
 /** ip_multipath_l3_keys: of an ICMP error, the addresses of the packet that it is about. */
@@ -71,6 +75,32 @@ function layer3Keys({ bytes, network, end }: Packet): void {
     if (type === 3 || type === 5 || type === 11 || type === 12) at = inner + 8
   }
   addresses(u32(bytes, at + 12), u32(bytes, at + 16))
+}
+
+/** skb_flow_dissect_flow_keys: the addresses of the packet that is carried inside, of IP in IP and of GRE. */
+function innermostAddresses(bytes: Uint8Array, network: number, end: number): void {
+  let at = network
+  for (;;) {
+    const inner = at + (bytes[at]! & 15) * 4
+    const isWhole = (u16(bytes, at + 6) & 0x3fff) === 0
+    const next = !isWhole
+      ? undefined
+      : bytes[at + 9] === IP_IN_IP
+        ? inner
+        : bytes[at + 9] === GRE
+          ? behindGre(bytes, inner)
+          : undefined
+    if (next === undefined || next + 20 > end || bytes[next]! >> 4 !== 4) break
+    at = next
+  }
+  addresses(u32(bytes, at + 12), u32(bytes, at + 16))
+}
+
+/** RFC 2890: checksum, key and sequence number are there if their flags are. */
+function behindGre(bytes: Uint8Array, at: number): number | undefined {
+  const flags = u16(bytes, at)
+  if ((flags & 0x4007) !== 0 || u16(bytes, at + 2) !== 0x0800) return undefined
+  return at + 4 + (flags & 0x8000 ? 4 : 0) + (flags & 0x2000 ? 4 : 0) + (flags & 0x1000 ? 4 : 0)
 }
 
 function portsOf({ bytes, network, end }: Packet): [number, number] {

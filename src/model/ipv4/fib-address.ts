@@ -54,7 +54,7 @@ function magic(
 /** Whether there is a subnet to which a route leads. */
 function hasSubnet({ peer, length, local }: Ipv4Address): boolean {
   const prefix = (peer & maskOf(length)) >>> 0
-  return prefix >>> 24 !== 0 && (prefix !== local || length < 32)
+  return prefix !== 0 && (prefix !== local || length < 32)
 }
 
 const lastOf = ({ peer, length }: Ipv4Address) => (peer | ~maskOf(length)) >>> 0
@@ -121,7 +121,7 @@ function keptByOthers(device: Device, address: Ipv4Address, primary: Ipv4Address
     kept.broadcast ||= other.broadcast === address.broadcast
     kept.last ||= other.broadcast === lastOf(address)
     kept.first ||= other.broadcast === firstOf(address)
-    if (its !== other || other.length > LONGEST_WITH_BROADCAST || firstOf(other) >>> 24 === 0) continue
+    if (its !== other || other.length > LONGEST_WITH_BROADCAST || firstOf(other) === 0) continue
     const ends = [lastOf(other), firstOf(other)]
     kept.broadcast ||= address.broadcast !== undefined && ends.includes(address.broadcast)
     kept.last ||= ends.includes(lastOf(address))

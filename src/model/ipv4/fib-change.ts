@@ -123,12 +123,12 @@ function matches(route: FibRoute, match: RouteMatch): boolean {
   return hops.every((hop, i) => isHop(hop, route.hops[i]))
 }
 
+/** Weights are not compared. */
 const isHop = (wanted: HopRequest, hop: FibNextHop | undefined) =>
   hop !== undefined &&
   (wanted.device === undefined || wanted.device === hop.device) &&
   (!wanted.gateway || wanted.gateway === hop.gateway) &&
-  (!wanted.gateway6 || wanted.gateway6 === hop.gateway6) &&
-  (wanted.weight === undefined || wanted.weight === hop.weight)
+  (!wanted.gateway6 || wanted.gateway6 === hop.gateway6)
 
 /** Whether both are the same route: fa_type and fib_info. */
 function isSame(a: FibRoute, b: FibRoute): boolean {

@@ -29,9 +29,14 @@ export function fibDeviceEvent(fib: Fib, device: Device, event: DeviceEvent): vo
   }
 }
 
-/** NETDEV_UNREGISTER, and the last address of the device is gone: no route may name it. */
+/** NETDEV_UNREGISTER: no route may name it. */
 export function deviceGone(fib: Fib, device: Device): void {
   kill(fib, device, 'gone')
+}
+
+/** fib_disable_ip: the last address of the device is gone, and local routes by it go as well. */
+export function disableDevice(fib: Fib, device: Device): void {
+  kill(fib, device, 'disabled')
 }
 
 /** fib_sync_down_addr: routes that speak from an address which is no longer ours. */
@@ -47,7 +52,7 @@ function routesOf(fib: Fib, device: Device): FibRoute[] {
   return fib.tables().flatMap((table) => table.list().filter(({ hops }) => hops.some((hop) => hop.device === device)))
 }
 
-function kill(fib: Fib, device: Device, why: 'down' | 'carrier' | 'gone'): void {
+function kill(fib: Fib, device: Device, why: 'down' | 'carrier' | 'disabled' | 'gone'): void {
   for (const route of routesOf(fib, device)) {
     let dead = 0
     for (const hop of route.hops) {
@@ -58,7 +63,7 @@ function kill(fib: Fib, device: Device, why: 'down' | 'carrier' | 'gone'): void 
       }
       // A local route stays for as long as the address does.
       if (hop.dead) dead++
-      else if (hop.device === device && hop.scope !== RtScope.nowhere) {
+      else if (hop.device === device && (hop.scope !== RtScope.nowhere || why === 'disabled')) {
         if (why !== 'carrier') hop.dead = true
         hop.linkdown = true
         dead++

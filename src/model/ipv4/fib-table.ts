@@ -56,11 +56,11 @@ export class FibTable {
     this.lengths = this.lengths.filter((length) => length !== route.length)
   }
 
-  /** In the order of `ip route`: by address, of equal ones the shorter prefix first. */
+  /** In the order of `ip route`: by address, of equal ones the longer prefix first. */
   list(): FibRoute[] {
     const all: FibRoute[] = []
     for (const routes of this.#byLength) if (routes) for (const same of routes.values()) all.push(...same)
     // A stable sort: those of one prefix keep their order.
-    return all.sort((a, b) => a.destination - b.destination || a.length - b.length)
+    return all.sort((a, b) => a.destination - b.destination || b.length - a.length)
   }
 }

@@ -37,10 +37,11 @@ const MILLISECONDS_OF_A_DAY = 86_400_000
 /** What stands in `model.ipv4Protocols` for ICMP. */
 export const icmpProtocol: TransportProtocol = {
   receive: receiveIcmp,
-  /** icmp_err: the error is about a request of ours. */
+  /** icmp_err: about an echo reply it teaches the kernel, which sent it; about all else it is for a socket. */
   error(packet, type, code, info, quoted) {
-    packet.device.namespace.sockets.echoError(packet, 'ipv4', type, code, info, quoted)
-    learnFromIcmp(packet, type, code, info, quoted)
+    const { bytes, device } = packet
+    if (bytes[quoted + (bytes[quoted]! & 15) * 4] === Type.echoReply) learnFromIcmp(packet, type, code, info, quoted)
+    else device.namespace.sockets.echoError(packet, 'ipv4', type, code, info, quoted)
   },
   refuse: sendIcmpError,
 }
@@ -156,7 +157,7 @@ function specificDestination(packet: Packet): number {
   if (route?.isLocal && !route.isForMany) return u32(bytes, network + DESTINATION_AT)
   const { fib, loopback } = device.namespace
   const source = u32(bytes, network + SOURCE_AT)
-  if (source >>> 24 === 0) return selectAddress(device, source, RtScope.link)
+  if (source === 0) return selectAddress(device, source, RtScope.link)
   const flow = clearFlow(fib.flow, source)
   flow.input = loopback.index
   flow.tos = bytes[network + TOS_AT]!

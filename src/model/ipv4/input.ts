@@ -79,9 +79,10 @@ export function finishIpv4(packet: Packet): void {
 
 const END_OF_OPTIONS = 0
 const NO_OPERATION = 1
-const ROUTER_ALERT = 148
+/** Record route, timestamp, source routes, CIPSO: they would have this host write into the packet, or send it elsewhere. */
+const NOT_MODELLED: readonly number[] = [7, 68, 131, 137, 134]
 
-/** ip_rcv_options: those that ask nothing of a host pass; others are not modelled. */
+/** ip_rcv_options: what is unknown passes. */
 function acceptOptions(packet: Packet): boolean {
   const { bytes, network, transport } = packet
   let at = network + HEADER_LENGTH
@@ -98,7 +99,7 @@ function acceptOptions(packet: Packet): boolean {
       drop(packet, 'IP_INHDR', 'ip_rcv_finish_core', { what: `option ${type} is malformed` })
       return false
     }
-    if (type !== ROUTER_ALERT) {
+    if (NOT_MODELLED.includes(type)) {
       unsupported(packet, `IPv4 option ${type}`)
       return false
     }

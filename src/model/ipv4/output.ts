@@ -43,7 +43,7 @@ export interface Sending {
   ttl?: number | undefined
   tos?: number | undefined
   dontFragment?: boolean | undefined
-  /** Left out: 0 with DF, else drawn. A connected socket counts its own. */
+  /** Drawn where it is left out. A connected socket counts its own; some send 0 with DF. */
   identification?: number | undefined
   mark?: number | undefined
   outputDevice?: Device | undefined
@@ -86,9 +86,11 @@ export function sendIpv4(
   bytes[network] = 0x45
   bytes[network + TOS_AT] = tos
   setU16(bytes, network + LENGTH_AT, length)
-  const identification =
-    sending.identification ?? (dontFragment ? 0 : nextIdentification(namespace, source, destination, protocol))
-  setU16(bytes, network + IDENTIFICATION_AT, identification)
+  setU16(
+    bytes,
+    network + IDENTIFICATION_AT,
+    sending.identification ?? nextIdentification(namespace, source, destination, protocol),
+  )
   setU16(bytes, network + FRAGMENT_AT, dontFragment ? DONT_FRAGMENT : 0)
   bytes[network + TTL_AT] =
     sending.ttl ??

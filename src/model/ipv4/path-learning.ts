@@ -15,7 +15,7 @@ const FRAGMENTATION_NEEDED = 4
 const REDIRECT = 5
 const NUD_VALID = 0xde
 
-/** Both, of a quoted packet for which no socket need be there: ICMP's own. */
+/** Both, of a quoted packet that the kernel sent by itself: no socket need be there. */
 export function learnFromIcmp(packet: Packet, type: number, code: number, info: number, quoted: number): void {
   if (type === UNREACHABLE && code === FRAGMENTATION_NEEDED) learnPathMtu(packet, info, quoted)
   else if (type === REDIRECT) acceptRedirect(packet, quoted)
@@ -43,7 +43,7 @@ export function acceptRedirect(packet: Packet, quoted: number): void {
     conf.forwarding !== 0
       ? conf.accept_redirects !== 0 && all.accept_redirects !== 0
       : conf.accept_redirects !== 0 || all.accept_redirects !== 0
-  const isAddress = gateway >>> 28 < 0xe && gateway >>> 24 !== 0
+  const isAddress = gateway >>> 28 !== 0xe && gateway !== 0xffffffff && gateway !== 0
   if (!accepts || !isAddress) return
   if (conf.shared_media === 0 && all.shared_media === 0) {
     if (!isOnLink(device, gateway, sender)) return

@@ -16,7 +16,8 @@ const ALL_HOSTS = 0xe0000001
 const IGMP = 2
 
 const isMulticast = (address: number) => address >>> 28 === 0xe
-const isZero = (address: number) => address >>> 24 === 0
+/** ipv4_is_zeronet: the rest of 0.0.0.0/8 is as good as any address. */
+const isZero = (address: number) => address === 0
 const isLoopback = (address: number) => address >>> 24 === 127
 const LIMITED_BROADCAST = 0xffffffff
 
@@ -151,7 +152,7 @@ function chooseHop(route: FibRoute, source: number, destination: number, packet:
 function local(hop: FibNextHop, route: FibRoute): Ipv4Route {
   hop.inputRoute ??= new Ipv4Route({
     type: 'local',
-    device: hop.device,
+    device: hop.device.namespace.loopback,
     gateway: 0,
     source: 0,
     isInput: true,
@@ -176,7 +177,7 @@ function broadcast(
   }
   return new Ipv4Route({
     type: 'broadcast',
-    device: found?.hop?.device ?? device.namespace.loopback,
+    device: device.namespace.loopback,
     gateway: 0,
     source: 0,
     isInput: true,

@@ -36,7 +36,8 @@ const LOOPBACK_ADDRESS = 0x7f000001
 const IGMP = 2
 
 const isMulticast = (address: number) => address >>> 28 === 0xe
-const isZero = (address: number) => address >>> 24 === 0
+/** ipv4_is_zeronet: the rest of 0.0.0.0/8 is as good as any address. */
+const isZero = (address: number) => address === 0
 const isLoopback = (address: number) => address >>> 24 === 127
 
 /** An errno where there is no way. */
@@ -153,7 +154,7 @@ function make(
   local = false,
 ): Ipv4Route | OutputError {
   const isLo = device === namespace.loopback
-  const localnet = device.ipv4.conf.route_localnet !== 0
+  const localnet = device.ipv4.conf.route_localnet !== 0 || namespace.ipv4.all.route_localnet !== 0
   if (!localnet && isLoopback(source) && !isLo) return 'EINVAL'
   let type: Ipv4Route['type'] = local ? 'local' : route?.type === 'broadcast' ? 'broadcast' : 'unicast'
   let [fib, way] = [route, hop]

@@ -27,7 +27,7 @@ export interface Ipv4RouteParts {
 
 export class Ipv4Route {
   readonly type: 'unicast' | 'local' | 'broadcast' | 'multicast' | 'unreachable'
-  /** By which it leaves; of what is for this host, the one that has the address, or the loopback. */
+  /** By which it leaves; the loopback for what is for this host. */
   readonly device: Device
   /** 0: the destination is on the link. */
   readonly gateway: number
@@ -76,6 +76,13 @@ export class Ipv4Route {
     return this.fib?.metrics?.mtuLocked === true || this.#exception?.locked === true
   }
 
+  /** The MTU that was learned of the path; undefined where none was, or it has expired. */
+  get pathMtu(): number | undefined {
+    const exception = this.#exception
+    if (exception === undefined || exception.mtu === 0) return undefined
+    return exception.expires > this.device.namespace.model.clock.now ? exception.mtu : undefined
+  }
+
   /** Bytes of IP that fit, for what this host sends: ipv4_mtu. */
   get mtu(): number {
     return this.mtuFor(false)
@@ -84,10 +91,10 @@ export class Ipv4Route {
   /** ip_dst_mtu_maybe_forward: what was learned of the path does not bind a router, unless ip_forward_use_pmtu. */
   mtuFor(forwarding: boolean): number {
     const { device, fib } = this
-    const exception = this.#exception
-    if (exception !== undefined && exception.mtu > 0) {
+    if (this.#exception !== undefined) {
       const counts = !forwarding || this.mtuLocked || device.namespace.ipv4.settings.ip_forward_use_pmtu !== 0
-      if (counts && exception.expires > device.namespace.model.clock.now) return Math.min(exception.mtu, MAX_MTU)
+      const learned = counts ? this.pathMtu : undefined
+      if (learned !== undefined) return Math.min(learned, MAX_MTU)
     }
     const metric = fib?.metrics?.mtu
     if (metric !== undefined && metric > 0) return Math.min(metric, MAX_MTU)

@@ -48,7 +48,7 @@ export function sourceOf(route: FibRoute, hop: FibNextHop): number {
 
 /** inet_addr_type: what the address is to this host. With a device: only what this device has is local. */
 export function addressType(namespace: Namespace, address: number, device?: Device): RouteType {
-  if (address >>> 24 === 0 || address === 0xffffffff) return 'broadcast'
+  if (address === 0 || address === 0xffffffff) return 'broadcast'
   if (address >>> 28 === 0xe) return 'multicast'
   const { fib } = namespace
   const found = fib.searchTable(RouteTable.local, clearFlow(fib.flow, address))
