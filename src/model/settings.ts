@@ -141,6 +141,24 @@ export type Numbers = Record<string, number>
 
 /** The numbers of the profile whose key begins with `prefix`, under the rest of the key. Keys with a further folder that is a device are left out. */
 export function numbersOf<T>(profile: Profile, prefix: string): T {
+  let known = defaults.get(profile)
+  if (!known) {
+    known = new Map()
+    defaults.set(profile, known)
+  }
+  let numbers = known.get(prefix)
+  if (!numbers) {
+    // Made at once, not name by name: V8 then keeps it, and its copies, as a record and not as a hash table. Packets ask often.
+    numbers = JSON.parse(JSON.stringify(readNumbersOf(profile, prefix))) as Numbers
+    known.set(prefix, numbers)
+  }
+  return { ...numbers } as T
+}
+
+/** What numbersOf has read already: every namespace asks for the same. */
+const defaults = new WeakMap<Profile, Map<string, Numbers>>()
+
+function readNumbersOf(profile: Profile, prefix: string): Numbers {
   const found: Numbers = {}
   for (const [key, value] of Object.entries(profile.values)) {
     if (!key.startsWith(prefix)) continue
@@ -148,7 +166,7 @@ export function numbersOf<T>(profile: Profile, prefix: string): T {
     const number = /^(?:conf|neigh)\//.test(name) ? undefined : wholeNumber(value)
     if (number !== undefined) found[name] = number
   }
-  return found as T
+  return found
 }
 
 /** The number that is all of the text; undefined where it is none, or one that a double cannot hold. */

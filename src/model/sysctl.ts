@@ -11,6 +11,7 @@
 import { KernelError } from '../kernel/errors.ts'
 import type { Device } from './device/device.ts'
 import type { Namespace } from './namespace.ts'
+import type { Profile } from './profile/profile.ts'
 import { type Numbers, readNumber, readNumbers, wholeNumber } from './settings.ts'
 import { effectOf } from './sysctl-effects.ts'
 import { checkedText } from './sysctl-text.ts'
@@ -32,20 +33,17 @@ export class Sysctls {
   /** Counts calls of `set`: what is read for every packet is looked up again when it has grown. */
   generation = 0
   /** Settings that are no single number. */
-  readonly #texts = new Map<string, string>()
+  readonly #texts: Map<string, string>
   /** Numbers that have no object of their own in the namespace: net/core, net/netfilter, net/mptcp … by their whole key. */
-  readonly #others: Record<string, number> = {}
+  readonly #others: Record<string, number>
   /** Which settings of a device were set for it alone: `default` does not change them any more. ipv4_devconf.state. */
-  readonly #own = new Map<object, Set<string>>()
+  readonly #own = new Map<object, Set<string> | typeof ALL>()
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace
-    for (const [key, value] of Object.entries(namespace.model.profile.values)) {
-      if (this.#place(key)) continue
-      const number = wholeNumber(value)
-      if (number === undefined) this.#texts.set(key, value)
-      else this.#others[key] = number
-    }
+    const { texts, others } = placeless(namespace.model.profile)
+    this.#texts = new Map(texts)
+    this.#others = { ...others }
   }
 
   /** A setting that is a number; 0 where there is none. For what has no place in settings.ts. */
@@ -64,9 +62,9 @@ export class Sysctls {
     if (this.#namespace.model.profile.writeOnly.includes(key)) {
       throw new KernelError('EACCES', `read sysctl "${key}"`, 'it can only be written')
     }
+    if (key === 'net/netfilter/nf_conntrack_count') return `${this.#namespace.conntrack.size}`
     const place = this.#place(key)
     if (place) return `${place.numbers[place.name]}`
-    if (key === 'net/netfilter/nf_conntrack_count') return `${this.#namespace.conntrack.size}`
     return this.#others[key]?.toString() ?? this.#texts.get(key)
   }
 
@@ -117,12 +115,13 @@ export class Sysctls {
 
   /** A device's settings at its birth: those of `default` now. Which of them were set is inherited, too. */
   inherit(conf: object, from: object): void {
-    this.#own.set(conf, new Set(this.#own.get(from)))
+    const own = this.#own.get(from)
+    if (own) this.#own.set(conf, own === ALL ? ALL : new Set(own))
   }
 
   /** From now on `default` changes none of these: what the first address does to a device's settings. */
   keep(conf: object): void {
-    this.#own.set(conf, new Set(Object.keys(conf)))
+    this.#own.set(conf, ALL)
   }
 
   forget(conf: object): void {
@@ -146,21 +145,15 @@ export class Sysctls {
   /** devinet_conf_proc: what is set in `default` is so for every device that has not been told otherwise. */
   #spread(conf: Numbers, name: string, value: number): void {
     if (conf === (this.#namespace.ipv4.all as object)) return
-    this.#ownOf(conf).add(name)
+    const own = this.#own.get(conf)
+    if (!own) this.#own.set(conf, new Set([name]))
+    else if (own !== ALL) own.add(name)
     if (conf !== (this.#namespace.ipv4.default as object)) return
     for (const device of this.#namespace.devices.list()) {
       const each = numbersIn(device.ipv4.conf)
-      if (!this.#ownOf(each).has(name)) each[name] = value
+      const its = this.#own.get(each)
+      if (its !== ALL && !its?.has(name)) each[name] = value
     }
-  }
-
-  #ownOf(conf: object): Set<string> {
-    let own = this.#own.get(conf)
-    if (!own) {
-      own = new Set()
-      this.#own.set(conf, own)
-    }
-    return own
   }
 
   #limits(known: string, place: Place | undefined): readonly [number, number] {
@@ -207,6 +200,32 @@ function byPath(a: string, b: string): number {
   if (at < 0) return left.length - right.length
   return left[at]! < (right[at] ?? '') ? -1 : 1
 }
+
+/** What a profile has that no object of settings.ts takes, as it is at birth. */
+interface Placeless {
+  readonly texts: ReadonlyMap<string, string>
+  readonly others: Numbers
+}
+
+const placelessOf = new WeakMap<Profile, Placeless>()
+
+function placeless(profile: Profile): Placeless {
+  const known = placelessOf.get(profile)
+  if (known) return known
+  const texts = new Map<string, string>()
+  const others: Numbers = {}
+  for (const [key, value] of Object.entries(profile.values)) {
+    const number = wholeNumber(value)
+    if (number === undefined) texts.set(key, value)
+    else if (!/^net\/(?:ipv4|ipv6|bridge|netfilter)\//.test(key)) others[key] = number
+  }
+  const found = { texts, others }
+  placelessOf.set(profile, found)
+  return found
+}
+
+/** Every setting was set for it alone. */
+const ALL = 'all'
 
 const INT = [-2147483648, 2147483647] as const
 

@@ -8,6 +8,7 @@
  * Spanning tree is not modelled: a port that is up forwards at once, as with STP off.
  */
 import { formatMac } from '../../address/mac.ts'
+import { KernelError } from '../../kernel/errors.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, note, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
@@ -20,6 +21,9 @@ export type PortState = 'disabled' | 'forwarding'
 
 /** enum br_pkt_type. */
 export type FloodKind = 'unicast' | 'multicast' | 'broadcast'
+
+/** BR_MAX_PORTS; number 0 is nobody's. */
+const MOST_PORTS = 1024
 
 const IGMP = 2
 const IGMP_QUERY = 0x11
@@ -48,9 +52,7 @@ export class BridgePort {
   constructor(bridge: Bridge, device: Device) {
     this.bridge = bridge
     this.device = device
-    let number = 1
-    while (bridge.ports.some((port) => port.number === number)) number++
-    this.number = number
+    this.number = freeNumber(bridge)
     this.cost = pathCost(device)
   }
 
@@ -191,4 +193,13 @@ function isIgmpQuery({ bytes, network, protocol, end }: Packet): boolean {
 function pathCost(device: Device): number {
   if ('lower' in device && device.lower instanceof Device) return pathCost(device.lower)
   return device.kind === 'veth' || device.kind === 'tun' ? 2 : 100
+}
+
+/** find_portno. KernelError EXFULL for the 1024th. */
+function freeNumber({ name, ports }: Bridge): number {
+  const taken = new Set(ports.map((port) => port.number))
+  let number = 1
+  while (taken.has(number)) number++
+  if (number >= MOST_PORTS) throw new KernelError('EXFULL', `add a port to bridge "${name}"`)
+  return number
 }
