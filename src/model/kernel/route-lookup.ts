@@ -74,7 +74,7 @@ function lookup4(namespace: Namespace, { destination, source, input, output, mar
 
 function viewOf(destination: number, route: Ipv4Route, source: number | undefined): Route {
   const { gateway, gateway6, type, device, fib } = route
-  const mtu = fib?.metrics?.mtu
+  const mtu = route.pathMtu ?? fib?.metrics?.mtu
   return {
     destination: `${formatAddress(destination)}/32`,
     type,
@@ -87,7 +87,7 @@ function viewOf(destination: number, route: Ipv4Route, source: number | undefine
     ...(gateway !== 0 && { gateway: formatAddress(gateway) }),
     ...(gateway6 !== undefined && { gateway: formatIp(bytesOf(gateway6)) }),
     link: device.name,
-    ...(mtu !== undefined && { metrics: { mtu } }),
+    ...(mtu !== undefined && { metrics: { mtu, ...(route.mtuLocked && { mtuLocked: true }) } }),
   }
 }
 
