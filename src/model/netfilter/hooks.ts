@@ -51,8 +51,8 @@ export const Priority = {
 } as const
 
 /**
- * The chains of one namespace: `hooks.ip[Hook.forward]`, by priority. Empty arrays cost one look. ARP has input and output
- * only, which stand at those numbers here, not at NF_ARP_IN and NF_ARP_OUT.
+ * The chains of one namespace: `hooks.ip[Hook.forward]`, by priority. Empty arrays cost one look. ARP's numbers are its
+ * own: NF_ARP_IN is 0, NF_ARP_OUT 1.
  */
 export type Hooks = { readonly [F in HookFamily]: HookEntry[][] }
 

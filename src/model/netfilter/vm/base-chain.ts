@@ -1,8 +1,11 @@
 /** What a base chain may be, and where it is called from. Source: net/netfilter/nft_chain_filter.c, nft_chain_nat.c, nft_chain_route.c. */
 import type { NftFamily, NftHook } from '../../../kernel/nftables.ts'
 import { EtherType } from '../../../wire/ethernet.ts'
+import { sameBytes, u16 } from '../../bytes.ts'
 import type { Device } from '../../device/device.ts'
+import { routeAgain } from '../../ipv4/output.ts'
 import type { Namespace } from '../../namespace.ts'
+import { unsupported } from '../../observer.ts'
 import type { Packet } from '../../packet.ts'
 import {
   Hook,
@@ -34,6 +37,9 @@ const TYPES: { readonly [F in NftFamily]: { readonly [T in Type]?: readonly NftH
   bridge: { filter: IP_HOOKS },
   netdev: { filter: ['ingress', 'egress'] },
 }
+
+/** NF_ARP_*. */
+const ARP_HOOKS = { input: 0, output: 1 } as const
 
 /** NF_IP_PRI_CONNTRACK: NAT needs connections. */
 const CONNTRACK_PRIORITY = -200
@@ -113,6 +119,24 @@ export function hookCall(chain: Chain, machines: Machines, family: HookFamily): 
   }
 }
 
+/** nf_route_table_hook: what a chain of type `route` has changed may lead elsewhere. */
+function routing(call: HookCall, namespace: Namespace, family: HookFamily): HookCall {
+  const [from, to] = family === 'ip' ? [12, 20] : [8, 40]
+  return (packet, hook, input, output) => {
+    const { mark } = packet
+    const traffic = u16(packet.bytes, packet.network)
+    const addresses = packet.bytes.slice(packet.network + from, packet.network + to)
+    const verdict = call(packet, hook, input, output)
+    const { bytes, network } = packet
+    const same = packet.mark === mark && u16(bytes, network) === traffic
+    if (verdict !== Verdict.accept || (same && sameBytes(bytes, network + from, addresses, 0, to - from)))
+      return verdict
+    if (family === 'ip') return routeAgain(namespace, packet) === undefined ? Verdict.accept : Verdict.drop
+    unsupported(packet, 'a route for an IPv6 packet that a rule has changed')
+    return Verdict.stolen
+  }
+}
+
 /** nft_do_chain_netdev; nft_do_chain_inet_ingress, which has no eyes for what is not IP. */
 function deviceCall(chain: Chain, machines: Machines): HookCall {
   const isInet = chain.table.family === 'inet'
@@ -158,9 +182,16 @@ export function attach(chain: Chain, namespace: Namespace, machines: Machines): 
     return
   }
   const { priority, type } = base
-  const hook = Hook[base.hook as keyof typeof Hook]
+  const hook =
+    table.family === 'arp' ? ARP_HOOKS[base.hook as 'input' | 'output'] : Hook[base.hook as keyof typeof Hook]
   for (const family of hookFamilies(table.family)) {
-    const entry: HookEntry = { priority, name: `nft ${chain.title}`, call: hookCall(chain, machines, family) }
+    const call = hookCall(chain, machines, family)
+    const isRoute = type === 'route'
+    const entry: HookEntry = {
+      priority,
+      name: `nft ${chain.title}`,
+      call: isRoute ? routing(call, namespace, family) : call,
+    }
     if (type === 'nat' && (family === 'ip' || family === 'ip6')) attachToNat(chain, namespace, family, hook, entry)
     else {
       const entries = namespace.hooks[family][hook]!

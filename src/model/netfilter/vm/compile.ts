@@ -4,7 +4,6 @@
  */
 import type { NftExpression, NftFamily } from '../../../kernel/nftables.ts'
 import type { Namespace } from '../../namespace.ts'
-import { unsupported } from '../../observer.ts'
 import { compileXtMatch } from '../xt/match.ts'
 import { compileXtTarget } from '../xt/target.ts'
 import { compileBitwise, compileCompare, compileImmediate, compileRange } from './compare.ts'
@@ -17,13 +16,13 @@ import { compileLookup } from './lookup.ts'
 import type { Base, Operation } from './machine.ts'
 import { compileMeta, compileMetaSet, isNumberKey, isTextKey, nameTest, numberTest } from './meta.ts'
 import { compileMasquerade, compileNat, compileRedirect } from './nat.ts'
+import { compileOther } from './other.ts'
 import { compilePayload, payloadTest } from './payload.ts'
 import { refusal } from './refusal.ts'
 import { Registers } from './registers.ts'
 import { compileReject } from './reject.ts'
 import type { Chain, Table } from './ruleset.ts'
 import type { NftSetState } from './set.ts'
-import { STOLEN } from './verdict.ts'
 import { compileVerdict } from './verdict-expression.ts'
 
 /** What an expression compiles to. */
@@ -76,9 +75,12 @@ export function checkFamily(expressions: readonly NftExpression[], family: NftFa
 /** KernelError where the kernel would refuse the rule. */
 export function compileRule(expressions: readonly NftExpression[], surroundings: Surroundings): CompiledRule {
   const registers = new Registers()
+  const { family } = surroundings.table
   const placed = expressions.map((given): Placed => {
     const expression = listed(given)
     const compiled = compileExpression(expression, registers, surroundings)
+    // nf_ct_netns_get
+    if (compiled.tracks && (family === 'arp' || family === 'netdev')) throw refusal('EPROTO')
     return { describe: () => expression, ...compiled, ...registers.take(), expression }
   })
   const checked = placed.filter(({ allows }) => allows !== undefined)
@@ -149,16 +151,7 @@ function compileExpression(expression: NftExpression, registers: Registers, surr
     case 'xt target':
       return compileXtTarget(expression, surroundings)
     case 'other':
-      if (expression.name === '') throw refusal('EINVAL')
-      return { operation: notModelled(`nft expression ${expression.name}`) }
-  }
-}
-
-/** The packet ends, by name. */
-export function notModelled(thing: string): Operation {
-  return ({ packet }) => {
-    unsupported(packet, thing)
-    return STOLEN
+      return compileOther(expression.name, expression.data, registers, surroundings)
   }
 }
 

@@ -2,6 +2,8 @@
 import type { NftExpression, NftOperation } from '../../../kernel/nftables.ts'
 
 const REGISTER_FIELDS = ['register', 'source', 'addressMin', 'addressMax', 'portMin', 'portMax']
+/** Fields that are left out where they are not set. */
+const FLAG_FIELDS = ['inverted', 'over', 'bytes']
 /** A field that says no more than that one. */
 const SAME_AS: Readonly<Record<string, string>> = { addressMax: 'addressMin', portMax: 'portMin' }
 const FIB_FLAGS = ['saddr', 'daddr', 'mark', 'iif', 'oif', 'present'] as const
@@ -22,7 +24,7 @@ function named<E extends NftExpression>(expression: E, unsaid?: string): E {
   const fields = Object.entries(given).filter(
     ([field, value]) =>
       value !== undefined &&
-      value !== false &&
+      !(value === false && FLAG_FIELDS.includes(field)) &&
       field !== unsaid &&
       !(field === 'flags' && value === 0) &&
       !(field in SAME_AS && value === given[SAME_AS[field]!]),

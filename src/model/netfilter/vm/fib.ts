@@ -101,7 +101,7 @@ function deviceTowards(machine: Machine, { towards, marked, byInput }: Question)
     output: 0,
     input: isForward ? output!.index : LOOPBACK_INDEX,
   })
-  if (found.error !== undefined || found.route?.type !== 'unicast') return undefined
+  if (found.error !== undefined || found.route?.type === 'local') return undefined
   if (!byInput) return found.hop?.device
   return input && usesDevice(found, input) ? input : undefined
 }

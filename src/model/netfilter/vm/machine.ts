@@ -150,7 +150,7 @@ export class Machine {
   #notePolicy(base: RunnableBase): void {
     note(this.packet, this.#place(), 'rule', 'no rule decides: policy', {
       kernel: 'nft_do_chain',
-      ref: base.policyCause.ref,
+      ref: `chain ${base.title} policy ${base.policy === DROP ? 'drop' : 'accept'}`,
       verdict: NOTED[base.policy],
     })
   }

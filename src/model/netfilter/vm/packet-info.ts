@@ -11,7 +11,6 @@ const FRAGMENT_OFFSET = 0x1fff
 const HOP = 0
 const ROUTING = 43
 const FRAGMENT = 44
-const AUTHENTICATION = 51
 const NONE = 59
 const DESTINATION = 60
 
@@ -23,7 +22,7 @@ export function findIpv4Transport(machine: Machine): void {
   machine.fragmentOffset = u16(bytes, network + 6) & FRAGMENT_OFFSET
 }
 
-/** nft_set_pktinfo_ipv6: ipv6_find_hdr. */
+/** nft_set_pktinfo_ipv6: ipv6_find_hdr, as far as the authentication header (IP6_FH_F_AUTH). */
 export function findIpv6Transport(machine: Machine): void {
   const { packet } = machine
   const { bytes, network, end } = packet
@@ -40,12 +39,12 @@ export function findIpv6Transport(machine: Machine): void {
         if (isExtension(following) && following !== NONE) return
         machine.fragmentOffset = offset
         machine.transportProtocol = following
-        machine.transport = at + 8
+        // Where it begins is not told, so that it is looked for at the packet's start.
+        machine.transport = machine.data
         return
       }
       at += 8
-    } else if (next === AUTHENTICATION) at += (bytes[at + 1]! + 2) << 2
-    else at += (bytes[at + 1]! + 1) << 3
+    } else at += (bytes[at + 1]! + 1) << 3
     next = following
   }
   machine.transportProtocol = next
@@ -81,12 +80,5 @@ function isWholeIpv6({ packet: { bytes, network, end } }: Machine): boolean {
 }
 
 function isExtension(next: number): boolean {
-  return (
-    next === HOP ||
-    next === ROUTING ||
-    next === FRAGMENT ||
-    next === AUTHENTICATION ||
-    next === NONE ||
-    next === DESTINATION
-  )
+  return next === HOP || next === ROUTING || next === FRAGMENT || next === NONE || next === DESTINATION
 }

@@ -274,7 +274,7 @@ export class Transaction {
         there.timeout = timeout
         there.size = size
       })
-      if (set.timeout) there.timeout = set.timeout
+      there.timeout = set.timeout
       if (set.size) there.size = set.size
       return
     }
