@@ -110,7 +110,9 @@ export class NeighbourTable {
     const neighbour = this.get(device, key)
     if (!neighbour) throw new KernelError('ENOENT', `delete neighbour ${this.family.format(key)}`)
     neighbour.update(undefined, Nud.failed, NeighbourUpdate.override | NeighbourUpdate.admin)
-    this.#remove(neighbour)
+    // Telling those who waited may have had it asked for anew: then a timer holds it.
+    if (!neighbour.isBusy) this.#remove(neighbour)
+    this.namespace.model.settle()
   }
 
   /** Forgets all neighbours, of one device or of all; permanent ones, too, unless told otherwise. */

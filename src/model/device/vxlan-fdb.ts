@@ -63,10 +63,11 @@ export class VxlanFdb {
     const call = `${operation} fdb entry ${formatMac(mac)} of "${this.#vxlan.name}"`
     const isGroup = (mac[0]! & 1) === 1 || isZeroMac(mac, 0)
     const remote = { address, port: port || this.#vxlan.port, vni: vni || this.#vxlan.vni }
-    if (operation === 'replace' && isGroup)
-      throw new KernelError('EOPNOTSUPP', call, 'Cannot replace non-unicast fdb entries')
+    const isRefused = operation === 'replace' && isGroup
+    const refusal = () => new KernelError('EOPNOTSUPP', call, 'Cannot replace non-unicast fdb entries')
     const entry = this.#entries.get(mac, 0)
     if (!entry) {
+      if (isRefused) throw refusal()
       this.#create(mac.slice(), remote, state)
       return
     }
@@ -76,6 +77,8 @@ export class VxlanFdb {
       entry.state = state
       entry.updated = this.#now
     }
+    // Too late for the state, as Linux has it.
+    if (isRefused) throw refusal()
     if (operation === 'replace') {
       if (entry.remotes.length !== 1 || !isSame(entry.remotes[0]!, remote)) {
         entry.remotes.splice(0, entry.remotes.length, remote)
@@ -89,14 +92,15 @@ export class VxlanFdb {
     if (changed) this.#changed('new')
   }
 
-  /** __vxlan_fdb_delete: one destination, or the entry. KernelError ENOENT. */
+  /** __vxlan_fdb_delete: one destination, or the entry. KernelError ENOENT where there is no entry. */
   delete(mac: Uint8Array, address?: number): void {
     const call = `delete fdb entry ${formatMac(mac)} of "${this.#vxlan.name}"`
     const entry = this.#entries.get(mac, 0)
     if (!entry) throw new KernelError('ENOENT', call)
     if (address) {
       const at = entry.remotes.findIndex((remote) => remote.address === address)
-      if (at < 0) throw new KernelError('ENOENT', call)
+      // Linux calls that a success, too.
+      if (at < 0) return
       if (entry.remotes.length > 1) {
         entry.remotes.splice(at, 1)
         this.#changed('delete')

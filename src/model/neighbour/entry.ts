@@ -64,6 +64,11 @@ export class Neighbour {
     return this.#queue.length
   }
 
+  /** A timer runs. */
+  get isBusy(): boolean {
+    return this.#timer?.pending === true
+  }
+
   /** `10.1.0.1 dev eth0 lladdr 02:00:00:00:00:01 REACHABLE`: as `ip neigh` writes it. */
   describe(): string {
     const address = this.table.family.format(this.key)

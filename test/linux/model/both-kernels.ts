@@ -16,6 +16,13 @@ const IGMP = 2
 /** An EtherType for frames that say: all before this has been seen. */
 const MARKER = 0x88b5
 
+interface Row {
+  readonly name: string
+  readonly packet: CapturedPacket
+}
+
+export type Mask = (bytes: Uint8Array, packet: CapturedPacket) => Uint8Array
+
 let rigs = 0
 
 export class BothKernels {
@@ -25,7 +32,7 @@ export class BothKernels {
   readonly #prefix = `rig-${process.pid}-${++rigs}`
   readonly linux: Rig
   readonly model: Rig
-  readonly #seen = new Map<Rig, { stamp: bigint; text: string }[]>()
+  readonly #seen = new Map<Rig, Row[]>()
   #marks = 0
 
   /** IPv6 is off in them, and lo is up. */
@@ -36,14 +43,14 @@ export class BothKernels {
   }
 
   #rig(kernel: LiveKernel): Rig {
-    const seen: { stamp: bigint; text: string }[] = []
+    const seen: Row[] = []
     const rig = Object.fromEntries(
       this.#names.map((name) => {
         const inside = kernel.enter(kernel.namespaces.add(`${this.#prefix}-${name}`))!
         for (const which of ['all', 'default']) inside.sysctl.set(`net/ipv6/conf/${which}/disable_ipv6`, '1')
         inside.links.set('lo', { up: true })
         inside.packets.capture({}, (packet) => {
-          if (packet.link !== 'lo' && !isNoise(packet)) seen.push({ stamp: packet.time, text: describe(name, packet) })
+          if (packet.link !== 'lo' && !isNoise(packet)) seen.push({ name, packet })
         })
         return [name, inside]
       }),
@@ -100,9 +107,12 @@ export class BothKernels {
     assert.equal(model, linux, `sending ${frame.length} bytes on ${at}`)
   }
 
-  /** What both saw since the last call, device by device in the order of time. Throws at the first row that differs. */
-  async compare(): Promise<void> {
-    const { linux, model } = await this.take()
+  /**
+   * What both saw since the last call, device by device in the order of time. Throws at the first row that differs. `mask` takes
+   * out of a frame what may.
+   */
+  async compare(mask: Mask = (bytes) => bytes): Promise<void> {
+    const { linux, model } = await this.take(mask)
     const at = linux.findIndex((row, i) => row !== model[i])
     if (at < 0 && linux.length === model.length) return
     const from = at < 0 ? linux.length : at
@@ -112,18 +122,18 @@ export class BothKernels {
   }
 
   /** What was seen since the last call, in the order of captures' times, at each device by itself. */
-  async take(): Promise<{ linux: string[]; model: string[] }> {
+  async take(mask: Mask = (bytes) => bytes): Promise<{ linux: string[]; model: string[] }> {
     await this.#settled()
-    return { linux: this.#sorted(this.linux), model: this.#sorted(this.model) }
+    return { linux: this.#sorted(this.linux, mask), model: this.#sorted(this.model, mask) }
   }
 
-  #sorted(rig: Rig): string[] {
-    const rows = this.#seen.get(rig)!.splice(0)
-    return rows
-      .sort((a, b) => Number(a.stamp - b.stamp))
-      .map(({ text }) => text)
-      .filter((text) => !text.includes(MARKER_TEXT))
-      .sort((a, b) => compareDevices(a, b))
+  #sorted(rig: Rig, mask: Mask): string[] {
+    return this.#seen
+      .get(rig)!
+      .splice(0)
+      .sort((a, b) => Number(a.packet.time - b.packet.time))
+      .map(({ name, packet }) => describe(name, packet, mask(packet.bytes, packet)))
+      .sort(compareDevices)
   }
 
   /** Sends a frame out of every namespace's lo, and waits until the captures have it: all before it has been seen. */
@@ -158,11 +168,10 @@ export class BothKernels {
   }
 }
 
-const MARKER_TEXT = '88b5'
-const SHOWN = 64
+const SHOWN = 120
 
 /** Long frames are filled with zeros here: their length tells all. */
-function describe(name: string, { link, packetType, bytes }: CapturedPacket): string {
+function describe(name: string, { link, packetType }: CapturedPacket, bytes: Uint8Array): string {
   return `${name}:${link} ${packetType} ${Buffer.from(bytes.subarray(0, SHOWN)).toString('hex')} ${bytes.length}`
 }
 
@@ -190,15 +199,41 @@ export interface ArpFrame {
   readonly target: string
 }
 
-/** UDP 4000 → 4001 with one byte and no checksum. */
-export function ipv4Frame(frame: { to: string; from: string; source: string; destination: string }): Uint8Array {
-  const { to, from, source, destination } = frame
-  const header = fromHex(`4500001d0001000040110000${address(source)}${address(destination)}`)
-  let sum = 0
-  for (let at = 0; at < header.length; at += 2) sum += (header[at]! << 8) | header[at + 1]!
+export interface Ipv4Frame {
+  readonly to: string
+  readonly from: string
+  readonly source: string
+  readonly destination: string
+  readonly tos?: number
+  /** Bytes of data. */
+  readonly size?: number
+  readonly ports?: readonly [source: number, destination: number]
+  readonly payload?: Uint8Array
+  /** Of UDP; 0 is sent where it is left out. */
+  readonly checksum?: boolean
+}
+
+/** A UDP datagram, 4000 → 4001 with one byte where nothing else is said. */
+export function ipv4Frame(frame: Ipv4Frame): Uint8Array {
+  const { tos = 0, size = 1, ports = [4000, 4001], payload = new Uint8Array(size), checksum = false } = frame
+  const udp = fromHex(`${[...ports, 8 + payload.length, 0].map(hex16).join('')}`)
+  const segment = Uint8Array.from([...udp, ...payload])
+  const addresses = fromHex(`${address(frame.source)}${address(frame.destination)}`)
+  if (checksum) segment.set(checksumOf(Uint8Array.from([...addresses, 0, 17, 0, 0, ...segment, 0]), segment.length), 6)
+  const header = fromHex(`45${hex16(tos).slice(2)}${hex16(20 + segment.length)}0001000040110000`)
+  const start = Uint8Array.from([...header, ...addresses])
+  start.set(checksumOf(start, 0), 10)
+  return Uint8Array.from([...fromHex(`${frame.to}${frame.from}0800`), ...start, ...segment])
+}
+
+const hex16 = (value: number) => value.toString(16).padStart(4, '0')
+
+/** Of an even number of bytes, or one more that is 0; `initial` is added. */
+function checksumOf(bytes: Uint8Array, initial: number): Uint8Array {
+  let sum = initial
+  for (let at = 0; at + 1 < bytes.length; at += 2) sum += (bytes[at]! << 8) | bytes[at + 1]!
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
-  header.set([(~sum >>> 8) & 0xff, ~sum & 0xff], 10)
-  return fromHex(`${to}${from}0800${Buffer.from(header).toString('hex')}0fa00fa10009000078`)
+  return Uint8Array.of((~sum >>> 8) & 0xff, ~sum & 0xff)
 }
 
 const address = (text: string) =>

@@ -1,0 +1,186 @@
+/** TCP of the model beside that of Linux: random segments to a listener, a request, a connection, and what remains of one. */
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { afterAll, beforeAll, test } from 'vitest'
+import type { TcpConnection } from '../../../src/kernel/socket.ts'
+import { decodeEthernet, EtherType, encodeEthernet } from '../../../src/wire/ethernet.ts'
+import { decodeIpv4, encodeIpv4, IpProtocol } from '../../../src/wire/ipv4.ts'
+import { decodeOptions } from '../../../src/wire/options.ts'
+import { decodeTcp, encodeTcp, TcpFlag } from '../../../src/wire/tcp.ts'
+import { eventually } from '../../contract/kernel/case.ts'
+import { BothKernels, fromHex, type Rig } from './both-kernels.ts'
+
+const both = new BothKernels('host', 'peer')
+const HOST = '10.9.0.2'
+const PEER = '10.9.0.66'
+const HOST_MAC = '02:00:00:00:00:0b'
+const PEER_MAC = '02:00:00:00:00:66'
+const SERVER = 8080
+const FIRST = 1000
+
+beforeAll(async () => {
+  await both.pair('peer:e0', '02:00:00:00:00:0a', 'host:e0', HOST_MAC)
+  both.each(({ host }) => {
+    host!.addresses.add({ link: 'e0', prefix: `${HOST}/24` })
+    host!.neighbours.add({ link: 'e0', address: PEER, mac: PEER_MAC })
+    // Real time passes there, the model's stands still: nothing is to be sent again, and nothing left out for being too often.
+    host!.sysctl.set('net/ipv4/tcp_rto_min_us', '60000000')
+    host!.sysctl.set('net/ipv4/tcp_early_retrans', '0')
+    host!.sysctl.set('net/ipv4/tcp_invalid_ratelimit', '0')
+    host!.sysctl.set('net/ipv4/tcp_congestion_control', 'reno')
+  })
+})
+afterAll(() => both.close())
+
+/** Numbers are counted from the first byte of each side. */
+const segment = fc.record({
+  kind: fc.constant('segment' as const),
+  flags: fc.constantFrom('A', 'A', 'A', 'A', 'PA', 'FA', 'FA', 'S', 'SA', 'R', 'RA', '', 'F', 'SF', 'FPA'),
+  sequence: fc.constantFrom(0, 0, 0, 1, 2, 3, 4, 5, 7, 9, -1, -2, -100, 100, 64_230, 64_240, 64_241, 70_000, 1_000_000),
+  ack: fc.constantFrom(0, 0, 0, 1, 1, 1, 2, -1, 50, -100_000, 100_000),
+  length: fc.constantFrom(0, 0, 0, 1, 2, 3, 5),
+})
+const action = fc.constantFrom({ kind: 'end' as const }, { kind: 'abort' as const })
+const step = fc.oneof({ weight: 9, arbitrary: segment }, { weight: 1, arbitrary: action })
+const story = fc.record({
+  /** A handshake first, or what comes comes to the request, or to the listener. */
+  begin: fc.constantFrom('connection', 'connection', 'connection', 'request', 'listener'),
+  options: fc.constantFrom('020405b4', '020405b401010402'),
+  steps: fc.array(step, { minLength: 1, maxLength: 12, size: 'max' }),
+})
+
+type Story = typeof story extends fc.Arbitrary<infer T> ? T : never
+type Said = Pick<Extract<Story['steps'][number], { kind: 'segment' }>, 'flags' | 'sequence' | 'ack' | 'length'>
+
+let port = 10_000
+
+test('the same is answered, and the application hears the same', { timeout: 300_000 }, async () => {
+  await fc.assert(
+    fc.asyncProperty(story, async (told) => {
+      port++
+      const [linux, model] = [new Run(both.linux, port), new Run(both.model, port)]
+      for (const run of [linux, model]) run.listen()
+      try {
+        const say = async (said: Said, options = '') => {
+          for (const run of [linux, model]) run.say(said, options)
+          await hear(linux, model)
+        }
+        if (told.begin !== 'listener') await say({ flags: 'S', sequence: -1, ack: 0, length: 0 }, told.options)
+        if (told.begin === 'connection') {
+          await say({ flags: 'A', sequence: 0, ack: 0, length: 0 })
+          await eventually(() => linux.connection !== undefined, 'Linux accepts')
+        }
+        for (const each of told.steps) {
+          if (each.kind === 'segment') await say(each)
+          else {
+            for (const run of [linux, model]) run.connection?.[each.kind]()
+            await hear(linux, model)
+          }
+        }
+        await eventually(() => `${linux.calls}` === `${model.calls}`, `${linux.calls} is ${model.calls}`)
+      } finally {
+        for (const run of [linux, model]) run.close()
+      }
+    }),
+    { numRuns: 60, ...(process.env.SEED && { seed: Number(process.env.SEED) }) },
+  )
+})
+
+/** Both have answered, and the same. */
+async function hear(linux: Run, model: Run): Promise<void> {
+  const heard = await both.take()
+  assert.deepEqual(model.read(heard.model), linux.read(heard.linux))
+}
+
+/** One kernel's side of a story. */
+class Run {
+  readonly calls: string[] = []
+  connection: TcpConnection | undefined = undefined
+  readonly #rig: Rig
+  readonly #port: number
+  /** Initial sequence number of the host, once it is known. */
+  #iss = 0
+  #listener: { close(): void } | undefined = undefined
+
+  constructor(rig: Rig, own: number) {
+    this.#rig = rig
+    this.#port = own
+  }
+
+  listen(): void {
+    this.#listener = this.#rig.host!.sockets.listenTcp({ address: HOST, port: SERVER }, (connection) => {
+      this.connection = connection
+      this.calls.push('accepted')
+      return {
+        data: (_, bytes) => this.calls.push(...Array.from(bytes, String)),
+        end: () => this.calls.push('end'),
+        closed: (_, errno) => this.calls.push(`closed ${errno}`),
+      }
+    })
+  }
+
+  close(): void {
+    this.connection?.abort()
+    this.#listener?.close()
+  }
+
+  say({ flags, sequence, ack, length }: Said, options: string): void {
+    const start = FIRST + 1 + sequence
+    const bytes = encodeTcp(
+      {
+        sourcePort: this.#port,
+        destinationPort: SERVER,
+        sequence: start >>> 0,
+        acknowledgment: flags.includes('A') ? (this.#iss + 1 + ack) >>> 0 : 0,
+        flags: Object.entries(LETTERS).reduce((bits, [letter, bit]) => bits | (flags.includes(letter) ? bit : 0), 0),
+        window: 1000,
+        urgentPointer: 0,
+        options: decodeOptions('TCP', fromHex(options), 20),
+        payload: Uint8Array.from({ length }, (_, i) => start + i),
+      },
+      { source: PEER, destination: HOST },
+    )
+    const packet = encodeIpv4({
+      tos: 0,
+      identification: 7,
+      dontFragment: true,
+      moreFragments: false,
+      fragmentOffset: 0,
+      ttl: 64,
+      protocol: IpProtocol.tcp,
+      source: PEER,
+      destination: HOST,
+      options: [],
+      payload: bytes,
+    })
+    this.#rig.peer!.packets.send(
+      'e0',
+      encodeEthernet({ destination: HOST_MAC, source: PEER_MAC, tags: [], etherType: EtherType.ipv4, payload: packet }),
+    )
+  }
+
+  /** What the host said to this port, out of the rows of all captures. */
+  read(rows: readonly string[]): string[] {
+    return rows.flatMap((row) => {
+      const [at, type, hex] = row.split(' ')
+      if (at !== 'peer:e0' || type === 'outgoing') return []
+      const ethernet = decodeEthernet(fromHex(hex!))
+      if (ethernet.etherType !== EtherType.ipv4) return []
+      const { payload, identification, dontFragment, tos, ttl } = decodeIpv4(ethernet.payload)
+      const tcp = decodeTcp(payload)
+      if (tcp.destinationPort !== this.#port) return []
+      const flags = Object.entries(LETTERS)
+        .filter(([, bit]) => tcp.flags & bit)
+        .map(([letter]) => letter)
+        .join('')
+      if (flags === 'SA' && this.#iss === 0) this.#iss = tcp.sequence
+      const isOurs = tcp.sequence !== 0 && this.#iss !== 0
+      const sequence = isOurs ? (tcp.sequence - this.#iss) | 0 : tcp.sequence
+      const options = Buffer.from(payload.subarray(20, payload.length - tcp.payload.length)).toString('hex')
+      const ip = `id ${identification === 0 ? 0 : 'n'}${dontFragment ? ' DF' : ''} tos ${tos} ttl ${ttl}`
+      return `${flags} seq ${sequence} ack ${tcp.acknowledgment} win ${tcp.window} ${options} ${tcp.payload.length}, ${ip}`
+    })
+  }
+}
+
+const LETTERS = { F: TcpFlag.fin, S: TcpFlag.syn, R: TcpFlag.rst, P: TcpFlag.psh, A: TcpFlag.ack }
