@@ -107,8 +107,6 @@ export class UdpSockets {
       destination,
       protocol: IpProtocol.udp,
       dontFragment,
-      // ip_select_ident: no number where none is needed, as the socket is connected to nobody.
-      ...(dontFragment && { identification: 0 }),
       route,
     })
     if (refused !== undefined) throw new KernelError(refused, call)
