@@ -26,7 +26,10 @@ export class Router {
   readonly inside: Device
   readonly outside: Device
 
-  constructor() {
+  readonly #family: 'ip' | 'ip6'
+
+  constructor(family: 'ip' | 'ip6' = 'ip') {
+    this.#family = family
     const parts = {
       model: new Model({ profile: linux618 }, () => {}),
       devices: new Devices(),
@@ -40,7 +43,7 @@ export class Router {
     this.namespace = Object.assign(namespace, { conntrack: this.conntrack })
     this.inside = this.#add('in0', 10)
     this.outside = this.#add('out0', 11)
-    this.conntrack.use('ip')
+    this.conntrack.use(family)
   }
 
   #add(name: string, last: number): Device {
@@ -52,12 +55,12 @@ export class Router {
 
   /** A chain of filter's at this hook. */
   addChain(hook: HookNumber, priority: number, call: HookCall): void {
-    register(this.namespace.hooks.ip[hook]!, { priority, name: 'test', call })
+    register(this.namespace.hooks[this.#family][hook]!, { priority, name: 'test', call })
   }
 
   /** A chain of nat's at this hook. */
   addNatChain(hook: HookNumber, call: HookCall): void {
-    this.conntrack.nat.register('ip', hook, { priority: 0, name: 'test nat', call })
+    this.conntrack.nat.register(this.#family, hook, { priority: 0, name: 'test nat', call })
   }
 
   packet(frame: Uint8Array, outward: boolean): Packet {
@@ -68,11 +71,13 @@ export class Router {
   forward(frame: Uint8Array, outward: boolean): Packet | undefined {
     const packet = this.packet(frame, outward)
     const { namespace } = this
+    const family = this.#family
     const [input, output] = outward ? [this.inside, this.outside] : [this.outside, this.inside]
-    if (!runHook(namespace, 'ip', Hook.prerouting, packet, input, undefined)) return undefined
-    decreaseTtl(packet)
-    if (!runHook(namespace, 'ip', Hook.forward, packet, input, output)) return undefined
-    if (!runHook(namespace, 'ip', Hook.postrouting, packet, undefined, output)) return undefined
+    if (!runHook(namespace, family, Hook.prerouting, packet, input, undefined)) return undefined
+    if (family === 'ip') decreaseTtl(packet)
+    else packet.bytes[packet.network + 7]!--
+    if (!runHook(namespace, family, Hook.forward, packet, input, output)) return undefined
+    if (!runHook(namespace, family, Hook.postrouting, packet, undefined, output)) return undefined
     return packet
   }
 

@@ -8,14 +8,16 @@ import { RtScope } from '../../ipv4/fib-route.ts'
 import type { Ipv4Route } from '../../ipv4/route.ts'
 import { selectAddress } from '../../ipv4/select-address.ts'
 import type { Namespace } from '../../namespace.ts'
+import { unsupported } from '../../observer.ts'
 import type { Packet } from '../../packet.ts'
 import type { Connection } from '../conntrack/connection.ts'
-import type { Address } from '../conntrack/tuple.ts'
+import { type Address, sameAddress } from '../conntrack/tuple.ts'
 import { Hook, type HookNumber, Verdict, type VerdictNumber } from '../hooks.ts'
 import { setupNat } from '../nat.ts'
 import { type NatRange, RangeFlag } from './range.ts'
 
 const LOCALHOST = 0x7f000001
+const LOCALHOST6 = Uint8Array.from({ length: 16 }, (_, i) => (i === 15 ? 1 : 0))
 
 /** At POSTROUTING. Of `range` flags and ports count. */
 export function masquerade(
@@ -25,6 +27,10 @@ export function masquerade(
   output: Device,
   rule?: string | undefined,
 ): VerdictNumber {
+  if (connection.original.family === 'ip6') {
+    unsupported(packet, 'MASQUERADE of IPv6')
+    return Verdict.stolen
+  }
   // A packet without a source is the host's own and wants none (DHCP).
   if (connection.original.source === 0) return Verdict.accept
   const { gateway } = packet.route as Ipv4Route
@@ -44,16 +50,32 @@ export function redirect(
   input: Device | undefined,
   rule?: string | undefined,
 ): VerdictNumber {
-  const local = hook === Hook.output ? LOCALHOST : (input?.ipv4.addresses[0]?.local ?? 0)
-  if (local === 0) return Verdict.drop
-  return setupNat(packet, connection, 'dnat', at(range, local), rule)
+  const ip6 = connection.original.family === 'ip6'
+  const own = hook === Hook.output ? (ip6 ? LOCALHOST6 : LOCALHOST) : ip6 ? usable6(packet, input) : first4(input)
+  if (own === undefined) return Verdict.drop
+  return setupNat(packet, connection, 'dnat', at(range, own), rule)
+}
+
+function first4(input: Device | undefined): number | undefined {
+  return input?.ipv4.addresses[0]?.local
+}
+
+/** nf_nat_redirect_ipv6_usable: the first that is no longer tentative, and reaches as far as the destination. */
+function usable6({ bytes, network }: Packet, input: Device | undefined): Uint8Array | undefined {
+  const linkLocal = isLinkLocal(bytes, network + 24)
+  return input?.ipv6.addresses.find(({ address, tentative }) => !tentative && isLinkLocal(address, 0) === linkLocal)
+    ?.address
+}
+
+function isLinkLocal(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0xfe && (bytes[at + 1]! & 0xc0) === 0x80
 }
 
 /** NETDEV_DOWN and addresses that go: what was masqueraded with them ends. `address` undefined: all of the device. */
 export function forgetMasqueraded(namespace: Namespace, device: Device, address?: Address): void {
   namespace.conntrack.killWhere(
     ({ masqueradeIndex, reply }) =>
-      masqueradeIndex === device.index && (address === undefined || reply.destination === address),
+      masqueradeIndex === device.index && (address === undefined || sameAddress(reply.destination, address)),
   )
 }
 
