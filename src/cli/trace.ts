@@ -98,6 +98,8 @@ async function run(from: string, to: string, options: Options, version: string):
   return disposition === 'delivered' ? Exit.yes : Exit.no
 }
 
+const ECHO: ProbeSpec = { protocol: 'icmp', port: 0 }
+
 interface Question {
   readonly from: string
   readonly to: string
@@ -113,14 +115,15 @@ function withVersion(document: TraceDocument, version: string): TraceDocument {
 /** A lab that is up in the model is asked as it is; any other is built for the question. */
 async function traceModel({ from, to, options, chosen: { topology, source } }: Question): Promise<TraceDocument> {
   const { buildModelLab } = await import('../lab/model-lab.ts')
-  const { traceInModel } = await import('../lab/trace.ts')
+  const { acquaint, traceInModel } = await import('../lab/trace.ts')
   const { seed } = options
   const { deeds = [] } = readModel(topology.name) ?? {}
   const lab = await asUsage(() =>
     buildModelLab({ topology, deeds, ...(source && { source }), ...(seed !== undefined && { seed }) }),
   )
   const request = await asUsage(() => requestOf(from, to, options, lab.plan, lab.machine))
-  if (options.fault.length > 0) traceInModel(request, lab) // the network was well before
+  acquaint(lab)
+  if (options.fault.length > 0) traceInModel({ ...request, spec: ECHO }, lab) // the network was well before
   for (const { node, run } of faultsOf(options, topology)) {
     requireSuccess(run, await lab.run({ place: node, line: run }))
   }
@@ -137,12 +140,13 @@ async function traceKernel({ from, to, options, chosen: { topology, source } }: 
     const plan = standing ?? (await asUsage(() => bringUp(topology, machine, { owned: true, run })))
     if (!plan) throw new CommandError(Exit.no, `Lab "${topology.name}" is being brought up by another command`)
     try {
-      const { traceInKernel } = await import('../lab/trace-kernel.ts')
+      const { acquaint, traceInKernel } = await import('../lab/trace-kernel.ts')
       const { originsOf } = await import('../lab/origin.ts')
       const origins = originsOf(plan, topology, machine, source)
       const lab = { plan, machine, originOf: (node: string, ref: string) => findOrigin(origins, node, ref) }
       const request = await asUsage(() => requestOf(from, to, options, plan, machine))
-      if (options.fault.length > 0) await traceInKernel(request, lab) // the network was well before
+      if (!standing) await acquaint(lab)
+      if (options.fault.length > 0) await traceInKernel({ ...request, spec: ECHO }, lab) // the network was well before
       for (const { node, run: line } of faultsOf(options, topology)) {
         const { namespace } = findPlace(node, plan)!
         requireSuccess(line, await machine.runLine(namespacePath(namespace), line))

@@ -8,6 +8,8 @@ export interface ProbeSpec {
   readonly protocol: 'icmp' | 'tcp' | 'udp'
   /** Of TCP and UDP. */
   readonly port: number
+  /** Of TCP: no more than the handshake. A path's MTU stays unknown. */
+  readonly light?: true
 }
 
 export type ProbeAnswer =
@@ -37,10 +39,11 @@ export interface Probe {
 /** LiveKernel.ping with a callback. */
 export type Echo = (destination: string, request: EchoRequest, onAnswer: (answer: EchoAnswer) => void) => void
 
-export function startProbe(from: LiveKernel, address: string, { protocol, port }: ProbeSpec, echo: Echo): Probe {
+export function startProbe(from: LiveKernel, address: string, spec: ProbeSpec, echo: Echo): Probe {
+  const { protocol, port, light = false } = spec
   try {
     if (protocol === 'icmp') return startEcho(address, echo)
-    return protocol === 'udp' ? startDatagram(from, address, port) : startConnection(from, address, port)
+    return protocol === 'udp' ? startDatagram(from, address, port) : startConnection(from, address, port, light)
   } catch (error) {
     if (!(error instanceof Error && 'errno' in error)) throw error
     return finished({ outcome: 'failed', errno: String(error.errno) })
@@ -98,7 +101,7 @@ function startDatagram({ sockets }: LiveKernel, address: string, port: number): 
   }
 }
 
-function startConnection({ sockets }: LiveKernel, address: string, port: number): Probe {
+function startConnection({ sockets }: LiveKernel, address: string, port: number, light: boolean): Probe {
   let answer: ProbeAnswer | undefined
   let connected = false
   let received = 0
@@ -107,7 +110,8 @@ function startConnection({ sockets }: LiveKernel, address: string, port: number)
     {
       established(made) {
         connected = true
-        made.write(new Uint8Array(CONNECTION_BYTES).fill(0x78))
+        if (light) answer ??= { outcome: 'answered' }
+        else made.write(new Uint8Array(CONNECTION_BYTES).fill(0x78))
       },
       data(_, bytes) {
         received += bytes.length

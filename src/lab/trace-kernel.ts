@@ -12,6 +12,7 @@ import { fixesOf } from '../trace/result.ts'
 import { readHeaders } from '../trace/summary.ts'
 import { IpProtocol } from '../wire/ipv4.ts'
 import type { Machine } from './machine.ts'
+import { neighbourPairs } from './neighbours.ts'
 import { enter, namespacePath } from './node.ts'
 import type { LabPlan } from './plan.ts'
 import { PROBE_TIMEOUT, type ProbeAnswer, type ProbeSpec, startProbe } from './probe.ts'
@@ -34,6 +35,16 @@ interface Heard {
   readonly counters: Counters
 }
 
+/** Everybody hears of his neighbours, as in a network that has been up for a while. */
+export async function acquaint({ plan, machine }: KernelTraceLab): Promise<void> {
+  const places = [...plan.nodes, ...plan.pods].map(({ namespace }) => ({ kernel: enter(namespace, machine)! }))
+  try {
+    await Promise.all([...neighbourPairs(places)].map(({ from, address }) => from.kernel.ping(address)))
+  } finally {
+    for (const { kernel } of places) kernel.close()
+  }
+}
+
 export async function traceInKernel(
   { from, address, spec }: TraceRequest,
   lab: KernelTraceLab,
@@ -46,8 +57,8 @@ export async function traceInKernel(
   try {
     const world: World = { places, originOf }
     const client = places.find(({ name }) => name === from)!
-    const first = await ask(client, address, spec, world, machine)
-    if (first.answer.outcome === 'refused') await listenWhereItEnded(first.packets, spec, lab)
+    const first = await ask(client, address, { ...spec, light: true }, world, machine)
+    if (first.answer.outcome !== 'answered') await listenWhereItEnded(first.packets, spec, lab)
     return tell(await ask(client, address, spec, world, machine), client, world)
   } finally {
     for (const { kernel } of places) kernel.close()

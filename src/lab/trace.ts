@@ -16,6 +16,7 @@ import { documentOf, idOf, resultOf, type Telling } from '../trace/of-journey.ts
 import { fixesOf } from '../trace/result.ts'
 import { readHeaders } from '../trace/summary.ts'
 import type { ModelMachine } from './model-machine.ts'
+import { neighbourPairs } from './neighbours.ts'
 import { namespacePath } from './node.ts'
 import type { LabPlan } from './plan.ts'
 import { PROBE_TIMEOUT, type ProbeAnswer, type ProbeSpec, startProbe } from './probe.ts'
@@ -36,12 +37,25 @@ export interface TraceLab {
   originOf(node: string, ref: string): string | undefined
 }
 
+/** Everybody hears of his neighbours, as in a network that has been up for a while. */
+export function acquaint(lab: TraceLab): void {
+  const { model } = lab.machine.kernel
+  const places = [...lab.plan.nodes, ...lab.plan.pods].map(({ name }) => ({ kernel: lab.kernelOf(name) }))
+  for (const { from, address } of neighbourPairs(places)) {
+    let answered = false
+    from.kernel.namespace.sockets.ping(address, {}, () => {
+      answered = true
+    })
+    model.runUntil(() => answered, model.clock.now + MILLISECOND)
+  }
+}
+
 export function traceInModel({ from, address, spec }: TraceRequest, lab: TraceLab): TraceDocument {
   const { machine } = lab
   const world = worldOf(lab)
   const client = { name: from, kernel: lab.kernelOf(from) }
-  const first = follow(client, address, spec, machine)
-  if (first.answer.outcome === 'refused') listenWhereItEnded(first.journeys, spec, lab)
+  const first = follow(client, address, { ...spec, light: true }, machine)
+  if (first.answer.outcome !== 'answered') listenWhereItEnded(first.journeys, spec, lab)
   const start = machine.kernel.model.clock.now
   const { answer, journeys } = follow(client, address, spec, machine)
   return tell(journeys, answer, client, world, tellingOf(lab, start))

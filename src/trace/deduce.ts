@@ -6,6 +6,7 @@ import { parseIp } from '../address/ip.ts'
 import { formatMac } from '../address/mac.ts'
 import { contains, parsePrefix } from '../address/prefix.ts'
 import type { LiveKernel } from '../kernel/live.ts'
+import { couldMatch } from './could-match.ts'
 import { bare, type World } from './explain/loss.ts'
 import type { Sighting } from './of-captures.ts'
 import { insideVxlan, readHeaders } from './summary.ts'
@@ -41,11 +42,11 @@ export function deduce(last: Sighting, world: World, before: Counters): Cause | 
   if (!kernel) return undefined
   return last.direction === 'out'
     ? lostOnLink(last, kernel, world)
-    : (droppedByRule(last.node, kernel, before) ?? lostOnBridge(last, kernel) ?? lostInNetwork(last, kernel))
+    : (droppedByRule(last, kernel, before) ?? lostOnBridge(last, kernel) ?? lostInNetwork(last, kernel))
 }
 
-/** A rule that counted since, and ends in a drop. */
-function droppedByRule(node: string, kernel: LiveKernel, before: Counters): Cause | undefined {
+/** A rule that has counted since, could have been about this packet, and ends in a drop. */
+function droppedByRule({ node, frame, network }: Sighting, kernel: LiveKernel, before: Counters): Cause | undefined {
   for (const { family, table, chain, handle, expressions } of kernel.nftables.list().rules) {
     const drops = expressions.some(
       (each) =>
@@ -55,7 +56,7 @@ function droppedByRule(node: string, kernel: LiveKernel, before: Counters): Caus
     )
     const counter = expressions.find((each) => each.type === 'counter')
     const ref = `rule ${family} ${table} ${chain} handle ${handle}`
-    if (!drops || counter?.type !== 'counter') continue
+    if (!drops || counter?.type !== 'counter' || !couldMatch(expressions, frame, network)) continue
     if ((counter.packets ?? 0n) > (before.get(`${node} ${ref}`) ?? 0n)) {
       return { reason: 'NETFILTER_DROP', kernel: 'nft_do_chain', ref }
     }
@@ -90,15 +91,17 @@ function lostOnBridge({ device, frame }: Sighting, kernel: LiveKernel): Cause | 
   const bridge = link?.master === undefined ? undefined : kernel.links.getByIndex(link.master)
   if (!link || bridge?.kind !== 'bridge') return undefined
   const mac = formatMac(frame.subarray(0, 6))
-  if (mac === bridge.mac) return undefined
+  const at = 'br_handle_frame_finish'
+  if (mac === bridge.mac) {
+    // It never came to the bridge itself: PREROUTING has turned it to somebody behind a port (br_netfilter).
+    return link.port && !link.port.hairpin ? { reason: 'OVL_BRIDGE_HAIRPIN_OFF', kernel: at } : undefined
+  }
   const port = kernel.fdb.list().find((entry) => entry.mac === mac && entry.owner === 'master')?.link
   const out = port === undefined ? undefined : kernel.links.get(port)
-  const at = 'br_handle_frame_finish'
   if (port === device && !link.port?.hairpin) return { reason: 'OVL_BRIDGE_HAIRPIN_OFF', kernel: at }
   if (link.port?.isolated && out?.port?.isolated) return { reason: 'OVL_BRIDGE_ISOLATED', kernel: at }
   if (out && frame.length > out.mtu + 18) return { reason: 'OVL_BRIDGE_MTU', kernel: 'br_dev_queue_push_xmit' }
-  // A service's address may have been turned into that of the very pod which asks.
-  return link.port && !link.port.hairpin ? { reason: 'OVL_BRIDGE_HAIRPIN_OFF', kernel: at } : undefined
+  return undefined
 }
 
 /** It came in, and was for this host or to be forwarded: ip_rcv_core, ip_rcv_finish_core, ip_forward. */

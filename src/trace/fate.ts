@@ -27,11 +27,13 @@ export function* family(journey: Journey): Generator<Journey> {
  * Undefined when nothing of it was lost.
  */
 export function lostOf(journey: Journey): Journey | undefined {
-  for (const answer of journey.children.filter(({ cause }) => cause === 'icmp' || cause === 'reply')) {
+  const delivered = fateOf(journey)?.disposition === 'delivered'
+  // What answers a lost packet, such as a reset, is no part of the conversation; an error that tells of the loss is.
+  for (const answer of journey.children.filter(({ cause }) => cause === (delivered ? 'reply' : 'icmp'))) {
     const lost = lostOf(answer)
     if (lost) return lost
   }
-  if (fateOf(journey)?.disposition === 'delivered') return undefined
+  if (delivered) return undefined
   for (const part of journey.children.filter(({ cause }) => CONTINUATIONS.includes(cause))) {
     const lost = lostOf(part)
     if (lost) return lost

@@ -54,9 +54,10 @@ function identityOf(frame: Uint8Array, network: number, headers: Headers): strin
   if (transport === undefined) return `fragment ${word(frame, network + 4)} ${headers.fragmentOffset}`
   switch (protocol) {
     case IpProtocol.tcp: {
-      // Sequence and acknowledgement numbers, flags, and how much it carries.
+      // Sequence and acknowledgement numbers, flags, how much it carries; and when it was sent, or retransmissions were one.
       const numbers = hex(frame.subarray(transport + 4, transport + 12))
-      return `tcp ${numbers} ${frame[transport + 13]} ${network + length - transport}`
+      const sent = timestampOf(frame, transport)
+      return `tcp ${numbers} ${frame[transport + 13]} ${network + length - transport} ${sent}`
     }
     case IpProtocol.udp:
       return `udp ${identification(frame, network)} ${hex(frame.subarray(transport + 8, network + length))}`
@@ -69,6 +70,18 @@ function identityOf(frame: Uint8Array, network: number, headers: Headers): strin
     default:
       return `${protocol} ${identification(frame, network)} ${length}`
   }
+}
+
+const TIMESTAMPS = 8
+
+/** TSval, RFC 7323 §3.2, in hexadecimal; nothing where there is none. */
+function timestampOf(frame: Uint8Array, transport: number): string {
+  const end = transport + (frame[transport + 12]! >> 4) * 4
+  for (let at = transport + 20; at < end && frame[at] !== 0; ) {
+    if (frame[at] === TIMESTAMPS) return hex(frame.subarray(at + 2, at + 6))
+    at += frame[at] === 1 ? 1 : Math.max(2, frame[at + 1]!)
+  }
+  return ''
 }
 
 /** Echo requests and replies have identifier and sequence, of which NAT changes the first. */
