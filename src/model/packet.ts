@@ -60,6 +60,8 @@ export class Packet {
   fragmentMaxSize = 0
   /** Whether its fragments had DF set: IPSKB_FRAG_PMTU. */
   fragmentsDontFragment = false
+  /** Bytes of payload in each of its fragments, where they were put together on the way (frag_list, ignore_df): it leaves in the same. */
+  fragmentSizes: readonly number[] | undefined = undefined
   /** The bridge ports of a bridged packet, for `-m physdev`: nf_bridge_info. */
   bridged: Bridged | undefined = undefined
   /** Route that was found for it: skb_dst. ipv4/route.ts and ipv6/route.ts, each its own kind. */
@@ -149,6 +151,7 @@ export function clone(packet: Packet): Packet {
   copy.zone = packet.zone
   copy.fragmentMaxSize = packet.fragmentMaxSize
   copy.fragmentsDontFragment = packet.fragmentsDontFragment
+  copy.fragmentSizes = packet.fragmentSizes
   copy.bridged = packet.bridged && { ...packet.bridged }
   copy.route = packet.route
   copy.inputIndex = packet.inputIndex
@@ -195,6 +198,7 @@ export function scrub(packet: Packet, crossesNamespaces: boolean): void {
   packet.bridged = undefined
   packet.fragmentMaxSize = 0
   packet.fragmentsDontFragment = false
+  packet.fragmentSizes = undefined
   if (!crossesNamespaces) return
   packet.stamp = 0
   packet.mark = 0

@@ -4,6 +4,7 @@
  */
 import type { Device } from '../device/device.ts'
 import { notify } from '../namespace.ts'
+import { forgetMasqueraded } from '../netfilter/nat/masquerade.ts'
 import type { Ipv4Address } from './device.ts'
 import { addAddressRoutes, deleteAddressRoutes, isInSubnet } from './fib-address.ts'
 import { disableDevice, sourceGone } from './fib-device.ts'
@@ -64,6 +65,7 @@ function unlink(device: Device, address: Ipv4Address): void {
   device.ipv4.addresses.splice(device.ipv4.addresses.indexOf(address), 1)
   forget(device, address.local)
   announce(device, 'delete')
+  forgetMasqueraded(namespace, device, address.peer)
   const wasLast = deleteAddressRoutes(fib, device, address)
   if (wasLast && addressType(namespace, address.local) !== 'local') sourceGone(fib, address.local)
   // IP is off on a device without addresses.

@@ -52,7 +52,7 @@ export function forward(packet: Packet): void {
 function exceeds(packet: Packet, mtu: number): boolean {
   if (!hasDontFragment(packet)) return false
   // What conntrack put together goes on in fragments as it came, if those fit.
-  return packet.fragmentMaxSize === 0 || packet.fragmentMaxSize > mtu
+  return packet.fragmentSizes === undefined || packet.fragmentMaxSize > mtu
 }
 
 function refuseSize(packet: Packet, route: Ipv4Route, length: number, mtu: number): void {

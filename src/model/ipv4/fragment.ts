@@ -7,6 +7,7 @@ import {
   FRAGMENT_AT,
   HEADER_LENGTH,
   headerLength,
+  isFragment,
   LENGTH_AT,
   MORE_FRAGMENTS,
   OFFSET_MASK,
@@ -21,36 +22,61 @@ const NO_OPERATION = 1
 export function fragmentIpv4(packet: Packet, mtu: number, output: (piece: Packet) => void): void {
   const limit = packet.fragmentMaxSize > 0 ? Math.min(mtu, packet.fragmentMaxSize) : mtu
   const header = headerLength(packet)
-  const room = limit - header
+  const asTheyCame = sizesAsTheyCame(packet, limit - header)
+  const sizes = asTheyCame ?? sizesThatFit(packet, limit - header)
   const { bytes, network } = packet
   const flags = u16(bytes, network + FRAGMENT_AT)
-  const isLastAtAll = (flags & MORE_FRAGMENTS) === 0
+  // Fragments that go on as they came have lost their DF.
+  const keptFlags = packet.fragmentsDontFragment && asTheyCame === undefined ? DONT_FRAGMENT : 0
   let offset = (flags & OFFSET_MASK) * 8
   let at = network + header
-  const sizes: number[] = []
-  const isFirst = offset === 0
-  while (at < packet.end) {
-    const left = packet.end - at
-    const length = left > room ? room & ~7 : left
-    const more = at + length < packet.end || !isLastAtAll
+  for (const [i, length] of sizes.entries()) {
+    const more = i < sizes.length - 1 || (flags & MORE_FRAGMENTS) !== 0
     const piece = copyOf(packet, header, at, length)
-    const word = (offset >> 3) | (packet.fragmentsDontFragment ? DONT_FRAGMENT : 0) | (more ? MORE_FRAGMENTS : 0)
-    setU16(piece.bytes, piece.network + FRAGMENT_AT, word)
+    setU16(piece.bytes, piece.network + FRAGMENT_AT, (offset >> 3) | keptFlags | (more ? MORE_FRAGMENTS : 0))
     setU16(piece.bytes, piece.network + LENGTH_AT, header + length)
-    if (!isFirst || offset > 0) blankOptions(piece, header)
+    if (offset > 0) blankOptions(piece, header)
     writeChecksum(piece.bytes, piece.network)
-    sizes.push(header + length)
     at += length
     offset += length
     output(piece)
   }
   if (packet.journey) {
-    note(packet, packet.device, 'frag', `in ${sizes.length} pieces: ${sizes.join(' + ')} bytes`, {
-      kernel: 'ip_do_fragment',
-      meta: { mtu: limit },
-    })
+    note(
+      packet,
+      packet.device,
+      'frag',
+      `in ${sizes.length} pieces: ${sizes.map((size) => header + size).join(' + ')} bytes`,
+      {
+        kernel: 'ip_do_fragment',
+        meta: { mtu: limit },
+      },
+    )
     packet.journey.ending ??= { disposition: 'delivered', device: packet.device, by: 'ip_do_fragment' }
   }
+}
+
+/**
+ * The fast path of ip_do_fragment: fragments that were put together on the way leave as they came if all of them fit. The
+ * kernel needs room for the link-layer header before each, which they do not have where that is a tunnel's.
+ */
+function sizesAsTheyCame(packet: Packet, room: number): readonly number[] | undefined {
+  const { fragmentSizes: sizes, device } = packet
+  if (sizes === undefined || sizes.length < 2 || device.kind === 'vxlan' || isFragment(packet)) return undefined
+  const fits = sizes.every((size, i) => size <= room && ((size & 7) === 0 || i === sizes.length - 1))
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  return fits && total === packet.end - packet.network - headerLength(packet) ? sizes : undefined
+}
+
+function sizesThatFit(packet: Packet, room: number): readonly number[] {
+  const sizes: number[] = []
+  let left = packet.end - packet.network - headerLength(packet)
+  while (left > 0) {
+    const length = left > room ? room & ~7 : left
+    sizes.push(length)
+    left -= length
+  }
+  return sizes
 }
 
 /** ip_copy_metadata */

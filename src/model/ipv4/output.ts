@@ -203,7 +203,7 @@ function finish(packet: Packet): void {
     return
   }
   // DF is heeded, but for what came in fragments that all would fit.
-  const mayFragment = !hasDontFragment(packet) || (packet.fragmentMaxSize > 0 && packet.fragmentMaxSize <= mtu)
+  const mayFragment = !hasDontFragment(packet) || (packet.fragmentSizes !== undefined && packet.fragmentMaxSize <= mtu)
   if (mayFragment) {
     fragmentIpv4(packet, mtu, toNeighbour)
     return

@@ -182,6 +182,7 @@ export class Reassembly {
     packet.checksum = 'none'
     packet.fragmentMaxSize = Math.max(queue.maxSize, queue.maxDontFragmentSize)
     packet.fragmentsDontFragment = queue.maxDontFragmentSize === queue.maxSize
+    packet.fragmentSizes = queue.fragments.map(({ offset, end }) => end - offset)
     setU16(bytes, network + LENGTH_AT, header + queue.length)
     setU16(bytes, network + FRAGMENT_AT, packet.fragmentsDontFragment ? DONT_FRAGMENT : 0)
     bytes[network + TOS_AT]! |= ecn
