@@ -51,6 +51,8 @@ export interface NftSet {
   /** Keys are ranges: NFT_SET_INTERVAL. */
   readonly interval?: boolean
   readonly constant?: boolean
+  /** One rule's own, `tcp dport { 80, 443 }`: it goes with that rule. NFT_SET_ANONYMOUS. */
+  readonly anonymous?: boolean
   /** Elements come and go from rules; NFT_SET_EVAL. */
   readonly dynamic?: boolean
   /** Default life of an element, milliseconds; 0: none, but an element may have one of its own. */

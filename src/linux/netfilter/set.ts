@@ -26,6 +26,7 @@ const NFTA_SET_DESC_CONCAT = 2
 const NFTA_LIST_ELEM = 1
 const NFTA_SET_FIELD_LEN = 1
 
+const NFT_SET_ANONYMOUS = 0x1
 const NFT_SET_CONSTANT = 0x2
 const NFT_SET_INTERVAL = 0x4
 const NFT_SET_MAP = 0x8
@@ -57,12 +58,13 @@ type SetName = { readonly table: string; readonly name?: string }
 
 /** `id` tells the sets of one batch apart. */
 export function encodeSet(to: MessageWriter, set: NftSet, id: number): void {
-  const { keyType, keyLength, data, interval, constant, dynamic, timeout, size } = set
+  const { keyType, keyLength, data, interval, constant, anonymous, dynamic, timeout, size } = set
   const parts = interval ? partLengths(set) : []
   encodeSetName(to, set)
   to.attributeU32be(
     NFTA_SET_FLAGS,
     (constant ? NFT_SET_CONSTANT : 0) |
+      (anonymous ? NFT_SET_ANONYMOUS : 0) |
       (interval ? NFT_SET_INTERVAL : 0) |
       (data ? NFT_SET_MAP : 0) |
       (timeout !== undefined ? NFT_SET_TIMEOUT : 0) |
@@ -111,6 +113,7 @@ export function decodeSet(family: NftFamily, from: Attributes): NftSet {
     }),
     ...(flags & NFT_SET_INTERVAL && { interval: true }),
     ...(flags & NFT_SET_CONSTANT && { constant: true }),
+    ...(flags & NFT_SET_ANONYMOUS && { anonymous: true }),
     ...(flags & NFT_SET_EVAL && { dynamic: true }),
     ...(flags & NFT_SET_TIMEOUT && { timeout: Number(from.u64be(NFTA_SET_TIMEOUT) ?? 0n) }),
     ...(size !== undefined && { size }),
