@@ -144,7 +144,7 @@ export class Nat implements Sources {
       return Verdict.drop
     }
     if (isTranslated(connection, kind, direction))
-      rewrite(packet, connection, kind, direction, hook, errorAt, input ?? output!)
+      rewrite(packet, connection, kind, direction, hook, errorAt, output ?? input!)
     return Verdict.accept
   }
 

@@ -16,6 +16,10 @@ export type TupleFamily = 'ip' | 'ip6'
 
 export const Protocol = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 } as const
 
+const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(Protocol).map(([name, number]) => [number, name]),
+)
+
 export class Tuple {
   readonly family: TupleFamily
   readonly protocol: number
@@ -53,7 +57,7 @@ export class Tuple {
   /** As conntrack(8) lists it. */
   toString(): string {
     const { protocol, sourcePart, destinationPart } = this
-    const ends = `${protocol} src=${formatAddress(this.source)} dst=${formatAddress(this.destination)}`
+    const ends = `${PROTOCOL_NAMES.get(protocol) ?? protocol} src=${formatAddress(this.source)} dst=${formatAddress(this.destination)}`
     if (hasPorts(protocol)) return `${ends} sport=${sourcePart} dport=${destinationPart}`
     if (!isIcmp(protocol)) return ends
     return `${ends} type=${destinationPart >>> 8} code=${destinationPart & 0xff} id=${sourcePart}`
