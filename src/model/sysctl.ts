@@ -16,6 +16,8 @@ import { type Numbers, readNumber, readNumbers, wholeNumber } from './settings.t
 import { effectOf } from './sysctl-effects.ts'
 import { checkedText } from './sysctl-text.ts'
 
+/** IPv4 needs this much: RFC 791 §3.2. A device with less has no IPv4. */
+export const IPV4_MIN_MTU = 68
 /** IPv6 needs this much: RFC 8200 §5. A device with less has no IPv6. */
 export const IPV6_MIN_MTU = 1280
 
@@ -75,7 +77,7 @@ export class Sysctls {
     for (const key of profile.writeOnly) keys.add(key)
     for (const device of this.#namespace.devices.list()) {
       for (const family of ['ipv4', 'ipv6'] as const) {
-        if (family === 'ipv6' && device.mtu < IPV6_MIN_MTU) continue
+        if (!hasFamily(device, family)) continue
         const add = (kind: string, numbers: object) => {
           for (const name of Object.keys(numbers)) keys.add(`net/${family}/${kind}/${device.name}/${name}`)
         }
@@ -185,7 +187,7 @@ export class Sysctls {
     const known = `net/${family}/${kind}/${kind === 'conf' ? 'default' : 'lo'}/${name}`
     let conf: object | undefined
     if (kind === 'conf' && (folder === 'all' || folder === 'default')) conf = state[folder]
-    else if (device && (family === 'ipv4' || device.mtu >= IPV6_MIN_MTU)) {
+    else if (device && hasFamily(device, family)) {
       conf = kind === 'conf' ? device[family].conf : device[family].neighbourConf
     }
     const numbers = conf && numbersIn(conf)
@@ -228,6 +230,11 @@ function placeless(profile: Profile): Placeless {
 const ALL = 'all'
 
 const INT = [-2147483648, 2147483647] as const
+
+/** The loopback device keeps IPv6 whatever its MTU is: addrconf_notify. */
+function hasFamily({ mtu, kind }: Device, family: 'ipv4' | 'ipv6'): boolean {
+  return family === 'ipv4' ? mtu >= IPV4_MIN_MTU : mtu >= IPV6_MIN_MTU || kind === 'loopback'
+}
 
 /** The objects of settings.ts hold numbers alone, more than their types name. */
 function numbersIn(settings: object): Numbers {

@@ -160,6 +160,40 @@ const rows: readonly { readonly what: string; readonly calls: readonly Call[] }[
     ],
   },
   {
+    what: 'links that end with others',
+    calls: [
+      ({ links }) => links.add({ kind: 'veth', name: 'v0', mac: mac(5), peer: { name: 'v1', mac: mac(6) } }),
+      ({ links }) => links.add({ kind: 'bridge', name: 'br0', mac: mac(4), up: true }),
+      ({ links }) => links.add({ kind: 'vxlan', name: 'vx0', mac: mac(7), vxlan: { vni: 7, device: 'v1' } }),
+      ({ links }) => links.add({ kind: 'vxlan', name: 'vx1', mac: mac(8), vxlan: { vni: 8 } }),
+      ({ links }) => links.set('vx1', { master: 'br0', mtu: 1400 }),
+      ({ links }) => links.set('v0', { master: 'br0', up: true }),
+      ({ addresses }) => addresses.add({ link: 'br0', prefix: '10.0.0.1/24' }),
+      ({ routes }) => routes.add({ destination: '10.9.0.0/16', gateway: '10.0.0.9' }),
+      ({ neighbours }) => neighbours.add({ link: 'br0', address: '10.0.0.9', mac: mac(1) }),
+      ({ links }) => links.set('v0', { mtu: 1300 }),
+      ({ links }) => links.delete('v1'),
+      ({ links }) => links.set('vx1', { master: null }),
+      ({ links }) => links.set('vx1', { master: 'br0' }),
+      ({ links }) => links.delete('br0'),
+    ],
+  },
+  {
+    what: 'an MTU below what IP needs',
+    calls: [
+      ({ links }) => links.set('lo', { up: true }),
+      ({ links }) => links.add({ kind: 'ifb', name: 'ifb0', mac: mac(8), up: true }),
+      ({ addresses }) => addresses.add({ link: 'ifb0', prefix: '10.0.0.1/24' }),
+      ({ links }) => links.set('lo', { mtu: 1 }),
+      ({ links }) => links.set('ifb0', { mtu: 67 }),
+      ({ sysctl }) => sysctl.set('net/ipv4/conf/ifb0/forwarding', '1'),
+      ({ addresses }) => addresses.add({ link: 'ifb0', prefix: '10.0.0.1/24' }),
+      ({ links }) => links.set('ifb0', { mtu: 68 }),
+      ({ sysctl }) => sysctl.set('net/ipv4/conf/ifb0/forwarding', '1'),
+      ({ addresses }) => addresses.add({ link: 'ifb0', prefix: '10.0.0.1/24' }),
+    ],
+  },
+  {
     what: 'links that move between namespaces, and end',
     calls: [
       ({ links }, other) =>

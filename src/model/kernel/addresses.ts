@@ -13,6 +13,7 @@ import { scopeName, scopeNumber } from '../ipv4/fib-route.ts'
 import { addAddress6, removeAddress6 } from '../ipv6/addrconf.ts'
 import type { Ipv6Address } from '../ipv6/device.ts'
 import type { Namespace } from '../namespace.ts'
+import { IPV4_MIN_MTU } from '../sysctl.ts'
 import { requireDevice } from './require.ts'
 
 /** RFC 3021: a /31 has no broadcast address, and a /32 has nobody to broadcast to. */
@@ -78,6 +79,7 @@ export class ModelAddresses implements Addresses {
     }
     const peer = address.peer === undefined ? undefined : parseIp(address.peer)
     if (peer && peer.length !== prefix.address.length) throw new KernelError('EINVAL', call)
+    if (device.mtu < IPV4_MIN_MTU) throw new KernelError('ENOBUFS', call, 'with such an MTU there is no IP')
     // inet_insert_ifa: nothing comes of it.
     if (prefix.address.length === IPV4_LENGTH && u32(prefix.address, 0) === 0) return
     const scope = scopeName(scopeNumber(address.scope ?? defaultScope(prefix)))

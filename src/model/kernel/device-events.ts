@@ -2,13 +2,12 @@
 import type { Device, DeviceEvent } from '../device/device.ts'
 import { Loopback } from '../device/loopback.ts'
 import { insertAddress, removeAddress } from '../ipv4/addresses.ts'
-import { fibDeviceEvent } from '../ipv4/fib-device.ts'
+import { deviceGone, fibDeviceEvent } from '../ipv4/fib-device.ts'
 import { carrierChanged6, deviceGone6, linkDown6, linkUp6, mtuChanged6 } from '../ipv6/addrconf.ts'
 import { forgetMasqueraded } from '../netfilter/nat/masquerade.ts'
-import { IPV6_MIN_MTU } from '../sysctl.ts'
+import { IPV4_MIN_MTU, IPV6_MIN_MTU } from '../sysctl.ts'
+import { giveIpv4 } from './register.ts'
 
-/** inetdev_valid_mtu: RFC 791 §3.2. A device with less has no IPv4. */
-const IPV4_MIN_MTU = 68
 const LOOPBACK_ADDRESS = 0x7f000001
 
 /** Registered with Model.deviceListeners. */
@@ -28,10 +27,20 @@ export function deviceEvent(device: Device, event: DeviceEvent): void {
     if (device.mtu >= IPV6_MIN_MTU) carrierChanged6(device)
   } else if (event === 'mtu') {
     fibDeviceEvent(namespace.fib, device, event)
-    if (device.mtu < IPV4_MIN_MTU) for (const address of [...device.ipv4.addresses]) removeAddress(device, address)
+    if (device.mtu < IPV4_MIN_MTU) takeIpv4(device)
     if (device.mtu >= IPV6_MIN_MTU) mtuChanged6(device)
     else deviceGone6(device)
   }
+}
+
+/** inetdev_destroy. With a greater MTU it begins anew, so its settings are forgotten, too. */
+function takeIpv4(device: Device): void {
+  const { namespace } = device
+  while (device.ipv4.addresses.length > 0) removeAddress(device, device.ipv4.addresses[0]!)
+  deviceGone(namespace.fib, device)
+  namespace.arp.flush(device)
+  namespace.sysctl.forget(device.ipv4.conf)
+  giveIpv4(device)
 }
 
 /** inetdev_event, NETDEV_UP. */

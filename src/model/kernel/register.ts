@@ -11,13 +11,14 @@ import { deviceGone } from '../ipv4/fib-device.ts'
 import { deviceGone6 } from '../ipv6/addrconf.ts'
 import { type Namespace, notify } from '../namespace.ts'
 import { enableBridgeNetfilter } from '../netfilter/br-netfilter.ts'
-import { type Ipv6Conf, numbersOf } from '../settings.ts'
+import { type Ipv4Conf, type Ipv6Conf, numbersOf } from '../settings.ts'
 
 /** Puts the device into its namespace, with settings of its own. */
 export function registerDevice(device: Device): void {
   const { namespace } = device
   namespace.devices.add(device)
-  giveSettings(device)
+  giveIpv4(device)
+  giveIpv6(device)
   if (device instanceof Bridge) enableBridgeNetfilter(device)
   namespace.nftables.deviceAdded(device)
   notify(namespace, 'link', 'new', device.name)
@@ -69,16 +70,20 @@ function leave(device: Device): void {
   device.taps.length = 0
 }
 
-/** inetdev_init, ipv6_add_dev: settings as `default` has them now, but for what this kind of device is. */
-function giveSettings(device: Device): void {
-  const { ipv4, ipv6, sysctl, model } = device.namespace
-  const loopback = device instanceof Loopback
-  const lo = <T>(family: string): T => numbersOf(model.profile, `net/${family}/conf/lo/`)
-  const conf = loopback ? lo<typeof ipv4.default>('ipv4') : { ...ipv4.default }
-  const neighbourConf = { ...ipv4.defaultNeighbourConf }
+/** inetdev_init: settings as `default` has them now, but for what this kind of device is. */
+export function giveIpv4(device: Device): void {
+  const { ipv4, sysctl, model } = device.namespace
+  const isLoopback = device instanceof Loopback
+  const conf: Ipv4Conf = isLoopback ? numbersOf(model.profile, 'net/ipv4/conf/lo/') : { ...ipv4.default }
   sysctl.inherit(conf, ipv4.default)
-  device.ipv4 = { conf, neighbourConf, addresses: [] }
-  const conf6: Ipv6Conf = loopback ? lo<Ipv6Conf>('ipv6') : { ...ipv6.default }
+  device.ipv4 = { conf, neighbourConf: { ...ipv4.defaultNeighbourConf }, addresses: [] }
+}
+
+/** ipv6_add_dev */
+export function giveIpv6(device: Device): void {
+  const { ipv6, model } = device.namespace
+  const isLoopback = device instanceof Loopback
+  const conf6: Ipv6Conf = isLoopback ? numbersOf(model.profile, 'net/ipv6/conf/lo/') : { ...ipv6.default }
   conf6.mtu = device.mtu
   if (device.noArp) conf6.accept_dad = -1
   device.ipv6 = { conf: conf6, neighbourConf: { ...ipv6.defaultNeighbourConf }, addresses: [] }
