@@ -61,13 +61,24 @@ export interface EchoRequest {
   /** Milliseconds; 1000 where left out. */
   readonly timeout?: number
   readonly dontFragment?: boolean
+  /** Of the ICMP header; any that is free where left out. */
+  readonly identifier?: number
+  /** 1 where left out. */
+  readonly sequence?: number
 }
 
 export type EchoAnswer =
   /** Round trip in milliseconds. */
   | { readonly outcome: 'reply'; readonly from: string; readonly ttl: number; readonly milliseconds: number }
   /** An ICMP error came back: RFC 792, RFC 4443. */
-  | { readonly outcome: 'error'; readonly from: string; readonly type: number; readonly code: number }
+  | {
+      readonly outcome: 'error'
+      readonly from: string
+      readonly type: number
+      readonly code: number
+      /** What the error says that fits: RFC 1191 §4, RFC 4443 §3.2. */
+      readonly mtu?: number
+    }
   /** The kernel would not send it: ENETUNREACH, EHOSTUNREACH, EPERM … */
   | { readonly outcome: 'refused'; readonly errno: string }
   | { readonly outcome: 'timeout' }
@@ -75,6 +86,8 @@ export type EchoAnswer =
 export interface LiveKernel extends Kernel {
   /** Sends one ICMP or ICMPv6 echo request from this namespace and waits for what comes back. */
   ping(destination: string, request?: EchoRequest): Promise<EchoAnswer>
+  /** As ping, without waiting: `onAnswer` is called once, at the latest after the timeout. Several can be under way. */
+  sendPing(destination: string, request: EchoRequest, onAnswer: (answer: EchoAnswer) => void): void
   readonly packets: Packets
   readonly tuns: Tuns
   readonly sockets: Sockets

@@ -40,6 +40,10 @@ class LinuxLiveKernel extends LinuxKernel implements LiveKernel {
     return ping(this.namespace, destination, request)
   }
 
+  sendPing(destination: string, request: EchoRequest, onAnswer: (answer: EchoAnswer) => void): void {
+    void this.ping(destination, request).then(onAnswer)
+  }
+
   watch(subjects: readonly Change['subject'][], onChange: (change: Change | 'lost') => void): Subscription {
     return watch(this.namespace, subjects, onChange)
   }

@@ -7,7 +7,7 @@ import { sys } from '#sys'
 import { familyOf, formatIp, type Ip, parseIp } from '../address/ip.ts'
 import type { EchoAnswer, EchoRequest } from '../kernel/live.ts'
 import { DecodeError } from '../wire/errors.ts'
-import { decodeIcmp, encodeIcmp, type Icmp } from '../wire/icmp.ts'
+import { decodeIcmp, encodeIcmp, type Icmp, UnreachableCode } from '../wire/icmp.ts'
 import { decodeIcmpv6, encodeIcmpv6, type Icmpv6 } from '../wire/icmpv6.ts'
 import { decodeIpv4, decodeIpv4Header } from '../wire/ipv4.ts'
 import { decodeIpv6Header } from '../wire/ipv6.ts'
@@ -30,7 +30,7 @@ const PMTUDISC_DO = 2
 
 const DEFAULT_SIZE = 56
 const DEFAULT_TIMEOUT = 1000
-const SEQUENCE = 1
+const DEFAULT_SEQUENCE = 1
 
 /** What differs between the families: linux/in.h, linux/in6.h. */
 const FAMILIES = {
@@ -49,20 +49,24 @@ const FAMILIES = {
 
 type Family = (typeof FAMILIES)[keyof typeof FAMILIES]
 
-/** What came, as far as it is about an echo: its own, or the one that an error quotes. */
-interface Heard {
-  readonly from: string
-  readonly ttl: number
+/** Which echo. */
+interface Echo {
   readonly identifier: number
   readonly sequence: number
-  readonly error?: { readonly type: number; readonly code: number }
+}
+
+/** What came, as far as it is about an echo: its own, or the one that an error quotes. */
+interface Heard extends Echo {
+  readonly from: string
+  readonly ttl: number
+  readonly error?: { readonly type: number; readonly code: number; readonly mtu?: number }
 }
 
 export async function ping(namespace: Namespace, destination: string, request: EchoRequest = {}): Promise<EchoAnswer> {
   const { size = DEFAULT_SIZE, timeout = DEFAULT_TIMEOUT } = request
+  const { identifier = randomIdentifier(), sequence = DEFAULT_SEQUENCE } = request
   const to = parseIp(destination)
   const family = FAMILIES[familyOf(to)]
-  const identifier = randomIdentifier()
   const socket = succeed(
     namespace.inside(() => sys.socket(family.domain, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, family.protocol)),
     'open an ICMP socket',
@@ -71,11 +75,11 @@ export async function ping(namespace: Namespace, destination: string, request: E
     const refused = prepare(socket, family, request)
     if (refused < 0) return { outcome: 'refused', errno: errnoName(-refused) }
 
-    const message = encodeRequest(to, identifier, size)
+    const message = encodeRequest(to, { identifier, sequence }, size)
     const sent = sys.clock(CLOCK_MONOTONIC)
     const result = sys.sendto(socket, message, message.length, 0, socketAddress(family, to))
     if (result < 0) return { outcome: 'refused', errno: errnoName(-result) }
-    return await answer(socket, family, identifier, sent, timeout)
+    return await answer(socket, family, { identifier, sequence }, sent, timeout)
   } finally {
     sys.close(socket)
   }
@@ -97,7 +101,7 @@ function prepare(socket: number, family: Family, { source, ttl, dontFragment = f
 function answer(
   socket: number,
   family: Family,
-  identifier: number,
+  { identifier, sequence }: Echo,
   sent: bigint,
   timeout: number,
 ): Promise<EchoAnswer> {
@@ -110,7 +114,7 @@ function answer(
     const look = () => {
       const now = sys.clock(CLOCK_MONOTONIC)
       try {
-        const heard = hear(socket, family).find((it) => it.identifier === identifier && it.sequence === SEQUENCE)
+        const heard = hear(socket, family).find((it) => it.identifier === identifier && it.sequence === sequence)
         if (!heard) return
         const { from, ttl, error } = heard
         end(() =>
@@ -154,7 +158,7 @@ function readIpv4({ bytes }: Datagram): Heard | undefined {
   if (!('original' in icmp) || icmp.kind === 'redirect') return undefined
   const quoted = decodeIcmp(icmp.original.subarray(decodeIpv4Header(icmp.original).headerLength))
   return quoted.kind === 'echo' && !quoted.reply
-    ? { from: source, ttl, ...idOf(quoted), error: { type: payload[0]!, code: payload[1]! } }
+    ? { from: source, ttl, ...idOf(quoted), error: { type: payload[0]!, code: payload[1]!, ...mtuOf(icmp) } }
     : undefined
 }
 
@@ -167,17 +171,25 @@ function readIpv6({ bytes, address, control }: Datagram): Heard | undefined {
   if (!('original' in icmp)) return undefined
   const quoted = decodeIcmpv6(icmp.original.subarray(decodeIpv6Header(icmp.original).headerLength))
   return quoted.kind === 'echo' && !quoted.reply
-    ? { from, ttl, ...idOf(quoted), error: { type: bytes[0]!, code: bytes[1]! } }
+    ? { from, ttl, ...idOf(quoted), error: { type: bytes[0]!, code: bytes[1]!, ...mtuOf(icmp) } }
     : undefined
 }
 
-function idOf({ identifier, sequence }: Extract<Icmp | Icmpv6, { kind: 'echo' }>) {
+function idOf({ identifier, sequence }: Extract<Icmp | Icmpv6, { kind: 'echo' }>): Echo {
   return { identifier, sequence }
 }
 
-function encodeRequest(to: Ip, identifier: number, size: number): Uint8Array {
+/** Also 0, where a router of before RFC 1191 sent it. */
+function mtuOf(icmp: Icmp | Icmpv6): { readonly mtu?: number } {
+  if (icmp.kind === 'packet too big') return { mtu: icmp.mtu }
+  return icmp.kind === 'destination unreachable' && 'mtu' in icmp && icmp.code === UnreachableCode.fragmentationNeeded
+    ? { mtu: icmp.mtu }
+    : {}
+}
+
+function encodeRequest(to: Ip, { identifier, sequence }: Echo, size: number): Uint8Array {
   const data = Uint8Array.from({ length: size }, (_, i) => i)
-  const echo = { kind: 'echo', reply: false, identifier, sequence: SEQUENCE, data } as const
+  const echo = { kind: 'echo', reply: false, identifier, sequence, data } as const
   // The kernel knows the source, and puts the checksum right: RFC 3542 §3.1.
   const destination = formatIp(to)
   return familyOf(to) === 'ipv4' ? encodeIcmp(echo) : encodeIcmpv6(echo, { source: destination, destination })

@@ -54,7 +54,7 @@ export class ModelKernel implements LiveKernel {
     this.namespace = namespace
     this.namespacePath = namespacePath
     this.namespaces = namespaces
-    this.links = new ModelLinks(namespace, namespaceOf)
+    this.links = new ModelLinks(namespace, (kernel) => namespaceOf(kernel, namespace.model))
     this.bridgeVlans = new ModelBridgeVlans(namespace)
     this.addresses = new ModelAddresses(namespace)
     this.routes = new ModelRoutes(namespace)
@@ -89,12 +89,18 @@ export class ModelKernel implements LiveKernel {
     return Promise.resolve(ping(this.namespace, destination, request))
   }
 
+  /** The clock stands still: whoever moves it hears the answer. */
+  sendPing(destination: string, request: EchoRequest, onAnswer: (answer: EchoAnswer) => void): void {
+    this.namespace.sockets.ping(destination, request, onAnswer)
+  }
+
   watch(subjects: readonly Change['subject'][], onChange: (change: Change | 'lost') => void): Subscription {
     return watch(this.namespace, subjects, onChange)
   }
 }
 
-function namespaceOf(kernel: Kernel): Namespace {
-  if (kernel instanceof ModelKernel) return kernel.namespace
+/** A namespace of this model. */
+function namespaceOf(kernel: Kernel, model: Model): Namespace {
+  if (kernel instanceof ModelKernel && kernel.model === model) return kernel.namespace
   throw new KernelError('EINVAL', `reach namespace "${kernel.namespacePath}"`, 'it is no namespace of this kernel')
 }

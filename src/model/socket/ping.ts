@@ -18,7 +18,7 @@ const HEADER = 8
 const CHECKSUM_AT = 2
 const IDENTIFIER_AT = 4
 const SEQUENCE_AT = 6
-const SEQUENCE = 1
+const DEFAULT_SEQUENCE = 1
 const DEFAULT_SIZE = 56
 const DEFAULT_TIMEOUT = 1000
 
@@ -31,7 +31,7 @@ interface Waiting {
 
 export class Echoes {
   readonly #namespace: Namespace
-  /** By identifier. */
+  /** By identifier and sequence: keyOf. */
   readonly #waiting = new Map<number, Waiting>()
 
   constructor(namespace: Namespace) {
@@ -41,22 +41,19 @@ export class Echoes {
   /** Sends one request. `onAnswer` is called once, at the latest when the clock has moved on by the timeout. */
   request(destination: string, request: EchoRequest, onAnswer: (answer: EchoAnswer) => void): void {
     const to = parseIp(destination)
-    const identifier = this.#freeIdentifier()
+    const { identifier = this.#freeIdentifier(), sequence = DEFAULT_SEQUENCE } = request
+    const key = keyOf(identifier, sequence)
     const { clock } = this.#namespace.model
     const timer = clock.after((request.timeout ?? DEFAULT_TIMEOUT) * MILLISECOND, () =>
-      this.#answer(identifier, { outcome: 'timeout' }),
+      this.#answer(key, { outcome: 'timeout' }),
     )
-    this.#waiting.set(identifier, { family: familyOf(to), sent: clock.now, timer, onAnswer })
-    const errno = this.#send(to, identifier, request)
-    if (errno !== undefined) this.#answer(identifier, { outcome: 'refused', errno })
+    this.#waiting.set(key, { family: familyOf(to), sent: clock.now, timer, onAnswer })
+    const errno = this.#send(to, key, request)
+    if (errno !== undefined) this.#answer(key, { outcome: 'refused', errno })
     this.#namespace.model.settle()
   }
 
-  #send(
-    destination: Ip,
-    identifier: number,
-    { source: from, size = DEFAULT_SIZE, ttl, dontFragment = false }: EchoRequest,
-  ) {
+  #send(destination: Ip, key: number, { source: from, size = DEFAULT_SIZE, ttl, dontFragment = false }: EchoRequest) {
     const network = networkOf(familyOf(destination))
     if (!network) return 'EAFNOSUPPORT'
     const bound = from === undefined ? undefined : parseIp(from)
@@ -70,8 +67,8 @@ export class Echoes {
     const packet = newSegment(this.#namespace, network, HEADER + size)
     const { bytes, transport, end } = packet
     bytes[transport] = network.echoRequest
-    setU16(bytes, transport + IDENTIFIER_AT, identifier)
-    setU16(bytes, transport + SEQUENCE_AT, SEQUENCE)
+    setU16(bytes, transport + IDENTIFIER_AT, key >>> 16)
+    setU16(bytes, transport + SEQUENCE_AT, key & 0xffff)
     for (let i = 0; i < size; i++) bytes[transport + HEADER + i] = i
     if (network.icmp === IpProtocol.icmpv6) fillChecksum(packet, CHECKSUM_AT, network.icmp, source, destination)
     else setU16(bytes, transport + CHECKSUM_AT, ~fold(sumOf(bytes, transport, end)) & 0xffff)
@@ -91,13 +88,14 @@ export class Echoes {
   receiveReply(packet: Packet, network: Network): void {
     const { bytes, transport } = packet
     const identifier = packet.end - transport < HEADER ? -1 : u16(bytes, transport + IDENTIFIER_AT)
-    const waiting = this.#waiting.get(identifier)
-    if (waiting?.family !== network.family || u16(bytes, transport + SEQUENCE_AT) !== SEQUENCE) {
+    const key = identifier < 0 ? -1 : keyOf(identifier, u16(bytes, transport + SEQUENCE_AT))
+    const waiting = this.#waiting.get(key)
+    if (waiting?.family !== network.family) {
       drop(packet, 'NO_SOCKET', 'ping_rcv', packet.journey && { what: `nobody waits for echo ${identifier}` })
       return
     }
     if (packet.journey) delivered(packet, `ping ${identifier}`)
-    this.#answer(identifier, {
+    this.#answer(key, {
       outcome: 'reply',
       from: formatIp(sourceOf(packet, network)),
       ttl: bytes[packet.network + network.ttlAt]!,
@@ -111,10 +109,12 @@ export class Echoes {
     const at = quoted + network.lengthOfHeader(bytes, quoted)
     if (at + HEADER > packet.end || bytes[at] !== network.echoRequest) return
     const identifier = u16(bytes, at + IDENTIFIER_AT)
-    if (this.#waiting.get(identifier)?.family !== network.family || u16(bytes, at + SEQUENCE_AT) !== SEQUENCE) return
+    const key = keyOf(identifier, u16(bytes, at + SEQUENCE_AT))
+    if (this.#waiting.get(key)?.family !== network.family) return
     if (network.meaningOf(type, code) === undefined) return
     const address = (from: number): Ip => bytes.slice(from, from + network.addressLength)
-    if (network.isTooBig(type, code)) {
+    const tooBig = network.isTooBig(type, code)
+    if (tooBig) {
       network.learnMtu(
         this.#namespace,
         address(quoted + network.destinationAt),
@@ -123,13 +123,14 @@ export class Echoes {
       )
     }
     if (packet.journey) delivered(packet, `ping ${identifier}`)
-    this.#answer(identifier, { outcome: 'error', from: formatIp(sourceOf(packet, network)), type, code })
+    const from = formatIp(sourceOf(packet, network))
+    this.#answer(key, { outcome: 'error', from, type, code, ...(tooBig && { mtu: info }) })
   }
 
-  #answer(identifier: number, answer: EchoAnswer): void {
-    const waiting = this.#waiting.get(identifier)
+  #answer(key: number, answer: EchoAnswer): void {
+    const waiting = this.#waiting.get(key)
     if (!waiting) return
-    this.#waiting.delete(identifier)
+    this.#waiting.delete(key)
     this.#namespace.model.clock.cancel(waiting.timer)
     waiting.onAnswer(answer)
   }
@@ -137,7 +138,11 @@ export class Echoes {
   #freeIdentifier(): number {
     for (;;) {
       const identifier = this.#namespace.model.random.below('echoId', 0x10000)
-      if (!this.#waiting.has(identifier)) return identifier
+      if (!this.#waiting.has(keyOf(identifier, DEFAULT_SEQUENCE))) return identifier
     }
   }
+}
+
+function keyOf(identifier: number, sequence: number): number {
+  return ((identifier << 16) | (sequence & 0xffff)) >>> 0
 }

@@ -1,7 +1,7 @@
 /** What waits: packets, ping, TUN devices, notifications. */
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
-import type { CapturedPacket, Change, LiveKernel, Subscription } from '../../../src/kernel/live.ts'
+import type { CapturedPacket, Change, EchoAnswer, LiveKernel, Subscription } from '../../../src/kernel/live.ts'
 import { EtherType, encodeEthernet } from '../../../src/wire/ethernet.ts'
 import { decodeIcmp, encodeIcmp, IcmpType, UnreachableCode } from '../../../src/wire/icmp.ts'
 import { decodeIpv4, encodeIpv4, IpProtocol } from '../../../src/wire/ipv4.ts'
@@ -77,6 +77,21 @@ const cases: readonly { readonly title: string; check(world: Listening): void | 
         others.map((answer) => 'from' in answer && answer.from),
         [CONTAINER, 'fd01::2', NODE],
       )
+    },
+  },
+  {
+    title: 'echoes of one identifier that are sent without waiting hear each its own answer',
+    async check(world) {
+      await join(world)
+      const answers: EchoAnswer[] = []
+      for (const sequence of [1, 2, 3]) {
+        const request = { identifier: 77, sequence, timeout, ...(sequence === 3 && { ttl: 255 }) }
+        world.node.sendPing(CONTAINER, request, (answer) => answers.push(answer))
+      }
+      // Where the clock stands still unless somebody waits, this moves it.
+      await world.node.ping(CONTAINER, { timeout })
+      await eventually(() => answers.length === 3, 'all are answered')
+      for (const answer of answers) has(answer, { outcome: 'reply', from: CONTAINER })
     },
   },
   {
