@@ -1,17 +1,21 @@
 /** A line of commands, carried out: `ip neigh flush dev cni0; sysctl -qw net.ipv4.ip_forward=1 && ip route`. */
 import { bridge } from './bridge/bridge.ts'
 import { type Command, type Context, notModelled, type Outcome } from './command.ts'
+import { conntrack } from './conntrack.ts'
 import { ip } from './ip/ip.ts'
 import { iptables } from './iptables/iptables.ts'
 import { iptablesRestore } from './iptables/restore.ts'
 import { iptablesSave } from './iptables/save.ts'
+import { ping } from './ping.ts'
 import { ShellError, splitCommands } from './shell-words.ts'
 import { sysctl } from './sysctl.ts'
 
 /** Every program there is. */
 const commands: Readonly<Record<string, Command>> = {
   bridge,
+  conntrack,
   ip,
+  ping,
   sysctl,
   ip6tables: iptables,
   'ip6tables-restore': iptablesRestore,
