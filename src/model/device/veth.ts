@@ -77,7 +77,7 @@ export class Veth extends Device {
     const { peer, namespace } = this
     if (this.carrier) this.#operState = 'up'
     else {
-      const below = peer && namespace.devices.at(peer.index)
+      const below = peer && peer.index !== this.index ? namespace.devices.at(peer.index) : undefined
       this.#operState = !below || below.carrier ? 'down' : 'lowerlayerdown'
     }
   }
