@@ -23,13 +23,9 @@ export class ModelPackets implements Packets {
 
   /** packet_snd. */
   send(link: string, frame: Uint8Array): void {
-    const call = `send a frame on link "${link}"`
-    const device = requireDevice(this.#namespace, link, call)
-    if (!device.up) throw new KernelError('ENETDOWN', call)
-    const header = device.hasLinkLayer ? ETHERNET_HEADER : 0
-    if (frame.length < header || frame.length === 0) throw new KernelError('EINVAL', call)
-    const most = device.mtu + header + (isTagged(frame, header) ? VLAN_HEADER : 0)
-    if (frame.length > most) throw new KernelError('EMSGSIZE', call)
+    const device = this.#namespace.devices.get(link)
+    const refusal = device ? refusalOf(device, frame) : 'ENODEV'
+    if (!device || refusal) throw new KernelError(refusal!, `send a frame on link "${link}"`)
     const packet = packetFromFrame(frame, device)
     this.#namespace.model.begin(packet, 'injected')
     transmit(packet, device)
@@ -84,6 +80,14 @@ class Capture implements Tap {
     if (this.#calling) clock.after(0, remove)
     else remove()
   }
+}
+
+function refusalOf(device: Device, frame: Uint8Array): string | undefined {
+  if (!device.up) return 'ENETDOWN'
+  const header = device.hasLinkLayer ? ETHERNET_HEADER : 0
+  if (frame.length < header || frame.length === 0) return 'EINVAL'
+  const most = device.mtu + header + (isTagged(frame, header) ? VLAN_HEADER : 0)
+  return frame.length > most ? 'EMSGSIZE' : undefined
 }
 
 function isTagged(frame: Uint8Array, header: number): boolean {
