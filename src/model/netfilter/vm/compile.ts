@@ -1,7 +1,4 @@
-/**
- * A rule's expressions become operations, once, when the rule is committed. A test of packet bytes or of metadata against a
- * constant becomes one operation without a register between, where no later expression reads that register.
- */
+/** A rule's expressions become operations, once, when the rule is committed. */
 import type { NftExpression, NftFamily } from '../../../kernel/nftables.ts'
 import type { Namespace } from '../../namespace.ts'
 import { compileXtMatch } from '../xt/match.ts'
@@ -11,13 +8,14 @@ import { compileCounter, compileLimit } from './counter.ts'
 import { compileCt, compileCtSet } from './ct.ts'
 import { listed } from './describe.ts'
 import { compileFib } from './fib.ts'
+import { fuse, type Placed, type Test } from './fuse.ts'
 import { logged } from './log.ts'
 import { compileLookup } from './lookup.ts'
 import type { Base, Operation } from './machine.ts'
-import { compileMeta, compileMetaSet, isNumberKey, isTextKey, nameTest, numberTest } from './meta.ts'
+import { compileMeta, compileMetaSet } from './meta.ts'
 import { compileMasquerade, compileNat, compileRedirect } from './nat.ts'
 import { compileOther } from './other.ts'
-import { compilePayload, payloadTest } from './payload.ts'
+import { compilePayload } from './payload.ts'
 import { refusal } from './refusal.ts'
 import { Registers } from './registers.ts'
 import { compileReject } from './reject.ts'
@@ -44,6 +42,8 @@ export interface Compiled {
 
 export interface CompiledRule {
   readonly operations: readonly Operation[]
+  /** What must hold before the rule does anything. */
+  readonly tests: readonly Test[]
   readonly chains: readonly Chain[]
   readonly sets: readonly NftSetState[]
   readonly tracks: boolean
@@ -61,12 +61,6 @@ export interface Surroundings {
   readonly ref: string
 }
 
-interface Placed extends Compiled {
-  readonly expression: NftExpression
-  readonly reads: number
-  readonly writes: number
-}
-
 /** nf_tables_expr_parse: whether there are such expressions. */
 export function checkFamily(expressions: readonly NftExpression[], family: NftFamily): void {
   if (expressions.some(({ type }) => FAMILIES[type]?.includes(family) === false)) throw refusal('ENOENT')
@@ -79,13 +73,14 @@ export function compileRule(expressions: readonly NftExpression[], surroundings:
   const placed = expressions.map((given): Placed => {
     const expression = listed(given)
     const compiled = compileExpression(expression, registers, surroundings)
-    // nf_ct_netns_get
-    if (compiled.tracks && (family === 'arp' || family === 'netdev')) throw refusal('EPROTO')
-    return { describe: () => expression, ...compiled, ...registers.take(), expression }
+    // nf_ct_netns_get, without nf_conntrack_bridge.
+    if (compiled.tracks && !['ip', 'ip6', 'inet'].includes(family)) throw refusal('EPROTO')
+    const pure = PURE.includes(expression.type) && !leads(expression)
+    return { describe: () => expression, ...compiled, ...registers.take(), pure, expression }
   })
   const checked = placed.filter(({ allows }) => allows !== undefined)
   return {
-    operations: fuse(placed),
+    ...fuse(placed),
     chains: placed.flatMap(({ chain }) => chain ?? []),
     sets: placed.flatMap(({ set }) => set ?? []),
     tracks: placed.some(({ tracks }) => tracks),
@@ -95,6 +90,23 @@ export function compileRule(expressions: readonly NftExpression[], surroundings:
     },
     expressions: () => placed.map(({ describe }) => describe!()),
   }
+}
+
+/** They change nothing but registers: a rule that has come so far has left no trace. */
+const PURE: readonly NftExpression['type'][] = [
+  'meta',
+  'payload',
+  'cmp',
+  'range',
+  'bitwise',
+  'immediate',
+  'lookup',
+  'ct',
+  'fib',
+]
+
+function leads(expression: NftExpression): boolean {
+  return expression.type === 'lookup' && expression.register === 0
 }
 
 /** Families in which the kernel has the expression; of the others all have it. */
@@ -153,49 +165,4 @@ function compileExpression(expression: NftExpression, registers: Registers, surr
     case 'other':
       return compileOther(expression.name, expression.data, registers, surroundings)
   }
-}
-
-function fuse(placed: readonly Placed[]): Operation[] {
-  const operations: Operation[] = []
-  for (let i = 0; i < placed.length; i++) {
-    const test = fusedAt(placed, i)
-    operations.push(test?.operation ?? placed[i]!.operation)
-    if (test) i += test.length - 1
-  }
-  return operations
-}
-
-/** The operation that stands for this expression and the next one or two. */
-function fusedAt(placed: readonly Placed[], at: number): { operation: Operation; length: number } | undefined {
-  const load = placed[at]!.expression
-  const second = placed[at + 1]?.expression
-  const mask = load.type === 'payload' && second?.type === 'bitwise' ? second : undefined
-  const length = mask ? 3 : 2
-  const compare = mask ? placed[at + 2]?.expression : second
-  if ((load.type !== 'payload' && load.type !== 'meta') || compare?.type !== 'cmp') return undefined
-  if (compare.operator !== 'eq' && compare.operator !== 'neq') return undefined
-  const { register, value } = compare
-  if ((mask?.register ?? load.register) !== register || (mask && mask.source !== load.register)) return undefined
-  if (isReadLater(placed, at, length)) return undefined
-
-  const isEqual = compare.operator === 'eq'
-  if (load.type === 'payload') {
-    if (load.length !== value.length || (mask && mask.mask.length !== value.length)) return undefined
-    if (mask?.xor.some((byte) => byte !== 0)) return undefined
-    return { operation: payloadTest(load, mask?.mask, value, isEqual), length }
-  }
-  if (isTextKey(load.key)) return { operation: nameTest(load.key, value, isEqual), length }
-  if (!isNumberKey(load.key) || value.length > 4) return undefined
-  return { operation: numberTest(load.key, value, isEqual), length }
-}
-
-/** Whether an expression behind these reads what they wrote. */
-function isReadLater(placed: readonly Placed[], at: number, length: number): boolean {
-  let words = 0
-  for (let i = at; i < at + length; i++) words |= placed[i]!.writes
-  for (let i = at + length; i < placed.length && words !== 0; i++) {
-    if (placed[i]!.reads & words) return true
-    words &= ~placed[i]!.writes
-  }
-  return false
 }

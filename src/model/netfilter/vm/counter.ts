@@ -9,8 +9,6 @@ type Of<T extends NftExpression['type']> = Extract<NftExpression, { type: T }>
 
 const NANOSECONDS = 1000
 const SECOND = 1_000_000_000
-/** NFT_LIMIT_PKT_BURST_DEFAULT. */
-const DEFAULT_BURST = 5
 
 export function compileCounter({ packets = 0n, bytes = 0n }: Of<'counter'>): Compiled {
   let seen = 0
@@ -30,9 +28,7 @@ export function compileLimit({ rate, unit, burst, over = false, bytes = false }:
   const perUnit = Number(rate)
   const time = Number(unit) * SECOND
   if (perUnit === 0 || time === 0) throw refusal('EINVAL')
-  const most = bytes
-    ? Math.floor((time * (perUnit + burst)) / perUnit)
-    : Math.floor(time / perUnit) * (burst === 0 ? DEFAULT_BURST : burst)
+  const most = bytes ? Math.floor((time * (perUnit + burst)) / perUnit) : Math.floor(time / perUnit) * burst
   const packetCost = Math.floor(time / perUnit)
   let tokens = most
   let last = clock.now

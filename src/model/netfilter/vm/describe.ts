@@ -7,6 +7,8 @@ const FLAG_FIELDS = ['inverted', 'over', 'bytes']
 /** A field that says no more than that one. */
 const SAME_AS: Readonly<Record<string, string>> = { addressMax: 'addressMin', portMax: 'portMin' }
 const FIB_FLAGS = ['saddr', 'daddr', 'mark', 'iif', 'oif', 'present'] as const
+/** NFT_LIMIT_PKT_BURST_DEFAULT. */
+const DEFAULT_BURST = 5
 /** syslog's warning, which goes without saying. */
 const WARNING = 4
 
@@ -14,6 +16,9 @@ const WARNING = 4
 export function listed(expression: NftExpression): NftExpression {
   if (expression.type === 'fib') {
     return { ...named(expression), flags: FIB_FLAGS.filter((flag) => expression.flags.includes(flag)) }
+  }
+  if (expression.type === 'limit' && !expression.bytes && expression.burst === 0) {
+    return { ...named(expression), burst: DEFAULT_BURST }
   }
   const unsaid = expression.type === 'log' && expression.level === WARNING ? 'level' : undefined
   return named(expression, unsaid)

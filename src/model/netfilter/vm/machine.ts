@@ -10,6 +10,8 @@ import type { Namespace } from '../../namespace.ts'
 import { type Verdict as NotedVerdict, note } from '../../observer.ts'
 import type { Packet } from '../../packet.ts'
 import type { DropCause, HookNumber, VerdictNumber } from '../hooks.ts'
+import { type ChainIndex, indexChain } from './chain-index.ts'
+import type { Test } from './fuse.ts'
 import { ACCEPT, BREAK, CONTINUE, DROP, GOTO, JUMP, RETURN, STOLEN } from './verdict.ts'
 
 /** NFPROTO_*. */
@@ -22,15 +24,19 @@ export type Operation = (machine: Machine) => number
 
 /** A rule as the machine sees it. */
 export interface RunnableRule {
+  /** What must hold before the rule does anything. */
+  readonly tests: readonly Test[]
   readonly operations: readonly Operation[]
   /** What its drop is about; the same object each time. */
   readonly dropCause: DropCause
 }
 
-/** A chain as the machine sees it. `rules` is another list after a commit that changed it. */
+/** A chain as the machine sees it. */
 export interface RunnableChain {
   readonly name: string
   rules: readonly RunnableRule[]
+  /** Made when it is first asked for; `stale` after a commit that changed the chain. */
+  index: ChainIndex | undefined | 'stale'
 }
 
 export interface RunnableBase extends RunnableChain {
@@ -89,10 +95,15 @@ export class Machine {
     let depth = 0
     let chain: RunnableChain = base
     let rules = base.rules
+    let index = indexOf(base)
     let place = 0
     for (;;) {
       let verdict = CONTINUE as number
       while (place < rules.length) {
+        if (index !== undefined) {
+          place = index.next(this, place)
+          if (place === rules.length) break
+        }
         const rule = rules[place++]!
         const { operations } = rule
         for (let i = 0; i < operations.length; i++) {
@@ -116,6 +127,7 @@ export class Machine {
       if (verdict === JUMP || verdict === GOTO) {
         chain = this.target!
         rules = chain.rules
+        index = indexOf(chain)
         place = 0
       } else if (verdict >= 0) {
         return verdict as VerdictNumber
@@ -123,6 +135,7 @@ export class Machine {
         depth--
         chain = this.#chains[depth]!
         rules = chain.rules
+        index = indexOf(chain)
         place = this.#places[depth]!
       } else {
         if (packet.journey) this.#notePolicy(base)
@@ -159,6 +172,11 @@ export class Machine {
   #place(): Device {
     return this.input ?? this.output ?? this.packet.device
   }
+}
+
+function indexOf(chain: RunnableChain): ChainIndex | undefined {
+  if (chain.index === 'stale') chain.index = indexChain(chain.rules)
+  return chain.index
 }
 
 /** The base of a chain, complete. */

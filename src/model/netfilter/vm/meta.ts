@@ -20,10 +20,10 @@ const NAME_LENGTH = 16
 const DeviceType = { ether: 1, loopback: 772, tunnel: 65534 } as const
 
 /** The value as a number of one register; undefined where the packet has none of it: BREAK. */
-type NumberKey = Exclude<NftMetaKey, 'iifname' | 'oifname' | 'bri_iifname' | 'bri_oifname' | 'skgid' | 'nftrace'>
-type TextKey = 'iifname' | 'oifname' | 'bri_iifname' | 'bri_oifname'
+export type NumberKey = Exclude<NftMetaKey, 'iifname' | 'oifname' | 'bri_iifname' | 'bri_oifname' | 'skgid' | 'nftrace'>
+export type TextKey = 'iifname' | 'oifname' | 'bri_iifname' | 'bri_oifname'
 
-const NUMBERS: { readonly [K in NumberKey]: (machine: Machine) => number | undefined } = {
+export const NUMBERS: { readonly [K in NumberKey]: (machine: Machine) => number | undefined } = {
   len: ({ packet, data }) => packet.end - data,
   // Big endian in the first two bytes.
   protocol: ({ packet: { protocol } }) => ((protocol & 0xff) << 8) | (protocol >> 8),

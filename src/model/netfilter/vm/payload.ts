@@ -9,7 +9,7 @@ type Payload = Extract<NftExpression, { type: 'payload' }>
 type PayloadBase = Payload['base']
 
 /** A base that the packet does not have. */
-const NOWHERE = -1
+export const NOWHERE = -1
 
 type Start = (machine: Machine) => number
 
@@ -23,7 +23,7 @@ const BASES: { readonly [B in PayloadBase]: Start } = {
 /** nft_payload_fast_eval, for aligned words: it does not mind that a later fragment has no transport header. */
 const fastTransport: Start = (machine) => (machine.transportProtocol === NO_TRANSPORT ? NOWHERE : machine.transport)
 
-function startOf({ base, offset, length }: Payload): Start {
+export function startOf({ base, offset, length }: Payload): Start {
   const isFast = (length === 1 || length === 2 || length === 4) && offset % length === 0
   return base === 'transport' && isFast ? fastTransport : BASES[base]
 }
@@ -77,17 +77,22 @@ export function payloadTest(
 
 /** An IPv4 address or prefix, what most rules ask for. */
 function wordTest(
-  start: (machine: Machine) => number,
+  start: Start,
   offset: number,
   mask: Uint8Array | undefined,
   value: Uint8Array,
   match: number,
   miss: number,
 ): Operation {
-  const word = (bytes: Uint8Array, at: number) =>
-    (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
   const wanted = word(value, 0)
   const bits = mask ? word(mask, 0) : -1
+  if (start === BASES.network) {
+    return ({ packet }) => {
+      const from = packet.network + offset
+      if (from + 4 > packet.end) return BREAK
+      return (word(packet.bytes, from) & bits) === wanted ? match : miss
+    }
+  }
   return (machine) => {
     const at = start(machine)
     if (at === NOWHERE) return BREAK
@@ -96,4 +101,8 @@ function wordTest(
     if (from + 4 > end) return BREAK
     return (word(bytes, from) & bits) === wanted ? match : miss
   }
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
 }

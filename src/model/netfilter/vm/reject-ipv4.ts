@@ -17,7 +17,8 @@ import { routeOutput } from '../../ipv4/route-output.ts'
 import { addressType } from '../../ipv4/select-address.ts'
 import { note } from '../../observer.ts'
 import { newPacket, type Packet } from '../../packet.ts'
-import { attach } from '../conntrack.ts'
+import { sendBack } from '../bridge/send-back.ts'
+import { attach, setClosing } from '../conntrack.ts'
 import { Hook, type HookNumber } from '../hooks.ts'
 
 const UNREACHABLE = 3
@@ -58,6 +59,7 @@ export function resetIpv4(packet: Packet, hook: HookNumber): void {
   reset.transport = reset.network + HEADER_LENGTH
   writeReset(reset.bytes, reset.transport, packet, at)
   attach(reset, packet)
+  setClosing(packet)
   reset.journey = packet.journey?.spawn('reply')
   if (packet.journey) note(packet, packet.device, 'rule', 'answered with a TCP reset', { kernel: 'nf_send_reset' })
   sendIpv4(namespace, reset, {
@@ -69,6 +71,7 @@ export function resetIpv4(packet: Packet, hook: HookNumber): void {
     mark,
     route,
     checksumAt: TCP_CHECKSUM_AT,
+    transmit: packet.bridged && ((made) => sendBack(made, packet)),
   })
 }
 

@@ -191,6 +191,7 @@ export class Transaction {
       policyCause: causeOfPolicy(title),
       policyCounter: base?.counter && countFrom(base.counter),
       rules: [],
+      index: undefined,
       references: 0,
       devices: base?.device === undefined ? [] : [base.device],
       entries: [],
@@ -229,8 +230,10 @@ export class Transaction {
     const { rules } = chain
     for (const rule of rules) this.#leave(rule)
     chain.rules = []
+    chain.index = 'stale'
     this.#undo.push(() => {
       chain.rules = rules
+      chain.index = 'stale'
     })
   }
 
@@ -248,11 +251,12 @@ export class Transaction {
       comment,
       compiled,
       operations: compiled.operations,
+      tests: compiled.tests,
       dropCause: { reason: 'NETFILTER_DROP', kernel: 'nft_do_chain', ref, what: `${ref} drops it` },
     }
     this.#join(rule)
-    chain.rules.splice(place, 0, rule)
-    this.#undo.push(() => chain.rules.splice(chain.rules.indexOf(rule), 1))
+    insertRule(chain, place, rule)
+    this.#undo.push(() => removeRule(chain, chain.rules.indexOf(rule)))
     this.#unchecked.add(table)
   }
 
@@ -260,8 +264,8 @@ export class Transaction {
     const place = placeOf(chain, handle)
     const rule = chain.rules[place]!
     this.#leave(rule)
-    chain.rules.splice(place, 1)
-    this.#undo.push(() => chain.rules.splice(place, 0, rule))
+    removeRule(chain, place)
+    this.#undo.push(() => insertRule(chain, place, rule))
   }
 
   #addSet(set: NftSet, exclusive: boolean): void {
@@ -325,6 +329,16 @@ function placeOf(chain: Chain, handle: bigint): number {
   const place = chain.rules.findIndex((rule) => rule.handle === handle)
   if (place < 0) throw refusal('ENOENT')
   return place
+}
+
+function insertRule(chain: Chain, place: number, rule: Rule): void {
+  chain.rules.splice(place, 0, rule)
+  chain.index = 'stale'
+}
+
+function removeRule(chain: Chain, place: number): void {
+  chain.rules.splice(place, 1)
+  chain.index = 'stale'
 }
 
 function causeOfPolicy(title: string): Chain['policyCause'] {
