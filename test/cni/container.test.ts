@@ -13,21 +13,20 @@ import {
 } from '../../src/cni/container.ts'
 import { KernelError } from '../../src/kernel/errors.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
-import type { NewLink } from '../../src/kernel/link.ts'
+import { createModel } from '../../src/model/create.ts'
 import { jsonOf, networkConfig } from '../support/configuration.ts'
-import { memoryKernel } from '../support/memory-kernel.ts'
 
 const PATH = '/run/netns/c1'
 const attachment = { containerId: 'c1', ifName: 'eth0' }
 const request = { ...attachment, netns: PATH, args: '', config: networkConfig({}) }
 
 describe('the namespace of the container', () => {
-  const container = memoryKernel(PATH)
-  const node = memoryKernel('/proc/self/ns/net', { [PATH]: container })
+  const node = createModel()
+  const container = node.enter(node.namespaces.add('c1'))!
 
   test('is opened', () => {
-    assert.equal(openContainer(request, node), container)
-    assert.equal(getContainer(request, node), container)
+    assert.ok(openContainer(request, node).sameNamespace(container))
+    assert.ok(getContainer(request, node)!.sameNamespace(container))
   })
   for (const netns of ['', '/run/netns/gone']) {
     test(`is missing at "${netns}": no reason for DEL to fail, code 3 for ADD`, () => {
@@ -35,8 +34,8 @@ describe('the namespace of the container', () => {
       assert.throws(() => openContainer({ ...request, netns }, node), { code: 3 })
     })
   }
-  test('is no file', () => {
-    assert.throws(() => getContainer({ ...request, netns: '/etc/hostname' }, node), { code: 4 })
+  test('is no directory', () => {
+    assert.throws(() => getContainer({ ...request, netns: '/' }, node), { code: 4 })
   })
   test('is not opened for reasons that the kernel gives', () => {
     const refusing = {
@@ -78,27 +77,36 @@ describe("the name of the node's end", () => {
 
 describe('removeVeth()', () => {
   const end = hostVethName('lan', attachment)
-  const veth = (name: string) => ({ kind: 'veth', name, peer: { name: 'other' } }) as NewLink
+  function joined() {
+    const node = createModel()
+    const container = node.enter(node.namespaces.add('c1'))!
+    node.links.add({ kind: 'veth', name: end, peer: { name: 'eth0', namespace: container } })
+    return { node, container }
+  }
 
-  test("removes the container's end", () => {
-    const [node, container] = [memoryKernel(), memoryKernel(PATH)]
-    container.links.add(veth('eth0'))
+  test("removes the container's end, and with it the node's", () => {
+    const { node, container } = joined()
     removeVeth(request, node, container)
     assert.equal(container.links.get('eth0'), undefined)
+    assert.equal(node.links.get(end), undefined)
   })
-  test("removes the node's end when the namespace is gone", () => {
-    const node = memoryKernel()
-    node.links.add(veth(end))
+  test("removes the node's end when the namespace cannot be entered", () => {
+    const { node } = joined()
     removeVeth(request, node, undefined)
     assert.equal(node.links.get(end), undefined)
   })
-  test('succeeds when there is neither', () => removeVeth(request, memoryKernel(), memoryKernel(PATH)))
+  test('succeeds when there is neither', () => {
+    const { node, container } = joined()
+    node.links.delete(end)
+    removeVeth(request, node, container)
+  })
 })
 
 test('deleteLink() says whether there was one, and passes other refusals on', () => {
-  const node = memoryKernel()
-  assert.equal(deleteLink(node, 'lo'), true)
-  assert.equal(deleteLink(node, 'lo'), false)
+  const node = createModel()
+  node.links.add({ kind: 'bridge', name: 'br0' })
+  assert.equal(deleteLink(node, 'br0'), true)
+  assert.equal(deleteLink(node, 'br0'), false)
   const refusing = {
     links: {
       delete() {
@@ -110,7 +118,7 @@ test('deleteLink() says whether there was one, and passes other refusals on', ()
 })
 
 test('interfaceOf() tells of a link as a result does', () => {
-  const lo = memoryKernel().links.get('lo')!
+  const lo = createModel().links.get('lo')!
   assert.deepEqual(interfaceOf(lo), { name: 'lo', mac: '00:00:00:00:00:00', mtu: 65536 })
   assert.deepEqual(interfaceOf(lo, PATH), { name: 'lo', mac: '00:00:00:00:00:00', mtu: 65536, sandbox: PATH })
 })
