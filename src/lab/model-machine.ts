@@ -4,7 +4,7 @@
  *
  * Time is the model's. A plugin that sleeps, or a command that waits, lets it pass.
  */
-import type { Host, ProgramResult } from '../cni/host.ts'
+import type { Files, Host, ProgramResult } from '../cni/host.ts'
 import type { Plugin } from '../cni/plugin.ts'
 import { runPlugin } from '../cni/skel.ts'
 import { runLine } from '../command/run.ts'
@@ -26,6 +26,7 @@ export interface ModelMachine extends Machine {
 }
 
 const PLUGIN_DIRECTORY = '/opt/cni/bin'
+const EXECUTABLE = `${PLUGIN_DIRECTORY}/overlab-cni`
 const STATE_DIRECTORY = '/run/overlab/lab'
 
 /** Microseconds of the model's clock in a millisecond. */
@@ -40,11 +41,12 @@ class Exit extends Error {
 
 export function modelMachine(options: { readonly profile?: Profile; readonly seed?: number } = {}): ModelMachine {
   const kernel = createModel(options)
-  const host = createHost(kernel)
-  for (const { name } of plugins) {
-    host.files.makeDirectory(PLUGIN_DIRECTORY, 0o755)
-    host.files.write(`${PLUGIN_DIRECTORY}/${name}`, '', 0o755)
-  }
+  const files = memoryFiles(() => Math.floor(kernel.model.clock.now / MICROSECONDS))
+  files.makeDirectory(PLUGIN_DIRECTORY, 0o755)
+  files.write(EXECUTABLE, '', 0o755)
+  // One file with a name for each plugin, as the build makes it: so one calls another instead of executing it.
+  for (const { name } of plugins) files.link(EXECUTABLE, `${PLUGIN_DIRECTORY}/${name}`)
+  const host = createHost(kernel, files)
   const inside = (path: string): LiveKernel => {
     const entered = kernel.enter(path)
     if (!entered) throw new KernelError('ENOENT', `enter network namespace "${path}"`)
@@ -89,7 +91,7 @@ function answerAt({ sockets }: LiveKernel, text: string): void {
   }
 }
 
-function createHost(kernel: ModelKernel): Host {
+function createHost(kernel: ModelKernel, files: Files): Host {
   const { model } = kernel
   const encoder = new TextEncoder()
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -103,14 +105,14 @@ function createHost(kernel: ModelKernel): Host {
     exit(status) {
       throw new Exit(`exit ${status}`)
     },
-    files: memoryFiles(() => Math.floor(milliseconds())),
+    files,
     now: milliseconds,
     monotonic: milliseconds,
     sleep: (duration) => model.advance(duration * MICROSECONDS),
     random: (length) => Uint8Array.from({ length }, () => model.random.below('host', 256)),
     encode: (text) => encoder.encode(text),
     decode: (bytes) => decoder.decode(bytes),
-    executable: () => `${PLUGIN_DIRECTORY}/${bridge.name}`,
+    executable: () => EXECUTABLE,
     run(path) {
       throw new KernelError('ENOENT', `run "${path}" outside of a node`)
     },

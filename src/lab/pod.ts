@@ -37,8 +37,14 @@ export function addPod({ name: lab }: LabPlan, pod: PodPlan, node: NodePlan, mac
       for (const { name } of veths) links.set(name, { group: LAB_GROUP })
     })
   }
-  const { mtu } = pod
-  if (mtu !== undefined) withNamespace(pod.namespace, machine, ({ links }) => links.set(POD_INTERFACE, { mtu }))
+  if (pod.mtu !== undefined) widen(lab, pod, node, pod.mtu, machine)
+}
+
+/** Both ends of its pair, or one would lose what the other sends. */
+function widen(lab: string, pod: PodPlan, node: NodePlan, mtu: number, machine: Machine): void {
+  const { hostInterface } = getAttached(lab, pod, node, machine) ?? {}
+  withNamespace(pod.namespace, machine, ({ links }) => links.set(POD_INTERFACE, { mtu }))
+  if (hostInterface) withNamespace(node.namespace, machine, ({ links }) => links.set(hostInterface, { mtu }))
 }
 
 /** Runs CHECK. CniError that says what is not as ADD promised. */

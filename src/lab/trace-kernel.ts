@@ -9,7 +9,7 @@ import type { Loss, Place, World } from '../trace/explain/loss.ts'
 import { groupPackets, type SeenPacket, type Sighting } from '../trace/of-captures.ts'
 import { documentOfPacket } from '../trace/of-packet.ts'
 import { fixesOf } from '../trace/result.ts'
-import { readHeaders } from '../trace/summary.ts'
+import { askedPort, readHeaders } from '../trace/summary.ts'
 import { IpProtocol } from '../wire/ipv4.ts'
 import type { Machine } from './machine.ts'
 import { neighbourPairs } from './neighbours.ts'
@@ -104,8 +104,9 @@ async function listenWhereItEnded(
   { protocol }: ProbeSpec,
   { plan, machine }: KernelTraceLab,
 ): Promise<void> {
-  const end = packets.find((packet) => isRefused(packet, packets))?.sightings.at(-1)
-  const port = end && readHeaders(end.frame, end.network)?.destinationPort
+  const ends = packets.filter((packet) => isRefused(packet, packets)).map(({ sightings }) => sightings.at(-1)!)
+  const end = ends.find(({ frame, network }) => askedPort(frame, network, protocol) !== undefined)
+  const port = end && askedPort(end.frame, end.network, protocol)
   const place = [...plan.nodes, ...plan.pods].find(({ name }) => name === end?.node)
   const declared = plan.pods.find(({ name }) => name === end?.node)?.listen ?? []
   if (port === undefined || !place || declared.length > 0) return

@@ -14,7 +14,7 @@ import type { Loss, Place, World } from '../trace/explain/loss.ts'
 import { family, fateOf, lostOf } from '../trace/fate.ts'
 import { documentOf, idOf, resultOf, type Telling } from '../trace/of-journey.ts'
 import { fixesOf } from '../trace/result.ts'
-import { readHeaders } from '../trace/summary.ts'
+import { askedPort } from '../trace/summary.ts'
 import type { ModelMachine } from './model-machine.ts'
 import { neighbourPairs } from './neighbours.ts'
 import { namespacePath } from './node.ts'
@@ -80,19 +80,18 @@ function listenWhereItEnded(journeys: readonly Journey[], { protocol }: ProbeSpe
     if (ending?.disposition !== 'dropped' || ending.reason !== 'NO_SOCKET') continue
     const name = nameOf(ending.device.namespace.path)
     const declared = lab.plan.pods.find((pod) => pod.name === name)?.listen ?? []
-    const port = portOf(journey)
-    if (declared.length > 0 || port === undefined) return
+    const port = portOf(journey, protocol)
+    if (port === undefined) continue
+    if (declared.length > 0) return
     lab.machine.answerAt(ending.device.namespace.path, `${protocol}/${port}`)
     return
   }
 }
 
-/** The destination port of the packet as it was seen last. */
-function portOf({ steps }: Journey): number | undefined {
+/** Of the packet as it was seen last. */
+function portOf({ steps }: Journey, protocol: ProbeSpec['protocol']): number | undefined {
   const seen = steps.findLast(({ frame }) => frame !== undefined)
-  if (!seen?.frame) return undefined
-  const network = seen.device.hasLinkLayer ? 14 : 0
-  return readHeaders(seen.frame, network)?.destinationPort
+  return seen?.frame && askedPort(seen.frame, seen.device.hasLinkLayer ? 14 : 0, protocol)
 }
 
 function tell(

@@ -88,6 +88,13 @@ export function insideVxlan(frame: Uint8Array, headers: Headers): number | undef
   return frame.length > inner ? inner : undefined
 }
 
+/** The port that a probe of this protocol would have to be listened for at; undefined for anything else, tunnels too. */
+export function askedPort(frame: Uint8Array, network: number, protocol: 'icmp' | 'tcp' | 'udp'): number | undefined {
+  const headers = readHeaders(frame, network)
+  if (!headers || protocol === 'icmp' || headers.protocol !== IpProtocol[protocol]) return undefined
+  return insideVxlan(frame, headers) === undefined ? headers.destinationPort : undefined
+}
+
 /** VXLAN network identifier of a frame that insideVxlan takes. */
 export function vniOf(frame: Uint8Array, inner: number): number {
   const at = inner - ETHERNET - 4

@@ -1,8 +1,8 @@
 /** Losses in the network layer: settings, routes, sizes. */
 import { parseIp } from '../../address/ip.ts'
-import { contains, parsePrefix } from '../../address/prefix.ts'
+import { contains, formatPrefix, networkOf, parsePrefix } from '../../address/prefix.ts'
 import { insideVxlan, readHeaders } from '../summary.ts'
-import { type Explainer, madeBy, ownerOfAddress, sysctlName } from './loss.ts'
+import { bare, type Explainer, madeBy, ownerOfAddress, type Place, sysctlName, type World } from './loss.ts'
 
 /** IP_INADDRERRORS: forwarding is off where it came in. */
 export const notForwarding: Explainer = ({ place, device, frame, network }) => {
@@ -52,13 +52,37 @@ export const ownSource: Explainer = ({ place, device, frame, network }, world) =
 }
 
 /** IP_INNOROUTES, and routes that say no. */
-export const noRoute: Explainer = ({ place, frame, network }) => {
+export const noRoute: Explainer = ({ place, frame, network }, world) => {
   const headers = readHeaders(frame, network)
   if (!headers) return undefined
+  const { destination } = headers
+  const answer = place.kernel.sysctl.get('net/ipv4/ip_forward') === '1' ? ', and answers 3/0' : ''
+  const way = wayTo(destination, place.kernel, world)
   return {
-    why: `${place.name} has no route to ${headers.destination}, not even a default one, and answers 3/0.`,
-    fixes: [],
+    why: `${place.name} has no route to ${destination}, not even a default one${answer}.${
+      way ? ` ${way.owner} has ${way.subnet}, behind ${way.gateway}.` : ''
+    }`,
+    fixes: way
+      ? [{ node: place.name, run: `ip route replace ${way.subnet} via ${way.gateway} dev ${way.device} onlink` }]
+      : [],
   }
+}
+
+/** Who has the subnet of this address, and a neighbour of ours that leads there: a tunnel's, or one on a link of both. */
+function wayTo(address: string, kernel: Place['kernel'], { places }: World) {
+  for (const { name: owner, kernel: other } of places) {
+    if (other === kernel) continue
+    const found = other.addresses.list().find(({ prefix, link }) => {
+      return link !== 'lo' && !prefix.endsWith('/32') && covers(prefix, address) && bare(prefix) !== address
+    })
+    if (!found) continue
+    const subnet = formatPrefix(networkOf(parsePrefix(found.prefix)))
+    const own = other.addresses.list().map(({ prefix }) => bare(prefix))
+    const known = kernel.neighbours.list().filter((each) => each.mac !== undefined && own.includes(each.address))
+    const next = known.find(({ link }) => kernel.links.get(link)?.kind === 'vxlan') ?? known[0]
+    if (next) return { owner, subnet, gateway: next.address, device: next.link }
+  }
+  return undefined
 }
 
 const REFUSALS: Readonly<Record<string, { readonly type: string; readonly answer: string }>> = {
