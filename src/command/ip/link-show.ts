@@ -72,10 +72,12 @@ function printLink(
 ): void {
   const { brief, oneLine, statistics } = settings
   const passes = passesLink(filter, link)
-  const printsLink = passes && (what === 'link' || brief || !oneLine)
+  // Asked for a label, ip shows the addresses that have it and not their links.
+  const hidesLink = what === 'address' && !brief && (oneLine || filter.label !== undefined)
+  const printsLink = passes && !hidesLink
   if (printsLink && brief) printBrief(printer, link, linkOf, what)
   else if (printsLink) printWhole(settings, printer, link, linkOf, what, filter)
-  if (what === 'link' || (!passes && (brief || !oneLine))) return
+  if (what === 'link' || (!passes && !hidesLink)) return
   printer.array('addr_info', () => {
     for (const address of addresses) {
       printer.object(() => printAddress(settings, printer, link, address))
@@ -103,7 +105,7 @@ function printWhole(
   link: Link,
   linkOf: LinkOf,
   what: 'link' | 'address',
-  { family, label, device }: LinkFilter,
+  { family, device }: LinkFilter,
 ): void {
   const details = settings.details > 0
   if (details && !DETAILED_KINDS.has(link.kind ?? '')) {
@@ -112,7 +114,7 @@ function printWhole(
   // Asked for a list of IPv6, the kernel answers with what IPv6 knows of its devices.
   const brief = what === 'address' && family === 'ipv6' && !device
   printFirstLine(printer, link, linkOf, { mode: what === 'link', brief })
-  if (what === 'link' || (family === undefined && label === undefined) || details) printAddressLine(printer, link)
+  if (what === 'link' || family === undefined || details) printAddressLine(printer, link)
   printLinkNamespace(printer, link)
   if (details) printDetails(printer, link, { addressGeneration: what === 'link' })
   if ((what === 'link' || details) && link.alias !== undefined) {
