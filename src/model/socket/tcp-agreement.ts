@@ -20,6 +20,8 @@ export interface Offer {
 }
 
 export interface Agreed {
+  /** We asked for it: active open, RFC 9293 §3.9.1. */
+  readonly isActive: boolean
   /** Initial sequence numbers, ours and the other side's. */
   readonly iss: number
   readonly irs: number
@@ -54,9 +56,10 @@ export function encodeOffer(offer: Offer, timestamp: number, echo: number): Uint
   })
 }
 
-export function agree(iss: number, irs: number, ours: Offer, theirs: TcpOptions): Agreed {
+export function agree(isActive: boolean, iss: number, irs: number, ours: Offer, theirs: TcpOptions): Agreed {
   const hasScale = ours.hasScale && theirs.windowScale !== undefined
   return {
+    isActive,
     iss,
     irs,
     ours,

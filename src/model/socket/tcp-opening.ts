@@ -100,7 +100,7 @@ export class Opening {
     }
     this.stop()
     const roundTrip = this.#retransmissions > 0 ? undefined : this.#stack.now - this.#sentAt
-    this.#events.agreed(agree(this.iss, sequence, this.#offer, segment), segment, roundTrip)
+    this.#events.agreed(agree(true, this.iss, sequence, this.#offer, segment), segment, roundTrip)
   }
 
   stop(): void {

@@ -4,6 +4,10 @@
  */
 import { add, distance, isAfter, isBefore, type Range } from './tcp-segment.ts'
 
+/** TCP_NUM_SACKS */
+const MOST_BLOCKS = 4
+
+/** What came before its time; a FIN counts behind its bytes. */
 interface Early {
   readonly from: number
   readonly to: number
@@ -18,16 +22,13 @@ export class ReceiveQueue {
   #hasEnded = false
   /** By sequence number, without overlaps. */
   #early: Early[] = []
-  /** A sequence number in the block that grew last: RFC 2018 §4 has that block first. */
-  #latest = 0
+  /** What of it SACK tells, the block that grew last first: RFC 2018 §4, tcp_sack_new_ofo_skb. */
+  #blocks: Range[] = []
+  /** What has come more than once, and was not told yet. */
+  #duplicate: Range | undefined = undefined
 
   constructor(next: number) {
     this.next = next
-  }
-
-  /** Whether something waits for what is missing before it. */
-  get hasGap(): boolean {
-    return this.#early.length > 0 || (this.#finAt !== undefined && !this.#hasEnded)
   }
 
   /** The other side's FIN has come, and everything before it. */
@@ -37,14 +38,17 @@ export class ReceiveQueue {
 
   /** Whether all of [from, to) has come before its time already. */
   has(from: number, to: number): boolean {
-    return this.blocks(Number.POSITIVE_INFINITY).some(([start, end]) => !isBefore(from, start) && !isAfter(to, end))
+    let missing = from
+    for (const early of this.#early) if (!isAfter(early.from, missing) && isAfter(early.to, missing)) missing = early.to
+    return !isBefore(missing, to)
   }
 
   /** Takes the bytes at `sequence`; answers those that are in order now. They are copies. */
   take(sequence: number, data: Uint8Array, hasFin: boolean): Uint8Array {
-    const to = add(sequence, data.length)
-    if (hasFin && this.#finAt === undefined) this.#finAt = to
+    const to = add(sequence, data.length + (hasFin ? 1 : 0))
+    if (hasFin) this.#finAt ??= add(sequence, data.length)
     const skip = Math.max(0, distance(sequence, this.next))
+    if (skip > 0) this.cameTwice(sequence, to)
     if (isAfter(sequence, this.next)) this.#keep(sequence, to, data)
     const inOrder: Uint8Array[] = []
     if (!isAfter(sequence, this.next) && skip < data.length) this.#append(data.slice(skip), inOrder)
@@ -56,21 +60,27 @@ export class ReceiveQueue {
     if (this.#finAt === this.next && !this.#hasEnded) {
       this.next = add(this.next, 1)
       this.#hasEnded = true
+      this.#early = []
     }
+    this.#blocks = this.#early.length === 0 ? [] : this.#blocks.filter(([, end]) => isAfter(end, this.next))
     return inOrder.length === 1 ? inOrder[0]! : joined(inOrder)
   }
 
-  /** The blocks of a SACK option, at most so many. */
-  blocks(most: number): Range[] {
-    const blocks: [number, number][] = []
-    for (const { from, to } of this.#early) {
-      const last = blocks.at(-1)
-      if (last?.[1] === from) last[1] = to
-      else blocks.push([from, to])
-    }
-    const latest = blocks.findIndex(([from, to]) => !isAfter(from, this.#latest) && isAfter(to, this.#latest))
-    if (latest > 0) blocks.unshift(...blocks.splice(latest, 1))
+  /** The blocks of a SACK option, at most so many: a duplicate first (RFC 2883), which is told once. */
+  takeBlocks(most: number): Range[] {
+    const blocks = this.#duplicate ? [this.#duplicate, ...this.#blocks] : this.#blocks
+    this.#duplicate = undefined
     return blocks.slice(0, most)
+  }
+
+  get blockCount(): number {
+    return this.#blocks.length + (this.#duplicate ? 1 : 0)
+  }
+
+  /** What of [from, to) has come before: tcp_dsack_set. */
+  cameTwice(from: number, to: number): void {
+    const end = isAfter(to, this.next) && !isAfter(from, this.next) ? this.next : to
+    if (isBefore(from, end)) this.#duplicate = [from, end]
   }
 
   #append(bytes: Uint8Array, to: Uint8Array[]): void {
@@ -78,13 +88,27 @@ export class ReceiveQueue {
     this.next = add(this.next, bytes.length)
   }
 
+  /** The block that it is part of comes first; blocks that it joins become one. */
+  #tell(from: number, to: number): void {
+    let block: Range = [from, to]
+    const others = this.#blocks.filter((other) => {
+      if (!touch(block, other)) return true
+      block = [isBefore(other[0], block[0]) ? other[0] : block[0], isAfter(other[1], block[1]) ? other[1] : block[1]]
+      return false
+    })
+    this.#blocks = [block, ...others].slice(0, MOST_BLOCKS)
+  }
+
   /** Keeps what is new of it. */
   #keep(from: number, to: number, data: Uint8Array): void {
     if (from === to) return
-    this.#latest = from
+    this.#tell(from, to)
     const kept: Early[] = []
     let start = from
     for (const early of this.#early) {
+      if (isBefore(from, early.to) && isBefore(early.from, to)) {
+        this.cameTwice(isBefore(from, early.from) ? early.from : from, isBefore(to, early.to) ? to : early.to)
+      }
       if (isBefore(start, early.from) && isBefore(start, to)) {
         const until = isBefore(to, early.from) ? to : early.from
         kept.push(part(start, until, from, data))
@@ -95,6 +119,11 @@ export class ReceiveQueue {
     if (isBefore(start, to)) kept.push(part(start, to, from, data))
     this.#early = kept.sort((a, b) => distance(b.from, a.from))
   }
+}
+
+/** Whether both have a number in common, or one goes on where the other ends. */
+function touch([from, to]: Range, [otherFrom, otherTo]: Range): boolean {
+  return !isAfter(from, otherTo) && !isAfter(otherFrom, to)
 }
 
 function part(from: number, to: number, base: number, data: Uint8Array): Early {

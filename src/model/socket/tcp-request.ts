@@ -76,7 +76,7 @@ export class TcpRequest implements Entry {
       return
     }
     this.close()
-    const agreed = agree(this.#iss, this.#syn.sequence, this.#offer, this.#syn)
+    const agreed = agree(false, this.#iss, this.#syn.sequence, this.#offer, this.#syn)
     this.#complete(
       { ...agreed, recentTimestamp: timestamps?.value ?? agreed.recentTimestamp },
       segment,

@@ -175,9 +175,18 @@ export class TcpSocket implements TcpConnection, Entry {
   #isAcceptable(segment: Segment, transmission: Transmission): boolean {
     const { packet, flags, sequence, end, timestamps } = segment
     const refuse = (reason: string, challenge: 'duplicate' | 'challenge' | undefined): false => {
-      const isAnswered = challenge === 'duplicate' ? this.#limit.allows(segment) : this.#limit.allowsAny()
-      if (challenge && isAnswered) transmission.acknowledge()
+      const isAnswered =
+        challenge && (challenge === 'duplicate' ? this.#limit.allows(segment) : this.#limit.allowsAny())
+      // tcp_send_dupack
+      const { receive } = transmission
+      if (challenge === 'duplicate' && isBefore(sequence, receive.next)) receive.cameTwice(sequence, end)
+      if (isAnswered) transmission.acknowledge()
       drop(packet, reason, 'tcp_validate_incoming')
+      return false
+    }
+    const kernel = this.#state === 'ESTABLISHED' ? this.tuple.network.functions.tcpSocket : STATE_PROCESS
+    if (!(flags & (Flag.ack | Flag.rst | Flag.syn))) {
+      drop(packet, 'TCP_FLAGS', kernel)
       return false
     }
     const isReset = (flags & Flag.rst) !== 0
@@ -198,22 +207,11 @@ export class TcpSocket implements TcpConnection, Entry {
       return false
     }
     if (flags & Flag.syn) return refuse('TCP_INVALID_SYN', 'challenge')
-    const wrong = this.#wrongAcknowledgement(segment, transmission)
+    const wrong = wrongAcknowledgement(segment, transmission)
     if (wrong === undefined) return true
-    const { isChallenged, reason } = wrong
-    if (isChallenged && this.#limit.allowsAny()) transmission.acknowledge()
-    drop(packet, reason, this.#state === 'ESTABLISHED' ? this.tuple.network.functions.tcpSocket : STATE_PROCESS)
+    if (this.#limit.allowsAny()) transmission.acknowledge()
+    drop(packet, wrong, kernel)
     return false
-  }
-
-  /** tcp_ack: RFC 5961 §5.2. */
-  #wrongAcknowledgement({ flags, acknowledgement }: Segment, { send, agreed }: Transmission) {
-    const isEstablished = this.#state === 'ESTABLISHED'
-    if (!(flags & Flag.ack)) return { reason: 'TCP_FLAGS', isChallenged: false }
-    if (isAfter(acknowledgement, send.next)) return { reason: 'TCP_ACK_UNSENT_DATA', isChallenged: !isEstablished }
-    const reach = Math.min(send.widestWindow, distance(agreed.iss, send.una))
-    const isTooOld = isBefore(acknowledgement, add(send.una, -reach))
-    return isTooOld ? { reason: 'TCP_TOO_OLD_ACK', isChallenged: true } : undefined
   }
 
   /** Acknowledgement, data, FIN; then what is to be sent; then the application. */
@@ -324,4 +322,13 @@ export class TcpSocket implements TcpConnection, Entry {
     send.widestWindow = Math.max(send.widestWindow, told)
     this.#windowToldAt = sequence
   }
+}
+
+/** tcp_ack: RFC 5961 §5.2. */
+function wrongAcknowledgement({ acknowledgement }: Segment, { send, agreed }: Transmission): string | undefined {
+  if (isAfter(acknowledgement, send.next)) return 'TCP_ACK_UNSENT_DATA'
+  // tp->bytes_acked: a SYN counts where we sent it first.
+  const acknowledged = distance(agreed.iss, send.una) - (agreed.isActive ? 0 : 1)
+  const reach = Math.min(send.widestWindow, acknowledged)
+  return isBefore(acknowledgement, add(send.una, -reach)) ? 'TCP_TOO_OLD_ACK' : undefined
 }

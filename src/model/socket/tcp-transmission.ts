@@ -202,7 +202,7 @@ export class Transmission {
         timestamps: { value: this.#stack.timestamp(ours.timestampOffset), echo: this.recentTimestamp },
       }),
       ...(hasSack && {
-        sack: this.receive.blocks(hasTimestamps ? SACK_BLOCKS.withTimestamps : SACK_BLOCKS.without),
+        sack: this.receive.takeBlocks(hasTimestamps ? SACK_BLOCKS.withTimestamps : SACK_BLOCKS.without),
       }),
     })
   }
@@ -216,11 +216,12 @@ export class Transmission {
     let mss = Math.min(route.mtu - network.headerLength - TCP_HEADER, agreed.mss)
     mss = Math.max(mss, MIN_MSS) - (agreed.hasTimestamps ? TIMESTAMPS_LENGTH : 0)
     // tcp_bound_to_half_wnd
-    const most = send.widestWindow > DEFAULT_MSS ? Math.floor(send.widestWindow / 2) : send.widestWindow
-    if (most > 0) mss = Math.min(mss, Math.max(most, MIN_MSS))
+    const half = send.widestWindow > DEFAULT_MSS ? Math.floor(send.widestWindow / 2) : send.widestWindow
+    if (half > 0) mss = Math.min(mss, Math.max(half, MIN_MSS))
     this.#mss = mss
-    const blocks = agreed.hasSack ? this.receive.blocks(SACK_BLOCKS.without).length : 0
-    return blocks === 0 ? mss : mss - (4 + 8 * Math.min(blocks, agreed.hasTimestamps ? 3 : 4))
+    if (!agreed.hasSack || this.receive.blockCount === 0) return mss
+    const most = agreed.hasTimestamps ? SACK_BLOCKS.withTimestamps : SACK_BLOCKS.without
+    return mss - (4 + 8 * Math.min(this.receive.blockCount, most))
   }
 }
 

@@ -93,7 +93,7 @@ test('segments to a connection', () => {
       said: { flags: 'A', sequence: 5, ack: -100_001 },
       drop: 'TCP_TOO_OLD_ACK@tcp_v4_do_rcv',
     },
-    { title: 'an old ACK', said: { flags: 'A', sequence: 5, ack: -1 } },
+    { title: 'an old ACK', said: { flags: 'A', sequence: 5, ack: -1 }, drop: 'TCP_TOO_OLD_ACK@tcp_v4_do_rcv' },
     { title: 'the same ACK', said: { flags: 'A', sequence: 5, ack: 0 } },
     { title: 'out of order', said: { flags: 'A', sequence: 14, ack: 0, data: 'abc' } },
     {

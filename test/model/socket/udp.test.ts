@@ -28,8 +28,9 @@ function hosts(seed = 1) {
   return { world, a, b, sent }
 }
 
-// python: s.sendto(b'x', …); s.sendto(bytes(2000), …), seen by AF_PACKET: "id 0 DF", then "id n MF", "id n off 1480".
-test('what fits has DF and number 0; what does not is cut up here', () => {
+// python: u.sendto(bytes(n), …) for n in 1, 1472, 1473, seen by AF_PACKET: "id 7f4e fr 4000", "id 7f50 fr 4000", "id 7f51 fr
+// 2000", "id 7f51 fr 00b9".
+test('what fits has DF and a number all the same; what does not is cut up here', () => {
   const { a, b, sent } = hosts()
   const sizes: number[] = []
   b.sockets.bindUdp({ port: 9 }, { datagram: (_, bytes) => sizes.push(bytes.length) })
@@ -42,7 +43,7 @@ test('what fits has DF and number 0; what does not is cut up here', () => {
     const number = identification === 0 ? 'id 0' : 'id'
     return `${number}${dontFragment ? ' DF' : ''}${moreFragments ? ' MF' : ''} at ${fragmentOffset} ${payload.length}`
   })
-  assert.deepEqual(packets, ['id 0 DF at 0 9', 'id 0 DF at 0 1480', 'id MF at 0 1480', 'id at 1480 1'])
+  assert.deepEqual(packets, ['id DF at 0 9', 'id DF at 0 1480', 'id MF at 0 1480', 'id at 1480 1'])
   assert.deepEqual(sizes, [1, 1472, 1473])
 })
 
