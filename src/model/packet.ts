@@ -60,7 +60,10 @@ export class Packet {
   fragmentMaxSize = 0
   /** Whether its fragments had DF set: IPSKB_FRAG_PMTU. */
   fragmentsDontFragment = false
-  /** Bytes of payload in each of its fragments, where they were put together on the way (frag_list, ignore_df): it leaves in the same. */
+  /**
+   * Bytes of payload in each of its fragments, where they were put together on the way (frag_list, ignore_df): it leaves in
+   * the same. None: it came in fragments, and leaves in others.
+   */
   fragmentSizes: readonly number[] | undefined = undefined
   /** The bridge ports of a bridged packet, for `-m physdev`: nf_bridge_info. */
   bridged: Bridged | undefined = undefined

@@ -10,6 +10,8 @@ export interface Tap {
   see(packet: Packet, device: Device, direction: 'in' | 'out', stamp: number): void
 }
 
+const HELD: readonly number[] = []
+
 /** dev_queue_xmit_nit, and deliver_skb of ptype_all: the frame passes every capture of this device. */
 export function tap(packet: Packet, device: Device, direction: 'in' | 'out'): void {
   packet.seenAt = device
@@ -26,6 +28,9 @@ export function tap(packet: Packet, device: Device, direction: 'in' | 'out'): vo
       frame: packet.frame(),
     })
   }
+  // A capture holds on to it, so that it cannot be taken apart as it was put together: skb_cloned, in ip_do_fragment.
+  if (packet.fragmentSizes !== undefined && device.taps.length + device.namespace.taps.length > 0)
+    packet.fragmentSizes = HELD
   for (const each of device.taps) each.see(packet, device, direction, stamp)
   for (const each of device.namespace.taps) each.see(packet, device, direction, stamp)
 }

@@ -34,6 +34,8 @@ export class Bridge extends Device {
    * True: it has taken the packet.
    */
   transmitHandler: ((packet: Packet, bridge: Bridge) => boolean) | undefined = undefined
+  /** What packets that br_netfilter takes through IP's hooks have for a route: br->fake_rtable. */
+  bridgedRoute: unknown = undefined
   /** BROPT_MTU_SET_BY_USER. */
   #mtuSetByUser = false
   #carrier = true

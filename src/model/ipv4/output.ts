@@ -51,6 +51,8 @@ export interface Sending {
   route?: Ipv4Route | undefined
   /** Offset of the transport's checksum from `packet.transport`: it is filled in, pseudo-header included. */
   checksumAt?: number | undefined
+  /** Takes the finished packet in place of LOCAL_OUT. */
+  transmit?: ((packet: Packet) => void) | undefined
 }
 
 const ICMP = 1
@@ -101,6 +103,10 @@ export function sendIpv4(
   writeChecksum(bytes, network)
   if (checksumAt !== undefined) fillChecksum(packet, checksumAt, protocol)
   if (packet.journey) noteRoute(packet, route)
+  if (sending.transmit) {
+    sending.transmit(packet)
+    return undefined
+  }
   return localOut(packet)
 }
 

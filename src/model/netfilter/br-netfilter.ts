@@ -17,6 +17,7 @@
  */
 import type { Bridge } from '../device/bridge.ts'
 import type { Device } from '../device/device.ts'
+import { Ipv4Route } from '../ipv4/route.ts'
 import type { Namespace } from '../namespace.ts'
 import { drop, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
@@ -42,6 +43,8 @@ const LEAST_MTU = 68
 /** brnf_device_event: a bridge is registered. The first of a namespace brings the hooks with it. */
 export function enableBridgeNetfilter(bridge: Bridge): void {
   bridge.transmitHandler = resumeRedirected
+  const parts = { type: 'unicast', device: bridge, gateway: 0, source: 0, isInput: false, isLocal: false } as const
+  bridge.bridgedRoute = new Ipv4Route(parts)
   const { hooks } = bridge.namespace
   if (hooks.bridge[Hook.prerouting]!.some(({ name }) => name === preRoutingEntry.name)) return
   register(hooks.bridge[Hook.prerouting]!, preRoutingEntry)
@@ -83,10 +86,13 @@ function preRouting(family: TupleFamily, packet: Packet, port: Device): VerdictN
     source: undefined,
   }
   packet.bridged = bridged
-  if (nobody) return Verdict.accept
+  const bridge = port.master as Bridge
+  if (nobody) {
+    packet.route = family === 'ip' ? bridge.bridgedRoute : undefined
+    return Verdict.accept
+  }
   const destinationAt = family === 'ip' ? 16 : 24
   const destination = addressAt(family, packet.bytes, packet.network + destinationAt)
-  const bridge = port.master as Bridge
   packet.device = bridge
   hideOtherHost(packet)
   if (!runHook(namespace, family, Hook.prerouting, packet, bridge, undefined)) return Verdict.stolen
@@ -95,6 +101,7 @@ function preRouting(family: TupleFamily, packet: Packet, port: Device): VerdictN
   restoreOtherHost(packet)
   const now = addressAt(family, packet.bytes, packet.network + destinationAt)
   if (sameAddress(now, destination)) {
+    packet.route = family === 'ip' ? bridge.bridgedRoute : undefined
     packet.device = port
     return Verdict.accept
   }
@@ -177,6 +184,8 @@ const handedUpEntry = entry(Priority.first, (packet) => {
   const { bridged } = packet
   if (bridged === undefined || bridged.inPrerouting || bridged.handedUp) return Verdict.accept
   bridged.handedUp = true
+  // The bridge's own route is none to go on by: skb_valid_dst. One that DNAT had to find is.
+  if (packet.route !== undefined && !(packet.route as Ipv4Route).isInput) packet.route = undefined
   return Verdict.stop
 })
 

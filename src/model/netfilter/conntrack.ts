@@ -24,7 +24,9 @@ import type { Packet } from '../packet.ts'
 import { Connection, CtInfo, Direction, directionOf, Status } from './conntrack/connection.ts'
 import { listConnections, tupleOf } from './conntrack/listing.ts'
 import { type ConntrackSettings, conntrackSettings } from './conntrack/settings.ts'
+import { TcpState } from './conntrack/tcp-track.ts'
 import { type Lookups, track } from './conntrack/track.ts'
+import { refresh } from './conntrack/tracking.ts'
 import { hash4, hash6, hashOf, Protocol, sameTuple, type Tuple, type TupleFamily } from './conntrack/tuple.ts'
 import { defragment, defragment6 } from './defrag.ts'
 import {
@@ -326,6 +328,16 @@ export class ConntrackTable implements Lookups {
 function isAt(address: Uint8Array, bytes: Uint8Array, at: number): boolean {
   for (let word = 0; word < 16; word += 4) if (u32(address, word) !== u32(bytes, at + word)) return false
   return true
+}
+
+/** nf_ct_set_closing: the host has answered this packet with a reset. */
+export function setClosing({ connection, device }: Packet): void {
+  const track = connection?.tcp
+  if (connection === undefined || track === undefined || !connection.confirmed) return
+  const wasClosed = track.state === TcpState.close
+  track.state = TcpState.close
+  const { now, settings } = device.namespace.conntrack
+  if (!wasClosed) refresh(connection, now, settings.nf_conntrack_tcp_timeout_close)
 }
 
 /** nf_ct_attach: what the host sends because of `cause` (an ICMP error, a reset) belongs to the same connection. */

@@ -11,11 +11,12 @@ import { formatIpv4 } from '../../../src/address/ipv4.ts'
 import { runLine } from '../../../src/command/run.ts'
 import { fold, setU16, sumOf, u16 } from '../../../src/model/bytes.ts'
 import { fromHex, toHex, World } from '../world.ts'
-import { ipv4Frame, udpFrame } from './segments.ts'
+import { ipv4Frame, tcpFrame, udpFrame } from './segments.ts'
 
 const CLIENT = '02000000000a'
 const HOST = '02000000000b'
 const BRIDGE = '020000000100'
+const BACK = 'ip neigh replace 10.0.0.2 lladdr 02:00:00:00:00:0a dev br0 nud permanent'
 const TRACKED = 'iptables -A FORWARD -m conntrack --ctstate NEW -j ACCEPT'
 const dnat = (to: string) => `iptables -t nat -A PREROUTING -d 10.9.9.9 -j DNAT --to-destination ${to}`
 const KNOWN = 'ip neigh replace 10.0.0.3 lladdr 02:00:00:00:00:0b dev br0 nud permanent'
@@ -204,7 +205,83 @@ const cases: readonly Case[] = [
   },
 ]
 
-for (const { title, commands = [], sysctls = {}, mtuOfR1 = 1500, frames } of cases) {
+const tcp = { ports: [1000, 80], flags: 'S', sequence: 100, ack: 0, window: 500, length: 0 } as const
+const RESET = 'iptables -A FORWARD -p tcp -j REJECT --reject-with tcp-reset'
+const REJECT = 'iptables -A FORWARD -p udp -j REJECT'
+const UNDO = 'iptables -A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT'
+
+const refusals: readonly Case[] = [
+  {
+    title: 'a bridged packet is reset by the port that it came in by, in the name of whom it was for',
+    commands: [BACK, RESET],
+    frames: [
+      [
+        toMac(HOST, tcpFrame({ source: '10.0.0.2', destination: '10.0.0.3' }, tcp)),
+        [
+          `r0 in ${CLIENT}>${HOST} 10.0.0.2>10.0.0.3 t64 L40 0000`,
+          `r0 out ${HOST}>${CLIENT} 10.0.0.3>10.0.0.2 t64 L40 4000`,
+        ],
+        ['NETFILTER_DROP@nft_do_chain at n:r0'],
+      ],
+    ],
+  },
+  {
+    title: 'one that went up and is routed, too',
+    commands: [BACK, RESET, 'ip route add blackhole 10.6.0.0/16', 'ip route add 10.7.7.0/24 dev far'],
+    frames: [
+      [
+        toMac(BRIDGE, tcpFrame({ source: '10.0.0.2', destination: '10.7.7.7' }, tcp)),
+        [
+          `r0 in ${CLIENT}>${BRIDGE} 10.0.0.2>10.7.7.7 t64 L40 0000`,
+          `br0 in ${CLIENT}>${BRIDGE} 10.0.0.2>10.7.7.7 t64 L40 0000`,
+          `r0 out ${BRIDGE}>${CLIENT} 10.7.7.7>10.0.0.2 t64 L40 4000`,
+        ],
+        ['NETFILTER_DROP@nft_do_chain at n:br0'],
+      ],
+    ],
+  },
+  {
+    title: 'the ICMP error about a bridged packet is the host’s own',
+    commands: [BACK, REJECT],
+    frames: [
+      [
+        toMac(HOST, udpFrame({ source: '10.0.0.2', destination: '10.0.0.3' }, [1, 2])),
+        [
+          `r0 in ${CLIENT}>${HOST} 10.0.0.2>10.0.0.3 t64 L29 0000`,
+          `br0 out ${BRIDGE}>${CLIENT} 10.0.0.1>10.0.0.2 t64 L57 0000`,
+          `r0 out ${BRIDGE}>${CLIENT} 10.0.0.1>10.0.0.2 t64 L57 0000`,
+        ],
+        ['NETFILTER_DROP@nft_do_chain at n:r0'],
+      ],
+    ],
+  },
+  {
+    title: 'of bridged DNAT the reset is not undone, which passes no hook; the ICMP error is',
+    commands: [BACK, KNOWN, dnat('10.0.0.3'), UNDO, RESET, REJECT],
+    frames: [
+      [
+        toMac(BRIDGE, tcpFrame({ source: '10.0.0.2', destination: '10.9.9.9' }, tcp)),
+        [
+          `r0 in ${CLIENT}>${BRIDGE} 10.0.0.2>10.9.9.9 t64 L40 0000`,
+          `br0 out ${CLIENT}>${HOST} 10.0.0.2>10.0.0.3 t64 L40 0000`,
+          `r0 out ${HOST}>${CLIENT} 10.0.0.3>10.0.0.2 t64 L40 4000`,
+        ],
+        ['NETFILTER_DROP@nft_do_chain at n:br0'],
+      ],
+      [
+        toMac(BRIDGE, udpFrame({ source: '10.0.0.2', destination: '10.9.9.9' }, [1000, 53])),
+        [
+          `r0 in ${CLIENT}>${BRIDGE} 10.0.0.2>10.9.9.9 t64 L29 0000`,
+          `br0 out ${BRIDGE}>${CLIENT} 10.9.9.9>10.0.0.2 t64 L57 0000`,
+          `r0 out ${BRIDGE}>${CLIENT} 10.9.9.9>10.0.0.2 t64 L57 0000`,
+        ],
+        ['NETFILTER_DROP@nft_do_chain at n:r0'],
+      ],
+    ],
+  },
+]
+
+for (const { title, commands = [], sysctls = {}, mtuOfR1 = 1500, frames } of [...cases, ...refusals]) {
   test(title, async () => {
     const world = bridge(mtuOfR1)
     const node = world.in('n')
@@ -220,7 +297,7 @@ for (const { title, commands = [], sysctls = {}, mtuOfR1 = 1500, frames } of cas
       world.advance(250)
       assert.deepEqual(seenOf(world), taps)
       assert.deepEqual(
-        world.takeDrops().filter((drop) => !drop.startsWith('NO_SOCKET')),
+        world.takeDrops().filter((drop) => drop.includes(' at n:') && !drop.startsWith('NO_SOCKET')),
         drops,
       )
       assert.deepEqual(world.unsupported, [])
@@ -257,6 +334,7 @@ function bridge(mtuOfR1: number): World {
   for (const port of ['r0', 'r1']) node.links.set(port, { master: 'br0' })
   node.links.set('br0', { mtu: 1500 })
   node.addresses.add({ link: 'br0', prefix: '10.0.0.1/24' })
+  world.pair('n:far', '02:00:00:00:03:01', 'away:e0', '02:00:00:00:03:02')
   const host = world.in('b')
   host.addresses.add({ link: 'e0', prefix: '10.0.0.3/24' })
   host.routes.add({ destination: '0.0.0.0/0', gateway: '10.0.0.1' })
