@@ -89,7 +89,8 @@ export const ipv4Network: Network = {
     addressType(namespace, addressOf(address)) === 'local' || namespace.ipv4.settings.ip_nonlocal_bind !== 0,
   isForMany: ({ route }) => (route as Ipv4Route | undefined)?.isForMany === true,
   lengthOfHeader: (bytes, at) => (bytes[at]! & 0xf) * 4,
-  tosOf: (bytes, at) => bytes[at + 1]!,
+  // Without the bits of ECN: INET_DSCP_MASK.
+  tosOf: (bytes, at) => bytes[at + 1]! & 0xfc,
   refusePort: (packet) => sendIcmpError(packet, IcmpType.destinationUnreachable, UnreachableCode.port, 0),
 
   meaningOf(type, code) {
