@@ -1,5 +1,5 @@
 /** Frames with all that rules look at, drawn by their number: the same for each kernel. */
-import { checksum } from '../../../src/wire/checksum.ts'
+import { checksum, pseudoHeader } from '../../../src/wire/checksum.ts'
 
 export const PEER_MAC = '02:00:00:00:00:02'
 
@@ -32,6 +32,9 @@ const DESTINATIONS = [
 const PORTS = [22, 53, 80, 81, 443, 1024, 40_000]
 const FLAGS = [0x02, 0x02, 0x12, 0x10, 0x11, 0x04, 0x3f]
 const OPTIONS = [[], [2, 4, 5, 0xb4], [1, 3, 3, 7], [2, 4, 2, 0x18, 4, 2, 1, 1], [8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 1, 0]]
+
+/** Of TCP, UDP and ICMP. */
+const CHECKSUM_AT: Readonly<Record<number, number>> = { 6: 16, 17: 6, 1: 2 }
 
 type Draw = <T>(values: readonly T[]) => T
 
@@ -81,6 +84,14 @@ export function ipv4Frame(n: number): Uint8Array {
     ...draw(DESTINATIONS),
     ...options,
   ]
+  const at = CHECKSUM_AT[protocol]
+  if (at !== undefined && draw([true, true, true, false])) {
+    const [source, destination] = [header.slice(12, 16).join('.'), header.slice(16, 20).join('.')]
+    const pseudo = protocol === 1 ? 0 : pseudoHeader({ source, destination }, protocol, segment.length)
+    const segmentSum = checksum(Uint8Array.from(segment), pseudo)
+    segment[at] = segmentSum >> 8
+    segment[at + 1] = segmentSum & 0xff
+  }
   const sum = checksum(Uint8Array.from(header))
   header[10] = sum >> 8
   header[11] = sum & 0xff

@@ -100,7 +100,7 @@ export class ElementChanges {
     const { key, keyEnd, data, comment, timeout } = given
     if (key.length > 0 && key.length !== keyLength) throw refusal('EINVAL')
     if (keyEnd && (!interval || keyEnd.length !== keyLength)) throw refusal('EINVAL')
-    if (keyEnd && compare(key, 0, keyEnd, 0, keyLength) > 0) throw refusal('EINVAL')
+    if (keyEnd && !set.isRange(key, keyEnd)) throw refusal('EINVAL')
     if (timeout !== undefined && set.timeout === undefined) throw refusal('EINVAL')
     if ((data === undefined) !== (leadsTo === undefined)) throw refusal('EINVAL')
     const isVerdict = data !== undefined && !(data instanceof Uint8Array)

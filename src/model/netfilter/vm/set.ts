@@ -6,7 +6,15 @@
 import { KernelError } from '../../../kernel/errors.ts'
 import type { NftElement, NftSet, NftVerdict } from '../../../kernel/nftables.ts'
 import { type Clock, MILLISECOND } from '../../clock.ts'
-import { ConcatenationStore, type Element, type ElementStore, HashStore, RangeStore, sameKey } from './element.ts'
+import {
+  ConcatenationStore,
+  compare,
+  type Element,
+  type ElementStore,
+  HashStore,
+  RangeStore,
+  sameKey,
+} from './element.ts'
 import { GOTO, JUMP } from './verdict.ts'
 
 /** Bits of a type in a concatenation: TYPE_BITS of nft. */
@@ -21,6 +29,8 @@ export class NftSetState {
   readonly definition: NftSet
   readonly #clock: Clock
   readonly #store: ElementStore
+  /** Bytes of a key's parts, not padded. */
+  readonly #parts: readonly number[]
   /** For all keys that no other element has. */
   #rest: Element | undefined = undefined
   /** Rules that look here. */
@@ -33,7 +43,8 @@ export class NftSetState {
     this.#clock = clock
     this.timeout = definition.timeout
     this.size = definition.size
-    this.#store = storeFor(definition)
+    this.#parts = isConcatenation(definition) ? partLengths(definition) : [definition.keyLength]
+    this.#store = storeFor(definition, this.#parts)
   }
 
   /** nft_set_lookup, the element for all other keys included. */
@@ -116,6 +127,16 @@ export class NftSetState {
     }
   }
 
+  /** Whether no first key stands behind its last one: of a concatenation, in any of its parts. */
+  isRange(key: Uint8Array, keyEnd: Uint8Array): boolean {
+    let at = 0
+    for (const length of this.#parts) {
+      if (compare(key, at, keyEnd, at, length) > 0) return false
+      at += (length + 3) & ~3
+    }
+    return true
+  }
+
   /** When an element with this life goes. */
   expiry(timeout: number): number {
     return timeout === 0 ? Number.POSITIVE_INFINITY : this.#clock.now + timeout * MILLISECOND
@@ -156,9 +177,9 @@ export function verdictOf(code: number, chain: string | undefined): NftVerdict {
   return name ? { verdict: name } : { verdict: 'other', code }
 }
 
-function storeFor(set: NftSet): ElementStore {
+function storeFor(set: NftSet, parts: readonly number[]): ElementStore {
   if (!set.interval) return new HashStore(set.keyLength)
-  return isConcatenation(set) ? new ConcatenationStore(partLengths(set)) : new RangeStore(set.keyLength)
+  return isConcatenation(set) ? new ConcatenationStore(parts) : new RangeStore(set.keyLength)
 }
 
 /** Lengths of a concatenation's parts, not padded. The key's length tells that of the one part whose type does not. */
