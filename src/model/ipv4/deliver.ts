@@ -30,5 +30,5 @@ export function finishDelivery(packet: Packet): void {
     return
   }
   ipv4Protocols.get(ICMP)?.refuse?.(packet, UNREACHABLE, PROTOCOL_UNREACHABLE, 0)
-  drop(packet, 'IP_NOPROTO', 'ip_protocol_deliver_rcu', { what: `nobody takes protocol ${number}` })
+  drop(packet, 'IP_NOPROTO', 'ip_local_deliver_finish', { what: `nobody takes protocol ${number}` })
 }

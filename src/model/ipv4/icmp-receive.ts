@@ -1,6 +1,6 @@
 /** ICMP that is for this host: icmp_rcv, net/ipv4/icmp.c. Questions are answered, errors go to who sent what they quote. */
 import { fold, setU32, sumOf, u16, u32 } from '../bytes.ts'
-import { delivered, drop, note } from '../observer.ts'
+import { delivered, drop, note, unsupported } from '../observer.ts'
 import type { Packet } from '../packet.ts'
 import type { TransportProtocol } from '../transport.ts'
 import { RtScope } from './fib-route.ts'
@@ -27,6 +27,8 @@ const Type = {
   timestamp: 13,
   addressMask: 17,
   addressMaskReply: 18,
+  extendedEcho: 42,
+  extendedEchoReply: 43,
 } as const
 const HIGHEST_TYPE = 18
 const FRAGMENTATION_NEEDED = 4
@@ -58,6 +60,10 @@ function receiveIcmp(packet: Packet): void {
   }
   packet.checksum = 'verified'
   const type = bytes[transport]!
+  if (type === Type.extendedEcho || type === Type.extendedEchoReply) {
+    extendedEcho(packet, type)
+    return
+  }
   if (type > HIGHEST_TYPE) {
     drop(packet, 'UNHANDLED_PROTO', 'icmp_rcv', { what: `type ${type} is unknown` })
     return
@@ -107,6 +113,14 @@ function echo(packet: Packet): void {
   answer.bytes[answer.transport] = Type.echoReply
   reply(packet, answer)
   delivered(packet, 'icmp_echo')
+}
+
+/** RFC 8335: unanswered unless a setting says so, as a host is born. */
+function extendedEcho(packet: Packet, type: number): void {
+  const { sysctl, sockets } = packet.device.namespace
+  if (type === Type.extendedEchoReply) sockets.receiveEchoReply(packet, 'ipv4')
+  else if (sysctl.numbers('net/ipv4/icmp_echo_enable_probe')[0]) unsupported(packet, 'ICMP extended echo')
+  else delivered(packet, 'icmp_echo (ignored)')
 }
 
 /** RFC 792: milliseconds since midnight UT, when the request came and when the answer leaves. */

@@ -79,6 +79,7 @@ export function finishIpv4(packet: Packet): void {
 
 const END_OF_OPTIONS = 0
 const NO_OPERATION = 1
+const ROUTER_ALERT = 148
 /** Record route, timestamp, source routes, CIPSO: they would have this host write into the packet, or send it elsewhere. */
 const NOT_MODELLED: readonly number[] = [7, 68, 131, 137, 134]
 
@@ -95,8 +96,11 @@ function acceptOptions(packet: Packet): boolean {
     }
     const length = bytes[at + 1]!
     if (at + 1 >= transport || length < 2 || at + length > transport) {
-      sendIcmpError(packet, 12, 0, ((at - network) << 24) >>> 0)
-      drop(packet, 'IP_INHDR', 'ip_rcv_finish_core', { what: `option ${type} is malformed` })
+      refuseOption(packet, at, type)
+      return false
+    }
+    if (type === ROUTER_ALERT && length < 4) {
+      refuseOption(packet, at + 1, type)
       return false
     }
     if (NOT_MODELLED.includes(type)) {
@@ -106,6 +110,12 @@ function acceptOptions(packet: Packet): boolean {
     at += length
   }
   return true
+}
+
+/** Parameter problem: the byte at `at` is wrong. */
+function refuseOption(packet: Packet, at: number, type: number): void {
+  sendIcmpError(packet, 12, 0, ((at - packet.network) << 24) >>> 0)
+  drop(packet, 'IP_INHDR', 'ip_rcv_finish_core', { what: `option ${type} is malformed` })
 }
 
 /** What a route's error is to the packet's sender, and to who looks for the packet. */

@@ -92,7 +92,7 @@ export class Reassembly {
     packet.end = network + header + (end - offset)
     const place = placeFor(queue.fragments, offset, end)
     if (place === 'duplicate') {
-      drop(packet, 'DUP_FRAG', 'ip_frag_queue', { what: 'this part is there already' })
+      drop(packet, 'DUP_FRAG', 'ip_defrag', { what: 'this part is there already' })
       return false
     }
     if (place === 'overlap') return this.#discard(queue, packet)
@@ -145,7 +145,7 @@ export class Reassembly {
   #discard(queue: Queue, packet: Packet): false {
     this.#kill(queue)
     const what = 'fragments that contradict each other'
-    drop(packet, 'NOT_SPECIFIED', 'ip_frag_queue', { own: 'OVL_FRAGMENT', what })
+    drop(packet, 'NOT_SPECIFIED', 'ip_defrag', { own: 'OVL_FRAGMENT', what })
     for (const each of queue.fragments)
       drop(each.packet, 'NOT_SPECIFIED', 'inet_frag_rbtree_purge', { own: 'OVL_FRAGMENT', what })
     return false
