@@ -135,7 +135,8 @@ export class Nat implements Sources {
       if (at >= 0 && located.protocol === (family === 'ip' ? Protocol.icmp : Protocol.icmpv6)) errorAt = at
     }
     if (errorAt >= 0) {
-      if (!isTranslatableError(packet, connection, errorAt)) return Verdict.drop
+      const changes = isTranslated(connection, kind, direction)
+      if (!isTranslatableError(packet, connection, errorAt, changes)) return Verdict.drop
     } else if ((info === CtInfo.new || isRelated) && !isSetUp(connection, kind)) {
       const verdict = this.#ask(family, packet, connection, kind, hook, input, output)
       if (verdict !== Verdict.accept) return verdict

@@ -19,6 +19,7 @@ import { addressRange, type NatRange, RangeFlag } from '../../../src/model/netfi
 import { setupNat } from '../../../src/model/netfilter/nat.ts'
 import type { Packet } from '../../../src/model/packet.ts'
 import { Router } from './router.ts'
+import { icmpFrame, quoting, udpFrame } from './segments.ts'
 
 const rows: readonly (readonly [what: string, sent: string, came: string])[] = [
   [
@@ -169,4 +170,13 @@ test('packets are translated to the byte, both ways, and what errors quote with 
     if (came !== '') assert.equal(packet && withoutLink(packet), came, what)
     else assert.ok(packet === undefined || router.stateOf(packet) === 'INVALID', what)
   }
+})
+
+test('an error that quotes too little of a translated packet to write its port into is dropped', () => {
+  const router = translating()
+  const sent = router.forward(udpFrame({ source: '10.0.1.2', destination: '10.0.1.9' }, [4000, 53]), true)!
+  const ends = { source: '10.0.2.2', destination: '10.0.2.1' }
+  const quoted = (length: number) => router.forward(icmpFrame(ends, 3, 3, quoting(sent.frame(), length)), false)
+  assert.equal(quoted(24), undefined)
+  assert.equal(router.stateOf(quoted(28)), 'RELATED')
 })
