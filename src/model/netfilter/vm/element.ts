@@ -132,7 +132,8 @@ export class RangeStore implements ElementStore {
     const covers = this.find(key, 0)
     const element = covers ?? this.#ranges[this.#behind(key, 0)]
     if (element === undefined) return undefined
-    if (!covers && keyEnd && compare(element.key, 0, keyEnd, 0, this.#length) >= 0) return undefined
+    // One without an end reaches to the next.
+    if (!covers && (!keyEnd || compare(element.key, 0, keyEnd, 0, this.#length) >= 0)) return undefined
     // The kernel has ends of their own: without one, the range is the one that begins there.
     return { element, same: sameKey(element.key, key) && (!keyEnd || sameKey(element.keyEnd, keyEnd)) }
   }
