@@ -21,6 +21,9 @@ export const IPV4_MIN_MTU = 68
 /** IPv6 needs this much: RFC 8200 §5. A device with less has no IPv6. */
 export const IPV6_MIN_MTU = 1280
 
+/** No setting, but a number to be read. */
+const CONNTRACK_COUNT = 'net/netfilter/nf_conntrack_count'
+
 /** Where a setting stands. */
 interface Place {
   readonly numbers: Numbers
@@ -64,7 +67,7 @@ export class Sysctls {
     if (this.#namespace.model.profile.writeOnly.includes(key)) {
       throw new KernelError('EACCES', `read sysctl "${key}"`, 'it can only be written')
     }
-    if (key === 'net/netfilter/nf_conntrack_count') return `${this.#namespace.conntrack.size}`
+    if (key === CONNTRACK_COUNT) return `${this.#namespace.conntrack.size}`
     const place = this.#place(key)
     if (place) return `${place.numbers[place.name]}`
     return this.#others[key]?.toString() ?? this.#texts.get(key)
@@ -75,6 +78,7 @@ export class Sysctls {
     const { profile } = this.#namespace.model
     const keys = new Set(Object.keys(profile.values).filter((key) => this.#placeOrText(key)))
     for (const key of profile.writeOnly) keys.add(key)
+    if (keys.has('net/netfilter/nf_conntrack_max')) keys.add(CONNTRACK_COUNT)
     for (const device of this.#namespace.devices.list()) {
       for (const family of ['ipv4', 'ipv6'] as const) {
         if (!hasFamily(device, family)) continue
@@ -173,7 +177,6 @@ export class Sysctls {
       if (kind === 'conf' || kind === 'neigh') return this.#placeOfDevice(family, kind, rest)
       return found(numbersIn(family === 'ipv4' ? ipv4.settings : ipv6.settings), key, `net/${family}/`)
     }
-    if (family === 'netfilter') return found(numbersIn(conntrack.settings), key, 'net/netfilter/')
     if (family === 'netfilter') return found(numbersIn(conntrack.settings), key, 'net/netfilter/')
     return family === 'bridge' ? found(numbersIn(bridgeSettings), key, 'net/bridge/') : undefined
   }

@@ -281,7 +281,44 @@ const refusals: readonly Case[] = [
   },
 ]
 
-for (const { title, commands = [], sysctls = {}, mtuOfR1 = 1500, frames } of [...cases, ...refusals]) {
+const toHost = toMac(HOST, udpFrame({ source: '10.0.0.2', destination: '10.0.0.3' }, [1, 2]))
+const arrival = `r0 in ${CLIENT}>${HOST} 10.0.0.2>10.0.0.3 t64 L29 0000`
+const departure = `r1 out ${CLIENT}>${HOST} 10.0.0.2>10.0.0.3 t64 L29 0000`
+const dropped = ['NETFILTER_DROP@nft_do_chain at n:r0']
+
+/** xt_physdev(8): to IP's hooks the bridge is both devices, the ports are the physical ones. */
+const physical: readonly Case[] = [
+  {
+    title: 'a bridged packet has its ports as physical devices at FORWARD',
+    commands: ['iptables -A FORWARD -i br0 -o br0 -m physdev --physdev-in r0 --physdev-out r1 -j DROP'],
+    frames: [[toHost, [arrival], dropped]],
+  },
+  {
+    title: 'and no others',
+    commands: ['iptables -A FORWARD -m physdev --physdev-in r1 -j DROP', 'iptables -A FORWARD -i r0 -j DROP'],
+    frames: [[toHost, [arrival, departure]]],
+  },
+  {
+    title: 'one that is routed came in by a port, but is not bridged',
+    commands: [
+      'iptables -A FORWARD -m physdev --physdev-is-bridged -j DROP',
+      'iptables -A FORWARD -i br0 -o far -m physdev --physdev-in r0 -j DROP',
+      'ip route add 10.7.7.0/24 dev far',
+    ],
+    frames: [
+      [
+        toMac(BRIDGE, udpFrame({ source: '10.0.0.2', destination: '10.7.7.7' }, [1, 2])),
+        [
+          `r0 in ${CLIENT}>${BRIDGE} 10.0.0.2>10.7.7.7 t64 L29 0000`,
+          `br0 in ${CLIENT}>${BRIDGE} 10.0.0.2>10.7.7.7 t64 L29 0000`,
+        ],
+        ['NETFILTER_DROP@nft_do_chain at n:br0'],
+      ],
+    ],
+  },
+]
+
+for (const { title, commands = [], sysctls = {}, mtuOfR1 = 1500, frames } of [...cases, ...refusals, ...physical]) {
   test(title, async () => {
     const world = bridge(mtuOfR1)
     const node = world.in('n')
