@@ -1,5 +1,6 @@
 /** What of a program's output two kernels, or two moments, may differ in. */
 import type { Outcome } from '../../src/command/command.ts'
+import type { Kernel } from '../../src/kernel/kernel.ts'
 
 /** Status and texts, without what is a matter of time. `peer` is the second namespace's name. */
 export function comparable({ status, stdout, stderr }: { [K in keyof Outcome]: Outcome[K] | null }, peer: string) {
@@ -16,3 +17,17 @@ export function comparable({ status, stdout, stderr }: { [K in keyof Outcome]: O
 
 export const sleep = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+/** The kernel notices some of what was changed a moment later, carriers and addresses of IPv6 among it. Milliseconds. */
+const LONGEST_MOMENT = 3000
+
+/** Waits until both show the same of it, or that long: what then differs is for the next line to show. */
+export async function settled(...kernels: readonly Kernel[]): Promise<void> {
+  const view = ({ links, addresses }: Kernel) =>
+    JSON.stringify([
+      links.list().map(({ name, flags, operState }) => [name, flags, operState]),
+      addresses.list().map(({ link, prefix, flags }) => [link, prefix, flags]),
+    ])
+  const start = performance.now()
+  while (new Set(kernels.map(view)).size > 1 && performance.now() < start + LONGEST_MOMENT) await sleep(5)
+}

@@ -9,7 +9,7 @@ import { runLine } from '../../src/command/run.ts'
 import type { LiveKernel } from '../../src/kernel/live.ts'
 import { liveLinux } from '../../src/linux/live.ts'
 import { worlds } from './command-lines.ts'
-import { comparable, sleep } from './command-witness.ts'
+import { comparable, settled, sleep } from './command-witness.ts'
 
 const root = liveLinux()
 
@@ -18,6 +18,7 @@ for (const [number, { about, lines }] of worlds.entries()) {
     const names = { real: `ovi-real${number}`, ours: `ovi-ours${number}` }
     const peers = { real: `ovi-there${number}`, ours: `ovi-where${number}` }
     let kernel: LiveKernel
+    let realKernel: LiveKernel
 
     beforeAll(() => {
       for (const name of [...Object.values(names), ...Object.values(peers)]) {
@@ -29,9 +30,11 @@ for (const [number, { about, lines }] of worlds.entries()) {
         namespace.close()
       }
       kernel = root.enter(`/run/netns/${names.ours}`)!
+      realKernel = root.enter(`/run/netns/${names.real}`)!
     })
     afterAll(() => {
       kernel.close()
+      realKernel.close()
       for (const name of [...Object.values(names), ...Object.values(peers)]) root.namespaces.delete(name)
     })
 
@@ -45,6 +48,7 @@ for (const [number, { about, lines }] of worlds.entries()) {
           now: () => performance.now(),
           sleep,
         })
+        await settled(realKernel, kernel)
         assert.deepEqual(comparable(ours, peers.ours), comparable(real, peers.real))
       })
     }
