@@ -67,7 +67,10 @@ export class ModelAddresses implements Addresses {
   delete({ link, prefix }: { readonly link: string; readonly prefix: string }): void {
     const call = `delete address "${prefix}" from "${link}"`
     const device = requireDevice(this.#namespace, link, call)
-    if (!this.#remove(device, parsePrefix(prefix))) throw new KernelError('EADDRNOTAVAIL', call)
+    if (!this.#remove(device, parsePrefix(prefix))) {
+      const explanation = prefix.includes(':') ? 'ipv6: address not found' : 'ipv4: Address not found'
+      throw new KernelError('EADDRNOTAVAIL', call, explanation)
+    }
     this.#namespace.model.settle()
   }
 

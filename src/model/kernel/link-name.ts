@@ -11,7 +11,7 @@ export function isLinkName(name: string): boolean {
 
 /** The name, with its `%d` filled in; KernelError where no link can have it (ERANGE, EINVAL) or one has it (EEXIST). */
 export function freeName(namespace: Namespace, wanted: string, call: string): string {
-  if (wanted.length >= IFNAMSIZ) throw new KernelError('ERANGE', call)
+  if (wanted.length >= IFNAMSIZ) throw new KernelError('ERANGE', call, 'Attribute failed policy validation')
   if (!isLinkName(wanted)) throw new KernelError('EINVAL', call)
   if (!wanted.includes('%')) {
     if (namespace.devices.get(wanted)) throw new KernelError('EEXIST', call)

@@ -6,9 +6,11 @@ import { type Route, RouteTable } from '../../kernel/route.ts'
 import { setU32, u32 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import { formatAddress } from '../ipv4/address-text.ts'
+import type { FibRoute } from '../ipv4/fib-route.ts'
+import { clearFlow, type Flow } from '../ipv4/fib-rule.ts'
 import type { Ipv4Route } from '../ipv4/route.ts'
 import { routeInput } from '../ipv4/route-input.ts'
-import { routeOutput } from '../ipv4/route-output.ts'
+import { type OutputKey, routeOutput } from '../ipv4/route-output.ts'
 import type { Namespace } from '../namespace.ts'
 import { newPacket } from '../packet.ts'
 import { bytesOf } from './neighbour-key.ts'
@@ -54,12 +56,15 @@ export function lookup(
 }
 
 function lookup4(namespace: Namespace, { destination, source, input, output, mark }: LookupKey): Route | string {
+  const { fib } = namespace
   const to = u32(destination, 0)
   const from = source ? u32(source, 0) : 0
   if (!input) {
-    const route = routeOutput(namespace, { destination: to, source: from, outputDevice: output, mark })
+    const key: OutputKey = { destination: to, source: from, outputDevice: output, mark }
+    const route = routeOutput(namespace, key)
     if (typeof route === 'string') return route
-    return viewOf(to, route, from !== 0 ? undefined : route.source)
+    const found = fib.search(flowOf(namespace, key))
+    return viewOf(to, route, from !== 0 ? undefined : route.source, found.error === undefined ? found.route : undefined)
   }
   // The kernel makes up a packet, too.
   const packet = newPacket(IPV4_HEADER, input, ETHERTYPE_IPV4)
@@ -69,16 +74,27 @@ function lookup4(namespace: Namespace, { destination, source, input, output, mar
   setU32(packet.bytes, packet.network + 16, to)
   if (routeInput(packet) !== undefined) return 'EINVAL'
   const route = packet.route as Ipv4Route
-  return route.error ?? viewOf(to, route, undefined)
+  return route.error ?? viewOf(to, route, undefined, route.fib)
 }
 
-function viewOf(destination: number, route: Ipv4Route, source: number | undefined): Route {
+/** The same question again: an answer that needs no route (a neighbour that a device is named for) does not tell the table. */
+function flowOf({ fib, loopback }: Namespace, { destination, source, outputDevice, mark }: OutputKey): Flow {
+  const flow = clearFlow(fib.flow, destination)
+  flow.source = source ?? 0
+  flow.mark = mark ?? 0
+  flow.input = loopback.index
+  flow.output = outputDevice?.index ?? 0
+  return flow
+}
+
+/** `found` is the route that was found on the way. */
+function viewOf(destination: number, route: Ipv4Route, source: number | undefined, found: FibRoute | undefined): Route {
   const { gateway, gateway6, type, device, fib } = route
   const mtu = route.pathMtu ?? fib?.metrics?.mtu
   return {
     destination: `${formatAddress(destination)}/32`,
     type,
-    table: tableOf(route),
+    table: found ? tableOf(device.namespace, found) : 0,
     protocol: 0,
     scope: 'global',
     metric: 0,
@@ -87,12 +103,13 @@ function viewOf(destination: number, route: Ipv4Route, source: number | undefine
     ...(gateway !== 0 && { gateway: formatAddress(gateway) }),
     ...(gateway6 !== undefined && { gateway: formatIp(bytesOf(gateway6)) }),
     link: device.name,
-    ...(mtu !== undefined && { metrics: { mtu, ...(route.mtuLocked && { mtuLocked: true }) } }),
+    ...((mtu !== undefined || fib?.metrics) && {
+      metrics: { ...fib?.metrics, ...(mtu !== undefined && { mtu }), ...(route.mtuLocked && { mtuLocked: true }) },
+    }),
   }
 }
 
 /** Until a rule is added or deleted, the tables local and main are one, and that is main: fib_unmerge. */
-function tableOf({ device, fib }: Ipv4Route): number {
-  const table = fib?.table ?? RouteTable.main
-  return table === RouteTable.local && !device.namespace.fib.hasCustomRules ? RouteTable.main : table
+function tableOf({ fib }: Namespace, { table }: FibRoute): number {
+  return table === RouteTable.local && !fib.hasCustomRules ? RouteTable.main : table
 }
