@@ -53,8 +53,10 @@ export class Model {
   readonly deviceListeners: ((device: Device, event: DeviceEvent) => void)[] = []
   /** netif_receive_skb: the packet is received at once, on `packet.device`. A bridge hands up so; who else sends calls `enqueue`. */
   readonly receive: (packet: Packet) => void
-  #backlog: Packet[] = []
+  /** Its slots are used again: an array that is emptied loses its memory. */
+  readonly #backlog: (Packet | undefined)[] = []
   #head = 0
+  #tail = 0
   #working = false
 
   /** `receive` is the stack's way in: path/receive.ts. */
@@ -85,7 +87,7 @@ export class Model {
   /** netif_rx: the packet will be received on `packet.device`, after those that came before it. */
   enqueue(packet: Packet): void {
     if (packet.stamp === 0) packet.stamp = this.nextStamp()
-    this.#backlog.push(packet)
+    this.#backlog[this.#tail++] = packet
   }
 
   /** Works off the backlog. Does nothing when called from within: the outer call goes on until nothing is left. */
@@ -93,13 +95,10 @@ export class Model {
     if (this.#working) return
     this.#working = true
     try {
-      while (this.#head < this.#backlog.length) {
+      while (this.#head < this.#tail) {
         const packet = this.#backlog[this.#head]!
-        this.#head++
-        if (this.#head === this.#backlog.length) {
-          this.#backlog.length = 0
-          this.#head = 0
-        }
+        this.#backlog[this.#head++] = undefined
+        if (this.#head === this.#tail) this.#head = this.#tail = 0
         this.receive(packet)
       }
     } finally {

@@ -184,9 +184,13 @@ export function pushEthernet(packet: Packet, destination: Uint8Array, source: Ui
   if (packet.network < ETHERNET_HEADER) ensureHeadroom(packet, packet.network, ETHERNET_HEADER)
   const at = packet.network - ETHERNET_HEADER
   packet.link = at
-  packet.bytes.set(destination, at)
-  packet.bytes.set(source, at + 6)
-  setU16(packet.bytes, at + 12, etherType)
+  // Six bytes are sooner written one by one than by Uint8Array.set.
+  const { bytes } = packet
+  for (let i = 0; i < 6; i++) {
+    bytes[at + i] = destination[i]!
+    bytes[at + 6 + i] = source[i]!
+  }
+  setU16(bytes, at + 12, etherType)
 }
 
 /** skb_scrub_packet: what a packet leaves behind when it crosses into another namespace, or a tunnel within one. */

@@ -220,5 +220,8 @@ test('what is not modelled is refused by name', () => {
   const add = (vxlan: { remote?: string; device?: string }) => () =>
     world.in('n1').links.add({ kind: 'vxlan', name: 'vx', vxlan: { vni: 9, port: 4789, ...vxlan } })
   assert.throws(add({ remote: 'fd00::1' }), { errno: 'EOPNOTSUPP', explanation: 'not modelled: VXLAN over IPv6' })
-  assert.throws(add({ remote: '239.1.1.1', device: 'eth0' }), { errno: 'EOPNOTSUPP', explanation: 'not modelled: VXLAN multicast' })
+  assert.throws(add({ remote: '239.1.1.1', device: 'eth0' }), {
+    errno: 'EOPNOTSUPP',
+    explanation: 'not modelled: VXLAN multicast',
+  })
 })
