@@ -17,8 +17,6 @@ interface Early {
 export class ReceiveQueue {
   /** RCV.NXT */
   next: number
-  /** Where the other side's FIN stands, once it has come. */
-  #finAt: number | undefined = undefined
   #hasEnded = false
   /** By sequence number, without overlaps. */
   #early: Early[] = []
@@ -46,22 +44,14 @@ export class ReceiveQueue {
   /** Takes the bytes at `sequence`; answers those that are in order now. They are copies. */
   take(sequence: number, data: Uint8Array, hasFin: boolean): Uint8Array {
     const to = add(sequence, data.length + (hasFin ? 1 : 0))
-    if (hasFin) this.#finAt ??= add(sequence, data.length)
-    const skip = Math.max(0, distance(sequence, this.next))
-    if (skip > 0) this.cameTwice(sequence, to)
-    if (isAfter(sequence, this.next)) this.#keep(sequence, to, data)
+    if (isBefore(sequence, this.next)) this.cameTwice(sequence, to)
     const inOrder: Uint8Array[] = []
-    if (!isAfter(sequence, this.next) && skip < data.length) this.#append(data.slice(skip), inOrder)
+    if (isAfter(sequence, this.next)) this.#keep(sequence, to, data)
+    else this.#accept({ from: sequence, to, bytes: data }, inOrder)
     while (this.#early.length > 0 && !isAfter(this.#early[0]!.from, this.next)) {
-      const { from, bytes } = this.#early.shift()!
-      const known = distance(from, this.next)
-      if (known < bytes.length) this.#append(bytes.subarray(known), inOrder)
+      this.#accept(this.#early.shift()!, inOrder)
     }
-    if (this.#finAt === this.next && !this.#hasEnded) {
-      this.next = add(this.next, 1)
-      this.#hasEnded = true
-      this.#early = []
-    }
+    if (this.#hasEnded) this.#early = []
     this.#blocks = this.#early.length === 0 ? [] : this.#blocks.filter(([, end]) => isAfter(end, this.next))
     return inOrder.length === 1 ? inOrder[0]! : joined(inOrder)
   }
@@ -83,9 +73,18 @@ export class ReceiveQueue {
     if (isBefore(from, end)) this.#duplicate = [from, end]
   }
 
-  #append(bytes: Uint8Array, to: Uint8Array[]): void {
-    to.push(bytes)
-    this.next = add(this.next, bytes.length)
+  /** What is new of it is in order now. */
+  #accept({ from, to, bytes }: Early, inOrder: Uint8Array[]): void {
+    if (this.#hasEnded) return
+    const known = distance(from, this.next)
+    if (known < bytes.length) {
+      inOrder.push(bytes.slice(known))
+      this.next = add(from, bytes.length)
+    }
+    const hasFin = distance(from, to) > bytes.length
+    if (!hasFin || this.next !== add(from, bytes.length)) return
+    this.next = to
+    this.#hasEnded = true
   }
 
   /** The block that it is part of comes first; blocks that it joins become one. */

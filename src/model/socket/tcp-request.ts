@@ -53,21 +53,33 @@ export class TcpRequest implements Entry {
       this.#end(packet, 'NOT_SPECIFIED', 'OVL_TCP_REPEATED_SYN')
       return
     }
-    // RFC 9293 §3.10.7.4, second: an acknowledgement of something else is answered with a reset.
+    const isInside = isInWindow(sequence, end, expected, add(expected, this.#offer.window))
+    // RFC 5961 §3.2: only the very next number resets.
+    if (flags & Flag.rst && isInside && sequence !== expected) {
+      if (this.#limit.allowsAny()) this.#acknowledge(packet)
+      this.#end(packet, 'NOT_SPECIFIED', 'OVL_TCP_RESET')
+      return
+    }
+    // RFC 9293 §3.10.7.4, fifth: an acknowledgement of something else is answered with a reset.
     if (flags & Flag.ack && acknowledgement !== add(this.#iss, 1)) {
       this.#stack.reset(segment)
       drop(packet, 'TCP_FLAGS', functions.tcpSocket, { what: 'acknowledges what was not sent' })
       return
     }
-    const isOutside = isBefore(end, expected) || isAfter(sequence, add(expected, this.#offer.window))
-    if (isOld || isOutside) {
+    if (isOld || !isInside) {
       if (!(flags & Flag.rst) && this.#limit.allows(segment)) this.#acknowledge(packet)
       this.#end(packet, isOld ? 'TCP_RFC7323_PAWS' : 'TCP_OVERWINDOW')
       return
     }
-    if (flags & (Flag.rst | Flag.syn)) {
-      if (!(flags & Flag.rst)) this.#stack.reset(segment)
-      this.#end(packet, 'NOT_SPECIFIED', flags & Flag.rst ? 'OVL_TCP_RESET' : 'OVL_TCP_INVALID_SYN')
+    if (flags & Flag.rst) {
+      this.#end(packet, 'NOT_SPECIFIED', 'OVL_TCP_RESET')
+      this.close()
+      return
+    }
+    // The first SYN's own number is before the window; what follows it counts.
+    if (flags & Flag.syn && sequence !== this.#syn.sequence) {
+      this.#stack.reset(segment)
+      this.#end(packet, 'NOT_SPECIFIED', 'OVL_TCP_INVALID_SYN')
       this.close()
       return
     }
@@ -158,4 +170,11 @@ export class TcpRequest implements Entry {
       model.settle()
     })
   }
+}
+
+/** tcp_in_window */
+function isInWindow(sequence: number, end: number, from: number, to: number): boolean {
+  if (sequence === from) return true
+  if (isAfter(end, from) && isBefore(sequence, to)) return true
+  return sequence === to && end === sequence
 }

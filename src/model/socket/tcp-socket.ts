@@ -222,13 +222,17 @@ export class TcpSocket implements TcpConnection, Entry {
     if (agreed.hasTimestamps && timestamps && !isAfter(sequence, transmission.windowStart)) {
       transmission.recentTimestamp = timestamps.value
     }
-    const kernel = this.#state === 'ESTABLISHED' ? 'tcp_rcv_established' : STATE_PROCESS
+    const dataEnd = add(sequence, segment.dataLength)
+    if (receive.hasEnded && isBefore(sequence, receive.next) && isAfter(dataEnd, receive.next)) {
+      // More of what was said to be all: RFC 1122 §4.2.2.13.
+      this.#stack.reset(segment)
+      drop(packet, 'TCP_ABORT_ON_DATA', this.tuple.network.functions.tcpSocket)
+      this.#fail(this.#state === 'CLOSE_WAIT' ? 'EPIPE' : 'ECONNRESET')
+      return
+    }
     const takesRoom = sequence !== end
-    // Behind the other side's FIN nothing can come.
-    const isBeyond = takesRoom && receive.hasEnded && !isBefore(sequence, receive.next)
-    if (isBeyond) drop(packet, 'NOT_SPECIFIED', kernel, { own: 'OVL_TCP_BEYOND_FIN', what: 'data behind the FIN' })
-    else if (takesRoom && !isAfter(end, receive.next)) drop(packet, 'TCP_OLD_DATA', kernel)
-    else if (takesRoom && receive.has(sequence, end)) drop(packet, 'TCP_OFOMERGE', 'tcp_data_queue')
+    const refusal = takesRoom ? this.#refuseData(segment, transmission) : undefined
+    if (refusal) drop(packet, refusal.reason, refusal.kernel, refusal)
     else tookSegment(segment, this.tuple)
     if (!isBefore(segment.acknowledgement, send.una)) this.#tellWindow(segment, agreed.theirScale)
     transmission.heard(segment)
@@ -236,18 +240,36 @@ export class TcpSocket implements TcpConnection, Entry {
 
     const hadEnded = receive.hasEnded
     const data = packet.bytes.subarray(segment.dataAt, packet.end)
-    const inOrder = !takesRoom || isBeyond ? NOTHING : receive.take(sequence, data, (flags & Flag.fin) !== 0)
+    const inOrder = !takesRoom || refusal?.isOutside ? NOTHING : receive.take(sequence, data, (flags & Flag.fin) !== 0)
     const ends = receive.hasEnded && !hadEnded
     if (ends) this.#finCame()
     // Whatever takes room among the sequence numbers is acknowledged at once, unless what is sent now does so.
     const pushed = transmission.push()
-    if (takesRoom && !isBeyond && !pushed) transmission.acknowledge()
+    if (takesRoom && refusal?.own === undefined && !pushed) transmission.acknowledge()
 
     if (this.#state === 'TIME_WAIT') this.#leaveRemains(transmission)
     if (this.#state === 'CLOSED') this.#leave()
     if (inOrder.length > 0 && !this.#isClosed) this.#events.data?.(this, inOrder)
     if (ends && !this.#isClosed) this.#events.end?.(this)
     this.#closeWhenDone()
+  }
+
+  /** tcp_data_queue: why nothing of the segment is kept. `isOutside`: nothing is to be known of it, either. */
+  #refuseData({ sequence, end }: Segment, { receive, windowEnd }: Transmission) {
+    const kernel = this.#state === 'ESTABLISHED' ? 'tcp_rcv_established' : STATE_PROCESS
+    if (receive.hasEnded && !isBefore(sequence, receive.next)) {
+      return {
+        reason: 'NOT_SPECIFIED',
+        own: 'OVL_TCP_BEYOND_FIN',
+        kernel,
+        what: 'data behind the FIN',
+        isOutside: true,
+      }
+    }
+    if (!isAfter(end, receive.next)) return { reason: 'TCP_OLD_DATA', kernel, isOutside: false }
+    if (!isBefore(sequence, windowEnd)) return { reason: 'TCP_OVERWINDOW', kernel, isOutside: true }
+    if (receive.has(sequence, end)) return { reason: 'TCP_OFOMERGE', kernel: 'tcp_data_queue', isOutside: false }
+    return undefined
   }
 
   /** Our FIN was acknowledged. */
