@@ -365,9 +365,6 @@ test('IPv4 packets match the same extensions of iptables', () =>
     many(ipv4Frame).filter((frame) => frame.length > 60),
   ))
 
-test('IPv6 packets match the same rules before routing', () =>
-  countsAgree('ip6', 't', { hook: 'prerouting', priority: -300 }, plain(common), [], many(ipv6Frame)))
-
 test('frames of any kind match the same rules at the ingress of a device', () =>
   countsAgree(
     'netdev',
