@@ -9,6 +9,7 @@ import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
 import { runEach } from '../command/run.ts'
 import { KernelError } from '../kernel/errors.ts'
+import { parseElsewhere, siblingPath } from '../lab/elsewhere.ts'
 import type { Machine, Processes, ProcessIdentity } from '../lab/machine.ts'
 import { host } from '../linux/host.ts'
 import { liveLinux } from '../linux/live.ts'
@@ -21,7 +22,12 @@ export function linuxMachine(pluginDirectories: readonly string[]): Machine {
     kernel: liveLinux(),
     host,
     hostIn: (path) => ({ ...host, run: (...program) => inNamespace(path, () => host.run(...program)) }),
-    runLine: (path, line) => runEach(line, (words) => inNamespace(path, () => runProgram(words))),
+    runLine: (path, line) =>
+      runEach(line, (words) => {
+        const elsewhere = parseElsewhere(words)
+        const place = elsewhere ? siblingPath(path, elsewhere.place) : path
+        return inNamespace(place, () => runProgram(elsewhere?.words ?? words))
+      }),
     listen,
     until,
     stateDirectory: STATE_DIRECTORY,

@@ -7,7 +7,7 @@
 import type { Files, Host, ProgramResult } from '../cni/host.ts'
 import type { Plugin } from '../cni/plugin.ts'
 import { runPlugin } from '../cni/skel.ts'
-import { runLine } from '../command/run.ts'
+import { runEach, runWords } from '../command/run.ts'
 import { KernelError } from '../kernel/errors.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import { createModel, type ModelKernel } from '../model/create.ts'
@@ -16,6 +16,7 @@ import { bridge } from '../plugins/bridge.ts'
 import { hostLocal } from '../plugins/host-local.ts'
 import { loopback } from '../plugins/loopback.ts'
 import { staticIpam } from '../plugins/static.ts'
+import { parseElsewhere, siblingPath } from './elsewhere.ts'
 import type { Machine } from './machine.ts'
 import { memoryFiles } from './memory-files.ts'
 
@@ -57,7 +58,15 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
     host,
     hostIn: (path) => ({ ...host, run: (...program) => runProgram(inside(path), host, ...program) }),
     runLine: (path, line) =>
-      runLine(line, { kernel: inside(path), now: host.monotonic, sleep: async (t) => host.sleep(t) }),
+      runEach(line, (words) => {
+        const elsewhere = parseElsewhere(words)
+        const place = elsewhere ? siblingPath(path, elsewhere.place) : path
+        return runWords(elsewhere?.words ?? words, {
+          kernel: inside(place),
+          now: host.monotonic,
+          sleep: async (milliseconds) => host.sleep(milliseconds),
+        })
+      }),
     answerAt: (path, port) => answerAt(inside(path), port),
     listen: async (path, ports) => {
       for (const port of ports) answerAt(inside(path), port)

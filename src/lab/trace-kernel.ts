@@ -24,6 +24,9 @@ export interface KernelTraceLab {
   originOf(node: string, ref: string): string | undefined
 }
 
+/** Milliseconds for the question that only finds out whether somebody listens. */
+const FIRST_TIMEOUT = 1000
+
 /** Milliseconds in which what was captured is told after the answer has come. */
 const AFTERWARDS = 50
 
@@ -57,15 +60,22 @@ export async function traceInKernel(
   try {
     const world: World = { places, originOf }
     const client = places.find(({ name }) => name === from)!
-    const first = await ask(client, address, { ...spec, light: true }, world, machine)
+    const first = await ask(client, address, { ...spec, light: true }, world, machine, FIRST_TIMEOUT)
     if (first.answer.outcome !== 'answered') await listenWhereItEnded(first.packets, spec, lab)
-    return tell(await ask(client, address, spec, world, machine), client, world)
+    return tell(await ask(client, address, spec, world, machine, PROBE_TIMEOUT), client, world)
   } finally {
     for (const { kernel } of places) kernel.close()
   }
 }
 
-async function ask(client: Place, address: string, spec: ProbeSpec, world: World, machine: Machine): Promise<Heard> {
+async function ask(
+  client: Place,
+  address: string,
+  spec: ProbeSpec,
+  world: World,
+  machine: Machine,
+  timeout: number,
+): Promise<Heard> {
   const counters = readCounters(world)
   const sightings: Sighting[] = []
   const captures = world.places.map((place) => capture(place, sightings))
@@ -76,7 +86,7 @@ async function ask(client: Place, address: string, spec: ProbeSpec, world: World
         .ping(destination, request)
         .then(onAnswer, (error) => onAnswer({ outcome: 'refused', errno: String(error) }))
     })
-    await machine.until(() => probe.answer !== undefined, PROBE_TIMEOUT)
+    await machine.until(() => probe.answer !== undefined, timeout)
     await machine.until(() => false, AFTERWARDS)
     return { answer: probe.end(), packets: groupPackets(sightings), counters }
   } finally {

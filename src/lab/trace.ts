@@ -108,7 +108,8 @@ function tell(
   const document = documentOf(main, telling)
   const traces = [...relatives(main, journeys)].map((journey) => documentOf(journey, telling))
   if (broken) return { ...document, result: explained(broken, main, client, world, telling), traces }
-  return { ...document, result: resultOf(main, telling), traces }
+  const reply = main.children.find(({ cause }) => cause === 'reply') ?? journeys.find((each) => each !== main)
+  return { ...document, result: { ...resultOf(main, telling), ...(reply && { reply: idOf(reply) }) }, traces }
 }
 
 function firstLost(journeys: readonly Journey[]): Journey | undefined {

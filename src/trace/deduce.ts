@@ -7,7 +7,7 @@ import { formatMac } from '../address/mac.ts'
 import { contains, parsePrefix } from '../address/prefix.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import { couldMatch } from './could-match.ts'
-import { bare, type World } from './explain/loss.ts'
+import { bare, routeTo, type World } from './explain/loss.ts'
 import type { Sighting } from './of-captures.ts'
 import { insideVxlan, readHeaders } from './summary.ts'
 
@@ -127,7 +127,7 @@ function lostInNetwork({ device, frame, network }: Sighting, kernel: LiveKernel)
   if (kernel.sysctl.get(`net/ipv4/conf/${device}/forwarding`) === '0') {
     return { reason: 'IP_INADDRERRORS', kernel: 'ip_error' }
   }
-  const route = kernel.routes.lookup(destination)
+  const route = routeTo(destination, kernel)
   const refusing = kernel.routes
     .list({ family: 'ipv4' })
     .find(({ type, destination: prefix }) => isRefusal(type) && isWithin(destination, prefix))
@@ -152,7 +152,7 @@ function isFiltered(kernel: LiveKernel, device: string, source: string): boolean
   const values = ['all', device].map((name) => Number(kernel.sysctl.get(`net/ipv4/conf/${name}/rp_filter`) ?? 0))
   const filter = Math.max(...values)
   if (filter === 0) return false
-  const back = kernel.routes.lookup(source)
+  const back = routeTo(source, kernel)
   return filter === 1 ? back?.link !== device : back === undefined
 }
 

@@ -2,7 +2,7 @@
 import { parseIp } from '../../address/ip.ts'
 import { contains, formatPrefix, networkOf, parsePrefix } from '../../address/prefix.ts'
 import { insideVxlan, readHeaders } from '../summary.ts'
-import { bare, type Explainer, madeBy, ownerOfAddress, type Place, sysctlName, type World } from './loss.ts'
+import { bare, type Explainer, madeBy, ownerOfAddress, type Place, routeTo, sysctlName, type World } from './loss.ts'
 
 /** IP_INADDRERRORS: forwarding is off where it came in. */
 export const notForwarding: Explainer = ({ place, device, frame, network }) => {
@@ -22,7 +22,7 @@ export const reversePath: Explainer = ({ place, device, frame, network }) => {
   const headers = readHeaders(frame, network)
   if (!headers) return undefined
   const { source } = headers
-  const back = place.kernel.routes.lookup(source)
+  const back = routeTo(source, place.kernel)
   const keys = ['all', device].map((name) => `net/ipv4/conf/${name}/rp_filter`)
   const values = keys.map((key) => Number(place.kernel.sysctl.get(key)))
   const strict = Math.max(...values)
@@ -39,9 +39,7 @@ export const ownSource: Explainer = ({ place, device, frame, network }, world) =
   const headers = readHeaders(frame, network)
   if (!headers) return undefined
   const { source, destination } = headers
-  const gateway =
-    place.kernel.routes.lookup('0.0.0.0')?.gateway ??
-    place.kernel.routes.list().find((route) => route.destination === '0.0.0.0/0')?.gateway
+  const gateway = place.kernel.routes.list().find((route) => route.destination === '0.0.0.0/0')?.gateway
   const node = gateway ? ownerOfAddress(gateway, world) : undefined
   return {
     why: `${device} received a packet from ${source}, which is ${place.name}'s own address (accept_local=0): it called itself through a service. It needs masquerade, so that the answer goes through ${node?.name ?? 'the node'}.`,
@@ -126,7 +124,7 @@ export const ttlExceeded: Explainer = ({ place, kernel, frame, network }) => {
 export const tooBig: Explainer = ({ place, frame, network, client }) => {
   const headers = readHeaders(frame, network)
   if (!headers) return undefined
-  const route = place.kernel.routes.lookup(headers.destination)
+  const route = routeTo(headers.destination, place.kernel)
   const mtu = route?.metrics?.mtu ?? (route?.link ? place.kernel.links.get(route.link)?.mtu : undefined)
   return {
     why: `${headers.length} B with DF do not fit ${mtu} at ${place.name}/${route?.link}: the sender is told so (3/4, mtu ${mtu}).`,

@@ -1,5 +1,7 @@
 /** What an explanation starts from, and what it comes to. Nothing here asks which kernel it was. */
+import { isErrno } from '../../kernel/errors.ts'
 import type { LiveKernel } from '../../kernel/live.ts'
+import type { Route } from '../../kernel/route.ts'
 
 /** A node or pod of the lab. */
 export interface Place {
@@ -61,6 +63,16 @@ export function ownerOfMac(mac: string, { places }: World) {
     if (link) return { place, link }
   }
   return undefined
+}
+
+/** The way that a packet there would take; undefined where there is none, and where the route says no. */
+export function routeTo(destination: string, { routes }: LiveKernel): Route | undefined {
+  try {
+    return routes.lookup(destination)
+  } catch (error) {
+    if (isErrno(error, 'EINVAL', 'EACCES', 'EHOSTUNREACH')) return undefined
+    throw error
+  }
 }
 
 /** ` (flannel lease n2)`, or nothing. */

@@ -1,7 +1,7 @@
 /** Losses on the way into a tunnel, and out of one. */
 import { formatMac } from '../../address/mac.ts'
 import { insideVxlan, readHeaders } from '../summary.ts'
-import { type Explainer, madeBy, ownerOfAddress, ownerOfMac } from './loss.ts'
+import { type Explainer, madeBy, ownerOfAddress, ownerOfMac, routeTo } from './loss.ts'
 
 /** NO_TX_TARGET: the device knows a MAC, and not where it is. */
 export const noTunnelTarget: Explainer = ({ place, device, frame }, world) => {
@@ -22,7 +22,7 @@ export const noTunnelTarget: Explainer = ({ place, device, frame }, world) => {
 export const neighbourFailed: Explainer = ({ place, device, frame, network }, world) => {
   const headers = readHeaders(frame, network)
   if (!headers) return undefined
-  const route = place.kernel.routes.lookup(headers.destination)
+  const route = routeTo(headers.destination, place.kernel)
   const next = route?.gateway ?? headers.destination
   const link = place.kernel.links.get(device)
   if (link?.kind !== 'vxlan') {
