@@ -21,11 +21,14 @@
 import { Clock, type Microseconds } from './clock.ts'
 import type { Device, DeviceEvent } from './device/device.ts'
 import type { Namespace } from './namespace.ts'
-import { type Cause, type Drop, Journey } from './observer.ts'
+import { type Cause, type Drop, Journey, unsupported } from './observer.ts'
 import type { Packet } from './packet.ts'
 import type { Profile } from './profile/profile.ts'
 import { Random } from './random.ts'
 import type { TransportProtocols } from './transport.ts'
+
+/** Packets that one event may cause. What causes more goes round for ever: a loop of bridges. */
+const STORM = 1_000_000
 
 export interface ModelOptions {
   readonly profile: Profile
@@ -94,12 +97,14 @@ export class Model {
   settle(): void {
     if (this.#working) return
     this.#working = true
+    let left = STORM
     try {
       while (this.#head < this.#tail) {
         const packet = this.#backlog[this.#head]!
         this.#backlog[this.#head++] = undefined
         if (this.#head === this.#tail) this.#head = this.#tail = 0
-        this.receive(packet)
+        if (left-- > 0) this.receive(packet)
+        else unsupported(packet, 'a storm: packets go round in a loop')
       }
     } finally {
       this.#working = false

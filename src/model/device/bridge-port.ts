@@ -9,6 +9,7 @@
  */
 import { formatMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
+import { EtherType } from '../../wire/ethernet.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, note, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
@@ -42,7 +43,7 @@ export class BridgePort {
   flood = true
   multicastFlood = true
   broadcastFlood = true
-  /** BR_NEIGH_SUPPRESS. Kept and shown: answering for neighbours behind the bridge is not modelled. */
+  /** BR_NEIGH_SUPPRESS. Kept and shown: with it, ARP ends as unsupported. */
   neighbourSuppression = false
   /** Of the spanning tree: kept and shown. */
   readonly number: number
@@ -112,6 +113,10 @@ export class BridgePort {
         const mac = formatMac(bytes.subarray(link + 6, link + 12))
         note(packet, bridge, 'fdb', `learned ${mac} behind ${this.device.name}`, { kernel: 'br_fdb_update' })
       }
+    }
+    if (packet.protocol === EtherType.arp && bridge.suppressesNeighbours) {
+      unsupported(packet, 'neighbour suppression')
+      return
     }
     const up = bridge.promiscuous
     if ((bytes[link]! & 1) === 1) {
@@ -185,7 +190,7 @@ export class BridgePort {
 
 /** With a querier about, the bridge sends a group's frames to its members only: br_multicast_querier_exists. */
 function isIgmpQuery({ bytes, network, protocol, end }: Packet): boolean {
-  if (protocol !== 0x0800 || end < network + 20 || bytes[network + 9] !== IGMP) return false
+  if (protocol !== EtherType.ipv4 || end < network + 20 || bytes[network + 9] !== IGMP) return false
   return bytes[network + 4 * (bytes[network]! & 0x0f)] === IGMP_QUERY
 }
 

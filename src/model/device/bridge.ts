@@ -6,9 +6,10 @@
  */
 import { KernelError } from '../../kernel/errors.ts'
 import type { BridgeOptions, OperState } from '../../kernel/link.ts'
+import { EtherType } from '../../wire/ethernet.ts'
 import type { Namespace } from '../namespace.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
-import { drop } from '../observer.ts'
+import { drop, unsupported } from '../observer.ts'
 import { clone, ETHERNET_HEADER, type Packet } from '../packet.ts'
 import { transmit } from '../path/transmit.ts'
 import { BridgePort, type FloodKind } from './bridge-port.ts'
@@ -22,6 +23,8 @@ const ETH_DATA_LEN = 1500
 export class Bridge extends Device {
   /** br->port_list: the port that was attached last comes first. Floods go in this order. */
   readonly ports: BridgePort[] = []
+  /** It has had one, ever since its limits are what ports have. */
+  hadPorts = false
   readonly fdb: BridgeFdb
   /** Seconds; 0: nothing is learned. */
   ageingTime = 300
@@ -75,6 +78,11 @@ export class Bridge extends Device {
     this.stp = on
   }
 
+  /** BROPT_NEIGH_SUPPRESS_ENABLED: the bridge would answer for neighbours, which is not modelled. */
+  get suppressesNeighbours(): boolean {
+    return this.ports.some((port) => port.neighbourSuppression)
+  }
+
   portOf(device: Device): BridgePort | undefined {
     return this.ports.find((port) => port.device === device)
   }
@@ -92,6 +100,7 @@ export class Bridge extends Device {
     device.master = this
     device.bridgePort = port
     this.ports.unshift(port)
+    this.hadPorts = true
     this.fdb.addLocal(port, device.mac)
     const moved = this.#recalculateMac()
     if (isOperational(device) && this.up) this.#enable(port)
@@ -132,6 +141,10 @@ export class Bridge extends Device {
   override send(packet: Packet): void {
     if (this.transmitHandler?.(packet, this)) return
     const { bytes, link } = packet
+    if (packet.protocol === EtherType.arp && this.suppressesNeighbours) {
+      unsupported(packet, 'neighbour suppression')
+      return
+    }
     if ((bytes[link]! & 1) === 1) {
       this.flood(packet, isBroadcast(bytes, link) ? 'broadcast' : 'multicast', false, undefined)
       return

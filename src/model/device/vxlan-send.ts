@@ -109,7 +109,10 @@ export class VxlanSender {
     this.#push(packet, remote, key.sourcePort, sending.source)
     scrub(packet, underlay !== vxlan.namespace)
     const { statistics } = vxlan
-    if (sendIpv4(underlay, packet, sending) !== undefined) statistics.txDropped++
+    const refused = sendIpv4(underlay, packet, sending)
+    if (refused === undefined) return
+    statistics.txDropped++
+    drop(packet, 'NOT_SPECIFIED', 'vxlan_xmit_one', { own: 'OVL_VXLAN_REFUSED', what: `not sent: ${refused}` })
   }
 
   /** udp_flow_src_port. */
