@@ -6,6 +6,7 @@ import { ip } from './ip/ip.ts'
 import { iptables } from './iptables/iptables.ts'
 import { iptablesRestore } from './iptables/restore.ts'
 import { iptablesSave } from './iptables/save.ts'
+import { nft } from './nft/nft.ts'
 import { ping } from './ping.ts'
 import { ShellError, splitCommands } from './shell-words.ts'
 import { sysctl } from './sysctl.ts'
@@ -23,6 +24,7 @@ const commands: Readonly<Record<string, Command>> = {
   iptables,
   'iptables-restore': iptablesRestore,
   'iptables-save': iptablesSave,
+  nft,
 }
 
 /**
