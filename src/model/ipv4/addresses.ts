@@ -7,7 +7,7 @@ import { notify } from '../namespace.ts'
 import { forgetMasqueraded } from '../netfilter/nat/masquerade.ts'
 import type { Ipv4Address } from './device.ts'
 import { addAddressRoutes, deleteAddressRoutes, isInSubnet } from './fib-address.ts'
-import { disableDevice, sourceGone } from './fib-device.ts'
+import { addressAdded, disableDevice, sourceGone } from './fib-device.ts'
 import { scopeNumber } from './fib-route.ts'
 import { addressType } from './select-address.ts'
 
@@ -31,6 +31,7 @@ export function insertAddress(device: Device, address: Ipv4Address): 'EEXIST' | 
   device.namespace.sysctl.keep(device.ipv4.neighbourConf)
   announce(device, 'new')
   addAddressRoutes(device.namespace.fib, device, address)
+  if (addresses.length === 1) addressAdded(device.namespace.fib, device)
   return undefined
 }
 

@@ -10,7 +10,8 @@ export interface Ipv4Address {
   readonly length: number
   readonly scope: Scope
   readonly broadcast: number | undefined
-  readonly label: string
+  /** Follows the device's name. */
+  label: string
   secondary: boolean
   readonly noPrefixRoute: boolean
   /** IFA_PROTO. */

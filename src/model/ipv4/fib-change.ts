@@ -260,7 +260,8 @@ function assemble(request: RouteRequest, hops: readonly FibNextHop[]): FibRoute 
   const { error } = routeProperties[request.type]
   const { destination, length, table, type, scope, tos, metric, protocol, source, metrics } = request
   const common = { destination, length, table, type, scope, tos, metric, protocol, source, metrics, hops }
-  const route: FibRoute = { ...common, dead: false, result: NOTHING }
+  const linkdown = hops.length > 0 && hops.every((hop) => hop.linkdown)
+  const route: FibRoute = { ...common, dead: false, linkdown, result: NOTHING }
   route.result = { route, hop: undefined, error, rule: undefined }
   for (const hop of hops) hop.result = { route, hop, error: undefined, rule: undefined }
   rebalance(route)

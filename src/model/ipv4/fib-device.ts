@@ -48,6 +48,11 @@ export function sourceGone(fib: Fib, source: number): void {
   flushDead(fib)
 }
 
+/** fib_inetaddr_event, NETDEV_UP: with its first address, hops of the device live that died with its last one. */
+export function addressAdded(fib: Fib, device: Device): void {
+  revive(fib, device, true)
+}
+
 function routesOf(fib: Fib, device: Device): FibRoute[] {
   return fib.tables().flatMap((table) => table.list().filter(({ hops }) => hops.some((hop) => hop.device === device)))
 }
@@ -69,7 +74,10 @@ function kill(fib: Fib, device: Device, why: 'down' | 'carrier' | 'disabled' | '
         dead++
       }
     }
-    if (dead === route.hops.length && why !== 'carrier') route.dead = true
+    if (dead === route.hops.length) {
+      if (why !== 'carrier') route.dead = true
+      route.linkdown = true
+    }
     rebalance(route)
   }
   flushDead(fib)
@@ -89,6 +97,7 @@ function revive(fib: Fib, device: Device, fromDead: boolean): void {
       if (fromDead) hop.dead = false
       if (device.carrier) hop.linkdown = false
     }
+    if (route.hops.some(({ linkdown }) => !linkdown)) route.linkdown = false
     rebalance(route)
   }
   fib.flush()

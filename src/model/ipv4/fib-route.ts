@@ -94,6 +94,8 @@ export interface FibRoute {
   readonly hops: readonly FibNextHop[]
   /** RTNH_F_DEAD of the whole. */
   dead: boolean
+  /** RTNH_F_LINKDOWN of the whole: no hop had a carrier when it was made, or the last one lost it. */
+  linkdown: boolean
   /** What a lookup that ends here answers, of a route that has no next hops. */
   result: FibResult
 }

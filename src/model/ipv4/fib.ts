@@ -182,6 +182,11 @@ export class Fib {
     return this.#rules.every(isPlain) && !this.tables().some((table) => table.list().some(({ tos }) => tos !== 0))
   }
 
+  /** What a lookup for this destination answered, where that is known and nothing else can matter. */
+  remembered(destination: number): FibResult | undefined {
+    return this.#onlyDestinationMatters ? this.#cache.get(destination | 0) : undefined
+  }
+
   /** Where the flow goes: fib_lookup. */
   lookup(flow: Flow): FibResult {
     if (!this.#onlyDestinationMatters || flow.output !== 0 || flow.scope !== 0) return this.search(flow)

@@ -2,28 +2,21 @@
  * Identifications of packets that no socket counts for: ip_idents_reserve, net/ipv4/route.c. A counter for each of many
  * buckets of (source, destination, protocol), each of which begins anywhere.
  */
-import type { Namespace } from '../namespace.ts'
+import type { Random } from '../random.ts'
 
 const BUCKETS = 2048
+const UNUSED = -1
 
-const counters = new WeakMap<Namespace, Int32Array>()
+export class Identifications {
+  readonly #counters = new Int32Array(BUCKETS).fill(UNUSED)
 
-/** __ip_select_ident */
-export function nextIdentification(
-  namespace: Namespace,
-  source: number,
-  destination: number,
-  protocol: number,
-): number {
-  let buckets = counters.get(namespace)
-  if (!buckets) {
-    buckets = new Int32Array(BUCKETS).fill(-1)
-    counters.set(namespace, buckets)
+  /** __ip_select_ident */
+  next(random: Random, source: number, destination: number, protocol: number): number {
+    const mixed = source ^ Math.imul(destination, 0x9e3779b1) ^ Math.imul(protocol, 0x85ebca6b)
+    const bucket = Math.imul(mixed, 0xc2b2ae35) >>> 21
+    const counter = this.#counters[bucket]!
+    const identification = counter === UNUSED ? random.bits('ipId') >>> 16 : counter
+    this.#counters[bucket] = (identification + 1) & 0xffff
+    return identification
   }
-  const hash =
-    Math.imul(source ^ Math.imul(destination, 0x9e3779b1) ^ Math.imul(protocol, 0x85ebca6b), 0xc2b2ae35) >>> 21
-  if (buckets[hash]! < 0) buckets[hash] = namespace.model.random.bits('ipId') >>> 16
-  const identification = buckets[hash]!
-  buckets[hash] = (identification + 1) & 0xffff
-  return identification
 }

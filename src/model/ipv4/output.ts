@@ -27,7 +27,6 @@ import {
   TTL_AT,
   writeChecksum,
 } from './header.ts'
-import { nextIdentification } from './identification.ts'
 import type { Ipv4Route } from './route.ts'
 import { type OutputError, routeOutput } from './route-output.ts'
 import { describeRoute, tableName } from './route-text.ts'
@@ -88,11 +87,9 @@ export function sendIpv4(
   bytes[network] = 0x45
   bytes[network + TOS_AT] = tos
   setU16(bytes, network + LENGTH_AT, length)
-  setU16(
-    bytes,
-    network + IDENTIFICATION_AT,
-    sending.identification ?? nextIdentification(namespace, source, destination, protocol),
-  )
+  const identification =
+    sending.identification ?? namespace.ipv4.identifications.next(namespace.model.random, source, destination, protocol)
+  setU16(bytes, network + IDENTIFICATION_AT, identification)
   setU16(bytes, network + FRAGMENT_AT, dontFragment ? DONT_FRAGMENT : 0)
   bytes[network + TTL_AT] =
     sending.ttl ??

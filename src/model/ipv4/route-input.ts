@@ -57,16 +57,7 @@ export function findInputRoute(
     if (device.ipv4.conf.route_localnet === 0 && namespace.ipv4.all.route_localnet === 0) return 'IP_LOCALNET'
   }
 
-  const { fib } = namespace
-  const flow = clearFlow(fib.flow, destination)
-  flow.source = source
-  flow.tos = tos
-  flow.input = device.index
-  if (packet !== undefined && !fib.onlyDestinationMatters) {
-    flow.mark = packet.mark
-    dissect(packet)
-  }
-  const found = fib.lookup(flow)
+  const found = namespace.fib.remembered(destination) ?? find(device, destination, source, tos, packet)
   const forwards = device.ipv4.conf.forwarding !== 0
   if (found.error !== undefined) return unreachable(device, forwards ? found.error : 'EHOSTUNREACH', found)
   const route = found.route!
@@ -83,6 +74,19 @@ export function findInputRoute(
   if (!forwards) return unreachable(device, 'EHOSTUNREACH', found)
   if (route.type !== 'unicast') return 'IP_INVALID_DEST'
   return forward(device, found, destination, source, tos, packet)
+}
+
+function find(device: Device, destination: number, source: number, tos: number, packet: Packet | undefined): FibResult {
+  const { fib } = device.namespace
+  const flow = clearFlow(fib.flow, destination)
+  flow.source = source
+  flow.tos = tos
+  flow.input = device.index
+  if (packet !== undefined && !fib.onlyDestinationMatters) {
+    flow.mark = packet.mark
+    dissect(packet)
+  }
+  return fib.lookup(flow)
 }
 
 /** __mkroute_input, behind fib_select_path. */

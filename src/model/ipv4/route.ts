@@ -3,7 +3,7 @@
  * that take the same next hop.
  */
 import type { Device } from '../device/device.ts'
-import type { FibNextHop, FibRoute, RouteError } from './fib-route.ts'
+import { type FibNextHop, type FibRoute, type RouteError, RtScope } from './fib-route.ts'
 import type { PathException } from './path-mtu.ts'
 
 /** IP_MAX_MTU */
@@ -53,7 +53,9 @@ export class Ipv4Route {
     const { hop, exception } = parts
     this.type = parts.type
     this.device = parts.device
-    this.gateway = exception?.gateway || parts.gateway
+    // rt_set_nexthop: who is farther away than the link, or nearer, is no neighbour to send to.
+    const isNeighbour = hop === undefined || hop.scope === RtScope.link
+    this.gateway = exception?.gateway || (isNeighbour ? parts.gateway : 0)
     this.gateway6 = exception?.gateway ? undefined : hop?.gateway6
     this.source = parts.source
     this.isInput = parts.isInput

@@ -4,6 +4,7 @@ import { arpFamily } from '../arp.ts'
 import { Loopback } from '../device/loopback.ts'
 import { Fib } from '../ipv4/fib.ts'
 import { IcmpLimits } from '../ipv4/icmp-limit.ts'
+import { Identifications } from '../ipv4/identification.ts'
 import { PathMtus } from '../ipv4/path-mtu.ts'
 import { Reassembly } from '../ipv4/reassemble.ts'
 import type { Ipv4State } from '../ipv4/state.ts'
@@ -55,6 +56,7 @@ export class NetworkNamespace implements Namespace {
       default: numbersOf(profile, 'net/ipv4/conf/default/'),
       // The table's own parameters are not seen in a namespace that was made; the loopback device has them as they are.
       defaultNeighbourConf: numbersOf(profile, 'net/ipv4/neigh/lo/'),
+      identifications: new Identifications(),
       icmpLimits: new IcmpLimits(this),
       pathMtus: new PathMtus(this),
       reassembly: new Reassembly(this),
