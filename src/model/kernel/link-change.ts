@@ -13,6 +13,8 @@ import { requireDevice } from './require.ts'
 
 /** IFALIASZ */
 const LONGEST_ALIAS = 255
+/** IFNAMSIZ, without the zero behind it: also of a label. */
+const LONGEST_NAME = 15
 
 /**
  * What was changed before one of the changes is refused stays changed, as Linux has it: only what names something that is
@@ -34,6 +36,7 @@ export function changeLink(
   if (change.group !== undefined) device.group = change.group
   if (change.name !== undefined && change.name !== device.name) {
     device.namespace.devices.rename(device, freeName(device.namespace, change.name, call))
+    renameLabels(device)
   }
   if (change.alias !== undefined) {
     if (change.alias && change.alias.length > LONGEST_ALIAS) throw new KernelError('ERANGE', call)
@@ -46,6 +49,16 @@ export function changeLink(
   if (change.txQueueLength !== undefined) device.txQueueLength = change.txQueueLength
   notify(device.namespace, 'link', 'new', device.name)
   if (change.port) changePort(device, change.port, call)
+}
+
+/** inetdev_changename: the first address bears the device's name, further ones theirs behind a colon, or a number. */
+function renameLabels({ name, ipv4, namespace }: Device): void {
+  for (const [i, address] of ipv4.addresses.entries()) {
+    const colon = address.label.indexOf(':')
+    const rest = colon < 0 ? `:${i + 1}` : address.label.slice(colon)
+    address.label = i === 0 ? name : name.slice(0, LONGEST_NAME - rest.length) + rest
+    notify(namespace, 'address', 'new', name)
+  }
 }
 
 /** do_set_master: out of the one it has, into the other. */

@@ -39,13 +39,16 @@ export function detailsOf(device: Device): LinkDetails {
   }
 }
 
-/** TSO_MAX_SIZE, or TSO_LEGACY_MAX_SIZE where the driver says nothing. A bridge takes what all of its ports do, a vxlan what is below it. */
+const TSO_MAX_SIZE = 524280
+
+/** TSO_LEGACY_MAX_SIZE where the driver says nothing. A bridge takes what all of its ports do, a vxlan what is below it. */
 function tsoMaxSizeOf(device: Device): number {
   const legacy = 65536
   if (device instanceof Tun) return legacy
   if (device instanceof Vxlan) return device.lower ? tsoMaxSizeOf(device.lower) : legacy
-  if (!(device instanceof Bridge)) return 524280
-  return device.ports.length === 0 ? legacy : Math.min(...device.ports.map((port) => tsoMaxSizeOf(port.device)))
+  if (!(device instanceof Bridge)) return TSO_MAX_SIZE
+  if (!device.hadPorts) return legacy
+  return Math.min(TSO_MAX_SIZE, ...device.ports.map((port) => tsoMaxSizeOf(port.device)))
 }
 
 function kindOf(device: Device): Record<string, number | string> {

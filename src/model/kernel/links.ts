@@ -38,9 +38,12 @@ export class ModelLinks implements Links {
 
   add(link: NewLink): Link {
     const call = `add ${link.kind} link "${link.name}"`
-    const master = link.master === undefined ? undefined : requireDevice(this.#namespace, link.master, call)
+    const masterOf = () => (link.master === undefined ? undefined : requireDevice(this.#namespace, link.master, call))
+    // A TUN is made by a call of its own, tun_set_iff, before anybody asks for its master.
+    let master = link.kind === 'tun' ? undefined : masterOf()
     const device = newDevice(this.#namespace, link, call, this.#namespaceOf)
     try {
+      if (link.kind === 'tun') master = masterOf()
       if (link.up) device.setUp(true)
       if (master) setMaster(device, master, call)
     } catch (error) {

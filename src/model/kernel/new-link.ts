@@ -15,10 +15,13 @@ import { Vxlan } from '../device/vxlan.ts'
 import type { Namespace } from '../namespace.ts'
 import { changeBridge } from './link-change.ts'
 import { freeName } from './link-name.ts'
-import { registerDevice } from './register.ts'
+import { registerDevice, unregisterDevices } from './register.ts'
 import { requireDevice } from './require.ts'
 
 const ETHERNET_MTU = 1500
+/** ETH_MIN_MTU, ETH_MAX_MTU. */
+const LEAST_MTU = 68
+const GREATEST_MTU = 65535
 const HIGHEST_VNI = 0xff_ffff
 
 /** What a link and a veth's peer are told alike. */
@@ -31,6 +34,8 @@ export function newDevice(
   call: string,
   namespaceOf: (kernel: Kernel) => Namespace,
 ): Device {
+  const lower = lowerOf(namespace, link, call)
+  validate(link, call)
   const name = freeName(namespace, link.name, call)
   switch (link.kind) {
     case 'veth':
@@ -38,21 +43,33 @@ export function newDevice(
     case 'bridge':
       return newBridge(namespace, link, name, call)
     case 'vxlan':
-      return newVxlan(namespace, link, name, call)
+      return newVxlan(namespace, link, name, lower, call)
     case 'tun':
       return newPersistentTun(namespace, link, name, call)
     case 'ifb':
       return register(new Ifb(namespace, common(namespace, link, name, call)), link, call)
     case 'dummy':
       return register(new Dummy(namespace, common(namespace, link, name, call)), link, call)
-    case 'macvlan':
-    case 'ipvlan':
-    case 'vlan':
-      requireDevice(namespace, link.parent, call)
-      throw new KernelError('EOPNOTSUPP', call, `not modelled: ${link.kind}`)
     default:
       throw new KernelError('EOPNOTSUPP', call, `not modelled: ${link.kind}`)
   }
+}
+
+/** The link that it names as the one below it. Whether that is there is asked before all else. */
+function lowerOf(namespace: Namespace, link: NewLink, call: string): Device | undefined {
+  const name = link.kind === 'vxlan' ? link.vxlan.device : 'parent' in link ? link.parent : undefined
+  return name === undefined ? undefined : requireDevice(namespace, name, call)
+}
+
+/** Each kind's validate, which comes before the name is looked at. */
+function validate(link: NewLink, call: string): void {
+  if (link.mac !== undefined && link.kind !== 'tun' && !isValidMac(parseMac(link.mac), 0))
+    throw new KernelError('EADDRNOTAVAIL', call)
+  const { mtu = ETHERNET_MTU } = link
+  if ((link.kind === 'veth' || link.kind === 'vxlan') && (mtu < LEAST_MTU || mtu > GREATEST_MTU)) {
+    throw new KernelError('EINVAL', call, `MTU must be between ${LEAST_MTU} and ${GREATEST_MTU}`)
+  }
+  if (link.kind === 'vxlan' && link.vxlan.vni > HIGHEST_VNI) throw new KernelError('ERANGE', call)
 }
 
 function common(namespace: Namespace, { mac, txQueueLength }: Common, name: string, call: string) {
@@ -114,20 +131,25 @@ function newBridge(
   return register(bridge, link, call)
 }
 
+/** The device is made first, and then told the rest: so it is on Linux, where it goes again if it does not take that. */
 function newPersistentTun(
   namespace: Namespace,
   link: NewLink & { readonly kind: 'tun' },
   name: string,
   call: string,
 ): Device {
-  if (link.mac !== undefined && link.tun.mode === 'tun') throw new KernelError('EOPNOTSUPP', call)
-  const { mac, macOrigin, txQueueLength } = common(namespace, link, name, call)
-  const own = {
-    ...(link.mac !== undefined && { mac, macOrigin }),
-    ...(txQueueLength !== undefined && { txQueueLength }),
+  const tun = tunOf(namespace, { ...link.tun, persistent: true }, name)
+  registerDevice(tun)
+  try {
+    if (link.mac !== undefined) tun.setMac(parseMac(link.mac))
+    if (link.mtu !== undefined) tun.setMtu(link.mtu)
+  } catch (error) {
+    unregisterDevices([tun])
+    throw error instanceof KernelError ? new KernelError(error.errno, call, error.explanation) : error
   }
-  const tun = tunOf(namespace, { ...link.tun, ...own, persistent: true }, name)
-  return register(tun, link, call)
+  if (link.txQueueLength !== undefined) tun.txQueueLength = link.txQueueLength
+  if (link.group !== undefined) tun.group = link.group
+  return tun
 }
 
 /** One that a program opens. */
@@ -152,10 +174,10 @@ function newVxlan(
   namespace: Namespace,
   link: NewLink & { readonly kind: 'vxlan' },
   name: string,
+  lower: Device | undefined,
   call: string,
 ): Device {
-  const { device, local, remote, ...rest } = link.vxlan
-  const lower = device === undefined ? undefined : requireDevice(namespace, device, call)
+  const { device: _, local, remote, ...rest } = link.vxlan
   const options = {
     ...common(namespace, link, name, call),
     ...rest,
@@ -163,7 +185,6 @@ function newVxlan(
     ...(local !== undefined && { local: parseIp(local) }),
     ...(remote !== undefined && { remote: parseIp(remote) }),
   }
-  if (options.vni > HIGHEST_VNI) throw new KernelError('ERANGE', call)
   const isGroup =
     options.remote?.length === IPV4_LENGTH ? options.remote[0]! >> 4 === 0xe : options.remote?.[0] === 0xff
   if (isGroup && !lower) throw new KernelError('EINVAL', call, 'Local interface required for multicast remote group')

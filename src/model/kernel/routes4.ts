@@ -132,6 +132,7 @@ function viewOf(route: FibRoute): Route {
     tos: route.tos,
     ...(route.source !== 0 && { source: formatAddress(route.source) }),
     ...(hops.length === 1 && only && viewOfHop(only)),
+    ...(hops.length > 1 && route.linkdown && { linkDown: true }),
     ...(metrics && Object.keys(metrics).length > 0 && { metrics }),
     ...(hops.length > 1 && { nextHops: hops.map((hop) => ({ ...viewOfHop(hop), weight: hop.weight })) }),
   }

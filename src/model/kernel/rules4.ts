@@ -15,10 +15,35 @@ export function listRules4({ fib }: Namespace): Rule[] {
 /** Whether it was not there before. */
 export function addRule4({ fib }: Namespace, rule: Rule): boolean {
   const wanted = ruleOf(rule, rule.priority ?? fib.defaultPriority())
-  const text = JSON.stringify(wanted)
-  if (rule.priority !== undefined && fib.rules.some((each) => JSON.stringify(each) === text)) return false
+  if (fib.rules.some((each) => exists(each, wanted))) return false
   fib.addRule(wanted)
   return true
+}
+
+/** rule_exists. `not` and the target of a goto are not compared; what it selects by, only where the new rule tells it. */
+function exists(there: FibRule, wanted: FibRule): boolean {
+  const compared = [
+    'action',
+    'table',
+    'priority',
+    'inputLink',
+    'outputLink',
+    'mark',
+    'mask',
+    'protocol',
+    'suppressPrefixLength',
+  ] as const
+  return compared.every((name) => there[name] === wanted[name]) && selectsAlike(there, wanted)
+}
+
+/** fib4_rule_compare */
+function selectsAlike(there: FibRule, wanted: FibRule): boolean {
+  const { source, sourceLength, destination, destinationLength, tos } = wanted
+  return (
+    (sourceLength === 0 || (there.sourceLength === sourceLength && there.source === source)) &&
+    (destinationLength === 0 || (there.destinationLength === destinationLength && there.destination === destination)) &&
+    (tos === 0 || there.tos === tos)
+  )
 }
 
 /** rule_find: what is left out is not compared. Whether there was one. */
@@ -35,10 +60,7 @@ export function deleteRule4({ fib }: Namespace, rule: Rule): boolean {
       (!wanted.mask || each.mask === wanted.mask) &&
       (!rule.invert || each.invert) &&
       (!wanted.protocol || each.protocol === wanted.protocol) &&
-      (!wanted.tos || each.tos === wanted.tos) &&
-      (wanted.sourceLength === 0 || (each.sourceLength === wanted.sourceLength && each.source === wanted.source)) &&
-      (wanted.destinationLength === 0 ||
-        (each.destinationLength === wanted.destinationLength && each.destination === wanted.destination)),
+      selectsAlike(each, wanted),
   )
   if (found) fib.deleteRule(found)
   return found !== undefined

@@ -13,7 +13,7 @@ export function listRules6({ ipv6 }: Namespace): Rule[] {
 export function addRule6({ ipv6 }: Namespace, rule: Rule): boolean {
   const { fib } = ipv6
   const wanted = { ...canonical(rule), priority: rule.priority ?? defaultPriority(fib.rules) }
-  if (rule.priority !== undefined && fib.rules.some((each) => isSame(each, wanted))) return false
+  if (fib.rules.some((each) => isSame(each, wanted))) return false
   const at = fib.rules.findIndex(({ priority }) => priority! > wanted.priority)
   fib.setRules(fib.rules.toSpliced(at < 0 ? fib.rules.length : at, 0, wanted))
   return true
@@ -58,9 +58,12 @@ function canonical(rule: Rule): Rule {
   }
 }
 
-function isSame(one: Rule, other: Rule): boolean {
-  const names = new Set([...Object.keys(one), ...Object.keys(other)]) as Set<keyof Rule>
-  return [...names].every((name) => one[name] === other[name])
+/** rule_exists and fib6_rule_compare: as IPv4's. */
+function isSame(there: Rule, wanted: Rule): boolean {
+  const names = new Set([...Object.keys(there), ...Object.keys(wanted)]) as Set<keyof Rule>
+  for (const name of ['invert', 'goto'] as const) names.delete(name)
+  for (const name of ['source', 'destination', 'tos'] as const) if (wanted[name] === undefined) names.delete(name)
+  return [...names].every((name) => there[name] === wanted[name])
 }
 
 /** fib_default_rule_pref: before all but the first. */
