@@ -342,6 +342,17 @@ for (const { title, commands = [], sysctls = {}, mtuOfR1 = 1500, frames } of [..
   })
 }
 
+test('what goes up passes IP’s PREROUTING once: on the bridge', async () => {
+  const world = bridge(1500)
+  const node = world.in('n')
+  const context = { kernel: node, now: () => world.now, sleep: async () => {} }
+  await runLine('iptables -t mangle -A PREROUTING -p udp -i br0', context)
+  world.send('a:e0', toHex(toMac(BRIDGE, udpFrame({ source: '10.0.0.2', destination: '10.0.0.1' }, [1, 2]))))
+  const [rule] = node.nftables.rules({ family: 'ip', table: 'mangle', name: 'PREROUTING' })
+  const counter = rule?.expressions.find(({ type }) => type === 'counter')
+  assert.deepEqual(counter, { type: 'counter', packets: 1n, bytes: 29n })
+})
+
 test('what was put together on the bridge and is routed on is cut for the way out: 1020 + 828 leave as 1444 + 404', async () => {
   const world = bridge(1500)
   const node = world.in('n')

@@ -10,6 +10,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { MILLISECOND } from '../../../src/model/clock.ts'
 import type { ConntrackSettings } from '../../../src/model/netfilter/conntrack/settings.ts'
+import { setClosing } from '../../../src/model/netfilter/conntrack.ts'
 import { Router } from './router.ts'
 import { tcpFrame } from './segments.ts'
 
@@ -254,3 +255,24 @@ function entryOf(router: Router): string {
   const [entry] = router.conntrack.list()
   return entry ? `${entry.state} ${entry.timeout}${entry.assured ? ' assured' : ''}` : '-'
 }
+
+const opening = ['> S 100 0 0 64000 o', '< SA 500 101 0 65000 o', '> A 101 501 0 500']
+
+test('what passed while nobody tracked does not make later segments look out of the window', () => {
+  for (const missed of [false, true]) {
+    const router = new Router()
+    for (const text of opening) send(router, text)
+    if (missed) {
+      router.conntrack.release('ip')
+      router.conntrack.use('ip')
+    }
+    assert.equal(router.stateOf(send(router, '> A 90000000 501 10 500')), missed ? 'ESTABLISHED' : 'INVALID')
+  }
+})
+
+test('a connection that the host itself has reset is closed', () => {
+  const router = new Router()
+  for (const text of opening) send(router, text)
+  setClosing(send(router, '> PA 101 501 10 500')!)
+  assert.equal(entryOf(router), 'CLOSE 10 assured')
+})
