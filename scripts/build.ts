@@ -35,7 +35,7 @@ if (values.node !== undefined) {
     mkdirSync(join(root, '.cache'), { recursive: true })
     rmSync(stamp, { force: true })
     await buildPlugins(toolchain)
-    buildLibrary()
+    await buildLibrary()
     writeFileSync(stamp, digest)
   }
 }
