@@ -15,7 +15,7 @@ export function deviceEvent(device: Device, event: DeviceEvent): void {
   const { namespace } = device
   if (namespace.devices.at(device.index) !== device) return
   if (event === 'up') {
-    if (device instanceof Loopback && device.ipv4.addresses.length === 0) addLoopbackAddress(device)
+    if (device instanceof Loopback && device.mtu >= IPV4_MIN_MTU) addLoopbackAddress(device)
     fibDeviceEvent(namespace.fib, device, event)
     if (device.mtu >= IPV6_MIN_MTU) linkUp6(device)
   } else if (event === 'down') {
@@ -43,7 +43,7 @@ function takeIpv4(device: Device): void {
   giveIpv4(device)
 }
 
-/** inetdev_event, NETDEV_UP. */
+/** inetdev_event, NETDEV_UP. Nothing comes of it where it has the address. */
 function addLoopbackAddress(device: Device): void {
   insertAddress(device, {
     local: LOOPBACK_ADDRESS,
