@@ -146,6 +146,7 @@ export class BridgePort {
     if (packet.journey) {
       note(packet, bridge, 'bridge', `up to ${bridge.name}`, { kernel: 'br_pass_frame_up' })
     }
+    bridge.countReceived(packet.end - packet.network)
     packet.device = bridge
     const { namespace } = this.device
     if (

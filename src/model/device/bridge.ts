@@ -140,6 +140,7 @@ export class Bridge extends Device {
   /** br_dev_xmit: what the host itself sends through the bridge. */
   override send(packet: Packet): void {
     if (this.transmitHandler?.(packet, this)) return
+    this.countSent(packet.end - packet.link)
     const { bytes, link } = packet
     if (packet.protocol === EtherType.arp && this.suppressesNeighbours) {
       unsupported(packet, 'neighbour suppression')

@@ -61,6 +61,7 @@ export abstract class Device {
   /** in_device and inet6_dev: addresses and settings. Set when the device is registered in a namespace. */
   ipv4!: Ipv4Device
   ipv6!: Ipv6Device
+  /** Each kind counts in its own way, with the Ethernet header or without. */
   readonly statistics = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0, rxDropped: 0, txDropped: 0 }
 
   /** The qdisc's name from the first time on that it is up. The model's devices have none that waits. */
@@ -103,6 +104,18 @@ export abstract class Device {
 
   /** Puts the packet on the wire: ndo_start_xmit. `packet.link` is the frame's first byte. Taps have seen it. */
   abstract send(packet: Packet): void
+
+  /** A packet went out, of so many bytes. */
+  countSent(bytes: number): void {
+    this.statistics.txPackets++
+    this.statistics.txBytes += bytes
+  }
+
+  /** A packet came in. */
+  countReceived(bytes: number): void {
+    this.statistics.rxPackets++
+    this.statistics.rxBytes += bytes
+  }
 
   /** dev_open, dev_close: IFF_UP, and what comes of it. KernelError where the kind cannot (a port that is taken). */
   setUp(up: boolean): void {

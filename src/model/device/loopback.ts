@@ -13,6 +13,9 @@ export class Loopback extends Device {
 
   override send(packet: Packet): void {
     etherTypeTrans(packet, this)
+    const bytes = packet.end - packet.network
+    this.countSent(bytes)
+    this.countReceived(bytes)
     this.namespace.model.enqueue(packet)
   }
 }

@@ -104,6 +104,7 @@ export class Tun extends Device {
   #read(): Uint8Array | undefined {
     const packet = this.#queue.shift()
     if (!packet) return undefined
+    this.countSent(packet.end - packet.link)
     delivered(packet, `the program at ${this.name}`)
     return packet.frame()
   }
@@ -117,6 +118,7 @@ export class Tun extends Device {
     const isPacket = this.mode === 'tap' ? bytes.length >= ETHERNET_HEADER : version === 4 || version === 6
     if (bytes.length === 0 || !isPacket) throw new KernelError('EINVAL', call)
     const packet = packetFromFrame(bytes, this)
+    this.countReceived(bytes.length)
     if (this.mode === 'tap') etherTypeTrans(packet, this)
     const { model } = this.namespace
     model.begin(packet, 'injected')

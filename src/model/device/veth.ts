@@ -45,6 +45,8 @@ export class Veth extends Device {
       drop(packet, 'NOT_SPECIFIED', '__dev_forward_skb2', refusal(packet, peer))
       return
     }
+    this.countSent(packet.end - packet.link)
+    peer.countReceived(packet.end - packet.link)
     const crosses = peer.namespace !== this.namespace
     scrub(packet, crosses)
     packet.priority = 0

@@ -119,6 +119,7 @@ function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
     drop(packet, 'IP_TUNNEL_ECN', 'vxlan_rcv', { what: 'congestion was met by a packet that knows none: RFC 6040' })
     return
   }
+  vxlan.countReceived(end - packet.network)
   if (packet.journey) note(packet, vxlan, 'decap', `VNI ${vni}`, { kernel: 'vxlan_rcv', meta: { vni } })
   vxlan.namespace.model.enqueue(packet)
 }

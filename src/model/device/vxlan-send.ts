@@ -108,10 +108,12 @@ export class VxlanSender {
     if (packet.journey) this.#noteEncapsulation(packet, remote, sending.source, key.sourcePort)
     this.#push(packet, remote, key.sourcePort, sending.source)
     scrub(packet, underlay !== vxlan.namespace)
-    const { statistics } = vxlan
     const refused = sendIpv4(underlay, packet, sending)
-    if (refused === undefined) return
-    statistics.txDropped++
+    if (refused === undefined) {
+      vxlan.countSent(inner)
+      return
+    }
+    vxlan.statistics.txDropped++
     drop(packet, 'NOT_SPECIFIED', 'vxlan_xmit_one', { own: 'OVL_VXLAN_REFUSED', what: `not sent: ${refused}` })
   }
 

@@ -15,8 +15,6 @@ export type ProtocolHandler = (packet: Packet) => void
 export function createReceive(protocols: ReadonlyMap<number, ProtocolHandler>): (packet: Packet) => void {
   return function receive(packet: Packet): void {
     const { device } = packet
-    device.statistics.rxPackets++
-    device.statistics.rxBytes += packet.end - packet.network
     if (packet.inputIndex === 0) packet.inputIndex = device.index
     tap(packet, device, 'in')
     if (device.ingress && !runDeviceHook(device.ingress, packet, device, undefined)) return
@@ -24,6 +22,9 @@ export function createReceive(protocols: ReadonlyMap<number, ProtocolHandler>): 
     const handler = protocols.get(packet.protocol)
     if (handler) handler(packet)
     else if (packet.protocol === 0x8100 || packet.protocol === 0x88a8) unsupported(packet, 'VLAN tag')
-    else drop(packet, 'UNHANDLED_PROTO', '__netif_receive_skb_core')
+    else {
+      device.statistics.rxDropped++
+      drop(packet, 'UNHANDLED_PROTO', '__netif_receive_skb_core')
+    }
   }
 }

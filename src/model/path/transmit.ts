@@ -22,7 +22,5 @@ export function transmit(packet: Packet, device: Device): void {
   }
   packet.for = PacketFor.outgoing
   tap(packet, device, 'out')
-  device.statistics.txPackets++
-  device.statistics.txBytes += packet.end - packet.link
   device.send(packet)
 }
