@@ -5,6 +5,7 @@ import { describe, test } from 'vitest'
 import type { NftElement, NftExpression } from '../../../src/kernel/nftables.ts'
 import { decodeChain } from '../../../src/linux/netfilter/chain.ts'
 import { decodeComment } from '../../../src/linux/netfilter/comment.ts'
+import { decodeConnection } from '../../../src/linux/netfilter/conntrack.ts'
 import { decodeElements, encodeElements, joinRanges, splitRanges } from '../../../src/linux/netfilter/element.ts'
 import { decodeExpression, encodeExpression } from '../../../src/linux/netfilter/expression.ts'
 import { decodeFamily } from '../../../src/linux/netfilter/header.ts'
@@ -40,6 +41,7 @@ const decoders: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   decodeExpression,
   decodeComment: (bytes) => decodeComment(bytes, 7),
   decodeFamily,
+  decodeConnection: (bytes) => decodeConnection(Uint8Array.of(2, 0, 0, 0, ...bytes)),
 }
 
 for (const [name, decode] of Object.entries(decoders)) {
