@@ -7,7 +7,7 @@ import { RouteProtocol, RouteTable } from '../../kernel/route.ts'
 import type { Device } from '../device/device.ts'
 import type { Ipv4Address } from './device.ts'
 import type { Fib } from './fib.ts'
-import { changeRoute, deleteRoute } from './fib-change.ts'
+import { deleteRoute, insertRoute } from './fib-change.ts'
 import { maskOf, RtScope } from './fib-route.ts'
 
 const LIMITED_BROADCAST = 0xffffffff
@@ -47,7 +47,7 @@ function magic(
     metrics: undefined,
     hops: [{ device }],
   }
-  if (operation === 'append') changeRoute(fib, 'append', route)
+  if (operation === 'append') insertRoute(fib, 'append', route)
   else deleteRoute(fib, route)
 }
 

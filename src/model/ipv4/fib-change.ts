@@ -59,6 +59,13 @@ const refuse = (errno: string, explanation?: string): Refusal => ({ errno, expla
 
 /** RTM_NEWROUTE. Undefined: it was done. */
 export function changeRoute(fib: Fib, operation: RouteOperation, request: RouteRequest): Refusal | undefined {
+  const refusal = insertRoute(fib, operation, request)
+  if (!refusal && request.type === 'local') fib.customLocalRoutes = true
+  return refusal
+}
+
+/** fib_table_insert, for the kernel's own routes as well. */
+export function insertRoute(fib: Fib, operation: RouteOperation, request: RouteRequest): Refusal | undefined {
   if (((request.destination & ~maskOf(request.length)) | 0) !== 0)
     return refuse('EINVAL', 'Invalid prefix for given prefix length')
   const route = createRoute(fib, request)
@@ -200,6 +207,7 @@ function checkHop(fib: Fib, wanted: HopRequest, table: number, scope: number): F
   const { gateway = 0, gateway6, device, onlink = false } = wanted
   if (gateway6) {
     if (!device) return refuse('EINVAL', 'IPv6 nexthop requires a device')
+    if (device.ipv6.conf.disable_ipv6 !== 0) return refuse('EACCES', 'IPv6 is disabled on nexthop device')
     return device.up ? createHop(wanted, device, RtScope.link) : refuse('ENETDOWN', 'Nexthop device is not up')
   }
   if (gateway === 0) {

@@ -125,20 +125,14 @@ export function localOut(packet: Packet): 'EPERM' | undefined {
   return ipOutput(packet, undefined) ? undefined : 'EPERM'
 }
 
-/** LOCAL_OUT. A rule that changes where the packet goes, or its mark, has it routed anew. */
+/**
+ * LOCAL_OUT. What was given another destination (nf_nat_ipv4_local_fn) is routed anew; chains of type `route` see to it
+ * themselves where they have changed more, and no others do.
+ */
 function output(packet: Packet, namespace: Namespace, device: Device): boolean {
-  const source = u32(packet.bytes, packet.network + SOURCE_AT)
   const destination = u32(packet.bytes, packet.network + DESTINATION_AT)
-  const tos = packet.bytes[packet.network + TOS_AT]
-  const { mark, route } = packet
   if (!runHook(namespace, 'ip', Hook.output, packet, undefined, device)) return false
-  const changed =
-    packet.mark !== mark ||
-    u32(packet.bytes, packet.network + DESTINATION_AT) !== destination ||
-    u32(packet.bytes, packet.network + SOURCE_AT) !== source ||
-    packet.bytes[packet.network + TOS_AT] !== tos
-  // A chain may have done it by itself.
-  if (!changed || packet.route !== route) return true
+  if (u32(packet.bytes, packet.network + DESTINATION_AT) === destination) return true
   const refused = routeAgain(namespace, packet)
   if (refused === undefined) return true
   drop(packet, 'NETFILTER_DROP', 'nf_hook_slow', { what: `no route any more: ${refused}` })

@@ -32,6 +32,8 @@ const ICMP = 1
 const TIME_EXCEEDED = 11
 const REASSEMBLY_TIME = 1
 const MAX_LENGTH = 0xffff
+/** Sources whose fragments are counted. */
+const SOURCES = 65_536
 
 interface Fragment {
   readonly packet: Packet
@@ -45,6 +47,8 @@ interface Queue {
   /** By offset, without overlaps. */
   readonly fragments: Fragment[]
   readonly timer: Timer
+  /** Fragments of its source when the last of it came. */
+  count: number
   length: number
   hasLast: boolean
   bytes: number
@@ -57,6 +61,8 @@ interface Queue {
 export class Reassembly {
   readonly #namespace: Namespace
   readonly #queues = new Map<string, Queue>()
+  /** Fragments that came of each source: inet_peer's rid. */
+  readonly #counts = new Map<number, number>()
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace
@@ -73,6 +79,7 @@ export class Reassembly {
   gather(packet: Packet, user: number): boolean {
     const queue = this.#find(packet, user)
     const { bytes, network } = packet
+    if (this.#isTooFar(queue, u32(bytes, network + SOURCE_AT))) this.#restart(queue)
     const word = u16(bytes, network + FRAGMENT_AT)
     const offset = (word & OFFSET_MASK) * 8
     const header = headerLength(packet)
@@ -111,6 +118,27 @@ export class Reassembly {
     return false
   }
 
+  /** ip_frag_too_far: so many others of this source have come since that the number may be in use again. */
+  #isTooFar(queue: Queue, source: number): boolean {
+    const { ipfrag_max_dist: limit } = this.#namespace.ipv4.settings
+    if (limit === 0) return false
+    const before = queue.count
+    if (this.#counts.size >= SOURCES && !this.#counts.has(source)) this.#counts.clear()
+    queue.count = (this.#counts.get(source) ?? 0) + 1
+    this.#counts.set(source, queue.count)
+    return queue.fragments.length > 0 && queue.count - before > limit
+  }
+
+  /** ip_frag_reinit: what is there does not belong to what comes. */
+  #restart(queue: Queue): void {
+    for (const { packet } of queue.fragments.splice(0))
+      drop(packet, 'NOT_SPECIFIED', 'inet_frag_rbtree_purge', {
+        own: 'OVL_FRAGMENT',
+        what: 'too old for what comes now',
+      })
+    Object.assign(queue, { length: 0, hasLast: false, bytes: 0, maxSize: 0, maxDontFragmentSize: 0, ecn: 0 })
+  }
+
   #find(packet: Packet, user: number): Queue {
     const { bytes, network } = packet
     const source = u32(bytes, network + SOURCE_AT)
@@ -124,6 +152,7 @@ export class Reassembly {
       user,
       fragments: [],
       timer: clock.after(this.#namespace.ipv4.settings.ipfrag_time * SECOND, () => this.#expire(queue)),
+      count: 0,
       length: 0,
       hasLast: false,
       bytes: 0,

@@ -145,6 +145,39 @@ const ROUTES: readonly Situation[] = [
     },
   },
   {
+    title: 'a source may be nothing but a unicast address once there is a local route of somebody',
+    async act(r) {
+      r.router.routes.add({ destination: '10.13.0.0/16', type: 'local', link: 'lo', table: 255 })
+      for (const source of ['10.13.1.1', '10.1.0.255', '10.2.0.255', '10.77.0.1']) await r.send(frame({ source }))
+    },
+  },
+  {
+    title: 'source validation is content with one of several ways back, and with none that is a special route',
+    async act(r) {
+      r.router.routes.add({
+        destination: '10.80.0.0/16',
+        nextHops: [
+          { gateway: '10.1.0.2', link: 'r0' },
+          { gateway: '10.2.0.2', link: 'r1' },
+        ],
+      })
+      r.router.routes.add({ destination: '10.81.0.0/16', type: 'blackhole' })
+      for (const filter of [1, 2, 0]) {
+        r.set('conf/r0/rp_filter', filter)
+        await r.send(frame({ source: '10.80.0.1' }), frame({ source: '10.81.0.1' }))
+      }
+    },
+  },
+  {
+    title: 'a route for a type of service takes no other, congestion bits and precedence aside',
+    async act(r) {
+      r.router.routes.add({ destination: '10.90.0.0/16', gateway: '10.2.0.2', tos: 0x10 })
+      r.router.routes.add({ destination: '10.90.0.0/16', gateway: '10.2.0.3' })
+      r.router.neighbours.replace({ link: 'r1', address: '10.2.0.3', mac: '02:00:00:00:0b:03', state: 'permanent' })
+      for (const tos of [0, 0x10, 0x11, 0x90, 0x12, 0x08, 0xb8]) await r.send(frame({ destination: '10.90.0.1', tos }))
+    },
+  },
+  {
     title: 'of two next hops the hash of each policy chooses one',
     async act(r) {
       r.set('fib_multipath_hash_seed', 777)
@@ -303,6 +336,14 @@ const FRAGMENTS: readonly Situation[] = [
         const part = parts(100 + i)
         for (const [from = 0, to = 0] of order) await r.send(part(from, to, to === 608))
       }
+    },
+  },
+  {
+    title: 'a fragment that more than 64 others have followed is forgotten',
+    async act(r) {
+      const others = (from: number, count: number) => Array.from({ length: count }, (_, i) => parts(from + i)(0, 304))
+      await r.send(parts(1)(0, 304), ...others(1000, 63), parts(1)(304, 608, true))
+      await r.send(parts(2)(0, 304), ...others(2000, 64), parts(2)(304, 608, true))
     },
   },
   {
