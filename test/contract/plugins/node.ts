@@ -20,5 +20,7 @@ export interface Nodes {
   readonly name: string
   /** Whether its nodes have iptables, for plugins that run it. */
   readonly hasIptables: boolean
+  /** Titles of bridge's cases with known differences, each with its reason. They must fail. */
+  readonly known?: Readonly<Record<string, string>>
   setUp(): Node
 }
