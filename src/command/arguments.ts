@@ -3,6 +3,7 @@
  * it refuses what it does not understand.
  */
 import { bitsOf, type Family, formatIp, readIp } from '../address/ip.ts'
+import { MAC_LENGTH } from '../address/mac.ts'
 import { Exit } from './exit.ts'
 
 /** Whether the word is the name or the beginning of it. */
@@ -86,6 +87,19 @@ export function parseUnsigned(text: string, message: string, most?: number): num
 export function parseOnOff(keyword: string, text: string): boolean {
   if (text === 'on' || text === 'off') return text === 'on'
   throw new Exit(255, `Error: argument of "${keyword}" must be one of "on", "off", not "${text}"`)
+}
+
+/**
+ * A link-layer address as ip takes it: bytes of one or two digits between colons; `wrongLength` is for those that are not
+ * six. `message` is for what is none.
+ */
+export function parseHardwareAddress(text: string, message: Exit, wrongLength: (length: number) => Exit): string {
+  const bytes = text.split(':')
+  // A number too big for a byte that stands alone is cut to one, as sscanf(3) does.
+  if (bytes.length === 1 && /^[0-9a-f]+$/i.test(text)) throw wrongLength(1)
+  if (!bytes.every((byte) => /^[0-9a-f]{1,2}$/i.test(byte))) throw message
+  if (bytes.length !== MAC_LENGTH) throw wrongLength(bytes.length)
+  return bytes.map((byte) => byte.padStart(2, '0').toLowerCase()).join(':')
 }
 
 /** A prefix as it was typed. */

@@ -1,8 +1,16 @@
 /** `bridge fdb`: fdb.c of iproute2's bridge. */
-import { formatMac, parseMac } from '../../address/mac.ts'
 import type { Link } from '../../kernel/link.ts'
 import type { FdbEntry } from '../../kernel/neighbour.ts'
-import { type Arguments, abbreviates, duplicate, garbage, parseAddress, readUnsigned, wrong } from '../arguments.ts'
+import {
+  type Arguments,
+  abbreviates,
+  duplicate,
+  garbage,
+  parseAddress,
+  parseHardwareAddress,
+  readUnsigned,
+  wrong,
+} from '../arguments.ts'
 import { Exit } from '../exit.ts'
 import { notModelled, print, type Settings } from '../ip/settings.ts'
 import type { Printer } from '../printer.ts'
@@ -136,10 +144,6 @@ function changeFdb(settings: Settings, args: Arguments, operation: Operation): v
 }
 
 function readMac(text: string): string {
-  try {
-    return formatMac(parseMac(text))
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    throw new Exit(255, `Invalid mac address ${text}`)
-  }
+  const message = new Exit(255, `Invalid mac address ${text}`)
+  return parseHardwareAddress(text, message, () => message)
 }

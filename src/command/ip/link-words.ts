@@ -1,7 +1,14 @@
 /** A link as it is typed to `ip link add`, `set` and `delete`: iplink_parse() in iplink.c. */
-import { formatMac, parseMac } from '../../address/mac.ts'
 import type { LinkChange } from '../../kernel/link.ts'
-import { type Arguments, abbreviates, duplicate, garbage, parseUnsigned, wrong } from '../arguments.ts'
+import {
+  type Arguments,
+  abbreviates,
+  duplicate,
+  garbage,
+  parseHardwareAddress,
+  parseUnsigned,
+  wrong,
+} from '../arguments.ts'
 import { Exit } from '../exit.ts'
 import { readGroup } from '../names.ts'
 import { notModelled, type Settings } from './settings.ts'
@@ -73,12 +80,11 @@ function parseName(text: string, word: string): string {
 }
 
 function parseHardware(text: string): string {
-  try {
-    return formatMac(parseMac(text))
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    throw new Exit(1, `"${text}" is invalid lladdr.`)
-  }
+  return parseHardwareAddress(
+    text,
+    new Exit(1, `"${text}" is invalid lladdr.`),
+    (length) => new Exit(1, `Invalid address length ${length} - must be 6 bytes`),
+  )
 }
 
 function parseSwitch(word: string, text: string): boolean {

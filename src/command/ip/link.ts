@@ -133,7 +133,7 @@ function kindOf(settings: Settings, args: Arguments, type: string, birth: Birth,
       const mode = MACVLAN_MODES.find((each) => each === text)
       if (!mode) {
         throw new Exit(
-          255,
+          1,
           `Error: argument of "mode" must be "private", "vepa", "bridge", "passthru" or "source", not "${text}"`,
         )
       }

@@ -1,6 +1,5 @@
 /** `ip neigh`: ipneigh.c of iproute2. */
 import { type Family, parseIp } from '../../address/ip.ts'
-import { formatMac, parseMac } from '../../address/mac.ts'
 import { ignoring } from '../../kernel/errors.ts'
 import type { Neighbour, NeighbourState } from '../../kernel/neighbour.ts'
 import {
@@ -8,6 +7,7 @@ import {
   abbreviates,
   duplicate,
   parseAddress,
+  parseHardwareAddress,
   parseTypedPrefix,
   type TypedPrefix,
   wrong,
@@ -97,12 +97,11 @@ function parseNeighbour(settings: Settings, args: Arguments, defaultState: Neigh
 }
 
 function readMac(text: string): string {
-  try {
-    return formatMac(parseMac(text))
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    throw new Exit(1, `"${text}" is invalid lladdr.`)
-  }
+  return parseHardwareAddress(
+    text,
+    new Exit(1, `"${text}" is invalid lladdr.`),
+    () => new Exit(2, 'Error: Invalid link address.'),
+  )
 }
 
 function refuse(text: string, message: string): never {
@@ -232,12 +231,12 @@ function printNeighbour(printer: Printer, neighbour: Neighbour, hideDevice: bool
     printer.member(word, null)
     printer.text(`${word} `)
   }
-  if (protocol) printer.both('protocol', protocolName(protocol), `proto ${protocolName(protocol)} `)
   const state = neighbour.state === 'none' || proxy ? undefined : neighbour.state?.toUpperCase()
   if (state) {
     printer.strings('state', [state])
     printer.text(`${state} `)
   }
+  if (protocol) printer.both('protocol', protocolName(protocol), `proto ${protocolName(protocol)} `)
   printer.text('\n')
 }
 

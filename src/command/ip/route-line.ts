@@ -52,11 +52,11 @@ export function printRoute(
   if (route.tos && !hidden.tos) printer.both('tos', dsFieldName(route.tos), `tos ${dsFieldName(route.tos)} `)
   if (route.gateway !== undefined && !hidden.gateway) printGateway(printer, route.gateway, family)
   if (route.link !== undefined && !hidden.link) printer.both('dev', route.link, `dev ${route.link} `)
+  if ((table !== RouteTable.main || details) && !hidden.table) {
+    printer.both('table', tableName(table), `table ${tableName(table)} `)
+  }
   // An answer of IPv4 is a cached entry, which has none of these.
   if (!asked || family === 'ipv6') {
-    if ((table !== RouteTable.main || details) && !hidden.table) {
-      printer.both('table', tableName(table), `table ${tableName(table)} `)
-    }
     if ((protocol !== RouteProtocol.boot || details) && !hidden.protocol) {
       printer.both('protocol', protocolName(protocol), `proto ${protocolName(protocol)} `)
     }

@@ -187,15 +187,23 @@ function isPrefix(wanted: TypedPrefix | undefined, prefix: string | undefined): 
 
 function showRules(settings: Settings, args: Arguments): void {
   const filter = parseRuleFilter(settings, args)
-  const rules = settings.kernel.rules.list(settings.family ?? 'ipv4').filter((rule) => passes(filter, rule))
+  const rules = settings.kernel.rules.list(settings.family ?? 'ipv4')
+  const priorities = new Set(rules.map(({ priority = 0 }) => priority))
   print(settings, (printer) => {
     printer.array(undefined, () => {
-      for (const rule of rules) printer.object(() => printRule(printer, rule, settings.details > 0))
+      for (const rule of rules) {
+        if (!passes(filter, rule)) continue
+        printer.object(() => printRule(printer, rule, { details: settings.details > 0, priorities }))
+      }
     })
   })
 }
 
-function printRule(printer: Printer, rule: Rule, details: boolean): void {
+function printRule(
+  printer: Printer,
+  rule: Rule,
+  { details, priorities }: { readonly details: boolean; readonly priorities: ReadonlySet<number> },
+): void {
   printer.both('priority', rule.priority ?? 0, `${rule.priority ?? 0}:\t`)
   if (rule.invert) {
     printer.member('not', null)
@@ -226,6 +234,10 @@ function printRule(printer: Printer, rule: Rule, details: boolean): void {
   if (rule.action === 'goto') {
     const target = rule.goto ?? 0
     printer.both('goto', target, `goto ${target}`)
+    if (!priorities.has(target)) {
+      printer.member('unresolved', null)
+      printer.text(' [unresolved]')
+    }
   } else if (rule.action === 'nop') {
     printer.member('nop', null)
     printer.text('nop')
