@@ -154,3 +154,23 @@ test('a router’s error about a masqueraded packet reaches the pod, with the po
   // From the source address on: the TTL, and with it the header's checksum, are those of the router that quotes.
   assert.equal(toHex(quoted.subarray(12, 28)), toHex(frame.subarray(26, 42)))
 })
+
+test('REDIRECT: a pod’s packet ends at the address of the device it came in by, and is answered from where it was sent to', async () => {
+  const world = twoNodes()
+  warm(world)
+  await run(world, 'n1', 'iptables -t nat -A PREROUTING -p udp --dport 53 -j REDIRECT --to-ports 5353')
+  const server = world
+    .in('n1')
+    .sockets.bindUdp({ port: 5353 }, { datagram: (from, bytes) => server.send(from, bytes), error() {} })
+  const heard: string[] = []
+  const client = world
+    .in('p1')
+    .sockets.bindUdp({}, { datagram: ({ address, port }) => heard.push(`${address}:${port}`), error() {} })
+  client.send({ address: '10.99.0.1', port: 53 }, Uint8Array.of(1))
+  world.advance(50)
+  assert.deepEqual(heard, ['10.99.0.1:53'])
+  const [entry] = udpEntries(world)
+  assert.equal(`${entry?.reply.source}:${entry?.reply.sourcePort}`, '10.244.0.1:5353')
+  server.close()
+  client.close()
+})

@@ -9,7 +9,7 @@ import { test } from 'vitest'
 import { SECOND } from '../../../src/model/clock.ts'
 import { Status } from '../../../src/model/netfilter/conntrack/connection.ts'
 import { attach } from '../../../src/model/netfilter/conntrack.ts'
-import { Hook, type HookNumber, Verdict } from '../../../src/model/netfilter/hooks.ts'
+import { Hook, type HookNumber, Priority, Verdict } from '../../../src/model/netfilter/hooks.ts'
 import { addressRange, type NatKind, type NatRange, RangeFlag } from '../../../src/model/netfilter/nat/range.ts'
 import { setupNat } from '../../../src/model/netfilter/nat.ts'
 import { Router } from './router.ts'
@@ -248,4 +248,26 @@ test('ten thousand connections are each found again, and gone when their time is
   router.namespace.model.advance(31 * SECOND)
   assert.deepEqual(router.conntrack.list(), [])
   assert.equal(router.conntrack.size, 0)
+})
+
+test('one tuple may be a connection in each zone', () => {
+  const router = new Router()
+  let zone = 0
+  router.addChain(Hook.prerouting, Priority.raw, (packet) => {
+    packet.zone = zone
+    return Verdict.accept
+  })
+  const [client, server] = ['10.0.1.2', '10.0.2.2']
+  const ask = () => router.forward(udpFrame({ source: client, destination: server }, [4000, 53]), true)
+  const answer = () => router.forward(udpFrame({ source: server, destination: client }, [53, 4000]), false)
+  ask()
+  zone = 7
+  assert.equal(router.stateOf(answer()), 'NEW')
+  assert.equal(router.stateOf(ask()), 'ESTABLISHED')
+  zone = 0
+  assert.equal(router.stateOf(answer()), 'ESTABLISHED')
+  assert.deepEqual(
+    router.conntrack.list().map((entry) => `${entry.original.source} ${entry.zone}`),
+    ['10.0.1.2 undefined', '10.0.2.2 7'],
+  )
 })
