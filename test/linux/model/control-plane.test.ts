@@ -4,11 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
-import { test } from 'vitest'
-import { KernelError } from '../../src/kernel/errors.ts'
-import type { LiveKernel } from '../../src/kernel/live.ts'
-import { liveLinux } from '../../src/linux/live.ts'
-import { createModel } from '../../src/model/create.ts'
+import { describe, test } from 'vitest'
+import { KernelError } from '../../../src/kernel/errors.ts'
+import type { LiveKernel } from '../../../src/kernel/live.ts'
+import { liveLinux } from '../../../src/linux/live.ts'
+import { createModel } from '../../../src/model/create.ts'
+import { snapshot, worldOf } from './listing.ts'
+import { RandomCalls } from './random-calls.ts'
 
 const mac = (last: number) => `02:00:00:00:00:0${last}`
 
@@ -216,14 +218,10 @@ for (const { what, calls } of rows) {
     const model = worldOf(createModel())
     try {
       for (const [i, call] of calls.entries()) {
-        assert.equal(attempt(call, model.worlds), attempt(call, linux.worlds), `call ${i}: ${call}`)
+        const [onLinux, onModel] = [linux, model].map(({ worlds }) => attempt(() => void call(...worlds)))
+        assert.deepEqual(onModel, onLinux, `call ${i}: ${call}`)
       }
-      // Linux notices a carrier a moment later.
-      const expected = snapshot(model.worlds)
-      for (let i = 0; i < 100 && !isDeepStrictEqual(snapshot(linux.worlds), expected); i++) {
-        await new Promise((resolve) => setTimeout(resolve, 50))
-      }
-      assert.deepEqual(expected, snapshot(linux.worlds))
+      assert.deepEqual(snapshot(model.worlds), await settled(linux.worlds, model.worlds))
     } finally {
       linux.end()
       model.end()
@@ -231,68 +229,51 @@ for (const { what, calls } of rows) {
   })
 }
 
-interface World {
-  readonly worlds: readonly [LiveKernel, LiveKernel]
-  end(): void
-}
-
-/** Two namespaces of the kernel without IPv6, whose own chatter would be seen. */
-function worldOf(kernel: LiveKernel): World {
-  const names = ['beside-node', 'beside-other'] as const
-  const [node, other] = names.map((name) => kernel.enter(kernel.namespaces.add(name))!)
-  for (const each of [node!, other!]) each.sysctl.set('net/ipv6/conf/all/disable_ipv6', '1')
-  return {
-    worlds: [node!, other!],
-    end() {
-      node!.close()
-      other!.close()
-      for (const name of names) kernel.namespaces.delete(name)
-      kernel.close()
-    },
+describe('both kernels answer and show the same behind each of many random calls', () => {
+  for (const seed of [1, 2, 3, 5, 8, 13]) {
+    test(`drawn from ${seed}`, async () => {
+      const linux = worldOf(liveLinux())
+      const model = worldOf(createModel())
+      const calls = new RandomCalls(seed)
+      const made: string[] = []
+      try {
+        for (const { links } of [linux.worlds[0], model.worlds[0]]) links.set('lo', { up: true })
+        for (let i = 0; i < 200; i++) {
+          const call = calls.next(model.worlds[0])
+          made.push(call.text)
+          const [onLinux, onModel] = [linux, model].map(({ worlds: [node] }) => attempt(() => call.make(node)))
+          assert.deepEqual(onModel, onLinux, `${made.length}: ${call.text}`)
+          const expected = await settled(linux.worlds, model.worlds)
+          assert.deepEqual(snapshot(model.worlds), expected, `${made.length}: ${made.slice(-5).join('\n')}`)
+        }
+      } finally {
+        linux.end()
+        model.end()
+      }
+    })
   }
+})
+
+/** What Linux shows, once that is what the model shows: it notices a carrier a moment later. */
+async function settled(
+  linux: Parameters<typeof snapshot>[0],
+  model: Parameters<typeof snapshot>[0],
+): Promise<object[]> {
+  const expected = snapshot(model)
+  for (let i = 0; i < 100; i++) {
+    const shown = snapshot(linux)
+    if (isDeepStrictEqual(shown, expected)) return shown
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return snapshot(linux)
 }
 
-/** How the call was refused. */
-function attempt(call: Call, [node, other]: World['worlds']): string | undefined {
+/** What it answered, or how it was refused. */
+function attempt(call: () => unknown): unknown {
   try {
-    call(node, other)
-    return undefined
+    return call()
   } catch (error) {
     if (error instanceof KernelError) return error.errno
     throw error
   }
-}
-
-function snapshot(worlds: World['worlds']): object[] {
-  return worlds.map(({ links, addresses, routes, rules, neighbours, fdb }) => ({
-    links: links.list().map(({ macOrigin: _, parentNamespace: _1, details, ...link }) => ({
-      ...defined(link),
-      details: { ...details, kind: withoutTimers(details.kind), port: withoutTimers(details.port) },
-    })),
-    addresses: addresses.list().map(defined),
-    routes: routes.list().map(defined),
-    rules: rules.list().map(defined),
-    neighbours: [...neighbours.list(), ...neighbours.list({ proxy: true })]
-      .filter(({ address }) => !address.startsWith('224.'))
-      .map(defined)
-      .sort(byText),
-    // A device's own list of groups that it listens to is not modelled.
-    fdb: fdb
-      .list()
-      .filter(({ mac }) => !mac.startsWith('33:33') && !mac.startsWith('01:'))
-      .map(defined)
-      .sort(byText),
-  }))
-}
-
-function withoutTimers(values: Readonly<Record<string, number | string>>): object {
-  return Object.fromEntries(Object.entries(values).filter(([name]) => !name.endsWith('_TIMER')))
-}
-
-function defined(value: object): object {
-  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined))
-}
-
-function byText(a: object, b: object): number {
-  return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1
 }
