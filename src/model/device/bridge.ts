@@ -48,12 +48,12 @@ export class Bridge extends Device {
   /** KernelError EOPNOTSUPP for what is not modelled. */
   constructor(namespace: Namespace, options: Omit<DeviceOptions, 'kind'> & Partial<BridgeOptions>) {
     super(namespace, { ...options, kind: 'bridge' })
+    this.fdb = new BridgeFdb(this)
     const { ageingTime, forwardDelay, stp, vlanFiltering } = options
     if (vlanFiltering) throw new KernelError('EOPNOTSUPP', `add bridge "${this.name}"`, 'not modelled: VLAN filtering')
     if (ageingTime !== undefined) this.setAgeingTime(ageingTime)
     if (forwardDelay !== undefined) this.setForwardDelay(forwardDelay)
     if (stp !== undefined) this.setStp(stp)
-    this.fdb = new BridgeFdb(this)
     this.fdb.addLocal(undefined, this.mac)
     if (this.macOrigin === 'set') this.#selectStates()
   }
@@ -68,6 +68,7 @@ export class Bridge extends Device {
 
   setAgeingTime(seconds: number): void {
     this.ageingTime = seconds
+    this.fdb.collect()
   }
 
   setForwardDelay(seconds: number): void {

@@ -130,6 +130,7 @@ export abstract class Device {
         throw error
       }
       this.notify('up')
+      this.linkChanged()
     } else {
       this.closing()
       this.up = false
@@ -189,6 +190,9 @@ export abstract class Device {
   protected opened(): void {}
   protected closing(): void {}
   protected closed(): void {}
+
+  /** Called when who listens knows that it is up: what that means for its carrier, linkwatch finds a little later. */
+  protected linkChanged(): void {}
 
   /** ndo_change_mtu: throws what the kind says. */
   protected checkMtu(_mtu: number): void {}

@@ -178,11 +178,12 @@ export class BridgeFdb {
 
   #collectLater(): void {
     if (this.#collector?.pending) return
-    this.#collector = this.#bridge.namespace.model.clock.after(this.#bridge.ageingTime * SECOND, () => this.#collect())
+    this.#collector = this.#bridge.namespace.model.clock.after(this.#bridge.ageingTime * SECOND, () => this.collect())
   }
 
   /** br_fdb_cleanup. It comes back when the next entry is due. */
-  #collect(): void {
+  collect(): void {
+    this.#bridge.namespace.model.clock.cancel(this.#collector)
     const now = this.#now
     const ageing = this.#bridge.ageingTime * SECOND
     let next = Number.POSITIVE_INFINITY
@@ -193,7 +194,7 @@ export class BridgeFdb {
       else next = Math.min(next, left)
     }
     if (next === Number.POSITIVE_INFINITY) return
-    this.#collector = this.#bridge.namespace.model.clock.after(next + 10 * MILLISECOND, () => this.#collect())
+    this.#collector = this.#bridge.namespace.model.clock.after(next + 10 * MILLISECOND, () => this.collect())
   }
 }
 

@@ -59,8 +59,11 @@ export class Veth extends Device {
 
   protected override opened(): void {
     this.#refresh()
+    if (this.peer?.up) this.peer.#refresh()
+  }
+
+  protected override linkChanged(): void {
     if (!this.peer?.up) return
-    this.peer.#refresh()
     this.notify('carrier')
     this.peer.notify('carrier')
   }

@@ -51,6 +51,15 @@ describe('learning', () => {
     assert.equal(entry(HOST), undefined)
   })
 
+  test('a shorter ageing time counts for what is there already', () => {
+    comesFrom('x1', HOST)
+    world.advance(20_000)
+    world.in('a').links.set('br5', { bridge: { ageingTime: 30 } })
+    assert.equal(entry(HOST), 'x0 dynamic')
+    world.advance(10_100)
+    assert.equal(entry(HOST), undefined)
+  })
+
   test("a port's own MAC is not learned elsewhere", () => {
     comesFrom('y1', '02:00:00:00:00:20')
     assert.equal(entry('02:00:00:00:00:20'), 'x0 permanent')
