@@ -67,7 +67,7 @@ async function run(options: PingOptions, context: Context, streams: Streams): Pr
     heard: [],
   }
   connect(context, session)
-  streams.stdout += title(context, session)
+  streams.stdout += title(session)
   const start = context.now()
   const deadline = options.deadline === undefined ? Number.POSITIVE_INFINITY : start + options.deadline * 1000
   let last = start
@@ -150,7 +150,7 @@ function sameAddress(prefix: string, address: string): boolean {
   return parsed !== undefined && formatIp(parsed.address) === address
 }
 
-function title(_context: Context, { options, to, family }: Session): string {
+function title({ options, to, family }: Session): string {
   const { destination, size, source } = options
   const from = source === undefined ? '' : ` from ${source} :`
   if (family === 'ipv6') return `PING ${destination}(${to})${from} ${size} data bytes\n`
