@@ -36,6 +36,7 @@ export function changeLink(
   if (change.group !== undefined) device.group = change.group
   if (change.name !== undefined && change.name !== device.name) {
     device.namespace.devices.rename(device, freeName(device.namespace, change.name, call))
+    device.namespace.nftables.deviceRenamed(device)
     renameLabels(device)
   }
   if (change.alias !== undefined) {

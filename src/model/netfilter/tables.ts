@@ -98,16 +98,22 @@ export class NftTables implements Nftables {
     return set && element && set.describe(element)
   }
 
-  /** A device has come, or has this name now: chains that wait for it are called from it. */
+  /** A device has come: chains that wait for it are called from it. */
   deviceAdded(device: Device): void {
     for (const chain of this.#chains()) {
       if (chain.devices.includes(device.name)) attachToDevice(chain, device, this.#machines)
     }
   }
 
-  /** It leaves the namespace, or its name. */
+  /** It leaves the namespace. */
   deviceRemoved(device: Device): void {
     for (const chain of this.#chains()) detach(chain, device)
+  }
+
+  /** It has another name now. */
+  deviceRenamed(device: Device): void {
+    this.deviceRemoved(device)
+    this.deviceAdded(device)
   }
 
   /** A commit that fails in where rules lead is tried again, slowly, to learn which operation it was. */
@@ -177,7 +183,8 @@ function describeRule({ chain, comment, compiled, handle }: Rule): NftRule {
 }
 
 function describeSet({ definition, timeout, size }: NftSetState): NftSet {
-  const { family, table, name, comment, keyType, keyLength, data, interval, constant, dynamic } = definition
+  const { family, table, name, comment, keyType, keyLength, data, interval, constant } = definition
+  const { anonymous, dynamic } = definition
   return {
     family,
     table,
@@ -188,6 +195,7 @@ function describeSet({ definition, timeout, size }: NftSetState): NftSet {
     ...(data && { data: data.type === 'verdict' ? { type: 'verdict' } : { type: data.type, length: data.length } }),
     ...(interval && { interval }),
     ...(constant && { constant }),
+    ...(anonymous && { anonymous }),
     ...(dynamic && { dynamic }),
     ...(timeout !== undefined && { timeout }),
     ...(size !== undefined && size !== 0 && { size }),

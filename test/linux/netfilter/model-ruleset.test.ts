@@ -59,6 +59,7 @@ const sets: readonly Omit<NftSet, 'family' | 'table'>[] = [
   },
   { name: 'verdicts', keyType: NftType.ipv4Address, keyLength: 4, data: { type: 'verdict' } },
   { name: 'marks', keyType: NftType.ipv4Address, keyLength: 4, data: { type: NftType.mark, length: 4 } },
+  { name: 'own', keyType: NftType.ipv4Address, keyLength: 4, constant: true, anonymous: true },
   { name: 'wide', keyType: NftType.ipv6Address, keyLength: 16 },
 ]
 const setNames = [...new Set(sets.map(({ name }) => name))]
@@ -126,6 +127,7 @@ const bodies: readonly (readonly NftExpression[])[] = [
   [load, { type: 'lookup', set: 'plain', source: 1 }],
   [load, { type: 'lookup', set: 'fixed', source: 1, inverted: true }],
   [load, { type: 'lookup', set: 'ranges', source: 1 }],
+  [load, { type: 'lookup', set: 'own', source: 1 }],
   [load, { type: 'lookup', set: 'verdicts', source: 1, register: 0 }],
   [load, { type: 'lookup', set: 'verdicts', source: 1 }],
   [load, { type: 'lookup', set: 'verdicts', source: 1, register: 2 }],
@@ -251,6 +253,24 @@ const plan: fc.Arbitrary<Plan> = fc.oneof(
   },
 )
 
+/** A rule with a set of its own, which must come in one commit. */
+const ruleWithSet: fc.Arbitrary<Plan[]> = fc.constantFrom(...chains).map((chain) => [
+  (family) => ({ operation: 'add set', set: { ...within(family), ...sets.find(({ anonymous }) => anonymous)! } }),
+  (family) => ({
+    operation: 'add elements',
+    set: { ...within(family), name: 'own' },
+    elements: [{ key: u32(0x0a000001) }],
+  }),
+  (family) => ({
+    operation: 'add rule',
+    rule: { ...within(family), chain, expressions: [load, { type: 'lookup', set: 'own', source: 1 }] },
+  }),
+])
+const commit = fc.oneof(
+  { weight: 8, arbitrary: fc.array(plan, { minLength: 1, maxLength: 3 }) },
+  { weight: 1, arbitrary: ruleWithSet },
+)
+
 /** Elements of a hash have no order. */
 function settled({ sets: listed, ...rest }: NftRuleset): unknown {
   const byKey = (a: NftElement, b: NftElement) => Buffer.compare(a.key, b.key)
@@ -273,27 +293,23 @@ function outcome(nftables: Nftables, operations: readonly NftOperation[]): strin
 
 test('a commit that the kernel refuses, the model refuses, and both list the same then', () => {
   fc.assert(
-    fc.property(
-      fc.constantFrom(...families),
-      fc.array(fc.array(plan, { minLength: 1, maxLength: 3 }), { minLength: 4, maxLength: 25 }),
-      (family, commits) => {
-        deleteAll()
-        const model = plainNamespace().namespace.nftables
-        const story: string[] = []
-        const first: NftOperation = { operation: 'add table', table: { family, name: 't' } }
-        for (const each of [kernel.nftables, model]) each.commit([first])
-        for (const plans of commits) {
-          const place = (chain: string, at: number) =>
-            kernel.nftables.rules({ family, table: 't', name: chain })[at]?.handle ?? 999n
-          const operations = plans.map((it) => it(family, place))
-          const wanted = outcome(kernel.nftables, operations)
-          story.push(`${inspect(operations, { depth: 9, breakLength: 120 })} → ${wanted}`)
-          assert.equal(outcome(model, operations), wanted, story.join('\n'))
-          const [left, expected] = [model.list(), kernel.nftables.list()].map(settled)
-          assert.ok(isDeepStrictEqual(left, expected), `${story.join('\n')}\n${differences(left, expected)}`)
-        }
-      },
-    ),
+    fc.property(fc.constantFrom(...families), fc.array(commit, { minLength: 4, maxLength: 25 }), (family, commits) => {
+      deleteAll()
+      const model = plainNamespace().namespace.nftables
+      const story: string[] = []
+      const first: NftOperation = { operation: 'add table', table: { family, name: 't' } }
+      for (const each of [kernel.nftables, model]) each.commit([first])
+      for (const plans of commits) {
+        const place = (chain: string, at: number) =>
+          kernel.nftables.rules({ family, table: 't', name: chain })[at]?.handle ?? 999n
+        const operations = plans.map((it) => it(family, place))
+        const wanted = outcome(kernel.nftables, operations)
+        story.push(`${inspect(operations, { depth: 9, breakLength: 120 })} → ${wanted}`)
+        assert.equal(outcome(model, operations), wanted, story.join('\n'))
+        const [left, expected] = [model.list(), kernel.nftables.list()].map(settled)
+        assert.ok(isDeepStrictEqual(left, expected), `${story.join('\n')}\n${differences(left, expected)}`)
+      }
+    }),
     { numRuns: Number(process.env.MODEL_RULESET_RUNS ?? 60) },
   )
 })

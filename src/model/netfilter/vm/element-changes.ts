@@ -15,7 +15,8 @@ export class ElementChanges {
 
   /** Whether one leads to a chain. */
   add(set: NftSetState, elements: readonly NftElement[], table: Table, exclusive: boolean): boolean {
-    if (set.definition.constant && set.references > 0) throw refusal('EBUSY')
+    const { constant, anonymous } = set.definition
+    if ((constant || anonymous) && set.references > 0) throw refusal('EBUSY')
     this.#expire(set)
     let leads = false
     for (const given of joinRanges(set, elements)) {
@@ -39,7 +40,7 @@ export class ElementChanges {
   }
 
   delete(set: NftSetState, elements: readonly NftElement[]): void {
-    if (set.definition.constant && set.references > 0) throw refusal('EBUSY')
+    this.#mayTake(set)
     for (const given of joinRanges(set, elements)) {
       if (given.key.length > 0 && given.key.length !== set.definition.keyLength) throw refusal('EINVAL')
       const element = set.named(given)
@@ -49,6 +50,18 @@ export class ElementChanges {
   }
 
   flush(set: NftSetState): void {
+    this.#mayTake(set)
+    this.empty(set)
+  }
+
+  /** nf_tables_delsetelem. */
+  #mayTake({ definition, references }: NftSetState): void {
+    if (definition.anonymous) throw refusal('EOPNOTSUPP')
+    if (definition.constant && references > 0) throw refusal('EBUSY')
+  }
+
+  /** The set goes. */
+  empty(set: NftSetState): void {
     const elements = set.all()
     for (const { verdict } of elements) this.#refer(verdict, -1)
     set.replace([])

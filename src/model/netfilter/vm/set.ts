@@ -166,7 +166,7 @@ export function isConcatenation({ keyType, interval }: Pick<NftSet, 'keyType' | 
 export function isSameSet(a: NftSet, b: NftSet): boolean {
   const data = (set: NftSet) => [set.data?.type, set.data && 'length' in set.data ? set.data.length : 0].join()
   const flags = (set: NftSet) =>
-    [set.interval, set.constant, set.dynamic, set.timeout !== undefined].map(Boolean).join()
+    [set.interval, set.constant, set.anonymous, set.dynamic, set.timeout !== undefined].map(Boolean).join()
   return a.keyType === b.keyType && a.keyLength === b.keyLength && data(a) === data(b) && flags(a) === flags(b)
 }
 

@@ -38,6 +38,8 @@ export class Transaction {
   readonly goneChains: Chain[] = []
   readonly newRules: Rule[] = []
   readonly goneRules: Rule[] = []
+  /** Anonymous ones. */
+  readonly #newSets = new Set<NftSetState>()
 
   /** `checksAtOnce`: where rules lead is looked at behind each operation, to find out which one is wrong. */
   constructor(namespace: Namespace, tables: Tables, checksAtOnce: boolean) {
@@ -64,6 +66,11 @@ export class Transaction {
     }
     try {
       if (refused) throw refused
+      // A set of one rule's own, and no rule that has it: as this is seen last, the kernel names the first operation.
+      if ([...this.#newSets].some(({ references }) => references === 0)) {
+        refused = new KernelError('EINVAL', callOf(operations[0]!))
+        throw refused
+      }
       this.#check()
     } catch (error) {
       this.failedLate = !refused
@@ -254,6 +261,8 @@ export class Transaction {
       tests: compiled.tests,
       dropCause: { reason: 'NETFILTER_DROP', kernel: 'nft_do_chain', ref, what: `${ref} drops it` },
     }
+    if (compiled.sets.some(({ definition, references }) => definition.anonymous && references > 0))
+      throw refusal('EBUSY')
     this.#join(rule)
     insertRule(chain, place, rule)
     this.#undo.push(() => removeRule(chain, chain.rules.indexOf(rule)))
@@ -272,7 +281,9 @@ export class Transaction {
     const table = this.#table(set)
     const there = table.sets.get(set.name)
     if (there) {
-      if (exclusive || !isSameSet(there.definition, set)) throw refusal('EEXIST')
+      if (exclusive) throw refusal('EEXIST')
+      if (there.definition.anonymous) throw refusal('EOPNOTSUPP')
+      if (!isSameSet(there.definition, set)) throw refusal('EEXIST')
       const { timeout, size } = there
       this.#undo.push(() => {
         there.timeout = timeout
@@ -284,13 +295,15 @@ export class Transaction {
     }
     checkSet(set)
     table.handle++
-    table.sets.set(set.name, new NftSetState(set, this.#namespace.model.clock))
+    const made = new NftSetState(set, this.#namespace.model.clock)
+    table.sets.set(set.name, made)
+    if (set.anonymous) this.#newSets.add(made)
     this.#undo.push(() => table.sets.delete(set.name))
   }
 
   #deleteSet(set: NftSetState): void {
     if (set.references > 0) throw refusal('EBUSY')
-    this.#elements.flush(set)
+    this.#elements.empty(set)
     this.#remove(this.#table(set.definition).sets, set.definition.name)
   }
 
@@ -303,6 +316,11 @@ export class Transaction {
   #leave(rule: Rule): void {
     this.#refer(rule, -1)
     this.goneRules.push(rule)
+    for (const set of rule.compiled.sets) {
+      if (!set.definition.anonymous) continue
+      this.#newSets.delete(set)
+      this.#deleteSet(set)
+    }
   }
 
   #refer({ compiled }: Rule, change: 1 | -1): void {
