@@ -6,6 +6,7 @@
  *   vm/ruleset.ts        tables, chains, rules      vm/set.ts, element.ts   sets and how they keep elements
  *   vm/validate.ts       where rules may lead       vm/base-chain.ts        where packets come from
  *   vm/compile.ts        expressions to operations, a file for each kind    vm/machine.ts   runs them
+ *   vm/fuse.ts           several expressions to one operation               vm/chain-index.ts   finds rules of long chains
  *   xt/                  iptables' extensions
  *
  * What a commit refuses, and with which errno, is what Linux 6.18 answers to the same messages.

@@ -157,6 +157,7 @@ export class Machine {
       kernel: 'nft_do_chain',
       ref: rule.dropCause.ref,
       verdict: NOTED[verdict],
+      ...(packet.mark !== 0 && { meta: { mark: packet.mark } }),
     })
   }
 
