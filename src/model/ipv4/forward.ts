@@ -56,14 +56,13 @@ function exceeds(packet: Packet, mtu: number): boolean {
 }
 
 function refuseSize(packet: Packet, route: Ipv4Route, length: number, mtu: number): void {
+  const what = `${length} bytes with DF, ${mtu} fit ${route.device.name}`
+  let ref: string | undefined
   if (packet.journey) {
-    const ofRoute = route.fib?.metrics?.mtu === mtu ? `route ${describeRoute(route.fib)}` : undefined
-    note(packet, packet.device, 'mtu', `${length} bytes with DF, ${mtu} fit ${route.device.name}`, {
-      kernel: 'ip_forward',
-      ref: ofRoute ?? `link ${route.device.name} mtu ${mtu}`,
-      verdict: 'drop',
-    })
+    const { fib, device } = route
+    ref = fib?.metrics?.mtu === mtu ? `route ${describeRoute(fib)}` : `link ${device.name} mtu ${mtu}`
+    note(packet, packet.device, 'mtu', what, { kernel: 'ip_forward', ref, verdict: 'drop' })
   }
   sendIcmpError(packet, 3, 4, mtu)
-  drop(packet, 'PKT_TOO_BIG', 'ip_forward', { what: `${length} bytes with DF do not fit ${mtu}` })
+  drop(packet, 'PKT_TOO_BIG', 'ip_forward', { what, ref })
 }

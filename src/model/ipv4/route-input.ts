@@ -247,8 +247,11 @@ function noteRoute(packet: Packet, device: Device, { type, fib, rule, error }: I
     const text = describeRoute(fib)
     note(packet, device, 'route', `${text} (${tableName(fib.table)})`, { kernel, ref: `route ${text}` })
   } else if (rule) note(packet, device, 'route', `rule ${rule}`, { kernel, ref: `rule ${rule}` })
-  else note(packet, device, 'route', error ? `no route (${error})` : `${type}, for this host`, { kernel })
+  else note(packet, device, 'route', error ? whyNot(device) : `${type}, for this host`, { kernel })
 }
+
+const whyNot = ({ name, ipv4 }: Device) =>
+  ipv4.conf.forwarding === 0 ? `not for this host, and ${name} does not forward` : 'no route'
 
 function noteRefusal(packet: Packet, device: Device, reason: string): void {
   note(packet, device, 'route', `refused: ${reason}`, { kernel: 'ip_route_input_slow', reason })

@@ -2,6 +2,7 @@
  * Where a packet goes from here: struct rtable, as it hangs on a packet (`packet.route`). Entries are shared by all packets
  * that take the same next hop.
  */
+import type { Microseconds } from '../clock.ts'
 import type { Device } from '../device/device.ts'
 import { type FibNextHop, type FibRoute, type RouteError, RtScope } from './fib-route.ts'
 import type { PathException } from './path-mtu.ts'
@@ -83,6 +84,12 @@ export class Ipv4Route {
     const exception = this.#exception
     if (exception === undefined || exception.mtu === 0) return undefined
     return exception.expires > this.device.namespace.model.clock.now ? exception.mtu : undefined
+  }
+
+  /** Microseconds for which what was learned of the path still counts; undefined where nothing was. */
+  get expiresIn(): Microseconds | undefined {
+    const left = (this.#exception?.expires ?? 0) - this.device.namespace.model.clock.now
+    return left > 0 ? left : undefined
   }
 
   /** Bytes of IP that fit, for what this host sends: ipv4_mtu. */

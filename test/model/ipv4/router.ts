@@ -124,7 +124,8 @@ export class Router {
   }
 }
 
-const sorted = (route: Route) =>
+/** How much time is left of what was learned is left out. */
+const sorted = ({ expires: _, ...route }: Route) =>
   JSON.stringify(route, (_, value) =>
     value && typeof value === 'object' && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort())

@@ -1,5 +1,5 @@
 /** What happens to a router, and what is sent to it. Linux's answers stand in recorded.json. */
-import { echo, fragments, frame, icmp, udp } from './frames.ts'
+import { echo, type Frame, fragments, frame, icmp, udp } from './frames.ts'
 import type { Router } from './router.ts'
 
 export interface Situation {
@@ -416,4 +416,70 @@ const TRACKED: readonly Situation[] = [
   },
 ]
 
-export const packetSituations = [...TTL, ...SIZE, ...ROUTES, ...HERE, ...FRAGMENTS, ...TRACKED]
+/** An ICMP message to the router about a packet of its own. */
+const told = (source: string, message: readonly [type: number, code: number, rest: readonly number[]], about: Frame) =>
+  frame({
+    ...asked,
+    source,
+    payload: icmp(...message, frame({ source: '10.1.0.1', destination: '10.90.0.1', ...about }).slice(14)),
+  })
+
+const LEARNING: readonly Situation[] = [
+  {
+    title: 'a path MTU is learned where a socket sends from that port, and never grows, and not below min_pmtu',
+    async act(r) {
+      r.router.routes.add({ destination: '10.90.0.0/16', gateway: '10.1.0.2' })
+      const socket = r.router.sockets.bindUdp({ port: 5000 }, {})
+      const tooBig = (mtu: number, port: number) =>
+        r.send(
+          told('10.99.0.1', [3, 4, [0, 0, mtu >> 8, mtu & 0xff]], { dontFragment: true, payload: udp(port, 99, 20) }),
+        )
+      for (const [mtu, port] of [
+        [1200, 5001],
+        [1200, 5000],
+        [1300, 5000],
+      ] as const) {
+        await tooBig(mtu, port)
+        for (const destination of ['10.90.0.1', '10.90.0.2']) r.get(destination)
+      }
+      // It binds nobody else.
+      await r.send(frame({ source: '10.2.0.4', destination: '10.90.0.1', payload: 1400, dontFragment: true }))
+      await tooBig(300, 5000)
+      r.get('10.90.0.1')
+      socket.close()
+    },
+  },
+  {
+    title: 'an error about an echo request of nobody teaches nothing, one about an echo reply does',
+    async act(r) {
+      r.router.routes.add({ destination: '10.90.0.0/16', gateway: '10.1.0.2' })
+      for (const type of [8, 0]) {
+        const about = { protocol: 1, payload: icmp(type, 0, [9, 9, 0, 1]) }
+        await r.send(told('10.99.0.1', [3, 4, [0, 0, 4, 176]], about))
+        r.get('10.90.0.1')
+        await r.send(told('10.1.0.2', [5, 1, [10, 1, 0, 3]], about))
+        r.get('10.90.0.1')
+      }
+    },
+  },
+  {
+    title: 'a redirect is believed of the gateway in use, and of nobody else, by a host and not by a router',
+    async act(r) {
+      r.router.routes.add({ destination: '10.90.0.0/16', gateway: '10.1.0.2' })
+      const about = { protocol: 1, payload: icmp(0, 0, [9, 9, 0, 1]) }
+      const redirect = async (from: string, gateway: readonly number[]) => {
+        await r.send(told(from, [5, 1, gateway], about))
+        r.get('10.90.0.1')
+      }
+      await redirect('10.1.0.2', [10, 1, 0, 3])
+      r.set('ip_forward', 0)
+      await redirect('10.1.0.9', [10, 1, 0, 3])
+      await redirect('10.1.0.2', [10, 1, 0, 1])
+      await redirect('10.1.0.2', [10, 1, 0, 3])
+      await redirect('10.1.0.3', [10, 1, 0, 4])
+      r.get('10.90.0.2')
+    },
+  },
+]
+
+export const packetSituations = [...TTL, ...SIZE, ...ROUTES, ...HERE, ...FRAGMENTS, ...TRACKED, ...LEARNING]
