@@ -4,6 +4,7 @@ import { IPV4_LENGTH } from '../../address/ipv4.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import { type Route, RouteTable } from '../../kernel/route.ts'
 import { setU32, u32 } from '../bytes.ts'
+import { SECOND } from '../clock.ts'
 import type { Device } from '../device/device.ts'
 import { formatAddress } from '../ipv4/address-text.ts'
 import type { FibRoute } from '../ipv4/fib-route.ts'
@@ -103,6 +104,7 @@ function viewOf(destination: number, route: Ipv4Route, source: number | undefine
     ...(gateway !== 0 && { gateway: formatAddress(gateway) }),
     ...(gateway6 !== undefined && { gateway: formatIp(bytesOf(gateway6)) }),
     link: device.name,
+    ...(route.expiresIn !== undefined && { expires: Math.floor(route.expiresIn / SECOND) }),
     ...((mtu !== undefined || fib?.metrics) && {
       metrics: { ...fib?.metrics, ...(mtu !== undefined && { mtu }), ...(route.mtuLocked && { mtuLocked: true }) },
     }),
