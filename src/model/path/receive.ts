@@ -5,7 +5,7 @@
 
 import { runDeviceHook } from '../netfilter/hooks.ts'
 import { drop, unsupported } from '../observer.ts'
-import type { Packet } from '../packet.ts'
+import { type Packet, PacketFor } from '../packet.ts'
 import { tap } from '../tap.ts'
 
 /** What takes packets of an EtherType: `ip_rcv`, `arp_rcv`, `ipv6_rcv`. */
@@ -16,7 +16,8 @@ export function createReceive(protocols: ReadonlyMap<number, ProtocolHandler>): 
   return function receive(packet: Packet): void {
     const { device } = packet
     if (packet.inputIndex === 0) packet.inputIndex = device.index
-    tap(packet, device, 'in')
+    // What a host hears of its own broadcasts, captures do not.
+    if (packet.for !== PacketFor.loopback) tap(packet, device, 'in')
     if (device.ingress && !runDeviceHook(device.ingress, packet, device, undefined)) return
     if (device.receiveHandler?.(packet)) return
     const handler = protocols.get(packet.protocol)
