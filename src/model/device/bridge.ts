@@ -283,7 +283,10 @@ export class Bridge extends Device {
   #adjustMtu(): void {
     if (this.#mtuSetByUser) return
     const mtu = this.ports.reduce((least, { device }) => Math.min(least, device.mtu), Number.POSITIVE_INFINITY)
-    this.setMtu(mtu === Number.POSITIVE_INFINITY ? ETH_DATA_LEN : mtu)
+    const wanted = mtu === Number.POSITIVE_INFINITY ? ETH_DATA_LEN : mtu
+    // One that the bridge cannot have is passed over.
+    if (wanted < this.minMtu || wanted > this.maxMtu) return
+    this.setMtu(wanted)
     this.#mtuSetByUser = false
   }
 

@@ -31,7 +31,7 @@ export class Ifb extends Device {
     this.maxMtu = 0
   }
 
-  protected override replaceMac(): void {
+  override setMac(): void {
     throw new KernelError('EOPNOTSUPP', `set the address of "${this.name}"`)
   }
 
