@@ -1,6 +1,7 @@
 /** A line of commands, carried out: `ip neigh flush dev cni0; sysctl -qw net.ipv4.ip_forward=1 && ip route`. */
+import { abbreviates } from './arguments.ts'
 import { bridge } from './bridge/bridge.ts'
-import { type Command, type Context, notModelled, type Outcome } from './command.ts'
+import { type Command, type Context, fail, notModelled, type Outcome } from './command.ts'
 import { conntrack } from './conntrack.ts'
 import { ip } from './ip/ip.ts'
 import { iptables } from './iptables/iptables.ts'
@@ -62,8 +63,24 @@ export async function runEach(
 /** One command, split already. A path before the program's name is left off. */
 export async function runWords(words: readonly string[], context: Context): Promise<Outcome> {
   const program = words[0]!.slice(words[0]!.lastIndexOf('/') + 1)
+  if (program === 'ip' && words[1] === 'netns' && abbreviates(words[2] ?? '', 'exec')) {
+    return runInside(words.slice(3), context)
+  }
   const command = Object.hasOwn(commands, program) ? commands[program] : undefined
   return command
     ? command([program, ...words.slice(1)], context)
     : notModelled(program, 'there is no such program here', 127)
+}
+
+/** `ip netns exec NAME program …`: the programs that are here, in another namespace. */
+async function runInside([name, ...words]: readonly string[], context: Context): Promise<Outcome> {
+  if (name === undefined) return fail(1, 'No netns name specified')
+  if (words.length === 0) return fail(1, 'No command specified')
+  const kernel = context.kernel.enter(name.includes('/') ? name : `/run/netns/${name}`)
+  if (!kernel) return fail(255, `Cannot open network namespace "${name}": No such file or directory`)
+  try {
+    return await runWords(words, { ...context, kernel })
+  } finally {
+    kernel.close()
+  }
 }

@@ -34,6 +34,18 @@ test('a program is found by the end of its path', async () => {
   assert.equal((await runLine('/usr/sbin/sysctl -n net.ipv4.ip_forward', machine())).stdout, '0\n')
 })
 
+test('ip netns exec runs what is here in another namespace', async () => {
+  const context = machine()
+  const line =
+    'ip netns add a; ip netns exec a sysctl -qw net.ipv4.ip_forward=1; ip netns exec a sysctl -n net.ipv4.ip_forward'
+  assert.deepEqual(await runLine(`${line}; sysctl -n net.ipv4.ip_forward`, context), {
+    status: 0,
+    stdout: '1\n0\n',
+    stderr: '',
+  })
+  assert.equal((await runLine('ip netns exec b ip link', context)).status, 255)
+})
+
 test('a program that is not here is refused with status 127', async () => {
   for (const program of ['tcpdump', 'constructor', '__proto__']) {
     const { status, stderr } = await runLine(`${program} -i eth0`, machine())
@@ -57,7 +69,8 @@ for (const line of [
   'ip',
   'ip -s -s link',
   'ip -s neigh',
-  'ip netns exec a ip link',
+  'ip netns list',
+  'ip netns',
   'ip tuntap show',
   'ip route show cache',
   'ip link set lo arp off',

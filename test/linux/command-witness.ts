@@ -7,6 +7,7 @@ export function comparable({ status, stdout, stderr }: { [K in keyof Outcome]: O
   const plain = (text: string | null) =>
     (text ?? '')
       .replaceAll(peer, 'PEER')
+      .replace(/ovi-(?:real|ours)[0-9]+/g, 'HERE')
       .replace(/((?:gc|hello|hold|forward_delay)_timer"?:?)\s*[\d.]+/g, '$1 T')
       .replace(/time=[\d.]+ ms/g, 'time=T ms')
       .replace(/time \d+ms/g, 'time T')

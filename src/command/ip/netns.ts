@@ -1,40 +1,36 @@
-/** `ip netns list`, `add`, `delete`: names of network namespaces. */
+/** `ip netns add` and `delete`: names of network namespaces. A listing would tell their numbers, which no kernel here does. */
 import { isErrno } from '../../kernel/errors.ts'
 import { type Arguments, abbreviates } from '../arguments.ts'
 import { Exit } from '../exit.ts'
-import { notModelled, print, type Settings } from './settings.ts'
+import { notModelled, type Settings } from './settings.ts'
+
+const NOT_MODELLED = ['list', 'show', 'lst', 'help', 'attach', 'set', 'identify', 'pids', 'exec', 'monitor', 'list-id']
 
 export function doNamespace(settings: Settings, args: Arguments): void {
-  const { kernel } = settings
-  if (!args.more || args.takesBegun('list', 'show', 'lst')) {
-    print(settings, (printer) => {
-      printer.array(undefined, () => {
-        for (const name of kernel.namespaces.list()) printer.object(() => printer.both('name', name, `${name}\n`))
-      })
-    })
-    return
-  }
-  const command = args.take()
+  const { namespaces } = settings.kernel
+  const command = args.more ? args.take() : 'list'
   if (abbreviates(command, 'add')) {
     const name = requireName(args)
-    try {
-      kernel.namespaces.add(name)
-    } catch (error) {
-      if (!isErrno(error, 'EEXIST')) throw error
-      throw new Exit(1, `Cannot create namespace file "/var/run/netns/${name}": File exists`)
-    }
+    refusing('EEXIST', `Cannot create namespace file "/run/netns/${name}": File exists`, () => namespaces.add(name))
   } else if (abbreviates(command, 'delete')) {
     const name = requireName(args)
-    try {
-      kernel.namespaces.delete(name)
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error
-      throw new Exit(1, `Cannot remove namespace file "/var/run/netns/${name}": No such file or directory`)
-    }
-  } else throw notModelled(settings, `netns ${command}`)
+    const missing = `Cannot remove namespace file "/run/netns/${name}": No such file or directory`
+    refusing('ENOENT', missing, () => namespaces.delete(name))
+  } else if (abbreviates(command, ...NOT_MODELLED)) throw notModelled(settings, `netns ${command}`)
+  else throw new Exit(255, `Command "${command}" is unknown, try "ip netns help".`)
+}
+
+function refusing(errno: string, message: string, call: () => unknown): void {
+  try {
+    call()
+  } catch (error) {
+    throw isErrno(error, errno) ? new Exit(1, message) : error
+  }
 }
 
 function requireName(args: Arguments): string {
-  if (!args.more) throw new Exit(255, 'No netns name specified')
-  return args.take()
+  if (!args.more) throw new Exit(1, 'No netns name specified')
+  const name = args.take()
+  if (name === '.' || name === '..' || name.includes('/')) throw new Exit(255, `Invalid netns name "${name}"`)
+  return name
 }

@@ -97,7 +97,7 @@ function parseRule(settings: Settings, args: Arguments): Rule {
     ) {
       throw notModelled(settings, `rule with "${args.next}"`)
     } else {
-      if (args.takes('type') || args.next === 'type') args.takes('type')
+      args.takes('type')
       const text = args.take()
       if (abbreviates(text, 'help')) throw notModelled(settings, 'help')
       const action = Object.hasOwn(ACTIONS, text) ? ACTIONS[text] : undefined
