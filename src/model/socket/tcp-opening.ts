@@ -1,5 +1,5 @@
 /** A connection that we ask for: SYN_SENT, tcp_connect and tcp_rcv_synsent_state_process. */
-import { type Microseconds, SECOND, type Timer } from '../clock.ts'
+import { MILLISECOND, type Microseconds, SECOND, type Timer } from '../clock.ts'
 import { drop, type Journey, unsupported } from '../observer.ts'
 import { type Agreed, agree, encodeOffer, type Offer } from './tcp-agreement.ts'
 import { add, distance, Flag, type Segment, type Tuple } from './tcp-segment.ts'
@@ -7,6 +7,8 @@ import { type TcpStack, tookSegment } from './tcp-stack.ts'
 
 /** TCP_TIMEOUT_INIT. */
 const FIRST_TIMEOUT = SECOND
+/** TCP_TIMEOUT_MIN, two ticks of a kernel with 1000 a second. */
+const RETRY_TIMEOUT = 2 * MILLISECOND
 
 export interface OpeningEvents {
   /** The other side's SYN and ACK have come, `roundTrip` after ours went out; undefined where ours went out twice. */
@@ -74,6 +76,8 @@ export class Opening {
     // "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset": RFC 9293 §3.10.7.3.
     if (isAcknowledged && acknowledgement !== add(this.iss, 1)) {
       this.#stack.reset(segment)
+      // What remains of an older connection answered, and is reset now: it is worth another try.
+      if (this.#retransmissions === 0) this.#startTimer(RETRY_TIMEOUT)
       drop(packet, 'TCP_INVALID_ACK_SEQUENCE', this.#tuple.network.functions.tcpSocket)
       return
     }
@@ -115,10 +119,11 @@ export class Opening {
   }
 
   /** tcp_retransmit_timer: the first few times it waits no longer than before, tcp_syn_linear_timeouts. */
-  #startTimer(): void {
+  #startTimer(timeout = this.#timeout): void {
     const { model, ipv4 } = this.#stack.namespace
     const { tcp_syn_retries, tcp_syn_linear_timeouts } = ipv4.settings
-    this.#timer = model.clock.after(this.#timeout, () => {
+    this.stop()
+    this.#timer = model.clock.after(timeout, () => {
       if (this.#retransmissions >= tcp_syn_retries + tcp_syn_linear_timeouts) {
         this.#events.failed('ETIMEDOUT')
         return

@@ -48,17 +48,22 @@ export class ReceiveQueue {
     const inOrder: Uint8Array[] = []
     if (isAfter(sequence, this.next)) this.#keep(sequence, to, data)
     else this.#accept({ from: sequence, to, bytes: data }, inOrder)
+    const reached = this.next
     while (this.#early.length > 0 && !isAfter(this.#early[0]!.from, this.next)) {
-      this.#accept(this.#early.shift()!, inOrder)
+      const early = this.#early.shift()!
+      // tcp_ofo_queue
+      if (isBefore(early.from, reached))
+        this.#cameTwiceToo(early.from, isBefore(early.to, reached) ? early.to : reached)
+      this.#accept(early, inOrder)
     }
     if (this.#hasEnded) this.#early = []
     this.#blocks = this.#early.length === 0 ? [] : this.#blocks.filter(([, end]) => isAfter(end, this.next))
     return inOrder.length === 1 ? inOrder[0]! : joined(inOrder)
   }
 
-  /** The blocks of a SACK option, at most so many: a duplicate first (RFC 2883), which is told once. */
-  takeBlocks(most: number): Range[] {
-    const blocks = this.#duplicate ? [this.#duplicate, ...this.#blocks] : this.#blocks
+  /** The blocks of a SACK option, at most so many: a duplicate first (RFC 2883, if that is wanted), which is told once. */
+  takeBlocks(most: number, withDuplicate: boolean): Range[] {
+    const blocks = withDuplicate && this.#duplicate ? [this.#duplicate, ...this.#blocks] : this.#blocks
     this.#duplicate = undefined
     return blocks.slice(0, most)
   }
@@ -71,6 +76,13 @@ export class ReceiveQueue {
   cameTwice(from: number, to: number): void {
     const end = isAfter(to, this.next) && !isAfter(from, this.next) ? this.next : to
     if (isBefore(from, end)) this.#duplicate = [from, end]
+  }
+
+  /** tcp_dsack_extend: beside what is to be told anyway, if it goes on there. */
+  #cameTwiceToo(from: number, to: number): void {
+    const known = this.#duplicate
+    if (!known) this.#duplicate = [from, to]
+    else if (touch(known, [from, to])) this.#duplicate = union(known, [from, to])
   }
 
   /** What is new of it is in order now. */
@@ -92,7 +104,7 @@ export class ReceiveQueue {
     let block: Range = [from, to]
     const others = this.#blocks.filter((other) => {
       if (!touch(block, other)) return true
-      block = [isBefore(other[0], block[0]) ? other[0] : block[0], isAfter(other[1], block[1]) ? other[1] : block[1]]
+      block = union(block, other)
       return false
     })
     this.#blocks = [block, ...others].slice(0, MOST_BLOCKS)
@@ -123,6 +135,10 @@ export class ReceiveQueue {
 /** Whether both have a number in common, or one goes on where the other ends. */
 function touch([from, to]: Range, [otherFrom, otherTo]: Range): boolean {
   return !isAfter(from, otherTo) && !isAfter(otherFrom, to)
+}
+
+function union([from, to]: Range, [otherFrom, otherTo]: Range): Range {
+  return [isBefore(otherFrom, from) ? otherFrom : from, isAfter(otherTo, to) ? otherTo : to]
 }
 
 function part(from: number, to: number, base: number, data: Uint8Array): Early {

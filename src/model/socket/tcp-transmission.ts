@@ -202,7 +202,10 @@ export class Transmission {
         timestamps: { value: this.#stack.timestamp(ours.timestampOffset), echo: this.recentTimestamp },
       }),
       ...(hasSack && {
-        sack: this.receive.takeBlocks(hasTimestamps ? SACK_BLOCKS.withTimestamps : SACK_BLOCKS.without),
+        sack: this.receive.takeBlocks(
+          hasTimestamps ? SACK_BLOCKS.withTimestamps : SACK_BLOCKS.without,
+          this.#stack.namespace.sysctl.number('net/ipv4/tcp_dsack') !== 0,
+        ),
       }),
     })
   }
