@@ -197,8 +197,8 @@ function createRoute(fib: Fib, request: RouteRequest): FibRoute | Refusal {
 }
 
 /** fib_valid_prefsrc: a local address, or, of a local route, the address that it makes local. */
-function isValidSource(fib: Fib, { type, source, destination, length }: RouteRequest): boolean {
-  if (type === 'local' && length === 32 && source === destination) return true
+function isValidSource(fib: Fib, { type, source, destination }: RouteRequest): boolean {
+  if (type === 'local' && source === destination) return true
   return addressType(fib.namespace, source) === 'local'
 }
 

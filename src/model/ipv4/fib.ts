@@ -230,7 +230,8 @@ export class Fib {
 
   /** fib_table_lookup. Undefined: no route of this table covers the destination. */
   searchTable(id: number, flow: Flow, ignoreLinkState = false): FibResult | undefined {
-    if (this.#merged && (id === RouteTable.local || id === RouteTable.main)) return this.#searchMerged(flow, ignoreLinkState)
+    if (this.#merged && (id === RouteTable.local || id === RouteTable.main))
+      return this.#searchMerged(flow, ignoreLinkState)
     const table = this.#tables.get(id)
     if (!table) return undefined
     const { lengths } = table
