@@ -10,6 +10,7 @@ export function comparable({ status, stdout, stderr }: { [K in keyof Outcome]: O
       .replace(/ovi-(?:real|ours)[0-9]+/g, 'HERE')
       .replace(/((?:gc|hello|hold|forward_delay)_timer"?:?)\s*[\d.]+/g, '$1 T')
       .replace(/time=[\d.]+ ms/g, 'time=T ms')
+      .replace(/(expires"?:?) ?\d+/g, '$1 T')
       .replace(/time \d+ms/g, 'time T')
       .replace(/mdev = .*/g, 'mdev = T')
       .split('\n')

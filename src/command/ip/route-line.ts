@@ -22,6 +22,8 @@ export interface Asked {
   readonly from: string | undefined
   readonly mark: number | undefined
   readonly inputLink: string | undefined
+  /** The sender would be told of a shorter way. */
+  readonly redirects: boolean
 }
 
 /** RTAX_*, in the order of their numbers. */
@@ -52,7 +54,8 @@ export function printRoute(
   if (route.tos && !hidden.tos) printer.both('tos', dsFieldName(route.tos), `tos ${dsFieldName(route.tos)} `)
   if (route.gateway !== undefined && !hidden.gateway) printGateway(printer, route.gateway, family)
   if (route.link !== undefined && !hidden.link) printer.both('dev', route.link, `dev ${route.link} `)
-  if ((table !== RouteTable.main || details) && !hidden.table) {
+  const told = table !== RouteTable.main && (!asked || table !== 0) // an answer that no table gave has none
+  if ((told || details) && !hidden.table) {
     printer.both('table', tableName(table), `table ${tableName(table)} `)
   }
   // An answer of IPv4 is a cached entry, which has none of these.
@@ -75,7 +78,7 @@ export function printRoute(
     printer.both('mark', asked.mark, `mark ${asked.mark >= 16 ? `0x${asked.mark.toString(16)}` : asked.mark} `)
   }
   if (asked && family === 'ipv4' && asked.inputLink === undefined) printer.both('uid', 0, 'uid 0 ')
-  if (asked && family === 'ipv4') printCache(printer, type)
+  if (asked && family === 'ipv4') printCache(printer, type, asked)
   if (route.expires !== undefined) printer.both('expires', route.expires, `expires ${route.expires}sec `)
   if (route.metrics) printMetrics(printer, route.metrics)
   if (asked?.inputLink !== undefined) printer.both('iif', asked.inputLink, `iif ${asked.inputLink} `)
@@ -125,9 +128,9 @@ function printRouteFlags(printer: Printer, hop: NextHop): void {
   for (const flag of flags) printer.text(`${flag} `)
 }
 
-/** RTCF_LOCAL, RTCF_BROADCAST: what the type says of a cached entry. */
-function printCache(printer: Printer, type: string): void {
-  const words = { local: ['local'], broadcast: ['local', 'brd'] }[type] ?? []
+/** RTCF_LOCAL, RTCF_BROADCAST: what the type says of a cached entry; RTCF_DOREDIRECT. */
+function printCache(printer: Printer, type: string, { redirects }: Asked): void {
+  const words = [...({ local: ['local'], broadcast: ['local', 'brd'] }[type] ?? []), ...(redirects ? ['redirect'] : [])]
   printer.newLine()
   printer.text(`    cache ${words.length > 0 ? `<${words.join(',')}> ` : ''}`)
   printer.strings('cache', words)

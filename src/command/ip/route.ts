@@ -87,10 +87,25 @@ function getRoute(settings: Settings, args: Arguments): void {
   print(settings, (printer) => {
     printer.array(undefined, () => {
       printer.object(() => {
-        printRoute(printer, route, { details: settings.details > 0, asked: { from: source, mark, inputLink } })
+        const redirects = source !== undefined && wouldRedirect(settings, route, source, inputLink)
+        const asked = { from: source, mark, inputLink, redirects }
+        printRoute(printer, route, { details: settings.details > 0, asked })
       })
     })
   })
+}
+
+/**
+ * Out by the link that it came in by, from a sender on that link: ip_mkroute_input and __mkroute_input in net/ipv4/route.c.
+ * IPv6's answers do not tell it.
+ */
+function wouldRedirect({ kernel }: Settings, route: Route, source: string, inputLink: string | undefined): boolean {
+  if (route.link !== inputLink || (route.type ?? 'unicast') !== 'unicast' || source.includes(':')) return false
+  const isSet = (name: string) =>
+    ['all', inputLink].some((link) => kernel.sysctl.get(`net/ipv4/conf/${link}/${name}`) === '1')
+  if (!isSet('send_redirects') || !isSet('shared_media')) return false
+  const back = kernel.routes.lookup(source)
+  return back !== undefined && back.link === inputLink && back.gateway === undefined
 }
 
 function flushRoutes(settings: Settings, args: Arguments): void {
