@@ -47,6 +47,7 @@ const ERRORS: Readonly<Record<string, string>> = {
   EINVAL: 'Invalid argument',
   EMFILE: 'Too many open files',
   ENOSPC: 'No space left on device',
+  EOPNOTSUPP: 'Operation not supported',
   ELOOP: 'Too many levels of symbolic links',
   EMLINK: 'Too many links',
   EOVERFLOW: 'Value too large for defined data type',
@@ -78,7 +79,8 @@ function runCommand(line: CommandLine, nftables: Nftables, family: Family): Outc
 /** The kernel's refusal in iptables' words. */
 export function refused(error: unknown, line: CommandLine): unknown {
   if (!(error instanceof KernelError)) return error
-  if (isErrno(error, 'EOPNOTSUPP')) return new NotModelledError(error.explanation ?? error.message)
+  // The model names what it does not have; Linux has no more to say.
+  if (isErrno(error, 'EOPNOTSUPP') && error.explanation) return new NotModelledError(error.explanation)
   const verb = line.verbs.find((one): one is keyof typeof CHANGES => Object.hasOwn(CHANGES, one))
   if (!verb) return error
   const [change, place] = CHANGES[verb]

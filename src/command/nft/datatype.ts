@@ -18,8 +18,9 @@ export interface Datatype {
   /** Values are sets of bits: `established,related`. */
   readonly isBitmask?: boolean
   parse(text: string): Uint8Array | undefined
-  /** `numeric`: no names. */
   format(value: Uint8Array): string
+  /** Without names: -n. As `format` where there is no other way. */
+  formatNumeric?(value: Uint8Array): string
 }
 
 export function toNumber(value: Uint8Array, order: Datatype['order']): number {
@@ -75,6 +76,7 @@ function symbols(name: string, number: number, length: number, order: Datatype['
       const own = toNumber(value, order)
       return names.find(([, known]) => known === own)?.[0] ?? `${own}`
     },
+    formatNumeric: (value) => `${toNumber(value, order)}`,
   }
 }
 
@@ -88,6 +90,11 @@ function bitmask(name: string, number: number, length: number, order: Datatype['
       const set = names.filter(([, bit]) => own & bit)
       const rest = set.reduce((bits, [, bit]) => bits & ~bit, own)
       return set.length > 0 && rest === 0 ? set.map(([word]) => word).join(',') : hexadecimal(own)
+    },
+    formatNumeric(value) {
+      const own = toNumber(value, order)
+      const bits = Array.from({ length: 8 * length }, (_, bit) => 2 ** bit).filter((bit) => own & bit)
+      return bits.map(hexadecimal).join(',') || hexadecimal(own)
     },
   }
 }
@@ -263,6 +270,7 @@ export const types = {
   },
   etherType: {
     ...symbols('ether_type', 10, 2, 'network', ETHER_TYPES),
+    formatNumeric: (value: Uint8Array) => `0x${toNumber(value, 'network').toString(16).padStart(4, '0')}`,
     format: (value: Uint8Array) =>
       ETHER_TYPES.find(([, known]) => known === toNumber(value, 'network'))?.[0] ??
       `0x${toNumber(value, 'network').toString(16).padStart(4, '0')}`,
@@ -276,6 +284,7 @@ export const types = {
       return number === undefined ? integerOf(text, 1, 'network') : Uint8Array.of(number)
     },
     format: (value: Uint8Array) => protocolName(value[0]!) ?? `${value[0]}`,
+    formatNumeric: (value: Uint8Array) => `${value[0]}`,
   },
   service: integer(2, 'network', { name: 'inet_service', number: 13 }),
   icmpType: symbols('icmp_type', 14, 1, 'network', ICMP_TYPES),
@@ -286,6 +295,7 @@ export const types = {
   tcpFlag: bitmask('tcp_flag', 15, 1, 'network', TCP_FLAGS),
   dscp: {
     ...symbols('dscp', 36, 1, 'network', DSCP),
+    formatNumeric: (value: Uint8Array) => `0x${value[0]!.toString(16).padStart(2, '0')}`,
     format: (value: Uint8Array) =>
       DSCP.find(([, known]) => known === value[0])?.[0] ?? `0x${value[0]!.toString(16).padStart(2, '0')}`,
   },
@@ -331,6 +341,15 @@ export const types = {
     ]),
   },
 } as const satisfies Readonly<Record<string, Datatype>>
+
+/** The same with every name left away: a statement, an element, any tree of them. */
+export function withoutNames<T>(tree: T): T {
+  if (tree instanceof Uint8Array || typeof tree !== 'object' || tree === null) return tree
+  if (Array.isArray(tree)) return tree.map(withoutNames) as T
+  const copy = Object.fromEntries(Object.entries(tree).map(([key, value]) => [key, withoutNames(value)]))
+  if (typeof copy.formatNumeric === 'function') copy.format = copy.formatNumeric
+  return copy as T
+}
 
 /** Indexes are told as the links' names, where there are such links. */
 export function withNames(type: Datatype, nameOf: (index: number) => string | undefined): Datatype {

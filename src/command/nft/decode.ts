@@ -241,6 +241,10 @@ class Decoder {
       this.#pending.push({ statement, about: 'network' })
     } else if (selector.kind === 'meta' && selector.meta.key === 'iiftype') {
       this.#pending.push({ statement, about: 'link' })
+    } else if (selector.kind === 'payload' && selector.field.type === types.etherType) {
+      const etherType = toNumber(value, 'network')
+      if (etherType === 0x0800 || etherType === 0x86dd) this.#network = etherType === 0x0800 ? 'ip' : 'ip6'
+      this.#pending.push({ statement, about: 'network' })
     } else if (selector.kind === 'payload' && selector.field.type === types.protocol) {
       this.#transport = value[0]
       if (this.#family === 'ip' || this.#family === 'ip6') this.#pending.push({ statement, about: 'transport' })
@@ -249,12 +253,16 @@ class Decoder {
 
   /** Leaves out the conditions that the field brings along. */
   #need({ base, over }: Protocol): void {
-    const about = new Set<Condition['about']>([base, ...(over ? (['network'] as const) : [])])
-    for (const { statement } of this.#pending.filter((one) => about.has(one.about))) {
+    this.#drop(base)
+    if (over) this.#drop('network')
+  }
+
+  #drop(about: Condition['about']): void {
+    for (const { statement } of this.#pending.filter((one) => one.about === about)) {
       const index = this.#statements.indexOf(statement)
       if (index >= 0) this.#statements.splice(index, 1)
     }
-    this.#pending = this.#pending.filter((one) => !about.has(one.about))
+    this.#pending = this.#pending.filter((one) => one.about !== about)
   }
 
   #protocol(base: Base): Protocol | undefined {
@@ -381,18 +389,15 @@ class Decoder {
   }
 
   #reject({ reject, code }: Of<'reject'>): void {
+    const isSingle = this.#family === 'ip' || this.#family === 'ip6'
+    if (reject === 'tcp reset' && isSingle) this.#drop('transport')
     if (reject !== 'icmp') {
       this.#push({ kind: 'reject', reject, code, isExplicit: reject === 'tcp reset' })
       return
     }
     const over = this.#network ?? 'ip'
-    const isSingle = this.#family === 'ip' || this.#family === 'ip6'
     // `reject with icmp` says by itself that it is IPv4.
-    const condition = this.#pending.find(({ about }) => about === 'network')
-    if (!isSingle && condition) {
-      const index = this.#statements.indexOf(condition.statement)
-      if (index >= 0) this.#statements.splice(index, 1)
-    }
+    if (!isSingle) this.#drop('network')
     this.#push({ kind: 'reject', reject, code, over, isExplicit: !isSingle })
   }
 
@@ -493,7 +498,9 @@ export function decodeElements(
   keyTypes: readonly Datatype[],
   dataTypes: readonly Datatype[] | undefined,
 ): Element[] {
-  const sorted = elements.toSorted((a, b) => compareKeys(a.key, b.key, keyTypes))
+  // nft has no order for ranges in concatenations.
+  const isOrdered = keyTypes.length === 1 || !interval
+  const sorted = isOrdered ? elements.toSorted((a, b) => compareKeys(a.key, b.key, keyTypes)) : elements
   return sorted
     .filter(({ intervalEnd }) => !intervalEnd)
     .map((element) => {
@@ -534,6 +541,10 @@ function split(bytes: Uint8Array, parts: readonly Datatype[]): Uint8Array[] {
   })
 }
 
+function join(parts: readonly Uint8Array[]): Uint8Array {
+  return Uint8Array.from(parts.flatMap((part) => [...part]))
+}
+
 /** One value, a prefix where addresses make one, else the range. */
 function spanOf(from: Uint8Array, to: Uint8Array, type: Datatype): Value {
   if (sameBytes(from, to)) return { kind: 'value', type, value: from }
@@ -556,11 +567,15 @@ function predecessor(value: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** By their values; the element for all others is the last. */
+/**
+ * By their values; the element for all others is the last. A concatenation is compared as one number of the machine, its
+ * last byte first.
+ */
 function compareKeys(a: Uint8Array, b: Uint8Array, parts: readonly Datatype[]): number {
   if (a.length === 0 || b.length === 0) return b.length - a.length
-  const [left, right] = [split(a, parts), split(b, parts)]
-  for (const [i, { order }] of parts.entries()) {
+  const isOne = parts.length === 1
+  const [left, right] = isOne ? [[a], [b]] : [[join(split(a, parts))], [join(split(b, parts))]]
+  for (const [i, order] of (isOne ? [parts[0]!.order] : (['host'] as const)).entries()) {
     const [first, second] =
       order === 'network' ? [left[i]!, right[i]!] : [left[i]!.toReversed(), right[i]!.toReversed()]
     for (let at = 0; at < first.length; at++) if (first[at] !== second[at]) return first[at]! - second[at]!

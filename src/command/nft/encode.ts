@@ -24,6 +24,7 @@ import {
 const OPERATORS = { '==': 'eq', '!=': 'neq', '<': 'lt', '<=': 'lte', '>': 'gt', '>=': 'gte' } as const
 const WORD = 4
 const VERDICT_REGISTER = 0
+const ETHER_TYPES = { ip: Uint8Array.of(0x08, 0x00), ip6: Uint8Array.of(0x86, 0xdd) } as const
 
 interface Place {
   readonly family: NftFamily
@@ -144,6 +145,7 @@ class Encoder {
     if (left.kind === 'concatenation' || right.kind === 'concatenation' || right.kind === 'any') {
       throw new NotModelledError('a concatenation compared with one value')
     }
+    if (left.kind === 'meta' && this.#isKnown(left, right)) return
     if (right.kind === 'prefix') {
       this.#matchPrefix(left, operator, right)
     } else if (right.kind === 'range') {
@@ -152,13 +154,21 @@ class Encoder {
     } else if (anyOf) {
       this.#load(left)
       this.#bitwise(right.value, new Uint8Array(right.value.length))
-      this.#compare('!=', new Uint8Array(right.value.length))
+      this.#compare(operator === '!=' ? '==' : '!=', new Uint8Array(right.value.length))
     } else {
       this.#load(left)
       if (mask) this.#bitwise(mask, new Uint8Array(mask.length))
       this.#compare(operator, right.value)
       if (operator === '==') this.#learn(left, right.value)
     }
+  }
+
+  /** In a table of one family all is of it. */
+  #isKnown({ meta }: Extract<Selector, { kind: 'meta' }>, right: Value): boolean {
+    const { family } = this.#place
+    if (family !== 'ip' && family !== 'ip6') return false
+    if (meta.key === 'nfproto') throw new NftError('meta nfproto is only useful in the inet family')
+    return meta.key === 'protocol' && right.kind === 'value' && types.etherType.format(right.value) === family
   }
 
   /** Of whole bytes only those are loaded. */
@@ -290,10 +300,23 @@ class Encoder {
         `conflicting transport layer protocols specified: ${types.protocol.format(Uint8Array.of(this.#transport))} vs. ${name}`,
       )
     }
-    if (over) this.#dependOnNetwork(over)
+    if (over) this.#dependOnCarrier(over)
     this.#transport = number
     this.#expressions.push({ type: 'meta', key: 'l4proto', register: 1 })
     this.#compare('==', Uint8Array.of(number))
+  }
+
+  /** ICMP is only over the one, ICMPv6 only over the other. */
+  #dependOnCarrier(network: 'ip' | 'ip6'): void {
+    const { family } = this.#place
+    if (family === 'ip' || family === 'ip6' || this.#network === network) return
+    if (family !== 'bridge') {
+      this.#dependOnNetwork(network)
+      return
+    }
+    this.#network = network
+    this.#expressions.push({ type: 'payload', base: 'link', offset: 12, length: 2, register: 1 })
+    this.#compare('==', ETHER_TYPES[network])
   }
 
   #dependOnNetwork(network: 'ip' | 'ip6'): void {
@@ -307,7 +330,7 @@ class Encoder {
       this.#compare('==', Uint8Array.of(network === 'ip' ? 2 : 10))
     } else {
       this.#expressions.push({ type: 'meta', key: 'protocol', register: 1 })
-      this.#compare('==', network === 'ip' ? Uint8Array.of(0x08, 0x00) : Uint8Array.of(0x86, 0xdd))
+      this.#compare('==', ETHER_TYPES[network])
     }
   }
 
@@ -359,7 +382,6 @@ class Encoder {
     const own = this.#place.family
     const network = family ?? (own === 'ip' || own === 'ip6' ? own : this.#network)
     if (address && !network) throw new NftError("specify `dnat ip' or 'dnat ip6' in inet table to disambiguate")
-    if (address && network && own === 'inet') this.#dependOnNetwork(network)
     if (ports && this.#transport === undefined) {
       throw new NftError('transport protocol mapping is only valid after transport protocol match')
     }
@@ -421,7 +443,7 @@ function payload({ base }: Protocol, offset: number, length: number, register = 
 function singleField(statement: Statement | undefined) {
   if (statement?.kind !== 'match' || statement.operator !== '==' || statement.left.kind !== 'payload') return undefined
   const { left, right } = statement
-  if (right.kind !== 'value' || left.protocol.base !== 'transport' || left.field.type !== types.service)
+  if (right.kind !== 'value' || left.protocol.base !== 'transport' || statement.anyOf || statement.mask)
     return undefined
   return { protocol: left.protocol, field: left.field, value: right.value }
 }

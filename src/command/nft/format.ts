@@ -58,7 +58,7 @@ function formatMatch({ left, operator, right, mask, anyOf }: Extract<Statement, 
     return `${selector}${operator === '!=' ? ' !=' : ''} ${formatSet(right)}`
   }
   const value = formatValue(right)
-  if (anyOf) return `${selector}${operator === '!=' ? ' !=' : ''} ${value}`
+  if (anyOf) return `${selector}${operator === '!=' ? ' !' : ''} ${value}`
   if (mask && right.kind === 'value') {
     return `${selector} ${operator === '!=' ? '!= ' : ''}${value} / ${right.type.format(mask)}`
   }

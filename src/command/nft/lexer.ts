@@ -12,7 +12,7 @@ const IPV6 = /^[0-9a-fA-F]*:[0-9a-fA-F:]*(?:[0-9a-fA-F]|:|\.\d+)+/
 const IPV4 = /^\d+\.\d+\.\d+\.\d+/
 const NUMBER = /^(?:0x[0-9a-fA-F]+|\d+(?:[a-z]+\d*)*)/
 const NAME = /^\\?[A-Za-z_][\w\-./\\*]*\*?/
-const MARK = /^(?:==|!=|<=|>=|<<|>>|[{}()[\],;:.\-/&|^!<>=@*])/
+const MARK = /^(?:==|!=|<=|>=|<<|>>|[{}()[\],;:.+\-/&|^!<>=@*])/
 
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = []
@@ -107,7 +107,7 @@ export class Tokens {
 
   #unexpected({ kind, text }: Token): Error {
     return syntaxError(
-      kind === 'end' ? 'end of file' : kind === 'word' || kind === 'text' ? `string "${text}"` : `'${text}'`,
+      kind === 'end' ? 'newline' : kind === 'word' || kind === 'text' ? `string "${text}"` : `'${text}'`,
     )
   }
 }

@@ -1,6 +1,6 @@
 /** Tables, chains and sets as nft lists them: nftables 1.0.6, src/rule.c. */
 import type { NftChain, NftFamily, NftRule, NftRuleset, NftSet, NftTable } from '../../kernel/nftables.ts'
-import { type Datatype, typeOfNumber, withNames } from './datatype.ts'
+import { type Datatype, typeOfNumber, withNames, withoutNames } from './datatype.ts'
 import { decodeElements, decodeRule, type ListedSet } from './decode.ts'
 import { formatElement, formatStatement } from './format.ts'
 import { formatTime } from './parse-value.ts'
@@ -13,6 +13,8 @@ export interface ListOptions {
   readonly stateless: boolean
   /** -t: sets without their elements. */
   readonly terse: boolean
+  /** -n: numbers in place of names. */
+  readonly numeric: boolean
   /** A link's name, by its index. */
   nameOf(index: number): string | undefined
 }
@@ -73,16 +75,16 @@ export function listChain(chain: NftChain, ruleset: NftRuleset, options: ListOpt
   return (
     `\tchain ${name} {\n` +
     (comment === undefined ? '' : `\t\tcomment "${comment}"\n`) +
-    (base ? `\t\t${formatBase(family, base)}\n` : '') +
+    (base ? `\t\t${formatBase(family, base, options)}\n` : '') +
     rules.map((rule) => `\t\t${listRule(rule, sets, options)}\n`).join('') +
     '\t}\n'
   )
 }
 
-export function formatBase(family: NftFamily, base: Base): string {
+export function formatBase(family: NftFamily, base: Base, { numeric }: ListOptions): string {
   const { type, hook, priority, policy, device } = base
   const on = device === undefined ? '' : ` device "${device}"`
-  return `type ${type} hook ${hook}${on} priority ${formatPriority(family, base.hook, priority)}; policy ${policy ?? 'accept'};`
+  return `type ${type} hook ${hook}${on} priority ${numeric ? priority : formatPriority(family, hook, priority)}; policy ${policy ?? 'accept'};`
 }
 
 function formatPriority(family: NftFamily, hook: Base['hook'], priority: number): string {
@@ -115,16 +117,16 @@ export function priorityOf(family: NftFamily, hook: Base['hook'], name: string):
 }
 
 export function listRule(rule: NftRule, sets: readonly ListedSet[], options: ListOptions): string {
-  const { handles, stateless } = options
+  const { handles, stateless, numeric } = options
   const statements = decodeRule(rule, sets, (index) => options.nameOf(index)).map((statement) =>
-    formatStatement(statement, stateless),
+    formatStatement(numeric ? withoutNames(statement) : statement, stateless),
   )
   const comment = rule.comment === undefined ? '' : ` comment "${rule.comment}"`
   return `${statements.join(' ')}${comment}${handles ? ` # handle ${rule.handle}` : ''}`
 }
 
 export function listSet(set: ListedSet, options: ListOptions): string {
-  const { terse } = options
+  const { terse, numeric } = options
   const { name, comment, timeout, size, constant } = set
   const keys = typesOfSet(set.keyType, set.keyLength).map((type) => withNames(type, (index) => options.nameOf(index)))
   const flags = flagsOf(set)
@@ -132,9 +134,9 @@ export function listSet(set: ListedSet, options: ListOptions): string {
     `type ${keys.map((type) => type.name).join(' . ')}${formatData(set)}`,
     ...(size !== undefined && !constant ? [`size ${size}`] : []),
     ...(flags.length > 0 ? [`flags ${flags.join(',')}`] : []),
-    ...(timeout ? [`timeout ${formatTime(timeout)}`] : []),
+    ...(timeout ? [`timeout ${numeric ? `${Math.floor(timeout / 1000)}s` : formatTime(timeout)}`] : []),
     ...(comment === undefined ? [] : [`comment "${comment}"`]),
-    ...(set.elements.length > 0 && !terse ? [`elements = { ${formatElements(set, keys)} }`] : []),
+    ...(set.elements.length > 0 && !terse ? [`elements = { ${formatElements(set, keys, numeric)} }`] : []),
   ]
   return `\t${set.data ? 'map' : 'set'} ${name} {\n${lines.map((line) => `\t\t${line}\n`).join('')}\t}\n`
 }
@@ -157,9 +159,10 @@ function formatData({ data }: NftSet): string {
     .join(' . ')}`
 }
 
-function formatElements(set: ListedSet, keys: readonly Datatype[]): string {
+function formatElements(set: ListedSet, keys: readonly Datatype[], numeric: boolean): string {
   const data = set.data && set.data.type !== 'verdict' ? typesOfSet(set.data.type, set.data.length) : undefined
-  const texts = decodeElements(set, keys, data).map(formatElement)
+  const elements = decodeElements(set, keys, data)
+  const texts = elements.map((element) => formatElement(numeric ? withoutNames(element) : element))
   const perLine = keys.length === 1 ? (PER_LINE[keys[0]!.name] ?? 1) : 1
   const lines: string[] = []
   for (let i = 0; i < texts.length; i += perLine) lines.push(texts.slice(i, i + perLine).join(', '))

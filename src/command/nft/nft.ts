@@ -17,7 +17,7 @@ import { type NftCommand, parseCommands, type SetTypes } from './command.ts'
 import { declareSet, encodeElements, encodeRule } from './encode.ts'
 import { NftError, NotModelledError } from './error.ts'
 import { Tokens } from './lexer.ts'
-import { formatBase, type ListOptions, listChain, listSet, listTable, typesOfSet } from './list.ts'
+import { type ListOptions, listChain, listSet, listTable, typesOfSet } from './list.ts'
 import { type IndexOf, parseElements } from './parse-value.ts'
 
 const VERSION = 'nftables v1.0.6 (Lester Gooch #5)'
@@ -30,13 +30,14 @@ const ERRORS: Readonly<Record<string, string>> = {
   EEXIST: 'File exists',
   EINVAL: 'Invalid argument',
   ENOMEM: 'Cannot allocate memory',
+  EOPNOTSUPP: 'Operation not supported',
   ELOOP: 'Too many levels of symbolic links',
   EMLINK: 'Too many links',
 }
 
 export const nft: Command = ([, ...words], context) => {
   const nameOf = (index: number) => context.kernel.links.list().find((link) => link.index === index)?.name
-  const options = { handles: false, stateless: false, terse: false, nameOf }
+  const options = { handles: false, stateless: false, terse: false, numeric: false, nameOf }
   let at = 0
   for (; words[at]?.startsWith('-'); at++) {
     const word = words[at]!
@@ -49,8 +50,8 @@ export const nft: Command = ([, ...words], context) => {
       if (letter === 'a' || letter === '--handle') options.handles = true
       else if (letter === 's' || letter === '--stateless') options.stateless = true
       else if (letter === 't' || letter === '--terse') options.terse = true
-      // Names and numbers: -n says what is said anyway but for protocols and the like.
-      else if (letter !== 'n' && letter !== '--numeric') return notModelled('nft', word, 2)
+      else if (letter === 'n' || letter === '--numeric') options.numeric = true
+      else return notModelled('nft', word, 2)
     }
   }
   return run(words.slice(at).join(' '), context, options)
@@ -65,7 +66,8 @@ function run(text: string, { kernel }: Context, options: ListOptions): Outcome {
     if (error instanceof NotModelledError) return notModelled('nft', error.message, 2)
     if (error instanceof NftError) return fail(1, `Error: ${error.message}`)
     if (!(error instanceof KernelError)) throw error
-    if (error.errno === 'EOPNOTSUPP') return notModelled('nft', error.explanation ?? error.message, 2)
+    // The model names what it does not have; Linux has no more to say.
+    if (error.errno === 'EOPNOTSUPP' && error.explanation) return notModelled('nft', error.explanation, 2)
     return fail(1, `Error: Could not process rule: ${ERRORS[error.errno] ?? error.errno}`)
   }
 }
@@ -256,7 +258,7 @@ function showList(ruleset: NftRuleset, list: Extract<NftCommand, { do: 'list' }>
     return inTables(({ family: own, name: owner }) =>
       ruleset.chains
         .filter((one) => one.family === own && one.table === owner)
-        .map((one) => `\tchain ${one.name} {\n${one.base ? `\t\t${formatBase(own, one.base)}\n` : ''}\t}\n`)
+        .map((one) => listChain(one, { ...ruleset, rules: [] }, options))
         .join(''),
     )
   }
@@ -264,13 +266,14 @@ function showList(ruleset: NftRuleset, list: Extract<NftCommand, { do: 'list' }>
     ruleset.sets
       .filter((one) => one.family === own && one.table === owner && !one.anonymous)
       .filter((one) => (what === 'maps') === (one.data !== undefined))
-      .map((one) => listSet(one, { ...options, terse: true }))
+      .map((one) => listSet(one, options))
       .join(''),
   )
 }
 
 /** nft warns of tables that iptables keeps. */
-function warnings(ruleset: NftRuleset, { family, table }: Extract<NftCommand, { do: 'list' }>): string {
+function warnings(ruleset: NftRuleset, { what, family, table }: Extract<NftCommand, { do: 'list' }>): string {
+  if (what === 'tables') return ''
   return ruleset.tables
     .filter((one) => (family === undefined || one.family === family) && (table === undefined || one.name === table))
     .filter((one) =>

@@ -106,6 +106,7 @@ function parseMatch(tokens: Tokens, indexOf: IndexOf): Statement {
   if (left.kind !== 'concatenation' && (tokens.accept('&') || tokens.accept('and'))) {
     return parseMasked(tokens, left, indexOf)
   }
+  const isNone = tokens.accept('!')
   const told = tokens.peek().kind === 'mark' || isOperatorWord(tokens) ? OPERATORS[tokens.peek().text] : undefined
   if (told) tokens.take()
   const operator = told ?? '=='
@@ -121,7 +122,7 @@ function parseMatch(tokens: Tokens, indexOf: IndexOf): Statement {
       return { kind: 'match', left, operator, right, mask: mask.value }
     }
     // Without an operator it is asked whether any of the bits is set.
-    if (told === undefined) return { kind: 'match', left, operator, right, anyOf: true }
+    if (told === undefined) return { kind: 'match', left, operator: isNone ? '!=' : '==', right, anyOf: true }
   }
   return { kind: 'match', left, operator, right }
 }

@@ -92,6 +92,7 @@ function bits(name: string, type: Datatype, offset: number, mask: number): Field
       return value && Uint8Array.of((value[0]! << shift) & 0xff)
     },
     format: (value) => type.format(Uint8Array.of(value[0]! >> shift)),
+    formatNumeric: (value) => (type.formatNumeric ?? type.format)(Uint8Array.of(value[0]! >> shift)),
   }
   return { word: name, type: placed, offset, length: 1, mask }
 }
