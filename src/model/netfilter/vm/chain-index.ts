@@ -4,8 +4,9 @@
  * such a test only reads.
  */
 import type { Test } from './fuse.ts'
-import type { Machine } from './machine.ts'
+import type { Machine, Operation } from './machine.ts'
 import type { Selector } from './selector.ts'
+import { CONTINUE } from './verdict.ts'
 
 /** Rules that are worth a map. */
 const FEWEST = 8
@@ -14,6 +15,7 @@ const MOST_ALIKE = 1 / 4
 
 interface Indexable {
   readonly tests: readonly Test[]
+  readonly operations: readonly Operation[]
 }
 
 interface Stretch {
@@ -25,11 +27,17 @@ interface Stretch {
 }
 
 export class ChainIndex {
+  /** The first operation of each rule, where most rules end. */
+  readonly firsts: readonly Operation[]
+  /** Whether there are rules to pass over. */
+  readonly isSparse: boolean
   /** By the place of a rule; undefined where it is in none. */
   readonly #stretches: readonly (Stretch | undefined)[]
 
-  constructor(stretches: readonly (Stretch | undefined)[]) {
-    this.#stretches = stretches
+  constructor(rules: readonly Indexable[]) {
+    this.firsts = rules.map(({ operations }) => operations[0] ?? always)
+    this.#stretches = stretchesOf(rules)
+    this.isSparse = this.#stretches.some((stretch) => stretch !== undefined)
   }
 
   /** The first place, this or a later one, whose rule can match. */
@@ -48,26 +56,28 @@ export class ChainIndex {
   }
 }
 
-/** Undefined where there is nothing to gain. */
-export function indexChain(rules: readonly Indexable[]): ChainIndex | undefined {
-  if (rules.length < FEWEST) return undefined
+/** Of a rule without conditions. */
+const always: Operation = () => CONTINUE
+
+function stretchesOf(rules: readonly Indexable[]): (Stretch | undefined)[] {
   const stretches = new Array<Stretch | undefined>(rules.length).fill(undefined)
-  let found = false
+  const tried = new Map<string, number>()
   for (let start = 0; start < rules.length; ) {
-    const stretch = longestFrom(rules, start)
-    if (stretch) {
-      stretches.fill(stretch, start, stretch.end)
-      found = true
-    }
+    const stretch = longestFrom(rules, start, tried)
+    if (stretch) stretches.fill(stretch, start, stretch.end)
     start = stretch?.end ?? start + 1
   }
-  return found ? new ChainIndex(stretches) : undefined
+  return stretches
 }
 
-/** Of the fields that the rule there asks for, the one that most rules behind it ask for as well. */
-function longestFrom(rules: readonly Indexable[], start: number): Stretch | undefined {
+/**
+ * Of the fields that the rule there asks for, the one that most rules behind it ask for as well. `tried`: up to where a field was
+ * found to be of no use, by its key.
+ */
+function longestFrom(rules: readonly Indexable[], start: number, tried: Map<string, number>): Stretch | undefined {
   let longest: Stretch | undefined
   for (const { selector } of rules[start]!.tests) {
+    if (start < (tried.get(selector.key) ?? 0)) continue
     const places = new Map<number | string, number[]>()
     let end = start
     let most = 0
@@ -80,7 +90,10 @@ function longestFrom(rules: readonly Indexable[], start: number): Stretch | unde
       most = Math.max(most, same?.length ?? 1)
     }
     const length = end - start
-    if (length < FEWEST || most > Math.max(1, length * MOST_ALIKE)) continue
+    if (length < FEWEST || most > Math.max(1, length * MOST_ALIKE)) {
+      tried.set(selector.key, end)
+      continue
+    }
     if (longest === undefined || end > longest.end) longest = { selector, end, places }
   }
   return longest

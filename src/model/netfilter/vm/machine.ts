@@ -10,7 +10,7 @@ import type { Namespace } from '../../namespace.ts'
 import { type Verdict as NotedVerdict, note } from '../../observer.ts'
 import type { Packet } from '../../packet.ts'
 import type { DropCause, HookNumber, VerdictNumber } from '../hooks.ts'
-import { type ChainIndex, indexChain } from './chain-index.ts'
+import { ChainIndex } from './chain-index.ts'
 import type { Test } from './fuse.ts'
 import { ACCEPT, BREAK, CONTINUE, DROP, GOTO, JUMP, RETURN, STOLEN } from './verdict.ts'
 
@@ -36,7 +36,7 @@ export interface RunnableChain {
   readonly name: string
   rules: readonly RunnableRule[]
   /** Made when it is first asked for; `stale` after a commit that changed the chain. */
-  index: ChainIndex | undefined | 'stale'
+  index: ChainIndex | 'stale'
 }
 
 export interface RunnableBase extends RunnableChain {
@@ -94,22 +94,26 @@ export class Machine {
     const { packet } = this
     let depth = 0
     let chain: RunnableChain = base
-    let rules = base.rules
+    let { rules } = base
     let index = indexOf(base)
     let place = 0
     for (;;) {
+      const { firsts, isSparse } = index
       let verdict = CONTINUE as number
-      while (place < rules.length) {
-        if (index !== undefined) {
+      while (place < firsts.length) {
+        if (isSparse) {
           place = index.next(this, place)
-          if (place === rules.length) break
+          if (place === firsts.length) break
+        }
+        verdict = firsts[place]!(this)
+        if (verdict === BREAK) {
+          verdict = CONTINUE
+          place++
+          continue
         }
         const rule = rules[place++]!
         const { operations } = rule
-        for (let i = 0; i < operations.length; i++) {
-          verdict = operations[i]!(this)
-          if (verdict !== CONTINUE) break
-        }
+        for (let i = 1; verdict === CONTINUE && i < operations.length; i++) verdict = operations[i]!(this)
         if (verdict === BREAK) {
           verdict = CONTINUE
           continue
@@ -175,8 +179,8 @@ export class Machine {
   }
 }
 
-function indexOf(chain: RunnableChain): ChainIndex | undefined {
-  if (chain.index === 'stale') chain.index = indexChain(chain.rules)
+function indexOf(chain: RunnableChain): ChainIndex {
+  if (chain.index === 'stale') chain.index = new ChainIndex(chain.rules)
   return chain.index
 }
 

@@ -198,7 +198,7 @@ export class Transaction {
       policyCause: causeOfPolicy(title),
       policyCounter: base?.counter && countFrom(base.counter),
       rules: [],
-      index: undefined,
+      index: 'stale',
       references: 0,
       devices: base?.device === undefined ? [] : [base.device],
       entries: [],
