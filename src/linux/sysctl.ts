@@ -10,6 +10,8 @@ import { O_CLOEXEC, O_RDONLY, O_WRONLY } from './fcntl.ts'
 import { closing, readAll, readEntries, writeAll } from './files.ts'
 import type { Namespace } from './netns.ts'
 
+const ROOT = '/proc/sys'
+
 export class LinuxSysctl implements Sysctl {
   readonly #namespace: Namespace
 
@@ -19,7 +21,7 @@ export class LinuxSysctl implements Sysctl {
 
   get(key: string): string | undefined {
     const call = `read sysctl "${key}"`
-    const file = this.#open(key, O_RDONLY)
+    const file = this.#open(pathOf(key), O_RDONLY)
     if (file === -ENOENT) return undefined
     const text = closing(succeed(file, call), () => sys.decode(readAll(file, 'file', call)))
     return text.endsWith('\n') ? text.slice(0, -1) : text
@@ -27,7 +29,7 @@ export class LinuxSysctl implements Sysctl {
 
   list(directory = ''): string[] {
     const call = `list sysctls below "${directory}"`
-    const folder = this.#open(directory, O_RDONLY)
+    const folder = this.#open(directory === '' ? ROOT : pathOf(directory), O_RDONLY)
     if (folder === -ENOENT) return []
     const entries = closing(succeed(folder, call), (file) => readEntries(file, call))
     entries.sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -40,21 +42,19 @@ export class LinuxSysctl implements Sysctl {
   set(key: string, value: string): void {
     const call = `set sysctl "${key}" to "${value}"`
     // One write: the kernel takes what each write brings for the whole value.
-    closing(succeed(this.#open(key, O_WRONLY), call), (file) => writeAll(file, sys.encode(value), call))
+    closing(succeed(this.#open(pathOf(key), O_WRONLY), call), (file) => writeAll(file, sys.encode(value), call))
   }
 
-  #open(key: string, flags: number): number {
-    const path = pathOf(key)
+  #open(path: string, flags: number): number {
     const open = () => sys.open(path, flags | O_CLOEXEC, 0)
-    return key === 'net' || key.startsWith('net/') ? this.#namespace.inside(open) : open()
+    return path === `${ROOT}/net` || path.startsWith(`${ROOT}/net/`) ? this.#namespace.inside(open) : open()
   }
 }
 
 /** Keys come from configurations: none may lead out of /proc/sys. */
 function pathOf(key: string): string {
-  if (key === '') return '/proc/sys'
   if (key.split('/').some((part) => part === '' || part === '.' || part === '..')) {
     throw new RangeError(`Cannot use "${key}" as a sysctl: it is no path below /proc/sys`)
   }
-  return `/proc/sys/${key}`
+  return `${ROOT}/${key}`
 }
