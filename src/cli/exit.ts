@@ -3,6 +3,7 @@
  */
 import { CniCode, CniError } from '../cni/errors.ts'
 import { KernelError } from '../kernel/errors.ts'
+import { UnsupportedError } from '../lab/check-topology.ts'
 
 export const Exit = {
   yes: 0,
@@ -44,6 +45,7 @@ const WRONG_USE: readonly number[] = [
 
 export function statusOf(error: unknown): number {
   if (error instanceof CommandError) return error.status
+  if (error instanceof UnsupportedError) return Exit.unsupported
   if (error instanceof KernelError) return Exit.environment
   if (error instanceof CniError) {
     if (WRONG_USE.includes(error.code)) return Exit.usage
@@ -61,7 +63,9 @@ export function explain(
     return `${error.message}\nThis needs root, or at least CAP_NET_ADMIN and CAP_SYS_ADMIN.`
   }
   if (error instanceof CniError) return error.details ? `${error.message}\n${error.details}` : error.message
-  if (error instanceof CommandError || error instanceof KernelError) return error.message
+  if (error instanceof CommandError || error instanceof KernelError || error instanceof UnsupportedError) {
+    return error.message
+  }
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error)
   const about = `overlab ${version}, Node ${process.version}, ${process.platform}, arguments ${JSON.stringify(argv)}`
   return `This is a defect of overlab. Please report it with all of these lines.\n${about}\n${trace}`

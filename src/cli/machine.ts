@@ -9,8 +9,10 @@ import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
 import { runEach } from '../command/run.ts'
 import { KernelError } from '../kernel/errors.ts'
+import { UnsupportedError } from '../lab/check-topology.ts'
 import { parseElsewhere, siblingPath } from '../lab/elsewhere.ts'
 import type { Machine, Processes, ProcessIdentity } from '../lab/machine.ts'
+import type { Impair } from '../lab/topology.ts'
 import { host } from '../linux/host.ts'
 import { liveLinux } from '../linux/live.ts'
 import { Namespace } from '../linux/netns.ts'
@@ -28,12 +30,30 @@ export function linuxMachine(pluginDirectories: readonly string[]): Machine {
         const place = elsewhere ? siblingPath(path, elsewhere.place) : path
         return inNamespace(place, () => runProgram(elsewhere?.words ?? words))
       }),
+    impair,
     listen,
     until,
     stateDirectory: STATE_DIRECTORY,
     pluginDirectories,
     processes,
   }
+}
+
+/** By tc(8): tbf for a rate, netem for the rest, which not every kernel has. */
+function impair(path: string, link: string, { delay, jitter, loss, rate }: Impair): void {
+  const netem = [
+    ...(delay ? ['delay', delay, ...(jitter ? [jitter] : [])] : []),
+    ...(loss ? ['loss', loss] : []),
+    ...(rate ? ['rate', rate] : []),
+  ]
+  const tbf = ['rate', rate ?? '', 'burst', '32kbit', 'latency', '400ms']
+  const onlyRate = rate !== undefined && !delay && !loss
+  const kind = onlyRate ? ['tbf', ...tbf] : ['netem', ...netem]
+  const { status, stderr } = inNamespace(path, () => runProgram(['tc', 'qdisc', 'add', 'dev', link, 'root', ...kind]))
+  if (status === 0) return
+  const named = Object.entries({ delay, jitter, loss }).flatMap(([name, value]) => (value ? [`impair.${name}`] : []))
+  if (onlyRate || named.length === 0) throw new RangeError(`Cannot slow ${link}: ${stderr.trim()}`)
+  throw new UnsupportedError(`unsupported: ${named.join(', ')} (this kernel has no netem: ${stderr.trim()})`)
 }
 
 /** Milliseconds between two looks. */

@@ -15,9 +15,31 @@ export interface TopologyFault {
 const MIN_MTU = 68
 const MAX_MTU = 65535
 
+/** What a file may say and nothing here builds yet. The message names it. */
+export class UnsupportedError extends Error {
+  override name = 'UnsupportedError'
+}
+
 /** Everything that is wrong with it; nothing when it can be built. */
 export function faultsOf(topology: Topology): TopologyFault[] {
   return [...nameFaults(topology), ...clusterFaults(topology), ...linkFaults(topology), ...faultFaults(topology)]
+}
+
+/** Names of the things that are not supported, as paths in the file. */
+export function unsupportedIn({ topology, cluster = {} }: Topology): string[] {
+  const { cni, policies = [] } = cluster
+  return [
+    ...Object.entries(topology.nodes).flatMap(([node, { kind }]) =>
+      kind === 'host' ? [`topology.nodes.${node}.kind: host`] : [],
+    ),
+    ...(cni?.plugin === 'calico' ? ['cluster.cni.plugin: calico'] : []),
+    ...(cni?.backend === 'udp' ? ['cluster.cni.backend: udp'] : []),
+    ...(cni?.ipv6Network === undefined ? [] : ['cluster.cni.ipv6Network']),
+    ...(policies.length > 0 ? ['cluster.policies'] : []),
+    ...Object.entries(cluster.pods ?? {}).flatMap(([pod, { listen = [] }]) =>
+      listen.filter((port) => port.startsWith('sctp/')).map((port) => `cluster.pods.${pod}.listen: ${port}`),
+    ),
+  ]
 }
 
 /** They become parts of namespaces' names and of paths. */

@@ -19,7 +19,7 @@ import { ignoring } from '../kernel/errors.ts'
 import { reconcile } from '../reconcile/apply.ts'
 import type { OverlayPlan } from './cluster.ts'
 import { commandsOf, describeNode, isDescribed } from './describe-node.ts'
-import { addLink, addRoute, LAB_GROUP } from './link.ts'
+import { addLink, addRoute, impairLink, LAB_GROUP } from './link.ts'
 import type { Machine, ProcessIdentity } from './machine.ts'
 import { addNode, forgetAddresses, namespacePath, withNamespace } from './node.ts'
 import { bare, isNamespaceOf, type LabPlan, nodeOf, planLab, type ServicePlan } from './plan.ts'
@@ -94,6 +94,12 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
       title: `link ${link.ends.map(({ node, ifName }) => `${node}:${ifName}`).join(' – ')}`,
       run: () => addLink(plan, link, machine),
     })),
+    ...links
+      .filter(({ impair }) => impair)
+      .map((link) => ({
+        title: `impairment of ${link.ends.map(({ node, ifName }) => `${node}:${ifName}`).join(' – ')}`,
+        run: () => impairLink(plan, link, machine),
+      })),
     ...nodes.filter(isDescribed).map((node) => ({
       title: `interfaces and routes of ${node.name}`,
       run: () => withNamespace(node.namespace, machine, (kernel) => describeNode(kernel, node.description)),

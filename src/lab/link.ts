@@ -1,6 +1,6 @@
 /** A wire between two nodes: a veth pair, born with an end in either namespace; and the routes over it. */
 import type { Machine } from './machine.ts'
-import { withNamespace } from './node.ts'
+import { namespacePath, withNamespace } from './node.ts'
 import { type LabPlan, type LinkEnd, type LinkPlan, namespaceOf, type RoutePlan } from './plan.ts'
 
 /** IFLA_GROUP of every link that a lab makes in a node, so that all of a node's go with one wait of the kernel. */
@@ -18,12 +18,17 @@ export function addLink({ name: lab }: LabPlan, { ends, mtu }: LinkPlan, machine
         ...macOf(a),
         peer: { name: b.ifName, namespace: far, mtu, ...macOf(b) },
       })
-      for (const [kernel, { ifName, addresses }] of [[near, a] as const, [far, b] as const]) {
+      for (const [kernel, { ifName, addresses, master }] of [[near, a] as const, [far, b] as const]) {
         for (const prefix of addresses) kernel.addresses.add({ link: ifName, prefix })
-        kernel.links.set(ifName, { up: true })
+        kernel.links.set(ifName, { up: true, ...(master !== undefined && { master }) })
       }
     }),
   )
+}
+
+/** What an impaired wire does to what either end sends. */
+export async function impairLink({ name: lab }: LabPlan, { ends, impair }: LinkPlan, machine: Machine): Promise<void> {
+  for (const { node, ifName } of ends) await machine.impair(namespacePath(namespaceOf(node, lab)), ifName, impair!)
 }
 
 export function addRoute({ name: lab }: LabPlan, { node, destination, gateway }: RoutePlan, machine: Machine): void {

@@ -2,6 +2,7 @@
 import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
 import type { LiveKernel } from '../kernel/live.ts'
+import type { Impair } from './topology.ts'
 
 export interface Machine {
   readonly kernel: LiveKernel
@@ -10,6 +11,8 @@ export interface Machine {
   hostIn(namespacePath: string): Host
   /** Runs a line of commands (command/run.ts) in the network namespace at this path. */
   runLine(namespacePath: string, line: string): Promise<Outcome>
+  /** Delays, loses or slows what the link sends from now on. UnsupportedError that names what the kernel cannot do. */
+  impair(namespacePath: string, link: string, impair: Impair): void | Promise<void>
   /** From now on something answers at these ports (`tcp/8080`) in the namespace, with what it is sent, until that ends. */
   listen(namespacePath: string, ports: readonly string[]): Promise<void>
   /** Lets things happen until `done`, but no longer than this. Answers `done()`. */

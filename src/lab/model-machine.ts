@@ -11,12 +11,14 @@ import { runEach, runWords } from '../command/run.ts'
 import { KernelError } from '../kernel/errors.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import { createModel, type ModelKernel } from '../model/create.ts'
+import { Impairment } from '../model/device/impairment.ts'
 import type { Profile } from '../model/profile/profile.ts'
 import { bridge } from '../plugins/bridge.ts'
 import { hostLocal } from '../plugins/host-local.ts'
 import { loopback } from '../plugins/loopback.ts'
 import { staticIpam } from '../plugins/static.ts'
 import { parseElsewhere, siblingPath } from './elsewhere.ts'
+import { parseImpair } from './impair.ts'
 import type { Machine } from './machine.ts'
 import { memoryFiles } from './memory-files.ts'
 
@@ -48,7 +50,7 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
   // One file with a name for each plugin, as the build makes it: so one calls another instead of executing it.
   for (const { name } of plugins) files.link(EXECUTABLE, `${PLUGIN_DIRECTORY}/${name}`)
   const host = createHost(kernel, files)
-  const inside = (path: string): LiveKernel => {
+  const inside = (path: string): ModelKernel => {
     const entered = kernel.enter(path)
     if (!entered) throw new KernelError('ENOENT', `enter network namespace "${path}"`)
     return entered
@@ -67,6 +69,9 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
           sleep: async (milliseconds) => host.sleep(milliseconds),
         })
       }),
+    impair(path, link, impair) {
+      inside(path).namespace.devices.get(link)!.impairment = new Impairment(parseImpair(impair))
+    },
     answerAt: (path, port) => answerAt(inside(path), port),
     listen: async (path, ports) => {
       for (const port of ports) answerAt(inside(path), port)

@@ -30,6 +30,7 @@ export function addNode({ name }: LabPlan, node: NodePlan, machine: Machine): vo
     if (kind === 'k8s-node') applySysctls(kernel, { 'net.ipv4.ip_forward': 1 })
     applySysctls(kernel, sysctls)
     kernel.links.set('lo', { up: true })
+    if (kind === 'bridge') kernel.links.add({ kind: 'bridge', name: node.name, up: true })
   })
   if (!node.podNetwork) return
   const { files } = machine.host

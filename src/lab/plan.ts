@@ -6,12 +6,13 @@
  *                                state in   <state directory>/two-nodes/n1/     net.d/ cni/ ipam/
  *   its pod "web-0"              namespace  ovl-web-0@two-nodes
  */
-import { faultsOf } from './check-topology.ts'
+import { faultsOf, UnsupportedError, unsupportedIn } from './check-topology.ts'
 import { type Carrier, type OverlayPlan, type PodNetworkPlan, planOverlay, planPodNetwork } from './cluster.ts'
 import { selectPods } from './service.ts'
 import {
   type EndpointInFull,
   endpointsOf,
+  type Impair,
   podNames,
   podNodes,
   type Topology,
@@ -60,11 +61,14 @@ export interface LinkEnd {
   readonly mac?: string
   /** With their prefix lengths. */
   readonly addresses: readonly string[]
+  /** The bridge that it is a port of. */
+  readonly master?: string
 }
 
 export interface LinkPlan {
   readonly ends: readonly [LinkEnd, LinkEnd]
   readonly mtu: number
+  readonly impair?: Impair
 }
 
 /** On `node`: the pods of another node are behind this address. */
@@ -86,15 +90,17 @@ export interface ServicePlan {
   readonly pods: readonly string[]
 }
 
-/** RangeError that names everything which is wrong with the topology. */
+/** RangeError that names everything which is wrong with the topology; UnsupportedError that names what nothing builds yet. */
 export function planLab(topology: Topology): LabPlan {
   const faults = faultsOf(topology)
   if (faults.length > 0) {
     throw new RangeError(`Cannot build lab "${topology.name}": ${faults.map(({ message }) => message).join('; ')}`)
   }
+  const unsupported = unsupportedIn(topology)
+  if (unsupported.length > 0) throw new UnsupportedError(`unsupported: ${unsupported.join(', ')}`)
   const { name, cluster } = topology
   const { defaults, links: described = [] } = topology.topology
-  const links = described.map((link) => planLink(link, defaults?.mtu ?? MTU))
+  const links = described.map((link) => planLink(link, defaults?.mtu ?? MTU, topology.topology.nodes))
   const nodes = planNodes(topology, links)
   const pods = planPods(topology)
   const routes = cluster?.cni?.plugin === 'flannel' ? [] : links.flatMap((link) => routesOver(link, nodes))
@@ -158,13 +164,19 @@ function parsePort(text: string): ServicePlan['ports'][number] {
   return { port: port!, targetPort: targetPort!, protocol: protocol === 'udp' ? 'udp' : 'tcp' }
 }
 
-function planLink(link: TopologyLink, mtu: number): LinkPlan {
+function planLink(link: TopologyLink, mtu: number, nodes: Topology['topology']['nodes']): LinkPlan {
   const [a, b] = endpointsOf(link)
-  return { ends: [linkEnd(a), linkEnd(b)], mtu: link.mtu ?? mtu }
+  const { impair } = link
+  return { ends: [linkEnd(a, nodes), linkEnd(b, nodes)], mtu: link.mtu ?? mtu, ...(impair && { impair }) }
 }
 
-function linkEnd({ node, interface: ifName, mac, addresses }: EndpointInFull): LinkEnd {
-  return { node, ifName, ...(mac !== undefined && { mac }), addresses }
+/** Whatever leads to a node that is a bridge becomes a port of it. */
+function linkEnd(
+  { node, interface: ifName, mac, addresses }: EndpointInFull,
+  nodes: Topology['topology']['nodes'],
+): LinkEnd {
+  const bridge = nodes[node]?.kind === 'bridge' ? { master: node } : {}
+  return { node, ifName, ...(mac !== undefined && { mac }), addresses, ...bridge }
 }
 
 /** `@` may stand in no name, so what is before and behind it cannot run together. */

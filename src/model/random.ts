@@ -19,6 +19,7 @@ export type Source =
   | 'echoId'
   | 'icmpBurst'
   | 'host'
+  | 'impairment'
 
 export class Random {
   readonly #seed: number

@@ -14,6 +14,7 @@ import type { HookEntry } from '../netfilter/hooks.ts'
 import type { Packet } from '../packet.ts'
 import type { Tap } from '../tap.ts'
 import { isValidMac, sameMac } from './ethernet.ts'
+import type { Impairment } from './impairment.ts'
 
 /** NETDEV_UP, NETDEV_DOWN, NETDEV_CHANGE (the carrier), NETDEV_CHANGEMTU, NETDEV_CHANGEADDR. */
 export type DeviceEvent = 'up' | 'down' | 'carrier' | 'mtu' | 'address'
@@ -58,6 +59,8 @@ export abstract class Device {
   egress: HookEntry[] | undefined = undefined
   /** Captures on this device alone; captures on all stand in the namespace. */
   readonly taps: Tap[] = []
+  /** What the wire behind it does to what is sent; undefined: nothing. */
+  impairment: Impairment | undefined = undefined
   /** in_device and inet6_dev: addresses and settings. Set when the device is registered in a namespace. */
   ipv4!: Ipv4Device
   ipv6!: Ipv6Device
