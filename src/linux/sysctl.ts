@@ -34,7 +34,7 @@ export class LinuxSysctl implements Sysctl {
     const entries = closing(succeed(folder, call), (file) => readEntries(file, call))
     entries.sort((a, b) => (a.name < b.name ? -1 : 1))
     return entries.flatMap(({ name, isDirectory }) => {
-      const key = directory === undefined ? name : `${directory}/${name}`
+      const key = directory === '' ? name : `${directory}/${name}`
       return isDirectory ? this.list(key) : [key]
     })
   }
