@@ -27,14 +27,15 @@ const ICMP_HEADER = 8
 const LARGEST_ERROR = 576
 /** INADDR_DUMMY, RFC 7600: from nowhere, where this host has no address. */
 const DUMMY_ADDRESS = 0xc0000008
-const HIGHEST_TYPE = 18
 /** IPTOS_PREC_INTERNETCONTROL */
 const INTERNET_CONTROL = 0xc0
 const TOS_BITS = 0x1e
 
-/** icmp_pointers[].error: quench, unreachable, redirect, time exceeded, parameter problem. */
-export const isIcmpError = (type: number) =>
-  type === 3 || type === 4 || type === 5 || type === 11 || type === 12 || type > HIGHEST_TYPE
+/** icmp_pointers[].error is 0: echo, timestamp, information and address mask, each with its reply. */
+const QUESTIONS: readonly number[] = [0, 8, 13, 14, 15, 16, 17, 18]
+
+/** What is unknown is taken for an error. */
+const isIcmpError = (type: number) => !QUESTIONS.includes(type)
 
 /** `info` is the header's last four bytes: the MTU of 3/4, the gateway of a redirect. */
 export function sendIcmpError(packet: Packet, type: number, code: number, info: number): void {

@@ -19,7 +19,9 @@ const TTL: readonly Situation[] = [
     act: (r) =>
       r.send(
         frame({ ttl: 1, protocol: 1, payload: icmp(3, 1, [0, 0, 0, 0], 28) }),
-        frame({ ttl: 1, protocol: 1, payload: icmp(19, 0, [0, 0, 0, 0], 28) }),
+        ...[1, 2, 6, 7, 9, 10, 19, 255].map((type) =>
+          frame({ ttl: 1, protocol: 1, payload: icmp(type, 0, [0, 0, 0, 0], 28) }),
+        ),
         frame({ ttl: 1, offset: 8 }),
         frame({ ttl: 1, to: 'ff:ff:ff:ff:ff:ff' }),
         // Of these it is.
