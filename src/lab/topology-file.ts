@@ -1,9 +1,11 @@
 /**
- * Topology files: `*.ovl.yml`, checked against schema/topology.schema.json. What is wrong is said with its line and column.
+ * Topology files: `*.ovl.yml`, checked against schema/topology.schema.json, and containerlab's `*.clab.yml`. What is wrong is said
+ * with its line and column.
  */
 import { readFileSync } from 'node:fs'
 import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
 import validate, { type ValidationError } from '../../schema/validate-topology.js'
+import { isContainerlab, readContainerlab } from './containerlab.ts'
 import type { Topology } from './topology.ts'
 
 /** A topology file that cannot be used. The message has a line for each thing that is wrong. */
@@ -34,8 +36,10 @@ export function parseTopology(text: string, path: string): TopologyFile {
   if (document.errors.length > 0) {
     throw new TopologyError(document.errors.map(({ message, pos }) => `${place(pos[0])}: ${message}`).join('\n'))
   }
-  const topology: unknown = document.toJS()
-  const faults = schemaFaults(topology)
+  const file: unknown = document.toJS()
+  const read = isContainerlab(path) ? readContainerlab(file) : { topology: file, faults: schemaFaults(file) }
+  const { topology } = 'topology' in read ? read : { topology: undefined }
+  const faults = 'faults' in read ? read.faults : []
   if (faults.length > 0) {
     const lines = faults.map(({ path: keys, message }) => `${place(offsetOf(document, keys))}: ${message}`)
     throw new TopologyError([...new Set(lines)].join('\n'))
@@ -48,7 +52,7 @@ export function parseTopology(text: string, path: string): TopologyFile {
 }
 
 interface SchemaFault {
-  readonly path: readonly string[]
+  readonly path: readonly (string | number)[]
   readonly message: string
 }
 
