@@ -84,9 +84,10 @@ export function parseUnsigned(text: string, message: string, most?: number): num
   return value
 }
 
-export function parseOnOff(keyword: string, text: string): boolean {
+/** `refused` says no to what is neither `on` nor `off`. */
+export function parseSwitch(text: string, refused: () => Exit): boolean {
   if (text === 'on' || text === 'off') return text === 'on'
-  throw new Exit(255, `Error: argument of "${keyword}" must be one of "on", "off", not "${text}"`)
+  throw refused()
 }
 
 /**
@@ -123,7 +124,7 @@ export function readAddress(text: string, family?: Family): { family: Family; ad
   return ip && { family: found, address: formatIp(ip) }
 }
 
-export function readTypedPrefix(text: string, family?: Family): TypedPrefix | undefined {
+function readTypedPrefix(text: string, family?: Family): TypedPrefix | undefined {
   if (['default', 'any', 'all'].includes(text)) return { family, address: '', length: 0, hasLength: true }
   const slash = text.indexOf('/')
   const address = readAddress(slash < 0 ? text : text.slice(0, slash), family)

@@ -6,6 +6,7 @@
  */
 import { type Family, familyOf, formatIp, parseIp } from '../address/ip.ts'
 import { readPrefix } from '../address/prefix.ts'
+import { KernelError } from '../kernel/errors.ts'
 import type { EchoAnswer, EchoRequest } from '../kernel/live.ts'
 import { readAddress } from './arguments.ts'
 import type { Command, Context } from './command.ts'
@@ -134,10 +135,8 @@ function connect({ kernel }: Context, { to, options }: Session): void {
   try {
     route = kernel.routes.lookup(to, options.source === undefined ? {} : { source: options.source })
   } catch (error) {
-    const { errno } = error as { errno?: string }
-    if (errno === undefined) throw error
-    if (errno === 'EACCES') throw new Exit(2, BROADCAST)
-    throw new Exit(2, `ping: connect: ${errnoText(errno)}`)
+    if (!(error instanceof KernelError)) throw error
+    throw new Exit(2, error.errno === 'EACCES' ? BROADCAST : `ping: connect: ${errnoText(error.errno)}`)
   }
   if (!route) throw new Exit(2, 'ping: connect: Network is unreachable')
   if (route.type === 'broadcast') throw new Exit(2, BROADCAST)

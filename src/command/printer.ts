@@ -3,7 +3,7 @@
  */
 import { JsonWriter } from './json-writer.ts'
 
-export interface PrinterOptions {
+interface PrinterOptions {
   readonly json: boolean
   readonly pretty: boolean
   /** `-o`: a backslash where a line would end. */

@@ -1,6 +1,6 @@
 /** `bridge link`: link.c of iproute2's bridge. */
 import type { BridgePort, Link } from '../../kernel/link.ts'
-import { type Arguments, abbreviates } from '../arguments.ts'
+import { type Arguments, abbreviates, parseSwitch } from '../arguments.ts'
 import { Exit } from '../exit.ts'
 import { type LinkOf, linksOf, nameOf, printFlags, printName } from '../ip/link-line.ts'
 import { notModelled, print, type Settings } from '../ip/settings.ts'
@@ -127,6 +127,6 @@ function setPort(settings: Settings, args: Arguments): void {
 }
 
 function readSwitch(word: string, text: string): boolean {
-  if (text === 'on' || text === 'off') return text === 'on'
-  throw new Exit(MINUS_EINVAL, `Error: argument of "${word}" must be one of "off", "on", not "${text}"`)
+  const message = `Error: argument of "${word}" must be one of "off", "on", not "${text}"`
+  return parseSwitch(text, () => new Exit(MINUS_EINVAL, message))
 }

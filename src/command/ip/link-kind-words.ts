@@ -1,6 +1,6 @@
 /** What is typed behind `type KIND`: iplink_bridge.c, iplink_bridge_slave.c, iplink_vxlan.c of iproute2. */
 import type { BridgeOptions, BridgePort, VxlanOptions } from '../../kernel/link.ts'
-import { type Arguments, parseAddress, readUnsigned, wrong } from '../arguments.ts'
+import { type Arguments, parseAddress, parseSwitch, readUnsigned, wrong } from '../arguments.ts'
 import { Exit } from '../exit.ts'
 import { notModelled, type Settings } from './settings.ts'
 
@@ -53,14 +53,14 @@ const PORT_NOT_MODELLED =
   `fdb_flush state guard root_block fastleave proxy_arp proxy_arp_wifi mcast_router mcast_fast_leave
   mcast_to_unicast group_fwd_mask vlan_tunnel backup_port nobackup_port locked`.split(/\s+/)
 
-export type PortChange = Partial<Omit<BridgePort, 'state'>>
+type PortChange = Partial<Omit<BridgePort, 'state'>>
 
 export function parsePort(settings: Settings, args: Arguments): PortChange {
   const port: { -readonly [K in keyof PortChange]?: PortChange[K] } = {}
   while (args.more) {
     const word = args.take()
     const key = Object.hasOwn(PORT_SWITCHES, word) ? PORT_SWITCHES[word] : undefined
-    if (key) port[key] = parseSwitch(word, args.take())
+    if (key) port[key] = readSwitch(word, args.take())
     else if (word === 'cost' || word === 'priority') {
       const text = args.take()
       const value = readUnsigned(text, word === 'cost' ? undefined : 0xffff)
@@ -72,9 +72,8 @@ export function parsePort(settings: Settings, args: Arguments): PortChange {
   return port
 }
 
-export function parseSwitch(word: string, text: string): boolean {
-  if (text === 'on' || text === 'off') return text === 'on'
-  throw new Exit(1, `Error: argument of "${word}" must be one of "off", "on", not "${text}"`)
+function readSwitch(word: string, text: string): boolean {
+  return parseSwitch(text, () => new Exit(1, `Error: argument of "${word}" must be one of "off", "on", not "${text}"`))
 }
 
 /** Switches that say `no` before their name; those without a key are taken only as they are anyway. */

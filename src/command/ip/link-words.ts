@@ -6,6 +6,7 @@ import {
   duplicate,
   garbage,
   parseHardwareAddress,
+  parseSwitch,
   parseUnsigned,
   wrong,
 } from '../arguments.ts'
@@ -45,8 +46,8 @@ export function parseLink(settings: Settings, args: Arguments, ends: readonly st
       change.txQueueLength = parseUnsigned(args.take(), 'Invalid "txqueuelen" value\n')
     } else if (args.takes('mtu')) change.mtu = parseUnsigned(args.take(), 'Invalid "mtu" value\n')
     else if (args.takes('netns')) link.namespace = args.take()
-    else if (args.takes('allmulticast')) change.allMulticast = parseSwitch('allmulticast', args.take())
-    else if (args.takes('promisc')) change.promiscuous = parseSwitch('promisc', args.take())
+    else if (args.takes('allmulticast')) change.allMulticast = readSwitch('allmulticast', args.take())
+    else if (args.takes('promisc')) change.promiscuous = readSwitch('promisc', args.take())
     else if (args.takes('master')) {
       const text = args.take()
       if (!settings.kernel.links.get(text)) throw wrong(text, 'Device does not exist\n')
@@ -87,7 +88,6 @@ function parseHardware(text: string): string {
   )
 }
 
-function parseSwitch(word: string, text: string): boolean {
-  if (text === 'on' || text === 'off') return text === 'on'
-  throw new Exit(1, `Error: argument of "${word}" must be "on" or "off", not "${text}"`)
+function readSwitch(word: string, text: string): boolean {
+  return parseSwitch(text, () => new Exit(1, `Error: argument of "${word}" must be "on" or "off", not "${text}"`))
 }

@@ -1,5 +1,5 @@
 /** `ip link add`, `set` and `delete`: iplink_modify() in iplink.c of iproute2. */
-import { isErrno } from '../../kernel/errors.ts'
+import { KernelError } from '../../kernel/errors.ts'
 import type { Link, LinkChange, Links, NewLink } from '../../kernel/link.ts'
 import type { LiveKernel } from '../../kernel/live.ts'
 import { type Arguments, abbreviates, readUnsigned, wrong } from '../arguments.ts'
@@ -102,10 +102,8 @@ function addOrExplain(links: Links, link: NewLink): void {
   try {
     links.add(link)
   } catch (error) {
-    if (isErrno(error, 'EOPNOTSUPP') && (error as { explanation?: string }).explanation === undefined) {
-      throw new Exit(2, 'Error: Unknown device type.')
-    }
-    throw error
+    const unknown = error instanceof KernelError && error.errno === 'EOPNOTSUPP' && error.explanation === undefined
+    throw unknown ? new Exit(2, 'Error: Unknown device type.') : error
   }
 }
 

@@ -42,18 +42,11 @@ const NOT_MODELLED =
   `as expires reordering rtt cwnd features congctl rttvar ssthresh realms nhid vrf encap ttl-propagate
   fastopen_no_cookie from uid`.split(/\s+/)
 
-export interface TypedRoute {
-  readonly route: Route
-  readonly family: Family
-  /** Words that count when a route is deleted, where what was not typed is not compared. */
-  readonly typed: { readonly scope: boolean; readonly protocol: boolean; readonly type: boolean }
-}
-
 export function readType(text: string): RouteType | undefined {
   return TYPES.find((type) => type === text)
 }
 
-export function parseRoute(settings: Settings, args: Arguments): TypedRoute {
+export function parseRoute(settings: Settings, args: Arguments): Route {
   let { family } = settings
   let destination: TypedPrefix | undefined
   let type: RouteType | undefined
@@ -111,7 +104,7 @@ export function parseRoute(settings: Settings, args: Arguments): TypedRoute {
   if (!destination) throw notModelled(settings, 'help')
   if (link !== undefined) requireDevice(settings, link)
   family ??= 'ipv4'
-  const route: Route = {
+  return {
     destination: prefixText(destination, family),
     ...rest,
     table: table ?? (isLocal(type) ? RouteTable.local : RouteTable.main),
@@ -123,14 +116,9 @@ export function parseRoute(settings: Settings, args: Arguments): TypedRoute {
     ...(hops.length === 1 && withoutWeight(hops[0]!)),
     ...(hops.length > 1 && { nextHops: hops }),
   }
-  return {
-    route,
-    family,
-    typed: { scope: scope !== undefined, protocol: protocol !== undefined, type: type !== undefined },
-  }
 }
 
-export function prefixText({ address, length }: TypedPrefix, family: Family): string {
+function prefixText({ address, length }: TypedPrefix, family: Family): string {
   return address === '' ? (family === 'ipv4' ? '0.0.0.0/0' : '::/0') : `${address}/${length}`
 }
 
