@@ -1,0 +1,83 @@
+/** `overlab lab --engine model`: a lab that needs no root, and is there for the next command. */
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, test } from 'vitest'
+import { overlab as run } from './overlab.ts'
+
+const topology = join(import.meta.dirname, '../../examples/topologies/s02-overlay.ovl.yml')
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'overlab-model-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const overlab = (...argv: string[]) => run(argv, { XDG_RUNTIME_DIR: directory })
+const up = (...argv: string[]) => overlab('lab', 'up', '--engine', 'model', ...argv)
+
+test('two nodes with two pods each come up, every pod pings every other, and nothing is left', () => {
+  const { status, stdout, stderr } = overlab('lab', 'demo', '--engine', 'model', '-o', 'json')
+  assert.equal(status, 0, stderr)
+  const { status: lab, matrix } = JSON.parse(stdout)
+  assert.equal(lab.healthy, true)
+  assert.equal(matrix.answers.length, 20)
+  for (const { answer } of matrix.answers) assert.equal(answer.outcome, 'reply')
+  assert.deepEqual(readdirSync(directory), [])
+})
+
+test('a lab stays: what was done to it is there for the next command', () => {
+  assert.equal(up('--file', topology).status, 0)
+  assert.equal(up('--file', topology).status, 1, 'it is up already')
+  const name = ['--name', 's02-overlay']
+  assert.match(
+    overlab('lab', 'exec', ...name, 'web-0', '--', 'ip', 'route').stdout,
+    /^default via 10\.244\.0\.1 dev eth0/,
+  )
+  assert.equal(overlab('lab', 'exec', ...name, 'n1', '--', 'ip', 'route', 'add', 'blackhole', '10.9.0.0/16').status, 0)
+  assert.match(overlab('lab', 'exec', ...name, 'n1', '--', 'ip', 'route').stdout, /^blackhole 10\.9\.0\.0\/16/m)
+  assert.equal(overlab('lab', 'ping', ...name).status, 0)
+
+  assert.equal(overlab('lab', 'exec', ...name, 'n2', '--', 'sysctl', '-qw', 'net.ipv4.ip_forward=0').status, 0)
+  assert.equal(overlab('lab', 'ping', ...name).status, 1)
+  const trace = overlab('trace', 'web-0', 'api-0', '--file', topology)
+  assert.equal(trace.status, 1)
+  assert.match(trace.stdout, /DROPPED at n2\/flannel\.1: IP_INADDRERRORS/)
+  assert.equal(
+    overlab('lab', 'exec', ...name, 'n1', 'overlab lab exec n2 -- sysctl -qw net.ipv4.ip_forward=1').status,
+    0,
+  )
+  assert.equal(overlab('lab', 'status', ...name).status, 0)
+
+  assert.match(overlab('lab', 'down', ...name, '--engine', 'model').stdout, /is down/)
+  assert.match(overlab('lab', 'down', ...name, '--engine', 'model').stdout, /is not up/)
+})
+
+test('what is kept is its owner’s alone', () => {
+  assert.equal(up('--file', topology).status, 0)
+  const models = join(directory, 'overlab/model')
+  for (const path of ['', 's02-overlay', 's02-overlay/lab.json', 's02-overlay/deeds.ndjson']) {
+    assert.equal(statSync(join(models, path)).mode & 0o077, 0, path)
+  }
+})
+
+test('a program’s status is the command’s, and what is not modelled is refused by name', () => {
+  assert.equal(up().status, 0)
+  const missing = overlab('lab', 'exec', 'web-0', '--', 'ip', 'link', 'show', 'nothing')
+  assert.equal(missing.status, 1)
+  assert.match(missing.stderr, /Device "nothing" does not exist/)
+  const unknown = overlab('lab', 'exec', 'web-0', '--', 'tcpdump')
+  assert.equal(unknown.status, 127)
+  assert.match(unknown.stderr, /tcpdump: not modelled/)
+  const nobody = overlab('lab', 'exec', 'web-9', '--', 'ip', 'route')
+  assert.equal(nobody.status, 2)
+  assert.match(nobody.stderr, /did you mean "web-0"/)
+})
+
+test('a topology that cannot be built leaves nothing', () => {
+  const { status, stderr } = up('--file', '/nowhere.ovl.yml')
+  assert.equal(status, 2)
+  assert.match(stderr, /Cannot read the topology file/)
+  assert.ok(!existsSync(join(directory, 'overlab/model')))
+})
