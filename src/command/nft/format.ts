@@ -1,6 +1,6 @@
 /** A rule in nft's words: nftables 1.0.6, src/statement.c, expression.c. */
 import type { NftVerdict } from '../../kernel/nftables.ts'
-import { types } from './datatype.ts'
+import { type Datatype, types } from './datatype.ts'
 import { formatTime } from './parse-value.ts'
 import type { Element, Operand, Selector, SetOperand, Statement, Value } from './syntax.ts'
 
@@ -22,8 +22,8 @@ const NAT_FLAGS = [
   [8, 'persistent'],
 ] as const
 
-/** `stateless`: without what counters counted. */
-export function formatStatement(statement: Statement, stateless = false): string {
+/** `stateless`: without what counters counted. `numeric`: codes as numbers. */
+export function formatStatement(statement: Statement, { stateless = false, numeric = false } = {}): string {
   switch (statement.kind) {
     case 'match':
       return formatMatch(statement)
@@ -38,7 +38,7 @@ export function formatStatement(statement: Statement, stateless = false): string
     case 'log':
       return formatLog(statement)
     case 'reject':
-      return formatReject(statement)
+      return formatReject(statement, numeric)
     case 'nat':
       return formatNat(statement)
     case 'set meta':
@@ -185,13 +185,15 @@ function formatLogFlags(flags: number): string {
   )
 }
 
-function formatReject({ reject, code, over, isExplicit }: Extract<Statement, { kind: 'reject' }>): string {
+function formatReject(
+  { reject, code, over, isExplicit }: Extract<Statement, { kind: 'reject' }>,
+  numeric: boolean,
+): string {
   if (reject === 'tcp reset') return 'reject with tcp reset'
-  const number = Uint8Array.of(code)
-  if (reject === 'icmpx') return code === 1 ? 'reject' : `reject with icmpx ${types.icmpxCode.format(number)}`
-  if (over === 'ip6')
-    return code === 4 && !isExplicit ? 'reject' : `reject with icmpv6 ${types.icmpv6Code.format(number)}`
-  return code === 3 && !isExplicit ? 'reject' : `reject with icmp ${types.icmpCode.format(number)}`
+  const told = (type: Datatype) => (numeric ? `${code}` : type.format(Uint8Array.of(code)))
+  if (reject === 'icmpx') return code === 1 ? 'reject' : `reject with icmpx ${told(types.icmpxCode)}`
+  if (over === 'ip6') return code === 4 && !isExplicit ? 'reject' : `reject with icmpv6 ${told(types.icmpv6Code)}`
+  return code === 3 && !isExplicit ? 'reject' : `reject with icmp ${told(types.icmpCode)}`
 }
 
 function formatNat({ nat, family, address, ports, flags }: Extract<Statement, { kind: 'nat' }>): string {

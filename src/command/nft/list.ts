@@ -119,7 +119,7 @@ export function priorityOf(family: NftFamily, hook: Base['hook'], name: string):
 export function listRule(rule: NftRule, sets: readonly ListedSet[], options: ListOptions): string {
   const { handles, stateless, numeric } = options
   const statements = decodeRule(rule, sets, (index) => options.nameOf(index)).map((statement) =>
-    formatStatement(numeric ? withoutNames(statement) : statement, stateless),
+    formatStatement(numeric ? withoutNames(statement) : statement, { stateless, numeric }),
   )
   const comment = rule.comment === undefined ? '' : ` comment "${rule.comment}"`
   return `${statements.join(' ')}${comment}${handles ? ` # handle ${rule.handle}` : ''}`
