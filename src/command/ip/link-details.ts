@@ -111,7 +111,8 @@ export function printDetails(printer: Printer, link: Link, options: { readonly a
     printer.both('inet6_addr_gen_mode', details.addressGeneration, `addrgenmode ${details.addressGeneration} `)
   }
   printer.both('num_tx_queues', details.txQueues, `numtxqueues ${details.txQueues} `)
-  printer.both('num_rx_queues', details.rxQueues, `numrxqueues ${details.rxQueues} `)
+  // A kernel without CONFIG_RPS does not count them.
+  if (details.rxQueues > 0) printer.both('num_rx_queues', details.rxQueues, `numrxqueues ${details.rxQueues} `)
   printer.both('gso_max_size', details.gsoMaxSize, `gso_max_size ${details.gsoMaxSize} `)
   printer.both('gso_max_segs', details.gsoMaxSegments, `gso_max_segs ${details.gsoMaxSegments} `)
   printer.both('tso_max_size', details.tsoMaxSize, `tso_max_size ${details.tsoMaxSize} `)
