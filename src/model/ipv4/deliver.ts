@@ -19,7 +19,7 @@ export function deliverLocal(packet: Packet): void {
 }
 
 /** ip_local_deliver_finish, ip_protocol_deliver_rcu. */
-export function finishDelivery(packet: Packet): void {
+function finishDelivery(packet: Packet): void {
   const { ipv4Protocols } = packet.device.namespace.model
   packet.transport = packet.network + headerLength(packet)
   const number = packet.bytes[packet.network + PROTOCOL_AT]!

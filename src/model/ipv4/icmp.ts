@@ -143,8 +143,3 @@ export function sendRedirect(packet: Packet): void {
   if (!ipv4.icmpLimits.allowRedirect(u32(bytes, network + SOURCE_AT))) return
   sendIcmpError(packet, 5, 1, route.gateway || u32(bytes, network + DESTINATION_AT))
 }
-
-/** ipv4_link_failure: the neighbour that the packet waited for does not answer. The packet is the caller's to end. */
-export function hostUnreachable(packet: Packet): void {
-  sendIcmpError(packet, 3, 1, 0)
-}

@@ -52,7 +52,7 @@ export function receiveIpv4(packet: Packet): void {
 }
 
 /** ip_rcv_finish: behind PREROUTING. What came back from this host (loopback) has its route already. */
-export function finishIpv4(packet: Packet): void {
+function finishIpv4(packet: Packet): void {
   if (packet.route === undefined) {
     const refused = routeInput(packet)
     if (refused !== undefined) {

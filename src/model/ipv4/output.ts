@@ -118,7 +118,7 @@ function fillChecksum({ bytes, network, transport, end }: Packet, checksumAt: nu
 }
 
 /** ip_local_out: a finished packet of this host, with its route. EPERM where a hook drops it: its sender is told. */
-export function localOut(packet: Packet): 'EPERM' | undefined {
+function localOut(packet: Packet): 'EPERM' | undefined {
   const { device } = packet.route as Ipv4Route
   const { namespace } = device
   if (namespace.hooks.ip[Hook.output]!.length > 0 && !output(packet, namespace, device)) return 'EPERM'

@@ -22,14 +22,14 @@ export function learnFromIcmp(packet: Packet, type: number, code: number, info: 
 }
 
 /** ipv4_update_pmtu: the packet quoted at `quoted` was too big for a router, which passes no more than `mtu` bytes. */
-export function learnPathMtu({ bytes, device }: Packet, mtu: number, quoted: number): void {
+function learnPathMtu({ bytes, device }: Packet, mtu: number, quoted: number): void {
   const { namespace } = device
   const route = routeOfQuoted(namespace, bytes, quoted)
   if (route) namespace.ipv4.pathMtus.update(route, u32(bytes, quoted + DESTINATION_AT), mtu)
 }
 
 /** ipv4_redirect, __ip_do_redirect: believed of the gateway that is used now, and if the new one is a neighbour. */
-export function acceptRedirect(packet: Packet, quoted: number): void {
+function acceptRedirect(packet: Packet, quoted: number): void {
   const { bytes, transport, network, device } = packet
   const { namespace } = device
   const { conf } = device.ipv4
