@@ -16,29 +16,14 @@ import { passThrough } from './child.ts'
 import { OWN_PLUGINS } from './cni.ts'
 import { CommandError, Exit } from './exit.ts'
 import { interruptible, unlessInterrupted } from './interrupt.ts'
+import type { Given, Options } from './lab-options.ts'
 import { formatMatrix, formatStatus, formatVerdict, isReply } from './lab-tables.ts'
 import { listModels } from './model-state.ts'
 import { didYouMean } from './near.ts'
-import { complain, type Format, outputOption, print } from './output.ts'
+import { complain, outputOption, print } from './output.ts'
 import { runSteps } from './progress.ts'
 import { endHolder, runInLabNamespaces, runInOwnNamespaces, runInside } from './rootless.ts'
-import { type ChosenTopology, chooseTopology } from './topology.ts'
-
-/** The options that are not all given, and what they come to. */
-interface Given {
-  readonly name?: string
-  readonly engine?: 'model' | 'kernel'
-  readonly file?: string
-  readonly seed?: number
-  readonly binDir: string
-  readonly output: Format
-}
-
-export interface Options extends Given {
-  readonly name: string
-  /** Of `up` and `demo`. */
-  readonly chosen: ChosenTopology
-}
+import { chooseTopology } from './topology.ts'
 
 /** What a command does in either engine. */
 interface Handlers<A extends unknown[]> {

@@ -1,6 +1,7 @@
 /** What was seen at the watched taps, as rows of a golden walk. */
 import { familyOf, formatIp } from '../address/ip.ts'
 import type { CapturedPacket, LiveKernel, Subscription } from '../kernel/live.ts'
+import { toHex } from '../trace/hex.ts'
 
 export interface Row {
   /** Milliseconds since the first frame. */
@@ -57,7 +58,7 @@ export function record(watch: readonly string[], kernelOf: (namespace: string) =
         at,
         dir: packet.packetType === 'outgoing' ? 'out' : 'in',
         len: packet.length,
-        hex: hexOf(packet.bytes),
+        hex: toHex(packet.bytes),
       }))
     },
   }
@@ -67,10 +68,6 @@ export function record(watch: readonly string[], kernelOf: (namespace: string) =
 export function splitPlace(place: string): [namespace: string, link: string] {
   const colon = place.indexOf(':')
   return [place.slice(0, colon), place.slice(colon + 1)]
-}
-
-export function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 }
 
 const ETHER_TYPE = 12

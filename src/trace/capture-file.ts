@@ -1,6 +1,7 @@
 /** A trace as a capture for Wireshark: an interface per tap, directions, and what was decided as comments. */
 import { encodePcapngInterface, encodePcapngPacket, encodePcapngSection } from '../wire/pcapng.ts'
 import { formatWhere, type TraceDocument, type TraceStep } from './document.ts'
+import { fromHex } from './hex.ts'
 
 const LINKTYPE_ETHERNET = 1
 /** Nanoseconds in a millisecond. */
@@ -14,7 +15,7 @@ export function* captureOf(trace: TraceDocument, encodeText: (text: string) => U
   for (const name of places)
     yield encodePcapngInterface({ name, linkType: LINKTYPE_ETHERNET, snapLength: 0 }, encodeText)
   for (const { step, comment } of taps) {
-    const bytes = bytesOf(step.hex!)
+    const bytes = fromHex(step.hex!)
     const packet = {
       interface: places.indexOf(formatWhere(step.at)),
       time: BigInt(Math.round(step.t * NANOSECONDS)),
@@ -40,8 +41,4 @@ function tapsOf({ steps }: TraceDocument): { readonly step: TraceStep; readonly 
     decisions = []
   }
   return taps
-}
-
-function bytesOf(hex: string): Uint8Array {
-  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16))
 }

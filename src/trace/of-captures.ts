@@ -4,6 +4,7 @@
  * its TTL, but its identification and what it carries. A tunnel's packet is the packet inside.
  */
 import { IpProtocol } from '../wire/ipv4.ts'
+import { toHex } from './hex.ts'
 import { type Headers, insideVxlan, readHeaders } from './summary.ts'
 
 /** A frame at a tap. */
@@ -55,16 +56,16 @@ function identityOf(frame: Uint8Array, network: number, headers: Headers): strin
   switch (protocol) {
     case IpProtocol.tcp: {
       // Sequence and acknowledgement numbers, flags, how much it carries; and when it was sent, or retransmissions were one.
-      const numbers = hex(frame.subarray(transport + 4, transport + 12))
+      const numbers = toHex(frame.subarray(transport + 4, transport + 12))
       const sent = timestampOf(frame, transport)
       return `tcp ${numbers} ${frame[transport + 13]} ${network + length - transport} ${sent}`
     }
     case IpProtocol.udp:
-      return `udp ${identification(frame, network)} ${hex(frame.subarray(transport + 8, network + length))}`
+      return `udp ${identification(frame, network)} ${toHex(frame.subarray(transport + 8, network + length))}`
     case IpProtocol.icmp:
     case IpProtocol.icmpv6: {
       // An error is known by its own identification: NAT changes the packet that it quotes.
-      const rest = isQuestion(protocol, frame[transport]!) ? hex(frame.subarray(transport + 6, network + length)) : ''
+      const rest = isQuestion(protocol, frame[transport]!) ? toHex(frame.subarray(transport + 6, network + length)) : ''
       return `icmp ${frame[transport]} ${frame[transport + 1]} ${identification(frame, network)} ${rest}`
     }
     default:
@@ -78,7 +79,7 @@ const TIMESTAMPS = 8
 function timestampOf(frame: Uint8Array, transport: number): string {
   const end = transport + (frame[transport + 12]! >> 4) * 4
   for (let at = transport + 20; at < end && frame[at] !== 0; ) {
-    if (frame[at] === TIMESTAMPS) return hex(frame.subarray(at + 2, at + 6))
+    if (frame[at] === TIMESTAMPS) return toHex(frame.subarray(at + 2, at + 6))
     at += frame[at] === 1 ? 1 : Math.max(2, frame[at + 1]!)
   }
   return ''
@@ -91,12 +92,6 @@ function isQuestion(protocol: number, type: number): boolean {
 
 function identification(frame: Uint8Array, network: number): number {
   return frame[network]! >> 4 === 4 ? word(frame, network + 4) : 0
-}
-
-function hex(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
-  return text
 }
 
 const word = (bytes: Uint8Array, at: number) => (bytes[at]! << 8) | bytes[at + 1]!

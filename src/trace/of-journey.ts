@@ -2,6 +2,7 @@
 import type { Ending, Journey, Step } from '../model/observer.ts'
 import type { Disposition, TraceDocument, TraceResult, TraceStep, Where } from './document.ts'
 import { fateOf } from './fate.ts'
+import { toHex } from './hex.ts'
 import { summarise } from './summary.ts'
 
 /** What a journey does not say of itself. */
@@ -27,7 +28,7 @@ export function documentOf(journey: Journey, telling: Telling): TraceDocument {
       node,
       dev,
       dir: first?.direction ?? 'out',
-      hex: hex(first?.frame ?? new Uint8Array()),
+      hex: toHex(first?.frame ?? new Uint8Array()),
       summary: first?.frame ? summarise(first.frame, first.device.hasLinkLayer ? 14 : 0) : '',
     },
     steps,
@@ -75,16 +76,10 @@ function stepOf(step: Step, n: number, telling: Telling): TraceStep {
     ...(reason !== undefined && { reason }),
     ...(set !== undefined && { set }),
     ...(meta !== undefined && { meta }),
-    ...(frame !== undefined && { len: frame.length, hex: hex(frame) }),
+    ...(frame !== undefined && { len: frame.length, hex: toHex(frame) }),
   }
 }
 
 function whereOf({ device }: Step, { nameOf }: Telling): Where & { readonly dev: string } {
   return { node: nameOf(device.namespace.path), dev: device.name }
-}
-
-function hex(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
-  return text
 }

@@ -1,6 +1,7 @@
 /** A packet that captures saw, as a trace: its taps, and what changed from one to the next. */
 import type { FieldChanges } from '../model/observer.ts'
 import type { TraceDocument, TraceResult, TraceStep } from './document.ts'
+import { toHex } from './hex.ts'
 import type { SeenPacket, Sighting } from './of-captures.ts'
 import { insideVxlan, readHeaders, summarise } from './summary.ts'
 
@@ -24,7 +25,7 @@ export function documentOfPacket(
       stage: 'tap',
       what: sighting.direction,
       len: sighting.frame.length,
-      hex: hex(sighting.frame),
+      hex: toHex(sighting.frame),
     } as const
     return [Object.keys(set).length > 0 ? { ...tap, set } : tap]
   })
@@ -47,7 +48,7 @@ export function documentOfPacket(
       node: first.node,
       dev: first.device,
       dir: first.direction,
-      hex: hex(first.frame),
+      hex: toHex(first.frame),
       summary: summarise(first.frame, first.network),
     },
     steps: steps.map((step, n) => ({ n, ...step })),
@@ -78,10 +79,4 @@ function innermost({ frame, network }: Sighting) {
   const inner = outer && insideVxlan(frame, outer)
   if (!outer || inner === undefined) return { headers: outer, tunnel: undefined }
   return { headers: readHeaders(frame, inner), tunnel: `${outer.source} → ${outer.destination}` }
-}
-
-function hex(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
-  return text
 }

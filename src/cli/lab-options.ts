@@ -1,0 +1,19 @@
+/** What can be said to every command of `overlab lab`. */
+import type { Format } from './output.ts'
+import type { ChosenTopology } from './topology.ts'
+
+/** The options that are not all given, and what they come to. */
+export interface Given {
+  readonly name?: string
+  readonly engine?: 'model' | 'kernel'
+  readonly file?: string
+  readonly seed?: number
+  readonly binDir: string
+  readonly output: Format
+}
+
+export interface Options extends Given {
+  readonly name: string
+  /** Of `up` and `demo`. */
+  readonly chosen: ChosenTopology
+}
