@@ -124,9 +124,30 @@ export interface Bridged {
   source: Uint8Array | undefined
 }
 
+/** Bytes that packets' buffers are cut from, and how long one may be that is. */
+const SLAB = 65_536
+const LONGEST_CUT = 4_096
+let slab = new ArrayBuffer(SLAB)
+let cut = 0
+
+/**
+ * Zeros for a packet. They are cut from a larger piece, since memory of its own costs each array ten times as much as the
+ * rest of it; a piece is never used twice, so that who keeps the bytes may do so.
+ */
+export function allocate(length: number): Uint8Array {
+  if (length > LONGEST_CUT) return new Uint8Array(length)
+  if (cut + length > SLAB) {
+    slab = new ArrayBuffer(SLAB)
+    cut = 0
+  }
+  const bytes = new Uint8Array(slab, cut, length)
+  cut += length
+  return bytes
+}
+
 /** A packet from a frame: the bytes are copied. */
 export function packetFromFrame(frame: Uint8Array, device: Device): Packet {
-  const bytes = new Uint8Array(HEADROOM + frame.length)
+  const bytes = allocate(HEADROOM + frame.length)
   bytes.set(frame, HEADROOM)
   const hasLink = device.hasLinkLayer
   const network = HEADROOM + (hasLink ? ETHERNET_HEADER : 0)
@@ -137,12 +158,14 @@ export function packetFromFrame(frame: Uint8Array, device: Device): Packet {
 /** An empty packet for `length` bytes of network header and payload, to be filled from `network` on. */
 export function newPacket(length: number, device: Device, protocol: number): Packet {
   const network = HEADROOM + ETHERNET_HEADER
-  return new Packet(new Uint8Array(network + length), network, network, network + length, device, protocol)
+  return new Packet(allocate(network + length), network, network, network + length, device, protocol)
 }
 
 /** skb_copy: a packet of its own. The journey is the caller's to give. */
 export function clone(packet: Packet): Packet {
-  const copy = new Packet(packet.bytes.slice(), packet.link, packet.network, packet.end, packet.device, packet.protocol)
+  const bytes = allocate(packet.bytes.length)
+  bytes.set(packet.bytes)
+  const copy = new Packet(bytes, packet.link, packet.network, packet.end, packet.device, packet.protocol)
   copy.transport = packet.transport
   copy.for = packet.for
   copy.mark = packet.mark
@@ -169,7 +192,7 @@ export function clone(packet: Packet): Packet {
 export function ensureHeadroom(packet: Packet, at: number, room: number): number {
   if (at >= room) return 0
   const more = HEADROOM + room - at
-  const bytes = new Uint8Array(packet.bytes.length + more)
+  const bytes = allocate(packet.bytes.length + more)
   bytes.set(packet.bytes, more)
   packet.bytes = bytes
   packet.link += more
