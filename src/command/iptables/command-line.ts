@@ -6,16 +6,15 @@
  */
 import type { XtMatch, XtTarget } from '../../kernel/xtables.ts'
 import { type Network, parseNetworks } from './address.ts'
+import { checkChainName, checkTargetName, MAX_NAME, tooLong } from './chain-name.ts'
 import { badParameter, IptablesError, NotModelledError } from './error.ts'
 import { type Extension, Given, type Option } from './extension/extension.ts'
 import { findMatch, findTarget, isOtherMatch, isOtherTarget } from './extensions.ts'
 import { parseInterface } from './interface.ts'
 import { protocolName, protocolNumber } from './names.ts'
 import { readNumber } from './number.ts'
+import { BASE_OPTIONS, type BaseOption, ILLEGAL, OPTION_ORDER, type Verb } from './options.ts'
 import type { Family, Invertible, Rule, Target } from './rule.ts'
-
-/** The letters of the commands that there are. */
-export type Verb = 'A' | 'I' | 'D' | 'R' | 'C' | 'L' | 'S' | 'F' | 'Z' | 'N' | 'X' | 'P' | 'E'
 
 export interface CommandLine {
   readonly verbs: readonly Verb[]
@@ -33,77 +32,11 @@ export interface CommandLine {
   readonly lineNumbers: boolean
 }
 
-/** The option, and the letter by which it is known. `takes`: words behind it; 'maybe' only in the same word. */
-interface BaseOption {
-  readonly letter: string
-  readonly names: readonly string[]
-  readonly takes: 0 | 1 | 'maybe'
-}
-
-const BASE_OPTIONS: readonly BaseOption[] = [
-  { letter: 'A', names: ['append'], takes: 1 },
-  { letter: 'D', names: ['delete'], takes: 1 },
-  { letter: 'C', names: ['check'], takes: 1 },
-  { letter: 'I', names: ['insert'], takes: 1 },
-  { letter: 'R', names: ['replace'], takes: 1 },
-  { letter: 'L', names: ['list'], takes: 'maybe' },
-  { letter: 'S', names: ['list-rules'], takes: 'maybe' },
-  { letter: 'F', names: ['flush'], takes: 'maybe' },
-  { letter: 'Z', names: ['zero'], takes: 'maybe' },
-  { letter: 'N', names: ['new-chain'], takes: 1 },
-  { letter: 'X', names: ['delete-chain'], takes: 'maybe' },
-  { letter: 'E', names: ['rename-chain'], takes: 1 },
-  { letter: 'P', names: ['policy'], takes: 1 },
-  { letter: 's', names: ['source', 'src'], takes: 1 },
-  { letter: 'd', names: ['destination', 'dst'], takes: 1 },
-  { letter: 'p', names: ['protocol'], takes: 1 },
-  { letter: 'i', names: ['in-interface'], takes: 1 },
-  { letter: 'j', names: ['jump'], takes: 1 },
-  { letter: 't', names: ['table'], takes: 1 },
-  { letter: 'm', names: ['match'], takes: 1 },
-  { letter: 'n', names: ['numeric'], takes: 0 },
-  { letter: 'o', names: ['out-interface'], takes: 1 },
-  { letter: 'v', names: ['verbose'], takes: 0 },
-  { letter: 'w', names: ['wait'], takes: 'maybe' },
-  { letter: 'W', names: ['wait-interval'], takes: 'maybe' },
-  { letter: 'x', names: ['exact'], takes: 0 },
-  { letter: 'f', names: ['fragments'], takes: 0 },
-  { letter: 'V', names: ['version'], takes: 0 },
-  { letter: 'h', names: ['help'], takes: 'maybe' },
-  { letter: '0', names: ['line-numbers'], takes: 0 },
-  { letter: 'M', names: ['modprobe'], takes: 1 },
-  { letter: 'c', names: ['set-counters'], takes: 1 },
-  { letter: 'g', names: ['goto'], takes: 1 },
-  { letter: '4', names: ['ipv4'], takes: 0 },
-  { letter: '6', names: ['ipv6'], takes: 0 },
-]
-
 const VERBS = 'AIDRCLSFZNXPE'
 /** Where iptables takes the word before the next for the argument, so that one in the same word (`-ptcp`) is misread. */
 const TAKES_WORD = 'psdjio'
-/** XT_EXTENSION_MAXNAMELEN: a chain's or target's name is shorter. */
-const MAX_NAME = 29
 /** Those that are given a rule. */
 const RULE_VERBS = 'AIDRC'
-/** Options that a verb has no use for: commands_v_options. */
-const ILLEGAL: Readonly<Record<Verb, string>> = {
-  I: 'nx0',
-  D: 'nx0c',
-  R: 'nx0',
-  A: 'nx0',
-  L: 'sdpjiocf',
-  F: 'nsdpjxio0cf',
-  Z: 'nsdpjxio0cf',
-  N: 'nsdpjxio0cf',
-  X: 'nsdpjxio0cf',
-  P: 'nsdpjxio0f',
-  E: 'nsdpjxio0cf',
-  S: 'nsdpjxio0cf',
-  C: 'nx0c',
-}
-/** The order in which illegal options are named. */
-const OPTION_ORDER = 'nsdpjvxio0cf'
-
 /** An extension as it is loaded: its options, and what has been given of them. */
 interface Loaded {
   readonly name: string
@@ -505,24 +438,4 @@ function parseProtocol(text: string): number {
   const number = readNumber(text, 255) ?? protocolNumber(text)
   if (number === undefined) throw badParameter(`unknown protocol "${text}" specified`)
   return number
-}
-
-function checkTargetName(name: string): string {
-  if (name.length < 1) throw badParameter('Invalid target name (too short)')
-  if (name.length >= MAX_NAME) throw badParameter(`Invalid target name \`${name}' (${MAX_NAME - 1} chars max)`)
-  if (/\s/.test(name)) throw badParameter(`Invalid target name \`${name}'`)
-  return name
-}
-
-export function checkChainName(name: string): void {
-  if (name.length >= MAX_NAME) throw tooLong(name)
-  if (/^[-!]/.test(name)) throw badParameter(`chain name not allowed to start with \`${name[0]}'`)
-  if (findTarget(name) || isOtherTarget(name) || ['ACCEPT', 'DROP', 'RETURN', 'QUEUE'].includes(name)) {
-    throw badParameter('chain name may not clash with target name')
-  }
-  if (/\s/.test(name)) throw badParameter(`Invalid chain name \`${name}'`)
-}
-
-function tooLong(name: string): IptablesError {
-  return badParameter(`chain name \`${name}' too long (must be under ${MAX_NAME} chars)`)
 }

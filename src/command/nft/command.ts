@@ -53,6 +53,21 @@ export interface SetTypes {
 
 const VERBS: readonly Verb[] = ['add', 'create', 'insert', 'replace', 'delete', 'flush', 'list', 'reset']
 const FAMILIES: readonly NftFamily[] = ['ip', 'ip6', 'inet', 'arp', 'bridge', 'netdev']
+/** What can be added, besides a rule without the word. */
+const OBJECTS = [
+  'table',
+  'chain',
+  'set',
+  'map',
+  'rule',
+  'element',
+  'flowtable',
+  'counter',
+  'quota',
+  'limit',
+  'ct',
+  'synproxy',
+]
 const HOOKS: readonly NftHook[] = ['prerouting', 'input', 'forward', 'output', 'postrouting', 'ingress', 'egress']
 
 /** All commands of the text; `elements` of sets are read when their set is known. */
@@ -141,20 +156,8 @@ function* parseAdd(
   indexOf: IndexOf,
 ): Generator<NftCommand> {
   const next = tokens.peek().text
-  const isNamed = [
-    'table',
-    'chain',
-    'set',
-    'map',
-    'rule',
-    'element',
-    'flowtable',
-    'counter',
-    'quota',
-    'limit',
-    'ct',
-  ].includes(next)
-  const what = isNamed && !(next === 'counter' || next === 'limit' || next === 'ct') ? tokens.word() : 'rule'
+  const isNamed = OBJECTS.includes(next)
+  const what = isNamed ? tokens.word() : 'rule'
   if (what === 'rule') {
     if (verb === 'create') throw tokens.unexpected()
     yield parseRuleCommand(tokens, verb, indexOf)
@@ -219,8 +222,9 @@ function* parseTable(tokens: Tokens, isCreate: boolean, indexOf: IndexOf): Gener
       table: { ...table, ...(comment !== undefined && { comment }) },
     },
   }
-  // Chains first, so that rules may jump to any of them.
-  yield* inside.filter((one) => one.do !== 'rule')
+  // Chains first, so that maps and rules may lead to any of them.
+  yield* inside.filter((one) => one.do === 'operation')
+  yield* inside.filter((one) => one.do === 'set')
   yield* inside.filter((one) => one.do === 'rule')
 }
 

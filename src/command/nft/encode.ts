@@ -2,11 +2,12 @@
  * A rule of nft's language as the kernel's expressions: nftables 1.0.6, src/netlink_linearize.c, and what src/evaluate.c
  * adds, the conditions that a field depends on (`tcp dport` is of TCP only).
  */
-import type { NftElement, NftExpression, NftFamily, NftOperation, NftSet } from '../../kernel/nftables.ts'
-import { joinTypes } from '../../kernel/nftables.ts'
-import { type Datatype, toNumber, types } from './datatype.ts'
+import type { NftExpression, NftFamily, NftOperation, NftSet } from '../../kernel/nftables.ts'
+import { type Datatype, types } from './datatype.ts'
+import { declareSet, encodeElements, isInterval, wordsOf } from './encode-set.ts'
 import { NftError, NotModelledError } from './error.ts'
-import { boundsOf, prefixMask, successor } from './parse-rule.ts'
+import { Known } from './known.ts'
+import { prefixMask } from './parse-rule.ts'
 import type { Protocol } from './selector.ts'
 import {
   type Element,
@@ -24,7 +25,6 @@ import {
 const OPERATORS = { '==': 'eq', '!=': 'neq', '<': 'lt', '<=': 'lte', '>': 'gt', '>=': 'gte' } as const
 const WORD = 4
 const VERDICT_REGISTER = 0
-const ETHER_TYPES = { ip: Uint8Array.of(0x08, 0x00), ip6: Uint8Array.of(0x86, 0xdd) } as const
 
 interface Place {
   readonly family: NftFamily
@@ -48,21 +48,15 @@ function registerAt(word: number): number {
   return word % WORD === 0 ? 1 + word / WORD : 8 + word
 }
 
-function wordsOf(length: number): number {
-  return Math.ceil(length / WORD)
-}
-
 class Encoder {
   readonly #place: Place
   readonly #sets: NftOperation[] = []
   readonly #expressions: NftExpression[] = []
-  /** What is known of the packet already. */
-  #network: 'ip' | 'ip6' | undefined
-  #transport: number | undefined
+  readonly #known: Known
 
   constructor(place: Place) {
     this.#place = place
-    if (place.family === 'ip' || place.family === 'ip6') this.#network = place.family
+    this.#known = new Known(place.family)
   }
 
   encode({ statements }: RuleText): Encoded {
@@ -159,7 +153,7 @@ class Encoder {
       this.#load(left)
       if (mask) this.#bitwise(mask, new Uint8Array(mask.length))
       this.#compare(operator, right.value)
-      if (operator === '==') this.#learn(left, right.value)
+      if (operator === '==') this.#known.learn(left, right.value)
     }
   }
 
@@ -177,7 +171,7 @@ class Encoder {
     const network = value.map((byte, i) => byte & mask[i]!)
     if (left.kind === 'payload' && length % 8 === 0 && length > 0) {
       const { protocol, field } = left
-      this.#depend(protocol)
+      this.#expressions.push(...this.#known.askFor(protocol))
       this.#expressions.push(payload(protocol, field.offset, length / 8))
       this.#compare(operator, network.slice(0, length / 8))
       return
@@ -205,20 +199,10 @@ class Encoder {
     this.#expressions.push({ type: 'bitwise', source: register, register, mask, xor })
   }
 
-  /** What the packet must be, so that what it is known to be is not asked again. */
-  #learn(left: Selector, value: Uint8Array): void {
-    if (left.kind === 'meta' && left.meta.key === 'l4proto') this.#transport = value[0]
-    if (left.kind === 'meta' && left.meta.key === 'nfproto') this.#network = value[0] === 2 ? 'ip' : 'ip6'
-    if (left.kind === 'meta' && left.meta.key === 'protocol') {
-      const etherType = toNumber(value, 'network')
-      this.#network = etherType === 0x0800 ? 'ip' : etherType === 0x86dd ? 'ip6' : this.#network
-    }
-    if (left.kind === 'payload' && left.field.type === types.protocol) this.#transport = value[0]
-  }
-
   #load(selector: Selector): void {
     if (selector.kind === 'concatenation') {
-      for (const part of selector.parts) if (part.kind === 'payload') this.#depend(part.protocol)
+      for (const part of selector.parts)
+        if (part.kind === 'payload') this.#expressions.push(...this.#known.askFor(part.protocol))
       let word = 0
       for (const part of selector.parts) {
         this.#loadAt(part, word)
@@ -242,7 +226,7 @@ class Encoder {
       }
       case 'payload': {
         const { protocol, field } = selector
-        this.#depend(protocol)
+        this.#expressions.push(...this.#known.askFor(protocol))
         this.#expressions.push(payload(protocol, field.offset, field.length, register))
         if (field.mask !== undefined) this.#bitwise(Uint8Array.of(field.mask), Uint8Array.of(0), register)
         return
@@ -286,54 +270,6 @@ class Encoder {
       )
   }
 
-  /** Asks first what must be so that the header is there. */
-  #depend({ name, base, number, over }: Protocol): void {
-    if (base === 'link' && this.#place.family !== 'bridge' && this.#place.family !== 'netdev') {
-      this.#expressions.push({ type: 'meta', key: 'iiftype', register: 1 })
-      this.#compare('==', Uint8Array.of(1, 0))
-    }
-    if (name === 'ip' || name === 'ip6') this.#dependOnNetwork(name)
-    if (base !== 'transport' || number === undefined) return
-    if (this.#transport === number) return
-    if (this.#transport !== undefined) {
-      throw new NftError(
-        `conflicting transport layer protocols specified: ${types.protocol.format(Uint8Array.of(this.#transport))} vs. ${name}`,
-      )
-    }
-    if (over) this.#dependOnCarrier(over)
-    this.#transport = number
-    this.#expressions.push({ type: 'meta', key: 'l4proto', register: 1 })
-    this.#compare('==', Uint8Array.of(number))
-  }
-
-  /** ICMP is only over the one, ICMPv6 only over the other. */
-  #dependOnCarrier(network: 'ip' | 'ip6'): void {
-    const { family } = this.#place
-    if (family === 'ip' || family === 'ip6' || this.#network === network) return
-    if (family !== 'bridge') {
-      this.#dependOnNetwork(network)
-      return
-    }
-    this.#network = network
-    this.#expressions.push({ type: 'payload', base: 'link', offset: 12, length: 2, register: 1 })
-    this.#compare('==', ETHER_TYPES[network])
-  }
-
-  #dependOnNetwork(network: 'ip' | 'ip6'): void {
-    if (this.#network === network) return
-    if (this.#network !== undefined) {
-      throw new NftError(`conflicting network layer protocols specified: ${this.#network} vs. ${network}`)
-    }
-    this.#network = network
-    if (this.#place.family === 'inet') {
-      this.#expressions.push({ type: 'meta', key: 'nfproto', register: 1 })
-      this.#compare('==', Uint8Array.of(network === 'ip' ? 2 : 10))
-    } else {
-      this.#expressions.push({ type: 'meta', key: 'protocol', register: 1 })
-      this.#compare('==', ETHER_TYPES[network])
-    }
-  }
-
   #lookup(
     set: SetOperand,
     keyTypes: readonly Datatype[],
@@ -364,25 +300,18 @@ class Encoder {
   }
 
   #reject({ reject, code, over, isExplicit }: Extract<Statement, { kind: 'reject' }>): void {
-    if (reject === 'tcp reset') this.#dependOnTcp()
-    if (over) this.#dependOnNetwork(over)
+    if (reject === 'tcp reset') this.#expressions.push(...this.#known.askForTcp())
+    if (over) this.#expressions.push(...this.#known.askForNetwork(over))
     // Without words: a port that is unreachable, in the kind of the packet's family where that is known.
-    if (isExplicit || !this.#network) this.#expressions.push({ type: 'reject', reject, code })
-    else this.#expressions.push({ type: 'reject', reject: 'icmp', code: this.#network === 'ip' ? 3 : 4 })
-  }
-
-  #dependOnTcp(): void {
-    if (this.#transport === 6) return
-    this.#transport = 6
-    this.#expressions.push({ type: 'meta', key: 'l4proto', register: 1 })
-    this.#compare('==', Uint8Array.of(6))
+    if (isExplicit || !this.#known.network) this.#expressions.push({ type: 'reject', reject, code })
+    else this.#expressions.push({ type: 'reject', reject: 'icmp', code: this.#known.network === 'ip' ? 3 : 4 })
   }
 
   #nat({ nat, family, address, ports, flags }: Extract<Statement, { kind: 'nat' }>): void {
     const own = this.#place.family
-    const network = family ?? (own === 'ip' || own === 'ip6' ? own : this.#network)
+    const network = family ?? (own === 'ip' || own === 'ip6' ? own : this.#known.network)
     if (address && !network) throw new NftError("specify `dnat ip' or 'dnat ip6' in inet table to disambiguate")
-    if (ports && this.#transport === undefined) {
+    if (ports && this.#known.transport === undefined) {
       throw new NftError('transport protocol mapping is only valid after transport protocol match')
     }
     let next = 1
@@ -446,81 +375,4 @@ function singleField(statement: Statement | undefined) {
   if (right.kind !== 'value' || left.protocol.base !== 'transport' || statement.anyOf || statement.mask)
     return undefined
   return { protocol: left.protocol, field: left.field, value: right.value }
-}
-
-function isInterval(key: Value): boolean {
-  if (key.kind === 'concatenation') return key.parts.some(isInterval)
-  return key.kind === 'range' || key.kind === 'prefix'
-}
-
-/** What a set of these types says of itself. */
-export function declareSet(
-  keyTypes: readonly Datatype[],
-  data: readonly Datatype[] | 'verdict' | undefined,
-): Pick<NftSet, 'keyType' | 'keyLength' | 'data'> {
-  const key = { keyType: numberOf(keyTypes), keyLength: lengthOf(keyTypes) }
-  if (data === undefined) return key
-  if (data === 'verdict') return { ...key, data: { type: 'verdict' } }
-  return { ...key, data: { type: numberOf(data), length: lengthOf(data) } }
-}
-
-function numberOf(parts: readonly Datatype[]): number {
-  return joinTypes(...parts.map(({ number }) => number))
-}
-
-/** Parts of a concatenation are padded. */
-function lengthOf(parts: readonly Datatype[]): number {
-  if (parts.length === 1) return parts[0]!.length
-  return parts.reduce((sum, { length }) => sum + WORD * wordsOf(length), 0)
-}
-
-export function encodeElements({ interval }: Pick<NftSet, 'interval'>, elements: readonly Element[]): NftElement[] {
-  return elements.map(({ key, data, comment, timeout }) => ({
-    ...encodeKey(key, interval === true),
-    ...(data && { data: 'verdict' in data ? data : encodeData(data) }),
-    ...(comment !== undefined && { comment }),
-    ...(timeout !== undefined && { timeout }),
-  }))
-}
-
-function encodeKey(key: Value, interval: boolean): Pick<NftElement, 'key' | 'keyEnd'> {
-  if (key.kind === 'any') return { key: new Uint8Array() }
-  if (key.kind === 'concatenation') {
-    const bounds = key.parts.map((part) => boundsOf(single(part)))
-    const from = pad(bounds.map(([first]) => first))
-    return interval ? { key: from, keyEnd: pad(bounds.map(([, last]) => last)) } : { key: from }
-  }
-  const [from, to] = boundsOf(key)
-  const full = key.type.name === 'ifname' && from.length < key.type.length ? padName(from, key.type.length) : from
-  if (!interval) return { key: full }
-  const end = successor(to, key.type)
-  return { key: full, ...(end && { keyEnd: end }) }
-}
-
-function padName(name: Uint8Array, length: number): Uint8Array {
-  const bytes = new Uint8Array(length)
-  bytes.set(name)
-  return bytes
-}
-
-function single(value: Value): Exclude<Value, { kind: 'concatenation' | 'any' }> {
-  if (value.kind === 'concatenation' || value.kind === 'any')
-    throw new NotModelledError('a concatenation of concatenations')
-  return value
-}
-
-function encodeData(value: Value): Uint8Array {
-  if (value.kind === 'concatenation') return pad(value.parts.map((part) => boundsOf(single(part))[0]))
-  if (value.kind !== 'value') throw new NotModelledError('a range that a map leads to')
-  return value.value
-}
-
-function pad(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + WORD * wordsOf(part.length), 0))
-  let at = 0
-  for (const part of parts) {
-    bytes.set(part, at)
-    at += WORD * wordsOf(part.length)
-  }
-  return bytes
 }

@@ -1,7 +1,8 @@
 /** Tables, chains and sets as nft lists them: nftables 1.0.6, src/rule.c. */
 import type { NftChain, NftFamily, NftRule, NftRuleset, NftSet, NftTable } from '../../kernel/nftables.ts'
 import { type Datatype, typeOfNumber, withNames, withoutNames } from './datatype.ts'
-import { decodeElements, decodeRule, type ListedSet } from './decode.ts'
+import { decodeRule } from './decode.ts'
+import { decodeElements, type ListedSet } from './decode-set.ts'
 import { formatElement, formatStatement } from './format.ts'
 import { formatTime } from './parse-value.ts'
 

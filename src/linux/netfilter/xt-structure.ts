@@ -82,3 +82,8 @@ export interface StructureCodec<T> {
   /** Undefined for what our values have no word for. `family` is the rule's. */
   read(from: Structure, family: NftFamily): T | undefined
 }
+
+/** An object without what is not there. */
+export function withoutUndefined(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
+}
