@@ -3,10 +3,13 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, test } from 'vitest'
+import { afterEach, beforeEach, test, vi } from 'vitest'
 import { overlab as run } from './overlab.ts'
 
 const topology = join(import.meta.dirname, '../../examples/topologies/s02-overlay.ovl.yml')
+
+// Each command is a process of its own, which reads all of the source.
+vi.setConfig({ testTimeout: 180_000 })
 
 let directory: string
 beforeEach(() => {
