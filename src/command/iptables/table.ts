@@ -268,16 +268,19 @@ export class Table {
   #ruleOperations(chain: Chain): NftOperation[] {
     const { family, name: table } = this
     const operations: NftOperation[] = []
-    for (const [index, { handle, expressions, comment, origin }] of chain.entries.entries()) {
-      if (handle !== undefined) continue
+    let next: bigint | undefined
+    for (const { handle, expressions, comment, origin } of chain.entries.toReversed()) {
+      if (handle !== undefined) {
+        next = handle
+        continue
+      }
       const rule = { family, table, chain: chain.name, expressions, ...(comment !== undefined && { comment }) }
-      const next = chain.entries.slice(index).find((entry) => entry.handle !== undefined)?.handle
       const operation: NftOperation =
         next === undefined ? { operation: 'add rule', rule } : { operation: 'insert rule', rule, at: next }
       operations.push(operation)
       if (origin !== undefined) this.#origins.set(operation, origin)
     }
-    return operations
+    return operations.reverse()
   }
 
   #replaceEntry(chain: Chain, index: number, entry: Entry): void {
