@@ -62,7 +62,7 @@ export async function traceInKernel(
     const client = places.find(({ name }) => name === from)!
     const first = await ask(client, address, { ...spec, light: true }, world, machine, FIRST_TIMEOUT)
     if (first.answer.outcome !== 'answered') await listenWhereItEnded(first.packets, spec, lab)
-    return tell(await ask(client, address, spec, world, machine, PROBE_TIMEOUT), client, world)
+    return tell(await ask(client, address, spec, world, machine, PROBE_TIMEOUT), client, world, plan.name)
   } finally {
     for (const { kernel } of places) kernel.close()
   }
@@ -147,7 +147,7 @@ function isRefused({ sightings }: SeenPacket, packets: readonly SeenPacket[]): b
   })
 }
 
-function tell({ answer, packets, counters }: Heard, client: Place, world: World): TraceDocument {
+function tell({ answer, packets, counters }: Heard, client: Place, world: World, lab: string): TraceDocument {
   const engine = { kind: 'kernel' } as const
   const main = packets.find(({ sightings: [first] }) => first?.node === client.name && first.direction === 'out')
   if (!main) return notSent(answer, client)
@@ -172,7 +172,7 @@ function tell({ answer, packets, counters }: Heard, client: Place, world: World)
     reason: loss.reason,
     at: { node: loss.place.name, dev: loss.device },
     why,
-    ...fixesOf(fixes, loss.place.name),
+    ...fixesOf(fixes, loss.place.name, lab),
     ...(lost.packet !== main && { reply: idOf(lost.packet, packets) }),
   }
   return {

@@ -136,7 +136,7 @@ function explained(lost: Journey, main: Journey, client: Place, world: World, te
   const loss = lossOf(lost, client, world)
   if (!loss) return result
   const { why, fixes } = explain(loss, world)
-  return { ...result, why, ...fixesOf(fixes, loss.place.name) }
+  return { ...result, why, ...fixesOf(fixes, loss.place.name, telling.lab) }
 }
 
 function lossOf(journey: Journey, client: Place, world: World): Loss | undefined {
@@ -187,9 +187,9 @@ function worldOf(lab: TraceLab): World {
   return { places, originOf }
 }
 
-function tellingOf({ machine, originOf }: TraceLab, start: number): Telling {
+function tellingOf({ plan, machine, originOf }: TraceLab, start: number): Telling {
   const { profile, seed } = machine.kernel.model
-  return { engine: { kind: 'model', profile: profile.name, seed }, start, nameOf, originOf }
+  return { engine: { kind: 'model', profile: profile.name, seed }, lab: plan.name, start, nameOf, originOf }
 }
 
 /** `/run/netns/ovl-n1@T2` is n1. */

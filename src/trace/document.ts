@@ -36,7 +36,7 @@ export interface TraceResult {
   readonly socket?: string
   /** Cause, object and value, in one or two sentences. */
   readonly why?: string
-  /** Commands that mend it, to be run where `at` says; one for another place begins with `overlab lab exec PLACE --`. */
+  /** Commands that mend it, to be run where `at` says; one for another place begins with `overlab lab exec --name`. */
   readonly fix?: readonly string[]
   /** Routers passed. */
   readonly hops?: number

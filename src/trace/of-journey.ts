@@ -8,6 +8,8 @@ import { summarise } from './summary.ts'
 /** What a journey does not say of itself. */
 export interface Telling {
   readonly engine: TraceDocument['engine']
+  /** Name of the lab. */
+  readonly lab: string
   /** Microseconds of the model's clock at which the trace began. */
   readonly start: number
   /** A namespace's path as the lab's name for it: `n1`. */
