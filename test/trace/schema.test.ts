@@ -26,7 +26,7 @@ for (const { argv, status: expected } of questions) {
     const { status, stdout, stderr } = overlab(['trace', ...argv, '--json'])
     assert.equal(status, expected, stderr)
     const document = JSON.parse(stdout)
-    assert.ok(validate(document), JSON.stringify(validate.errors?.slice(0, 3), undefined, 1))
+    assert.equal(validate(document), true, JSON.stringify(validate.errors?.slice(0, 3), undefined, 1))
     assert.equal(document.result.disposition, expected === 0 ? 'delivered' : 'dropped')
     const ids = [document, ...document.traces].map(({ id }: { id: string }) => id)
     assert.equal(new Set(ids).size, ids.length, 'two traces have one id')
