@@ -55,6 +55,13 @@ export interface Ipv6Conf {
   ignore_routes_with_linkdown: number
   drop_unicast_in_l2_multicast: number
   drop_unsolicited_na: number
+  enhanced_dad: number
+  force_forwarding: number
+  force_tllao: number
+  mldv2_unsolicited_report_interval: number
+  router_solicitation_delay: number
+  router_solicitation_interval: number
+  router_solicitation_max_interval: number
   accept_untracked_na: number
 }
 
@@ -118,9 +125,12 @@ export interface Ipv4Settings {
 /** net/ipv6, per namespace. */
 export interface Ipv6Settings {
   bindv6only: number
+  auto_flowlabels: number
   fib_multipath_hash_policy: number
   'icmp/ratelimit': number
   'icmp/echo_ignore_all': number
+  'icmp/echo_ignore_multicast': number
+  'icmp/echo_ignore_anycast': number
   'route/mtu_expires': number
   'route/min_adv_mss': number
   ip6frag_time: number

@@ -7,7 +7,7 @@ import { jhash2 } from '../netfilter/jhash.ts'
 import type { Packet } from '../packet.ts'
 import type { FibNextHop, FibRoute } from './fib-route.ts'
 import { ignoresRoutesWithLinkDown } from './fib-route.ts'
-import { siphash48 } from './siphash.ts'
+import { siphash } from './siphash.ts'
 
 /** struct flow_keys from its field `basic` on, as 32-bit words: what is hashed. Filled anew for each flow. */
 const keys = new Uint32Array(12)
@@ -61,7 +61,7 @@ export function multipathHash(
     if (chosen & Field.protocol) keys[PROTOCOL] = protocol << 16
     ports(chosen & Field.sourcePort ? sourcePort : 0, chosen & Field.destinationPort ? destinationPort : 0)
   }
-  const hash = siphash48(keys, seed >>> 0)
+  const hash = siphash(keys, seed >>> 0)
   // Of a packet, chosen fields of an inner one may be hashed as well; none are.
   return (policy === 3 && packet ? jhash2([hash, 0], 0) : hash) >>> 1
 }

@@ -1,5 +1,5 @@
 /**
- * SipHash-2-4 of 48 bytes, without 64-bit numbers: each is two halves. Aumasson, Bernstein, "SipHash: a fast short-input PRF";
+ * SipHash-2-4 of 48 or 72 bytes, without 64-bit numbers: each is two halves. Aumasson, Bernstein, "SipHash: a fast short-input PRF";
  * lib/siphash.c.
  */
 
@@ -47,14 +47,13 @@ function round(): void {
 const INITIAL = [
   0x736f6d65, 0x70736575, 0x646f7261, 0x6e646f6d, 0x6c796765, 0x6e657261, 0x74656462, 0x79746573,
 ] as const
-const LENGTH = 48
 
-/** The low 32 bits of the hash of twelve words in memory order; each half of the key is `seed` twice. */
-export function siphash48(words: Uint32Array, seed: number): number {
+/** The low 32 bits of the hash of an even number of words in memory order; each half of the key is `seed` twice. */
+export function siphash(words: Uint32Array, seed: number): number {
   for (let i = 0; i < 8; i++) v[i] = INITIAL[i]! ^ seed
-  for (let i = 0; i <= 12; i += 2) {
-    const low = i < 12 ? words[i]! : 0
-    const high = i < 12 ? words[i + 1]! : (LENGTH << 24) >>> 0
+  for (let i = 0; i <= words.length; i += 2) {
+    const low = i < words.length ? words[i]! : 0
+    const high = i < words.length ? words[i + 1]! : (words.length << 26) >>> 0
     v[6 + HIGH] = v[6 + HIGH]! ^ high
     v[6 + LOW] = v[6 + LOW]! ^ low
     round()

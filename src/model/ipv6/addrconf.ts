@@ -1,94 +1,136 @@
-/** IPv6 addresses of a device: net/ipv6/addrconf.c. */
-import type { Scope } from '../../kernel/address.ts'
-import { sameBytes } from '../bytes.ts'
+/** What becomes of IPv6 when a device or a setting changes: addrconf_notify, addrconf_ifdown, net/ipv6/addrconf.c. */
 import type { Device } from '../device/device.ts'
-import { notify } from '../namespace.ts'
-import type { Ipv6Address } from './device.ts'
+import { ALL_ROUTERS, LOOPBACK } from './address.ts'
+import {
+  addMulticastRoute,
+  addPrefixRoute,
+  addressReady,
+  changed,
+  joinAnycast,
+  leaveAnycast,
+} from './address-routes.ts'
+import { addAddress6, hasLinkLocal, linkLocalAddress, removeAddress } from './addresses.ts'
+import { resumeDad } from './dad.ts'
+import { linkChanged6, linkGone6, linkRevived6 } from './fib-device.ts'
+import { joinAllNodes, joinGroup, leaveGroup, startReports, stopReports } from './multicast.ts'
+import { stopSoliciting } from './router-solicitation.ts'
 
-export interface NewAddress6 {
-  readonly address: Uint8Array
-  readonly peer: Uint8Array | undefined
-  readonly length: number
-  readonly noDad: boolean
-  readonly noPrefixRoute: boolean
-}
+/** IN6_ADDR_GEN_MODE_*; the addresses of modes 2 and 3 are drawn. */
+const GenerationMode = { eui64: 0, none: 1, random: 3 } as const
+/** IFAPROT_KERNEL_LO, IFAPROT_KERNEL_LL. */
+const AddressProtocol = { loopback: 1, linkLocal: 3 } as const
 
-/** inet6_addr_add. An errno where the kernel refuses it. */
-export function addAddress6(device: Device, { address, peer, length, noDad, noPrefixRoute }: NewAddress6) {
-  const { addresses, conf } = device.ipv6
-  if (conf.disable_ipv6) return 'EACCES'
-  if (address[0] === 0xff || address.every((byte) => byte === 0)) return 'EADDRNOTAVAIL'
-  if (addresses.some((each) => sameBytes(each.address, 0, address, 0, 16))) return 'EEXIST'
-  insert(device, {
-    address,
-    peer,
-    length,
-    scope: scopeOf(address),
-    tentative: false,
-    dadFailed: false,
-    noDad,
-    noPrefixRoute,
-    permanent: true,
-    protocol: 0,
-    timer: undefined,
-  })
-  return undefined
-}
+const NODE_LOCAL_ROUTERS = Uint8Array.from(ALL_ROUTERS, (byte, i) => (i === 1 ? 1 : byte))
+const SITE_LOCAL_ROUTERS = Uint8Array.from(ALL_ROUTERS, (byte, i) => (i === 1 ? 5 : byte))
 
-/** inet6_addr_del. Whether there was one. */
-export function removeAddress6(device: Device, address: Uint8Array, length: number): boolean {
-  const found = device.ipv6.addresses.find(
-    (each) => each.length === length && sameBytes(each.address, 0, address, 0, 16),
-  )
-  if (found) remove(device, found)
-  return found !== undefined
-}
-
-/** addrconf_notify, NETDEV_UP: the addresses that the kernel gives by itself. */
+/** NETDEV_UP */
 export function linkUp6(device: Device): void {
-  const { ipv6, kind } = device
-  if (ipv6.conf.disable_ipv6 || kind !== 'loopback') return
-  const address = new Uint8Array(16)
-  address[15] = 1
-  if (addAddress6(device, { address, peer: undefined, length: 128, noDad: true, noPrefixRoute: false })) return
+  const { ipv6 } = device
+  if (ipv6.conf.disable_ipv6) return
+  if (ipv6.groups.length === 0) initialize(device)
+  linkRevived6(device)
+  linkReady(device)
 }
 
-/** addrconf_ifdown: addresses go with the link. */
-export function linkDown6(device: Device): void {
-  for (const address of [...device.ipv6.addresses]) remove(device, address)
+/** ipv6_add_dev */
+function initialize(device: Device): void {
+  joinAllNodes(device)
+  if (device.ipv6.conf.forwarding !== 0) joinRouters(device)
 }
 
+/** NETDEV_CHANGE: the carrier. */
 export function carrierChanged6(device: Device): void {
-  if (device.up) linkUp6(device)
+  if (!device.up || device.ipv6.conf.disable_ipv6) return
+  linkChanged6(device)
+  if (device.carrier) linkReady(device)
+}
+
+function linkReady(device: Device): void {
+  const { ipv6, kind } = device
+  if (!device.carrier) return
+  if (ipv6.ready) {
+    startReports(device)
+    return
+  }
+  ipv6.ready = true
+  if (kind === 'loopback') {
+    addAddress6(device, { address: LOOPBACK, length: 128, noDad: true, protocol: AddressProtocol.loopback })
+    restoreAddresses(device)
+    return
+  }
+  startReports(device)
+  restoreAddresses(device)
+  addMulticastRoute(device)
+  generateAddress6(device)
+  resumeDad(device)
+}
+
+/** addrconf_permanent_addr: what was set while the device was down gets its routes. */
+function restoreAddresses(device: Device): void {
+  for (const address of [...device.ipv6.addresses].reverse()) {
+    if (!address.noPrefixRoute && device.kind !== 'loopback') addPrefixRoute(device, address.address, address.length)
+    if (!address.tentative) addressReady(device, address)
+  }
+}
+
+/** addrconf_dev_config: the link-local address. */
+export function generateAddress6(device: Device): void {
+  const { ipv6, kind, namespace } = device
+  if (!ipv6.ready || kind === 'loopback' || hasLinkLocal(device)) return
+  if (device.mac.length === 0 && ipv6.conf.addr_gen_mode === GenerationMode.eui64)
+    ipv6.conf.addr_gen_mode = GenerationMode.random
+  if (ipv6.conf.addr_gen_mode === GenerationMode.none) return
+  let address = linkLocalAddress(device)
+  if (!address || ipv6.conf.addr_gen_mode !== GenerationMode.eui64) {
+    address = new Uint8Array(16)
+    address[0] = 0xfe
+    address[1] = 0x80
+    for (let i = 8; i < 16; i++) address[i] = namespace.model.random.below('host', 256)
+  }
+  addAddress6(device, { address, length: 64, protocol: AddressProtocol.linkLocal })
+}
+
+/** addrconf_ifdown: addresses and routes go with the link. */
+export function linkDown6(device: Device): void {
+  const { ipv6, namespace } = device
+  stopSoliciting(device)
+  stopReports(device)
+  ipv6.ready = false
+  linkGone6(device, false)
+  for (const address of [...ipv6.addresses]) {
+    address.hostRoute = undefined
+    removeAddress(device, address)
+  }
+  stopReports(device)
+  namespace.nd.flush(device)
 }
 
 export function mtuChanged6(device: Device): void {
   device.ipv6.conf.mtu = device.mtu
+  device.namespace.ipv6.fib.flush()
 }
 
+/** NETDEV_UNREGISTER, or an MTU too small for IPv6. */
 export function deviceGone6(device: Device): void {
   linkDown6(device)
+  linkGone6(device, true)
+  device.ipv6.groups = []
 }
 
-/** dev_forward_change */
-export function forwardingChanged6(_device: Device): void {}
-
-/** addrconf_dev_config */
-export function generateAddress6(_device: Device): void {}
-
-function insert(device: Device, address: Ipv6Address): void {
-  device.ipv6.addresses.push(address)
-  notify(device.namespace, 'address', 'new', device.name)
+/** dev_forward_change: a router listens to all routers, and answers for its subnets. */
+export function forwardingChanged6(device: Device): void {
+  const { conf, addresses } = device.ipv6
+  if (conf.forwarding !== 0) {
+    if (device.ipv6.groups.length > 0) joinRouters(device)
+    for (const address of addresses) if (!address.tentative) joinAnycast(device, address)
+  } else {
+    for (const group of [ALL_ROUTERS, NODE_LOCAL_ROUTERS, SITE_LOCAL_ROUTERS]) leaveGroup(device, group)
+    for (const address of addresses) leaveAnycast(device, address)
+  }
+  changed(device, 'new')
+  device.namespace.model.settle()
 }
 
-function remove(device: Device, address: Ipv6Address): void {
-  device.ipv6.addresses.splice(device.ipv6.addresses.indexOf(address), 1)
-  notify(device.namespace, 'address', 'delete', device.name)
-}
-
-/** ipv6_addr_scope */
-function scopeOf(address: Uint8Array): Scope {
-  if (address[0] === 0xfe && (address[1]! & 0xc0) === 0x80) return 'link'
-  if (address[0] === 0xfe && (address[1]! & 0xc0) === 0xc0) return 'site'
-  return address.every((byte, i) => byte === (i === 15 ? 1 : 0)) ? 'host' : 'global'
+function joinRouters(device: Device): void {
+  for (const group of [ALL_ROUTERS, NODE_LOCAL_ROUTERS, SITE_LOCAL_ROUTERS]) joinGroup(device, group)
 }

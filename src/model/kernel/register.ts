@@ -9,6 +9,7 @@ import { Vxlan } from '../device/vxlan.ts'
 import { removeAddress } from '../ipv4/addresses.ts'
 import { deviceGone } from '../ipv4/fib-device.ts'
 import { deviceGone6 } from '../ipv6/addrconf.ts'
+import { createIpv6Device } from '../ipv6/device.ts'
 import { type Namespace, notify } from '../namespace.ts'
 import { enableBridgeNetfilter } from '../netfilter/br-netfilter.ts'
 import { type Ipv4Conf, type Ipv6Conf, numbersOf } from '../settings.ts'
@@ -86,5 +87,5 @@ export function giveIpv6(device: Device): void {
   const conf6: Ipv6Conf = isLoopback ? numbersOf(model.profile, 'net/ipv6/conf/lo/') : { ...ipv6.default }
   conf6.mtu = device.mtu
   if (device.noArp) conf6.accept_dad = -1
-  device.ipv6 = { conf: conf6, neighbourConf: { ...ipv6.defaultNeighbourConf }, addresses: [] }
+  device.ipv6 = createIpv6Device(conf6, { ...ipv6.defaultNeighbourConf })
 }

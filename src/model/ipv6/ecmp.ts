@@ -1,0 +1,89 @@
+/**
+ * The hash by which a flow takes one of several next hops: rt6_multipath_hash, net/ipv6/route.c; flow_hash_from_keys_seed,
+ * net/core/flow_dissector.c.
+ */
+import { u16, u32 } from '../bytes.ts'
+import { siphash } from '../ipv4/siphash.ts'
+import type { Namespace } from '../namespace.ts'
+import type { Packet } from '../packet.ts'
+import { DESTINATION_AT, findTransport, NEXT_HEADER_AT, NextHeader, SOURCE_AT } from './header.ts'
+
+/** struct flow_keys from its field `basic` on, as 32-bit words in memory order. Filled anew for each flow. */
+const keys = new Uint32Array(18)
+const PROTOCOL = 0
+const LABEL = 1
+const PORTS = 7
+const ADDRESSES = 9
+const LABEL_MASK = 0xfffff
+
+/** What is known of a flow that has no packet. */
+export interface MultipathFlow6 {
+  readonly source: Uint8Array | undefined
+  readonly destination: Uint8Array
+  readonly protocol: number
+  readonly sourcePort: number
+  readonly destinationPort: number
+}
+
+export function hashOfFlow(namespace: Namespace, flow: MultipathFlow6): number {
+  keys.fill(0)
+  const { source, destination, protocol, sourcePort, destinationPort } = flow
+  keys[PROTOCOL] = protocol << 16
+  if (policyOf(namespace) !== 0) ports(sourcePort, destinationPort)
+  addresses(source ?? new Uint8Array(16), 0, destination, 0)
+  return finish(namespace)
+}
+
+/** Of a packet that came in; of an ICMPv6 error, the addresses of the packet that it is about (ip6_multipath_l3_keys). */
+export function hashOfPacket(namespace: Namespace, { bytes, network, end }: Packet): number {
+  keys.fill(0)
+  const transport = findTransport(bytes, network, end)
+  if (policyOf(namespace) === 0) {
+    let at = network
+    const isError = transport?.protocol === NextHeader.icmp && transport.at + 48 <= end && bytes[transport.at]! < 128
+    if (isError) at = transport.at + 8
+    keys[PROTOCOL] = bytes[at + NEXT_HEADER_AT]! << 16
+    keys[LABEL] = littleEndian(u32(bytes, at) & LABEL_MASK)
+    addresses(bytes, at + SOURCE_AT, bytes, at + DESTINATION_AT)
+    return finish(namespace)
+  }
+  const protocol = transport?.protocol ?? 0
+  keys[PROTOCOL] = protocol << 16
+  const has = protocol === NextHeader.tcp || protocol === NextHeader.udp
+  if (transport && has && transport.fragmentAt < 0 && transport.at + 4 <= end)
+    ports(u16(bytes, transport.at), u16(bytes, transport.at + 2))
+  addresses(bytes, network + SOURCE_AT, bytes, network + DESTINATION_AT)
+  return finish(namespace)
+}
+
+const policyOf = ({ ipv6 }: Namespace) => ipv6.settings.fib_multipath_hash_policy
+
+function finish({ ipv4 }: Namespace): number {
+  return siphash(keys, ipv4.settings.fib_multipath_hash_seed >>> 0) >>> 1
+}
+
+const littleEndian = (value: number) =>
+  (((value & 0xff) << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0
+
+/** __flow_hash_consistentify: the lower address first, so that both directions are one. */
+function addresses(source: Uint8Array, sourceAt: number, destination: Uint8Array, destinationAt: number): void {
+  let swap = false
+  for (let i = 0; i < 16; i++) {
+    const difference = destination[destinationAt + i]! - source[sourceAt + i]!
+    if (difference === 0) continue
+    swap = difference < 0
+    break
+  }
+  for (let i = 0; i < 4; i++) {
+    const from = littleEndian(u32(source, sourceAt + 4 * i))
+    const to = littleEndian(u32(destination, destinationAt + 4 * i))
+    keys[ADDRESSES + i] = swap ? to : from
+    keys[ADDRESSES + 4 + i] = swap ? from : to
+  }
+}
+
+function ports(source: number, destination: number): void {
+  const a = ((source & 0xff) << 8) | (source >>> 8)
+  const b = ((destination & 0xff) << 8) | (destination >>> 8)
+  keys[PORTS] = b < a ? ((a << 16) | b) >>> 0 : ((b << 16) | a) >>> 0
+}
