@@ -9,6 +9,7 @@ import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
 import { runEach } from '../command/run.ts'
 import { KernelError } from '../kernel/errors.ts'
+import type { Subscription } from '../kernel/live.ts'
 import { UnsupportedError } from '../lab/check-topology.ts'
 import { parseElsewhere, siblingPath } from '../lab/elsewhere.ts'
 import type { Machine, Processes, ProcessIdentity } from '../lab/machine.ts'
@@ -69,7 +70,7 @@ async function until(done: () => boolean, milliseconds: number): Promise<boolean
 const LISTEN = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'listen.ts' : 'listen.js')
 
 /** A process that answers there, and outlives us. The lab ends it with everything else that is in the namespace. */
-async function listen(path: string, ports: readonly string[]): Promise<void> {
+async function listen(path: string, ports: readonly string[]): Promise<Subscription> {
   const child = inNamespace(path, () =>
     spawn(process.execPath, [LISTEN, ...ports], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
   )
@@ -80,6 +81,11 @@ async function listen(path: string, ports: readonly string[]): Promise<void> {
   child.stdout.destroy()
   child.stderr.destroy()
   child.unref()
+  return {
+    close() {
+      child.kill('SIGKILL') // nothing of it is worth tidying up
+    },
+  }
 }
 
 /** A program of the machine, by PATH. Its own complaint where there is none of this name. */

@@ -125,7 +125,9 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
       .filter(({ listen }) => listen.length > 0)
       .map(({ name, namespace, listen }) => ({
         title: `${listen.join(', ')} of ${name}`,
-        run: () => machine.listen(namespacePath(namespace), listen),
+        run: async () => {
+          await machine.listen(namespacePath(namespace), listen)
+        },
       })),
     ...services.map((service) => ({
       title: `service ${service.name}`,

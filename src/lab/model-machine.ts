@@ -9,7 +9,7 @@ import type { Plugin } from '../cni/plugin.ts'
 import { runPlugin } from '../cni/skel.ts'
 import { runEach, runWords } from '../command/run.ts'
 import { KernelError } from '../kernel/errors.ts'
-import type { LiveKernel } from '../kernel/live.ts'
+import type { LiveKernel, Subscription } from '../kernel/live.ts'
 import { createModel, type ModelKernel } from '../model/create.ts'
 import { Impairment } from '../model/device/impairment.ts'
 import type { Profile } from '../model/profile/profile.ts'
@@ -25,7 +25,7 @@ import { memoryFiles } from './memory-files.ts'
 export interface ModelMachine extends Machine {
   readonly kernel: ModelKernel
   /** From now on something answers at this port (`tcp/8080`) in the namespace. */
-  answerAt(namespacePath: string, port: string): void
+  answerAt(namespacePath: string, port: string): Subscription
 }
 
 const PLUGIN_DIRECTORY = '/opt/cni/bin'
@@ -73,8 +73,13 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
       inside(path).namespace.devices.get(link)!.impairment = new Impairment(parseImpair(impair))
     },
     answerAt: (path, port) => answerAt(inside(path), port),
-    listen: async (path, ports) => {
-      for (const port of ports) answerAt(inside(path), port)
+    async listen(path, ports) {
+      const open = ports.map((port) => answerAt(inside(path), port))
+      return {
+        close() {
+          for (const each of open) each.close()
+        },
+      }
     },
     until: async (done, milliseconds) =>
       kernel.model.runUntil(done, kernel.model.clock.now + milliseconds * MICROSECONDS),
@@ -89,19 +94,39 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
   }
 }
 
-/** `tcp/8080`: whatever comes is sent back. */
-function answerAt({ sockets }: LiveKernel, text: string): void {
+/** `tcp/8080`: whatever comes is sent back. RangeError when the port is taken, or the protocol is not modelled. */
+function answerAt({ sockets }: LiveKernel, text: string): Subscription {
   const [protocol, number] = text.split('/')
   const port = Number(number)
-  if (protocol === 'tcp') {
-    sockets.listenTcp({ port }, () => ({
-      data: (connection, bytes) => connection.write(bytes),
-      end: (connection) => connection.end(),
-    }))
-  } else if (protocol === 'udp') {
-    const socket = sockets.bindUdp({ port }, { datagram: (from, bytes) => socket.send(from, bytes) })
-  } else {
-    throw new RangeError(`Cannot listen at "${text}": not modelled: ${protocol}`)
+  try {
+    if (protocol === 'tcp') {
+      return sockets.listenTcp({ port }, () => ({
+        data: (connection, bytes) => connection.write(bytes),
+        end: (connection) => connection.end(),
+      }))
+    }
+    if (protocol === 'udp') {
+      const socket = sockets.bindUdp(
+        { port },
+        {
+          // Whom no answer reaches gets none: ENETUNREACH, EINVAL for port 0 …
+          datagram: (from, bytes) => ignoringRefusals(() => socket.send(from, bytes)),
+        },
+      )
+      return socket
+    }
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error
+    throw new RangeError(`Cannot listen at "${text}": ${error.errno}`, { cause: error })
+  }
+  throw new RangeError(`Cannot listen at "${text}": not modelled: ${protocol}`)
+}
+
+function ignoringRefusals(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    if (!(error instanceof KernelError)) throw error
   }
 }
 

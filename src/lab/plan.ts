@@ -86,6 +86,7 @@ export interface ServicePlan {
     readonly targetPort: number
     readonly protocol: 'tcp' | 'udp'
   }[]
+  readonly selector: Readonly<Record<string, string>>
   /** Names of those behind it. */
   readonly pods: readonly string[]
 }
@@ -153,6 +154,7 @@ function planServices({ cluster }: Topology, pods: readonly PodPlan[]): ServiceP
     name,
     clusterIp: clusterIP ?? `10.96.0.${FIRST_SERVICE + i}`,
     ports: ports.map(parsePort),
+    selector,
     pods: selectPods(selector, pods),
   }))
 }

@@ -2,12 +2,16 @@
  * `overlab trace` on the real kernel: the packet is really sent, every link of every node and pod is captured, and what was
  * seen is told. Where the packet was lost, the kernel's tables say why: trace/deduce.ts.
  */
-import { type Cause, type Counters, deduce, readCounters } from '../trace/deduce.ts'
-import type { TraceDocument, TraceResult } from '../trace/document.ts'
+import type { Subscription } from '../kernel/live.ts'
+import { type Cause, type Counters, deduce, readCounters, refusedByPolicy } from '../trace/deduce.ts'
+import { formatWhere, type TraceDocument, type TraceResult } from '../trace/document.ts'
 import { explain } from '../trace/explain/explain.ts'
 import type { Loss, Place, World } from '../trace/explain/loss.ts'
+import { sharedBy } from '../trace/explain/neighbour.ts'
+import { type Asked, notSent } from '../trace/not-sent.ts'
 import { groupPackets, type SeenPacket, type Sighting } from '../trace/of-captures.ts'
 import { documentOfPacket } from '../trace/of-packet.ts'
+import { pathMtu } from '../trace/path-mtu.ts'
 import { fixesOf } from '../trace/result.ts'
 import { askedPort, readHeaders } from '../trace/summary.ts'
 import { IpProtocol } from '../wire/ipv4.ts'
@@ -39,8 +43,8 @@ interface Heard {
 }
 
 /** Everybody hears of his neighbours, as in a network that has been up for a while. */
-export async function acquaint({ plan, machine }: KernelTraceLab): Promise<void> {
-  const places = [...plan.nodes, ...plan.pods].map(({ namespace }) => ({ kernel: enter(namespace, machine)! }))
+export async function acquaint(lab: KernelTraceLab): Promise<void> {
+  const places = placesOf(lab)
   try {
     await Promise.all([...neighbourPairs(places)].map(({ from, address }) => from.kernel.ping(address)))
   } finally {
@@ -53,19 +57,32 @@ export async function traceInKernel(
   lab: KernelTraceLab,
 ): Promise<TraceDocument> {
   const { plan, machine, originOf } = lab
-  const places = [...plan.nodes, ...plan.pods].map(({ name, namespace }) => ({
-    name,
-    kernel: enter(namespace, machine)!,
-  }))
+  const places = placesOf(lab)
+  let listener: Subscription | undefined
   try {
-    const world: World = { places, originOf }
+    const world: World = { places, originOf, services: plan.services, pods: plan.pods }
     const client = places.find(({ name }) => name === from)!
     const first = await ask(client, address, { ...spec, light: true }, world, machine, FIRST_TIMEOUT)
-    if (first.answer.outcome !== 'answered') await listenWhereItEnded(first.packets, spec, lab)
-    return tell(await ask(client, address, spec, world, machine, PROBE_TIMEOUT), client, world, plan.name)
+    if (first.answer.outcome !== 'answered') listener = await listenWhereItEnded(first.packets, spec, lab)
+    return tell(await ask(client, address, spec, world, machine, PROBE_TIMEOUT), { client, address }, world, plan.name)
   } finally {
+    listener?.close()
     for (const { kernel } of places) kernel.close()
   }
+}
+
+/** Nodes and pods, entered; whoever asks for them closes their kernels. RangeError when one of them is not there. */
+function placesOf({ plan, machine }: KernelTraceLab): Place[] {
+  const places: Place[] = []
+  for (const { name, namespace } of [...plan.nodes, ...plan.pods]) {
+    const kernel = enter(namespace, machine)
+    if (!kernel) {
+      for (const place of places) place.kernel.close()
+      throw new RangeError(`"${name}" of lab "${plan.name}" is not there any more: take it down by "overlab lab down"`)
+    }
+    places.push({ name, kernel })
+  }
+  return places
 }
 
 async function ask(
@@ -113,14 +130,14 @@ async function listenWhereItEnded(
   packets: readonly SeenPacket[],
   { protocol }: ProbeSpec,
   { plan, machine }: KernelTraceLab,
-): Promise<void> {
+): Promise<Subscription | undefined> {
   const ends = packets.filter((packet) => isRefused(packet, packets)).map(({ sightings }) => sightings.at(-1)!)
   const end = ends.find(({ frame, network }) => askedPort(frame, network, protocol) !== undefined)
   const port = end && askedPort(end.frame, end.network, protocol)
   const place = [...plan.nodes, ...plan.pods].find(({ name }) => name === end?.node)
   const declared = plan.pods.find(({ name }) => name === end?.node)?.listen ?? []
-  if (port === undefined || !place || declared.length > 0) return
-  await machine.listen(namespacePath(place.namespace), [`${protocol}/${port}`])
+  if (port === undefined || !place || declared.length > 0) return undefined
+  return machine.listen(namespacePath(place.namespace), [`${protocol}/${port}`])
 }
 
 /** The place that saw it last answered by RST, or by ICMP port unreachable. */
@@ -147,10 +164,11 @@ function isRefused({ sightings }: SeenPacket, packets: readonly SeenPacket[]): b
   })
 }
 
-function tell({ answer, packets, counters }: Heard, client: Place, world: World, lab: string): TraceDocument {
+function tell({ answer, packets, counters }: Heard, asked: Asked, world: World, lab: string): TraceDocument {
   const engine = { kind: 'kernel' } as const
+  const { client } = asked
   const main = packets.find(({ sightings: [first] }) => first?.node === client.name && first.direction === 'out')
-  if (!main) return notSent(answer, client)
+  if (!main) return notSent(answer, asked, world, { engine, lab })
   const start = main.sightings[0]!.time
   const document = (packet: SeenPacket, result: TraceResult) =>
     documentOfPacket(packet, idOf(packet, packets), result, { start, engine })
@@ -158,18 +176,20 @@ function tell({ answer, packets, counters }: Heard, client: Place, world: World,
   const traces = others.map((packet) => document(packet, seenLast(packet)))
   if (answer.outcome === 'answered') {
     const reply = others.find((packet) => answers(packet, main))
-    return {
-      ...document(main, { ...seenLast(main), hops: hopsOf(main), ...(reply && { reply: idOf(reply, packets) }) }),
-      traces,
-    }
+    const way = document(main, { ...seenLast(main), hops: hopsOf(main), ...(reply && { reply: idOf(reply, packets) }) })
+    const mtu = pathMtu(way, world)
+    const why = sharedBy(asked.address, world)
+    const result = { ...way.result, ...(mtu !== undefined && { mtu }), ...(why !== undefined && { why }) }
+    return { ...way, result, traces }
   }
   const lost = lostOf(packets, world, counters)
-  if (!lost) return { ...document(main, { ...seenLast(main), disposition: 'queued' }), traces }
+  if (!lost) return { ...document(main, waiting(packets)), traces }
   const loss = lossOf(lost, client, world)
   const { why, fixes } = explain(loss, world)
   const result: TraceResult = {
     disposition: 'dropped',
     reason: loss.reason,
+    kernel: loss.kernel,
     at: { node: loss.place.name, dev: loss.device },
     why,
     ...fixesOf(fixes, loss.place.name, lab),
@@ -179,6 +199,13 @@ function tell({ answer, packets, counters }: Heard, client: Place, world: World,
     ...document(main, result),
     traces: others.map((packet) => document(packet, packet === lost.packet ? result : seenLast(packet))),
   }
+}
+
+/** The kernel's tables would keep none of the packets, and no answer came. */
+function waiting(packets: readonly SeenPacket[]): TraceResult {
+  const last = seenLast(packets.at(-1)!)
+  const why = `No answer came within ${PROBE_TIMEOUT / 1000} s; the last packet was seen at ${formatWhere(last.at!)}, and nothing in the tables there says why.`
+  return { ...last, disposition: 'queued', why }
 }
 
 interface Lost {
@@ -192,8 +219,11 @@ interface Lost {
 function lostOf(packets: readonly SeenPacket[], world: World, counters: Counters): Lost | undefined {
   let first: Lost | undefined
   for (const packet of packets) {
-    const cause = deduce(packet.sightings.at(-1)!, world, counters)
-    if (!cause || (cause.reason === 'NO_SOCKET' && !isRefused(packet, packets))) continue
+    const last = packet.sightings.at(-1)!
+    const deduced = deduce(last, world, counters)
+    const isOpen = deduced?.reason === 'NO_SOCKET' && !isRefused(packet, packets)
+    const cause = isOpen ? refusedByPolicy(last, world) : deduced
+    if (!cause) continue
     if (!first) first = { packet, cause, before: undefined }
     else if (packet.key.startsWith('icmp 3 ')) return { packet, cause, before: first }
   }
@@ -212,6 +242,7 @@ function lossOf({ packet, cause, before }: Lost, client: Place, world: World): L
     network: last.network,
     client,
     before: before && lossOf(before, client, world),
+    path: packet.sightings.map(({ node }) => node).filter((name, i, all) => name !== all[i - 1]),
   }
 }
 
@@ -234,21 +265,4 @@ function seenLast({ sightings }: SeenPacket): TraceResult {
 function hopsOf({ sightings }: SeenPacket): number {
   const ttls = [sightings[0]!, sightings.at(-1)!].map(({ frame, network }) => readHeaders(frame, network)?.ttl ?? 0)
   return ttls[0]! - ttls[1]!
-}
-
-function notSent(answer: ProbeAnswer, client: Place): TraceDocument {
-  const errno = answer.outcome === 'failed' ? answer.errno : 'nothing was sent'
-  return {
-    v: 1,
-    id: 't0',
-    engine: { kind: 'kernel' },
-    input: { node: client.name, dev: '', dir: 'out', hex: '', summary: '' },
-    steps: [],
-    result: {
-      disposition: 'dropped',
-      reason: `OVL_${errno}`,
-      at: { node: client.name },
-      why: `${client.name} could not send it: ${errno}.`,
-    },
-  }
 }

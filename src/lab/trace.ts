@@ -5,14 +5,18 @@
  * that a living network has filled; where the destination is a place that says nothing of what listens there, something is
  * made to listen. The second time is told.
  */
+import type { Subscription } from '../kernel/live.ts'
 import { MILLISECOND } from '../model/clock.ts'
 import type { ModelKernel } from '../model/create.ts'
 import type { Journey } from '../model/observer.ts'
-import type { TraceDocument, TraceResult } from '../trace/document.ts'
+import { formatWhere, type TraceDocument, type TraceResult } from '../trace/document.ts'
 import { explain } from '../trace/explain/explain.ts'
 import type { Loss, Place, World } from '../trace/explain/loss.ts'
+import { sharedBy } from '../trace/explain/neighbour.ts'
 import { family, fateOf, lostOf } from '../trace/fate.ts'
+import { type Asked, notSent } from '../trace/not-sent.ts'
 import { documentOf, idOf, resultOf, type Telling } from '../trace/of-journey.ts'
+import { pathMtu } from '../trace/path-mtu.ts'
 import { fixesOf } from '../trace/result.ts'
 import { askedPort } from '../trace/summary.ts'
 import type { ModelMachine } from './model-machine.ts'
@@ -55,10 +59,11 @@ export function traceInModel({ from, address, spec }: TraceRequest, lab: TraceLa
   const world = worldOf(lab)
   const client = { name: from, kernel: lab.kernelOf(from) }
   const first = follow(client, address, { ...spec, light: true }, machine)
-  if (first.answer.outcome !== 'answered') listenWhereItEnded(first.journeys, spec, lab)
+  const listener = first.answer.outcome === 'answered' ? undefined : listenWhereItEnded(first.journeys, spec, lab)
   const start = machine.kernel.model.clock.now
   const { answer, journeys } = follow(client, address, spec, machine)
-  return tell(journeys, answer, client, world, tellingOf(lab, start))
+  listener?.close()
+  return tell(journeys, answer, { client, address }, world, tellingOf(lab, start))
 }
 
 function follow({ kernel }: ModelPlace, address: string, spec: ProbeSpec, { kernel: { model } }: ModelMachine) {
@@ -74,7 +79,11 @@ function follow({ kernel }: ModelPlace, address: string, spec: ProbeSpec, { kern
 }
 
 /** Where a packet met no socket: in a place whose description says of no port that it is open. */
-function listenWhereItEnded(journeys: readonly Journey[], { protocol }: ProbeSpec, lab: TraceLab): void {
+function listenWhereItEnded(
+  journeys: readonly Journey[],
+  { protocol }: ProbeSpec,
+  lab: TraceLab,
+): Subscription | undefined {
   for (const journey of journeys) {
     const ending = fateOf(journey)
     if (ending?.disposition !== 'dropped' || ending.reason !== 'NO_SOCKET') continue
@@ -82,10 +91,10 @@ function listenWhereItEnded(journeys: readonly Journey[], { protocol }: ProbeSpe
     const declared = lab.plan.pods.find((pod) => pod.name === name)?.listen ?? []
     const port = portOf(journey, protocol)
     if (port === undefined) continue
-    if (declared.length > 0) return
-    lab.machine.answerAt(ending.device.namespace.path, `${protocol}/${port}`)
-    return
+    if (declared.length > 0) return undefined
+    return lab.machine.answerAt(ending.device.namespace.path, `${protocol}/${port}`)
   }
+  return undefined
 }
 
 /** Of the packet as it was seen last. */
@@ -97,19 +106,45 @@ function portOf({ steps }: Journey, protocol: ProbeSpec['protocol']): number | u
 function tell(
   journeys: readonly Journey[],
   answer: ProbeAnswer,
-  client: Place,
+  { client, address }: Asked,
   world: World,
   telling: Telling,
 ): TraceDocument {
-  const failed = answer.outcome !== 'answered'
-  const broken = failed ? firstLost(journeys) : undefined
-  const main = broken ? rootOf(broken) : journeys[0]
-  if (!main) return notSent(answer, client, telling)
+  const answered = answer.outcome === 'answered'
+  const broken = answered ? undefined : firstLost(journeys)
+  const delivered = journeys.find((journey) => fateOf(journey)?.disposition === 'delivered')
+  // Of a question that was asked again, the one that came through is told.
+  const main = broken ? rootOf(broken) : ((answered ? delivered : undefined) ?? journeys[0])
+  if (!main) return notSent(answer, { client, address }, world, telling)
   const document = documentOf(main, telling)
   const traces = [...relatives(main, journeys)].map((journey) => documentOf(journey, telling))
   if (broken) return { ...document, result: explained(broken, main, client, world, telling), traces }
+  if (!answered) return { ...document, result: waiting(journeys, telling), traces }
   const reply = main.children.find(({ cause }) => cause === 'reply') ?? journeys.find((each) => each !== main)
-  return { ...document, result: { ...resultOf(main, telling), ...(reply && { reply: idOf(reply) }) }, traces }
+  const mtu = pathMtu(document, world)
+  const why = sharedBy(address, world)
+  const result = {
+    ...resultOf(main, telling),
+    ...(reply && { reply: idOf(reply) }),
+    ...(mtu !== undefined && { mtu }),
+    ...(why !== undefined && { why }),
+  }
+  return { ...document, result, traces }
+}
+
+/** Nothing was lost, and no answer came: something waits, or nobody answers. */
+function waiting(journeys: readonly Journey[], telling: Telling): TraceResult {
+  const everything = journeys.flatMap((journey) => [...family(journey)])
+  const last = everything.find((journey) => fateOf(journey) === undefined) ?? everything.at(-1)!
+  const { reply: _, ...result } = resultOf(last, telling)
+  const step = last.steps.at(-1)
+  const at = result.at ?? (step && { node: telling.nameOf(step.device.namespace.path), dev: step.device.name })
+  const where = at ? ` at ${formatWhere(at)}` : ''
+  const why =
+    fateOf(last) === undefined
+      ? `It waits${where} and was not sent on within ${PROBE_TIMEOUT / 1000} s.`
+      : `Everything was delivered, the last${where}, but no answer came within ${PROBE_TIMEOUT / 1000} s.`
+  return { ...result, disposition: 'queued', ...(at && { at }), why }
 }
 
 function firstLost(journeys: readonly Journey[]): Journey | undefined {
@@ -156,26 +191,18 @@ function lossOf(journey: Journey, client: Place, world: World): Loss | undefined
     network: seen.device.hasLinkLayer ? 14 : 0,
     client,
     before,
+    path: pathOf(journey),
   }
 }
 
-/** The kernel refused to send it at all. */
-function notSent(answer: ProbeAnswer, client: Place, { engine }: Telling): TraceDocument {
-  const errno = answer.outcome === 'failed' ? answer.errno : 'nothing was sent'
-  return {
-    v: 1,
-    id: 't0',
-    engine,
-    input: { node: client.name, dev: '', dir: 'out', hex: '', summary: '' },
-    steps: [],
-    result: {
-      disposition: 'dropped',
-      reason: `OVL_${errno}`,
-      at: { node: client.name },
-      why: `${client.name} could not send it: ${errno}.`,
-    },
-  }
+/** Places that it came to, in their order. */
+function pathOf(journey: Journey): string[] {
+  const before = journey.parent && CARRIED_ON.includes(journey.cause) ? pathOf(journey.parent) : []
+  const names = journey.steps.map(({ device }) => nameOf(device.namespace.path))
+  return [...before, ...names].filter((name, i, all) => name !== all[i - 1])
 }
+
+const CARRIED_ON: readonly Journey['cause'][] = ['clone', 'fragment', 'reassembled']
 
 interface ModelPlace extends Place {
   readonly kernel: ModelKernel
@@ -184,7 +211,7 @@ interface ModelPlace extends Place {
 function worldOf(lab: TraceLab): World {
   const { plan, originOf } = lab
   const places = [...plan.nodes, ...plan.pods].map(({ name }) => ({ name, kernel: lab.kernelOf(name) }))
-  return { places, originOf }
+  return { places, originOf, services: plan.services, pods: plan.pods }
 }
 
 function tellingOf({ plan, machine, originOf }: TraceLab, start: number): Telling {

@@ -64,6 +64,22 @@ function droppedByRule({ node, frame, network }: Sighting, kernel: LiveKernel, b
   return undefined
 }
 
+/** A packet for this host that no socket had a chance to refuse: what the policy of INPUT says. */
+export function refusedByPolicy({ node }: Sighting, { places }: World): Cause | undefined {
+  const kernel = places.find(({ name }) => name === node)?.kernel
+  return kernel && droppedByPolicy(kernel, 'input')
+}
+
+/** Policies count nothing; where nothing else would keep the packet, one that drops has. */
+function droppedByPolicy(kernel: LiveKernel, hook: string): Cause | undefined {
+  const chain = kernel.nftables
+    .list()
+    .chains.find(({ family, base }) => ['ip', 'inet'].includes(family) && base?.hook === hook && base.policy === 'drop')
+  if (!chain) return undefined
+  const { family, table, name } = chain
+  return { reason: 'NETFILTER_DROP', kernel: 'nft_do_chain', ref: `chain ${family} ${table} ${name} policy drop` }
+}
+
 /** It was sent, and the other end did not take it. */
 function lostOnLink({ device, frame, node }: Sighting, kernel: LiveKernel, { places }: World): Cause | undefined {
   const link = kernel.links.get(device)
@@ -141,6 +157,9 @@ function lostInNetwork({ device, frame, network }: Sighting, kernel: LiveKernel)
   if (mtu !== undefined && dontFragment && length > mtu) return { reason: 'PKT_TOO_BIG', kernel: 'ip_forward' }
   const next = route.gateway ?? destination
   const neighbour = kernel.neighbours.list().find((each) => each.link === route.link && each.address === next)
+  // Who was never asked for was not the cause: FORWARD comes before.
+  const policy = neighbour && !neighbour.mac ? undefined : droppedByPolicy(kernel, 'forward')
+  if (policy) return policy
   if (!neighbour?.mac && route.link !== undefined) {
     return { reason: 'NEIGH_FAILED', kernel: 'neigh_invalidate', device: route.link }
   }

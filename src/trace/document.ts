@@ -32,6 +32,8 @@ export interface TraceResult {
   readonly disposition: Disposition
   /** SKB_DROP_REASON_* without its prefix, or OVL_* where the kernel names none. */
   readonly reason?: string
+  /** Function of Linux that dropped it. */
+  readonly kernel?: string
   readonly at?: Where
   readonly socket?: string
   /** Cause, object and value, in one or two sentences. */
@@ -40,6 +42,8 @@ export interface TraceResult {
   readonly fix?: readonly string[]
   /** Routers passed. */
   readonly hops?: number
+  /** Bytes that a packet of this path may have, tunnels counted. */
+  readonly mtu?: number
   /** Id of the trace of the answer. */
   readonly reply?: string
   /** Ids of the traces that this packet caused. */

@@ -59,7 +59,7 @@ function endingOf(ending: Ending, telling: Telling): TraceResult {
   const at = { node: telling.nameOf(ending.device.namespace.path), dev: ending.device.name }
   if (ending.disposition === 'delivered') return { disposition: 'delivered', at, socket: ending.by }
   if (ending.disposition === 'unsupported') return { disposition: 'unsupported', reason: ending.thing, at }
-  return { disposition: 'dropped', reason: ending.ownReason ?? ending.reason, at }
+  return { disposition: 'dropped', reason: ending.ownReason ?? ending.reason, kernel: ending.kernel, at }
 }
 
 function stepOf(step: Step, n: number, telling: Telling): TraceStep {

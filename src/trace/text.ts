@@ -2,119 +2,153 @@
  * A trace as people read it: a line for every decision, in the order of the packet's way, what it did to the packet at the
  * right, and how it ended below.
  *
- *   web-0 10.244.0.2:40000 → 10.96.0.10:80  TCP SYN 74 B             model linux-6.18 · seed 1
- *    node   dev       stage    decision                                        packet
- *    n1     veth1     nat      DNAT to 10.244.1.2:8080                         dst → 10.244.1.2:8080
+ *   web-0 TCP SYN 10.244.0.2:40000 → 10.96.0.10:80  74 B   model linux-6.18 · seed 1
+ *    node   dev        stage    decision                                        packet
+ *    n1     cni0       nat      DNAT to 10.244.1.2:8080                         dst 10.96.0.10 → 10.244.1.2 · ct NEW
  */
-
 import { formatWhere, type TraceDocument, type TraceStep } from './document.ts'
+import { allRows, captureRows, decisionRows, type Row } from './rows.ts'
 import { styleText } from './style.ts'
 
 export interface TextOptions {
-  /** Every step, captures and rules that were passed too. */
+  /** Every step, captures and rules that were passed too, and nothing cut off. */
   readonly verbose: boolean
   /** The frame at every tap, in hexadecimal. */
   readonly hex: boolean
   readonly colour: boolean
+  /** Lines below a step: what of the same table was not chosen. */
+  readonly beside?: (trace: TraceDocument, step: TraceStep) => readonly string[]
 }
 
-/** Columns of the text: node, device, stage, decision. */
-const WIDTHS = { node: 6, device: 10, stage: 8, decision: 56 } as const
+type Paint = ReturnType<typeof styleText>
+
+/** Columns of the text. A node and a device get what their longest name takes, up to `most`. */
+const WIDTHS = { node: { least: 6, most: 20 }, device: { least: 10, most: 15 }, stage: 8, decision: 56 } as const
+/** Columns of a sentence. */
+const LINE = 100
 
 export function formatTrace(trace: TraceDocument, options: TextOptions): string {
   const paint = styleText(options.colour)
-  const { input, engine } = trace
-  const head = `${input.node} ${input.summary}  ${input.hex.length / 2} B`
-  const source = [`${engine.kind}${engine.profile ? ` ${engine.profile}` : ''}`, engine.seed && `seed ${engine.seed}`]
-  const lines = [
-    `${paint('bold', head)}   ${paint('dim', source.filter(Boolean).join(' · '))}`,
-    paint('dim', ` ${row('node', 'dev', 'stage', 'decision')} packet`),
-    ...formatSteps(trace, options),
-  ]
-  for (const other of shownReplies(trace)) {
-    lines.push('', paint('bold', `${label(other)}: ${other.input.node} ${other.input.summary}`))
+  const { input, engine, result } = trace
+  const size = input.hex === '' ? '' : `  ${input.hex.length / 2} B`
+  const seed = engine.seed === undefined ? [] : [`seed ${engine.seed}`]
+  const source = [`${engine.kind}${engine.profile ? ` ${engine.profile}` : ''}`, ...seed]
+  const lines = [`${paint('bold', `${input.node} ${input.summary}${size}`)}   ${paint('dim', source.join(' · '))}`]
+  if (trace.steps.length > 0) lines.push(...formatSteps(trace, options))
+  for (const other of toldInFull(trace, options)) {
+    lines.push('', paint('bold', `${labelOf(other)}: ${other.input.node} ${other.input.summary}`))
     lines.push(...formatSteps(other, options))
   }
-  lines.push('', formatResult(trace, paint))
+  const reply = trace.traces?.find(({ id }) => id === result.reply)
+  if (reply && result.disposition === 'delivered') lines.push(formatReply(reply, trace, paint))
+  lines.push('', ...formatResult(trace, paint))
   return lines.join('\n')
 }
 
-/** The answer, told in full only where it matters: where it is the one that is lost, or everything is asked for. */
-function shownReplies({ result, traces = [] }: TraceDocument): readonly TraceDocument[] {
-  if (result.disposition === 'delivered') return []
-  return traces.filter((each) => each.result.disposition !== 'delivered' && isOf(each, result.reason))
+/** What was lost, where that is not the packet itself; everything, where that is asked for. */
+function toldInFull({ result, traces = [] }: TraceDocument, { verbose }: TextOptions): readonly TraceDocument[] {
+  if (verbose) return traces
+  return result.disposition === 'delivered' ? [] : traces.filter(({ id }) => id === result.reply)
 }
 
-const isOf = (trace: TraceDocument, reason: string | undefined) => trace.result.reason === reason
-const label = ({ input }: TraceDocument) => (input.summary.startsWith('ICMP') ? 'answer' : 'reply')
+const labelOf = ({ input }: TraceDocument) => (input.summary.startsWith('ICMP') ? 'answer' : 'reply')
 
-function formatSteps({ steps, engine }: TraceDocument, { verbose, hex, colour }: TextOptions): string[] {
+function rowsOf(trace: TraceDocument, verbose: boolean): Row[] {
+  if (trace.engine.kind === 'kernel') return captureRows(trace) // of the kernel there are only captures
+  return verbose ? allRows(trace) : decisionRows(trace)
+}
+
+function formatSteps(trace: TraceDocument, { verbose, hex, colour, beside }: TextOptions): string[] {
   const paint = styleText(colour)
-  // Of the kernel there are only captures.
-  const all = verbose || engine.kind === 'kernel'
-  const lines: string[] = []
-  let node = ''
-  for (const [i, step] of steps.entries()) {
-    if (!all && !isTelling(step, steps[i - 1], steps[i + 1])) continue
-    const { at, stage, reason, verdict } = step
-    const line = row(at.node === node ? '' : at.node, at.dev ?? '·', nameOf(step), decisionOf(step))
-    const dropped = verdict === 'drop' || reason !== undefined || stage === 'drop'
-    lines.push(` ${dropped ? paint('red', line) : line} ${changesOf(step)}`.trimEnd())
+  const rows = rowsOf(trace, verbose)
+  const node = widthOf(
+    rows.map(({ at }) => at.node),
+    WIDTHS.node,
+  )
+  const device = widthOf(
+    rows.map(({ at }) => at.dev ?? ''),
+    WIDTHS.device,
+  )
+  const columns = (...[place, link, stage, decision]: [string, string, string, string]) =>
+    [
+      place.padEnd(node),
+      link.padEnd(device),
+      stage.padEnd(WIDTHS.stage),
+      (verbose ? decision : cut(decision, WIDTHS.decision)).padEnd(WIDTHS.decision),
+    ].join(' ')
+  const lines = [paint('dim', ` ${columns('node', 'dev', 'stage', 'decision')} packet`)]
+  let place = ''
+  for (const { at, stage, decision, packet, dropped, step } of rows) {
+    // What went wrong is said in full.
+    const text = dropped && decision.length > WIDTHS.decision ? cut(decision, LINE) : decision
+    const line = columns(at.node === place ? '' : at.node, at.dev ?? '·', stage, text)
+    lines.push(` ${dropped ? paint('red', line) : line} ${packet}`.trimEnd())
+    place = at.node
     if (hex && step.hex) lines.push(...hexDump(step.hex).map((text) => paint('dim', `        ${text}`)))
-    node = at.node
+    for (const text of beside?.(trace, step) ?? [])
+      lines.push(paint('dim', ` ${columns('', '', '', `not ${text}`)}`.trimEnd()))
   }
   return lines
 }
 
-/** Of captures only those at which the packet comes to a node, or leaves one: what happens between says where it is. */
-function isTelling(step: TraceStep, before: TraceStep | undefined, after: TraceStep | undefined): boolean {
-  if (step.stage === 'tap') {
-    return step.what === 'in' ? before?.at.node !== step.at.node : after !== undefined && after.at.node !== step.at.node
-  }
-  return step.stage !== 'hook' && !(step.stage === 'rule' && step.verdict === 'continue')
+/** ` reply  TCP SYN-ACK back in 16 rows, un-DNAT on n1   OK 0.28 ms`. */
+function formatReply(reply: TraceDocument, { steps }: TraceDocument, paint: Paint): string {
+  const name = reply.input.summary.replace(/ \S+ → \S+$/, '')
+  const undone = reply.steps.flatMap(({ at, set = {} }) => [
+    ...('ip.src' in set ? [`un-DNAT on ${at.node}`] : []),
+    ...('ip.dst' in set ? [`un-SNAT on ${at.node}`] : []),
+  ])
+  const way = [`${name} back in ${rowsOf(reply, false).length} stages`, ...undone].join(', ')
+  const time = (reply.steps.at(-1)?.t ?? 0) - (steps[0]?.t ?? 0)
+  const answer = reply.result.disposition === 'delivered' ? paint('green', 'OK') : reply.result.disposition
+  return ` reply  ${way}  ${answer}${time > 0 ? ` ${time.toFixed(2)} ms` : ''}`
 }
 
-function nameOf({ stage, what }: TraceStep): string {
-  return stage === 'tap' ? (what === 'out' ? 'wire' : 'tap') : stage
-}
-
-function decisionOf({ stage, what = '', len, ref }: TraceStep): string {
-  if (stage === 'tap') return `${what}, ${len} B`
-  return what || ref || ''
-}
-
-/** `ttl 64 → 63 · ct NEW`. */
-function changesOf({ set = {}, meta = {} }: TraceStep): string {
-  const changes = Object.entries(set).map(([field, [before, after]]) => `${field} ${before} → ${after}`)
-  const facts = Object.entries(meta).map(([name, value]) => `${name} ${value}`)
-  return [...changes, ...facts].join(' · ')
-}
-
-function formatResult({ result, traces = [], steps }: TraceDocument, paint: ReturnType<typeof styleText>): string {
-  const { disposition, reason, at, why, fix = [], hops = 0 } = result
+function formatResult(trace: TraceDocument, paint: Paint): string[] {
+  const { disposition, reason, kernel, at, why = '', fix = [], reply } = trace.result
   const place = at ? ` at ${formatWhere(at)}` : ''
+  const sentence = wrap(why, LINE - 2).map((line) => `  ${line}`)
   if (disposition === 'delivered') {
-    const nodes = new Set(steps.map((step) => step.at.node)).size
-    const both = result.reply === undefined ? '' : ' both ways'
-    const facts = [`${nodes} ${nodes === 1 ? 'namespace' : 'namespaces'}`, `${hops} L3 ${hops === 1 ? 'hop' : 'hops'}`]
-    const lines = [`${paint('green', `✔ DELIVERED${both}${place}`)} · ${facts.join(' · ')}`]
-    if (why) lines.push(`  ${why}`)
-    if (traces.length > 0) lines.push(paint('dim', `  ${traces.length} more packets came of it: --verbose, --json`))
-    return lines.join('\n')
+    const both = reply === undefined ? '' : ' both ways'
+    return [[paint('green', `✔ DELIVERED${both}${place}`), ...countsOf(trace)].join(' · '), ...sentence]
   }
-  const lines = [paint('red', `✗ ${disposition.toUpperCase()}${place}${reason ? `: ${reason}` : ''}`)]
-  if (why) lines.push(`  ${why}`)
-  for (const command of fix) lines.push(`  fix: ${command}`)
-  return lines.join('\n')
+  const cause = reason ? `: ${reason}${kernel ? ` (${kernel})` : ''}` : ''
+  return [
+    paint('red', `✗ ${disposition.toUpperCase()}${place}${cause}`),
+    ...sentence,
+    ...fix.map((command) => `  fix: ${command}`),
+  ]
 }
 
-function row(node: string, device: string, stage: string, decision: string): string {
+/** Whom it passed, how often it was routed and turned to another destination, and how large it may be. */
+function countsOf({ steps, result: { hops = 0, mtu } }: TraceDocument): string[] {
+  const places = [...new Set(steps.map(({ at }) => at.node))].slice(1, -1)
+  const dnat = steps.filter(({ set = {} }) => 'ip.dst' in set).length
   return [
-    node.padEnd(WIDTHS.node),
-    device.padEnd(WIDTHS.device),
-    stage.padEnd(WIDTHS.stage),
-    decision.padEnd(WIDTHS.decision),
-  ].join(' ')
+    ...(places.length > 0 ? [`through ${places.join(', ')}`] : []),
+    `${hops} L3 ${hops === 1 ? 'hop' : 'hops'}`,
+    ...(dnat > 0 ? [`DNAT ${dnat}`] : []),
+    ...(mtu === undefined ? [] : [`MTU ${mtu}`]),
+  ]
+}
+
+function widthOf(names: readonly string[], { least, most }: { readonly least: number; readonly most: number }): number {
+  return Math.min(most, Math.max(least, ...names.map(({ length }) => length)))
+}
+
+function cut(text: string, width: number): string {
+  return text.length > width ? `${text.slice(0, width - 1)}…` : text
+}
+
+/** Lines of at most `width` columns; a word that is longer has a line of its own. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ').filter(Boolean)) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }
 
 /** 16 bytes a line. */

@@ -14,16 +14,18 @@ import {
   ttlExceeded,
 } from './ip.ts'
 import type { Explainer, Explanation, Loss, World } from './loss.ts'
+import { neighbourFailed, notForUs, sharedAddress } from './neighbour.ts'
 import { droppedByRule } from './netfilter.ts'
-import { neighbourFailed, noTunnelTarget, notForUs, tunnelPortClosed, unknownVni } from './overlay.ts'
+import { noTunnelTarget, tunnelPortClosed, unknownVni } from './overlay.ts'
+import { listensElsewhere, toNoEndpoint } from './service.ts'
 
-/** By reason; the first that has something to say does. */
+/** By reason; the first that has something to say does. A service that leads nowhere is the cause of any loss. */
 const explainers: Readonly<Record<string, readonly Explainer[]>> = {
   NO_TX_TARGET: [noTunnelTarget],
   NEIGH_FAILED: [neighbourFailed],
   OTHERHOST: [notForUs],
   VXLAN_VNI_NOT_FOUND: [unknownVni],
-  NO_SOCKET: [tunnelPortClosed, stranger, noSocket],
+  NO_SOCKET: [tunnelPortClosed, stranger, sharedAddress, listensElsewhere, noSocket],
   IP_INADDRERRORS: [notForwarding],
   IP_RPFILTER: [reversePath],
   IP_LOCAL_SOURCE: [ownSource],
@@ -42,7 +44,7 @@ const explainers: Readonly<Record<string, readonly Explainer[]>> = {
 }
 
 export function explain(loss: Loss, world: World): Explanation {
-  for (const explainer of explainers[loss.reason] ?? []) {
+  for (const explainer of [toNoEndpoint, ...(explainers[loss.reason] ?? [])]) {
     const explanation = explainer(loss, world)
     if (explanation) return explanation
   }

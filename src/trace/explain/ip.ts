@@ -2,7 +2,19 @@
 import { parseIp } from '../../address/ip.ts'
 import { contains, formatPrefix, networkOf, parsePrefix } from '../../address/prefix.ts'
 import { insideVxlan, readHeaders } from '../summary.ts'
-import { bare, type Explainer, madeBy, ownerOfAddress, type Place, routeTo, sysctlName, type World } from './loss.ts'
+import {
+  bare,
+  type Explainer,
+  type Explanation,
+  farEndOf,
+  type Loss,
+  madeBy,
+  ownerOfAddress,
+  type Place,
+  routeTo,
+  sysctlName,
+  type World,
+} from './loss.ts'
 
 /** IP_INADDRERRORS: forwarding is off where it came in. */
 export const notForwarding: Explainer = ({ place, device, frame, network }) => {
@@ -49,11 +61,14 @@ export const ownSource: Explainer = ({ place, device, frame, network }, world) =
   }
 }
 
-/** IP_INNOROUTES, and routes that say no. */
-export const noRoute: Explainer = ({ place, frame, network }, world) => {
+/** IP_INNOROUTES: no route, or one too few on the way here. */
+export const noRoute: Explainer = (loss, world) => {
+  const { place, frame, network } = loss
   const headers = readHeaders(frame, network)
   if (!headers) return undefined
   const { destination } = headers
+  const leak = leakBefore(loss, destination, world)
+  if (leak) return leak
   const answer = place.kernel.sysctl.get('net/ipv4/ip_forward') === '1' ? ', and answers 3/0' : ''
   const way = wayTo(destination, place.kernel, world)
   return {
@@ -66,8 +81,30 @@ export const noRoute: Explainer = ({ place, frame, network }, world) => {
   }
 }
 
+/**
+ * A place on the way that knows who has the subnet, lacks the route, and sent the packet by its default route instead: an
+ * address of the overlay leaks to the network below.
+ */
+function leakBefore({ place, client, path }: Loss, destination: string, world: World): Explanation | undefined {
+  for (const name of path) {
+    const before = world.places.find((each) => each.name === name)
+    if (!before || name === place.name || name === client.name) continue
+    const route = routeTo(destination, before.kernel)
+    const isDefault = before.kernel.routes
+      .list({ family: 'ipv4' })
+      .every(({ destination: prefix, gateway }) => gateway !== route?.gateway || prefix === '0.0.0.0/0')
+    const way = route?.gateway !== undefined && isDefault ? wayTo(destination, before.kernel, world) : undefined
+    if (!way) continue
+    return {
+      why: `${name} has no route for ${way.subnet} of ${way.owner}; the longest match is default via ${route!.gateway}: the address ${destination} leaks to the network below, and ${place.name} has no route to it.`,
+      fixes: [{ node: name, run: `ip route replace ${way.subnet} via ${way.gateway} dev ${way.device} onlink` }],
+    }
+  }
+  return undefined
+}
+
 /** Who has the subnet of this address, and a neighbour of ours that leads there: a tunnel's, or one on a link of both. */
-function wayTo(address: string, kernel: Place['kernel'], { places }: World) {
+export function wayTo(address: string, kernel: Place['kernel'], { places }: World) {
   for (const { name: owner, kernel: other } of places) {
     if (other === kernel) continue
     const found = other.addresses.list().find(({ prefix, link }) => {
@@ -110,14 +147,32 @@ export const refusingRoute: Explainer = ({ place, reason, frame, network }, worl
 
 const covers = (prefix: string, address: string) => contains(parsePrefix(prefix), parseIp(address))
 
-/** IP_INHDR where the TTL ran out: a way that is too long, or goes round. */
-export const ttlExceeded: Explainer = ({ place, kernel, frame, network }) => {
+/** IP_INHDR where the TTL ran out: a way that goes round, or is too long. */
+export const ttlExceeded: Explainer = ({ place, kernel, frame, network, path }) => {
   const headers = readHeaders(frame, network)
   if (kernel !== 'ip_forward' || !headers) return undefined
-  return {
-    why: `TTL ${headers.ttl} is used up at ${place.name}: it answers 11/0. With a TTL that is enough for the way, it is a loop of routes for ${headers.destination}.`,
-    fixes: [],
+  const { destination, ttl } = headers
+  const first = path.indexOf(place.name)
+  const round = path.slice(first, path.indexOf(place.name, first + 1))
+  if (first < 0 || !path.includes(place.name, first + 1)) {
+    return {
+      why: `TTL ${ttl} is used up at ${place.name}: it answers 11/0. The way to ${destination} is longer.`,
+      fixes: [],
+    }
   }
+  const route = coveringRoute(destination, place)
+  const crossings = path.length - 1 - first
+  return {
+    why: `Loop ${round.join(' ⇄ ')} on ${route?.destination ?? destination}: ${crossings} crossings until the TTL was used up at ${place.name}, which answers 11/0. Each has a route to the other.`,
+    fixes: route ? [{ node: place.name, run: `ip route del ${route.destination}` }] : [],
+  }
+}
+
+/** The longest of the place's plain routes that covers the address. */
+function coveringRoute(address: string, { kernel }: Place) {
+  const lengthOf = (prefix: string) => parsePrefix(prefix).length
+  const covering = kernel.routes.list({ family: 'ipv4' }).filter(({ destination }) => covers(destination, address))
+  return covering.sort((a, b) => lengthOf(b.destination) - lengthOf(a.destination))[0]
 }
 
 /** PKT_TOO_BIG: DF, and the next link is smaller. */
@@ -126,9 +181,10 @@ export const tooBig: Explainer = ({ place, frame, network, client }) => {
   if (!headers) return undefined
   const route = routeTo(headers.destination, place.kernel)
   const mtu = route?.metrics?.mtu ?? (route?.link ? place.kernel.links.get(route.link)?.mtu : undefined)
+  const clientLink = routeTo(headers.destination, client.kernel)?.link ?? 'eth0'
   return {
     why: `${headers.length} B with DF do not fit ${mtu} at ${place.name}/${route?.link}: the sender is told so (3/4, mtu ${mtu}).`,
-    fixes: mtu ? [{ node: client.name, run: `ip link set eth0 mtu ${mtu}` }] : [],
+    fixes: mtu ? [{ node: client.name, run: `ip link set ${clientLink} mtu ${mtu}` }] : [],
   }
 }
 
@@ -136,27 +192,14 @@ export const tooBig: Explainer = ({ place, frame, network, client }) => {
 export const farEndTooSmall: Explainer = ({ place, device, frame, network }, world) => {
   const headers = readHeaders(frame, network)
   const link = place.kernel.links.get(device)
-  const far = link && farEndOf(place.name, device, world)
+  const end = farEndOf(place.name, device, world)
+  const far = link && end && end.link.mtu < link.mtu ? { place: end.place.name, ...end.link } : undefined
   if (!headers) return undefined
   const inner = insideVxlan(frame, headers)
   return {
     why: `${frame.length} B leave ${place.name}/${device} and never arrive: the link carries ${
-      far ? `${far.mtu} (${far.place}/${far.device})` : 'less'
+      far ? `${far.mtu} (${far.place}/${far.name})` : 'less'
     }, ${place.name} believes ${link?.mtu}. Nobody is told: the loss is below IP${inner === undefined ? '' : ', and the outer packet has no DF'}.`,
-    fixes: far && link ? [{ node: far.place, run: `ip link set ${far.device} mtu ${link.mtu}` }] : [],
+    fixes: far && link ? [{ node: far.place, run: `ip link set ${far.name} mtu ${link.mtu}` }] : [],
   }
-}
-
-function farEndOf(name: string, device: string, { places }: Parameters<Explainer>[1]) {
-  const from = places.find((place) => place.name === name)
-  const link = from?.kernel.links.get(device)
-  for (const { name: other, kernel } of places) {
-    for (const each of kernel.links.list()) {
-      if (each.kind !== 'veth' || (other === name && each.name === device)) continue
-      if (each.parent === link?.index && link?.parent === each.index && each.mtu < link.mtu) {
-        return { place: other, device: each.name, mtu: each.mtu }
-      }
-    }
-  }
-  return undefined
 }

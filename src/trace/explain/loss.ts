@@ -13,6 +13,24 @@ export interface World {
   readonly places: readonly Place[]
   /** Who made an object of a node's kernel; `ref` is in iproute2's words. Undefined where nobody knows. */
   originOf(node: string, ref: string): string | undefined
+  readonly services: readonly Service[]
+  readonly pods: readonly Pod[]
+}
+
+export interface Pod {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  /** `tcp/8080`. */
+  readonly listen: readonly string[]
+}
+
+/** A service of the cluster, with the pods that its selector matches. */
+export interface Service {
+  readonly name: string
+  readonly clusterIp: string
+  readonly selector: Readonly<Record<string, string>>
+  readonly ports: readonly { readonly port: number; readonly targetPort: number; readonly protocol: 'tcp' | 'udp' }[]
+  readonly pods: readonly string[]
 }
 
 /** A packet that was lost. */
@@ -34,6 +52,8 @@ export interface Loss {
   readonly client: Place
   /** The loss that this one kept the sender from hearing of. */
   readonly before: Loss | undefined
+  /** Names of the places that it came to, in their order; one that it came to again is there again. */
+  readonly path: readonly string[]
 }
 
 /** A command, and where to run it. */
@@ -51,9 +71,27 @@ export interface Explanation {
 /** Undefined where it has nothing to say of this loss. */
 export type Explainer = (loss: Loss, world: World) => Explanation | undefined
 
-/** The place that has this address, on the link of this name if it is given. */
-export function ownerOfAddress(address: string, { places }: World): Place | undefined {
-  return places.find(({ kernel }) => kernel.addresses.list().some(({ prefix }) => bare(prefix) === address))
+/** The first place that has this address. */
+export function ownerOfAddress(address: string, world: World): Place | undefined {
+  return ownersOfAddress(address, world)[0]
+}
+
+/** Every place that has this address, in the order of the places. */
+export function ownersOfAddress(address: string, { places }: World): Place[] {
+  return places.filter(({ kernel }) => kernel.addresses.list().some(({ prefix }) => bare(prefix) === address))
+}
+
+/** What is at the other end of a veth; undefined where that is no place of the world. */
+export function farEndOf(name: string, device: string, { places }: World) {
+  const link = places.find((place) => place.name === name)?.kernel.links.get(device)
+  if (link?.kind !== 'veth') return undefined
+  for (const place of places) {
+    for (const far of place.kernel.links.list()) {
+      if (far.kind !== 'veth' || (place.name === name && far.name === device)) continue
+      if (far.parent === link.index && link.parent === far.index) return { place, link: far }
+    }
+  }
+  return undefined
 }
 
 /** The place and link that have this MAC. */

@@ -1,7 +1,7 @@
 /** Losses by a rule. */
 import { IpProtocol } from '../../wire/ipv4.ts'
-import { insideVxlan, readHeaders } from '../summary.ts'
-import { type Explainer, type Loss, madeBy } from './loss.ts'
+import { type Headers, insideVxlan, readHeaders } from '../summary.ts'
+import { bare, type Explainer, type Loss, madeBy, ownerOfAddress, type World } from './loss.ts'
 
 interface Rule {
   readonly family: string
@@ -38,10 +38,48 @@ export const droppedByRule: Explainer = (loss, world) => {
     }
   }
   const tunnel = insideVxlan(loss.frame, headers) === undefined ? '' : ', before decapsulation'
-  return {
-    why: `${said} of ${place.name} drops ${headers.source} → ${headers.destination}${portOf(headers)}${tunnel}${owner}.`,
-    fixes: [accept],
+  const what = `${said} of ${place.name} drops ${headers.source} → ${headers.destination}${portOf(headers)}${tunnel}${owner}`
+  const turned = turnedSource(loss, headers, world)
+  if (turned) {
+    return {
+      why: `${what}. ${turned.from} became ${headers.source} at ${turned.node}: a rule there masquerades what goes from pod to pod.`,
+      fixes: [
+        {
+          node: turned.node,
+          run: `iptables -t nat -I POSTROUTING 1 -s ${turned.from}/32 -d ${headers.destination}/32 -j RETURN`,
+        },
+      ],
+    }
   }
+  if (asksInvalid(rule, place)) {
+    return {
+      why: `${what}: to conntrack of ${place.name} it is INVALID, of a connection that it has seen one half of or none; the other packets went another way, or were not tracked.`,
+      fixes: [accept],
+    }
+  }
+  const none = rule.handle === undefined ? ': no rule of the chain accepts it' : ''
+  return { why: `${what}${none}.`, fixes: [accept] }
+}
+
+/** The client's own address, where a node on the way has put its own in place of it, for a packet to a pod. */
+function turnedSource({ client, path }: Loss, { source, destination }: Headers, world: World) {
+  const owner = ownerOfAddress(source, world)
+  if (!owner || owner.name === client.name || !path.includes(owner.name)) return undefined
+  if (!world.pods.some(({ name }) => name === ownerOfAddress(destination, world)?.name)) return undefined
+  const from = client.kernel.addresses.list().find(({ link, prefix }) => link !== 'lo' && !prefix.includes(':'))
+  return from && { from: bare(from.prefix), node: owner.name }
+}
+
+/** Whether the rule is about packets that conntrack cannot place. */
+function asksInvalid({ family, table, chain, handle }: Rule, { kernel }: Loss['place']): boolean {
+  const rules = kernel.nftables.rules({ family: family as 'ip', table, name: chain })
+  const expressions = rules.find((rule) => rule.handle === handle)?.expressions ?? []
+  const states = expressions.some((each) => each.type === 'ct' && each.key === 'state')
+  return expressions.some((each) => {
+    if (each.type === 'bitwise') return states && each.mask[0] === CT_STATE_INVALID
+    if (each.type !== 'xt match' || (each.match !== 'conntrack' && each.match !== 'state')) return false
+    return each.states?.invert === false && each.states.value.includes('INVALID')
+  })
 }
 
 /** The MTU that an ICMP 3/4 tells of: RFC 1191 §4. */
@@ -58,8 +96,7 @@ function wordsOf({ family, table, chain, handle }: Rule, { place }: Loss): strin
   return `rule ${number} of chain ${chain} (table ${family} ${table}, handle ${handle})`
 }
 
-const portOf = ({ destinationPort }: NonNullable<ReturnType<typeof readHeaders>>) =>
-  destinationPort === undefined ? '' : ` port ${destinationPort}`
+const portOf = ({ destinationPort }: Headers) => (destinationPort === undefined ? '' : ` port ${destinationPort}`)
 
 /** A rule before it that lets this packet through. */
 function acceptOf({ family, table, chain }: Rule, { frame, network }: Loss): string {
@@ -77,6 +114,9 @@ function acceptOf({ family, table, chain }: Rule, { frame, network }: Loss): str
   const ip = source.includes(':') ? 'ip6' : 'ip'
   return `nft insert rule ${family} ${table} ${chain} ${ip} saddr ${source} ${ip} daddr ${destination}${proto} accept`
 }
+
+/** NF_CT_STATE_INVALID_BIT, linux/netfilter/nf_conntrack_common.h. */
+const CT_STATE_INVALID = 1
 
 const NAMES: Readonly<Record<number, string>> = {
   [IpProtocol.tcp]: 'tcp',

@@ -1,0 +1,115 @@
+/** Losses for want of a neighbour, and for a neighbour that is another by now. */
+import { formatMac } from '../../address/mac.ts'
+import { readHeaders } from '../summary.ts'
+import {
+  type Explainer,
+  type Explanation,
+  farEndOf,
+  madeBy,
+  ownerOfAddress,
+  ownersOfAddress,
+  routeTo,
+  sysctlName,
+  type World,
+} from './loss.ts'
+
+/** NEIGH_FAILED on a tunnel: ARP went nowhere. Elsewhere: nobody answered, or nobody in another's place. */
+export const neighbourFailed: Explainer = ({ place, device, frame, network }, world) => {
+  const headers = readHeaders(frame, network)
+  if (!headers) return undefined
+  const route = routeTo(headers.destination, place.kernel)
+  const next = route?.gateway ?? headers.destination
+  const link = place.kernel.links.get(device)
+  if (link?.kind !== 'vxlan') {
+    const owner = ownerOfAddress(next, world)
+    const proxy = owner ? undefined : silentProxy(place.name, device, next, world)
+    if (proxy) return proxy
+    return {
+      why: `${next} did not answer ${device}'s ARP in 3 tries${
+        owner ? `, although ${owner.name} has the address` : ': no place of this lab has the address'
+      }. The sender hears 3/1 after 3.06 s.`,
+      fixes: [],
+    }
+  }
+  const entry = ownerOfAddress(next, world)
+  const far = entry?.kernel.links.list().find(({ kind, vxlan }) => kind === 'vxlan' && vxlan?.vni === link.vxlan?.vni)
+  return {
+    why: `${device} cannot resolve ${next}: no permanent neighbour${
+      far ? ` (${entry!.name}'s VTEP is ${far.mac})` : ''
+    }, and ARP never crosses a VXLAN without a default entry in its FDB. The sender hears 3/1 after 3.06 s.`,
+    fixes: far
+      ? [{ node: place.name, run: `ip neigh replace ${next} lladdr ${far.mac} dev ${device} nud permanent` }]
+      : [],
+  }
+}
+
+/**
+ * Nobody has the address, and the other end of the wire would answer in its place if it were told to: the link-local gateway
+ * of a pod, proxy_arp(7).
+ */
+function silentProxy(name: string, device: string, next: string, world: World): Explanation | undefined {
+  const far = farEndOf(name, device, world)
+  const key = `net/ipv4/conf/${far?.link.name}/proxy_arp`
+  if (!far || far.link.master !== undefined || far.place.kernel.sysctl.get(key) !== '0') return undefined
+  return {
+    why: `${name} asks for ${next}, which nobody has; ${far.place.name}/${far.link.name} could answer in its place and has proxy_arp=0: nobody answers.`,
+    fixes: [{ node: far.place.name, run: `sysctl -w ${sysctlName(key)}=1` }],
+  }
+}
+
+/** NO_SOCKET where several have the address: it came to another than was meant. */
+export const sharedAddress: Explainer = ({ place, frame, network }, world) => {
+  const headers = readHeaders(frame, network)
+  const why = headers && sharedBy(headers.destination, world)
+  return why ? { why: `${why} It came to ${place.name}, and no socket waits for it there.`, fixes: [] } : undefined
+}
+
+/** `Two places have 10.244.0.3: p2 and p7 …`; undefined where only one has it. */
+export function sharedBy(address: string, world: World): string | undefined {
+  const owners = ownersOfAddress(address, world).map(({ name }) => name)
+  if (owners.length < 2 || address.startsWith('127.')) return undefined
+  return `${owners.length} places have ${address}: ${owners.join(' and ')}. Whoever answers ARP first gets the packets.`
+}
+
+/** OTHERHOST: the frame is for another MAC. Behind a tunnel, the sender holds an old lease. */
+export const notForUs: Explainer = ({ place, device, frame, network }, world) => {
+  const mac = formatMac(frame.subarray(0, 6))
+  const link = place.kernel.links.get(device)
+  if (!link) return undefined
+  const headers = readHeaders(frame, network)
+  const sender = headers && senderOf(mac, world)
+  const isTunnel = link.kind === 'vxlan'
+  const kind = isTunnel ? 'inner MAC' : 'MAC'
+  const fixes = sender
+    ? isTunnel
+      ? tunnelFixes(sender.node, sender.device, sender.address, link.mac, link.vxlan?.local)
+      : [{ node: sender.node, run: `ip neigh flush dev ${sender.device} to ${sender.address}` }]
+    : []
+  const stale = sender
+    ? ` ${sender.node} has ${sender.address} at the old ${mac}${isTunnel ? '' : ` (neighbour ${sender.state}): it heals when the neighbour is asked for again, at once with a gratuitous ARP`}`
+    : ''
+  return {
+    why: `${place.name} received it${isTunnel ? ' and decapsulated it' : ''}, then ignored it: the ${kind} ${mac} is not ${
+      place.name
+    }'s, ${device} has ${link.mac}.${stale}${
+      sender ? madeBy(world, sender.node, `neigh ${sender.address} lladdr ${mac}`) : ''
+    }${sender ? '.' : ''}`,
+    fixes,
+  }
+}
+
+function tunnelFixes(node: string, device: string, address: string, mac: string, remote: string | undefined) {
+  return [
+    { node, run: `ip neigh replace ${address} lladdr ${mac} dev ${device} nud permanent` },
+    ...(remote ? [{ node, run: `bridge fdb replace ${mac} dev ${device} dst ${remote} self permanent` }] : []),
+  ]
+}
+
+/** Who thinks that a neighbour has this MAC. */
+function senderOf(mac: string, { places }: Parameters<Explainer>[1]) {
+  for (const { name: node, kernel } of places) {
+    const entry = kernel.neighbours.list().find((each) => each.mac === mac)
+    if (entry) return { node, device: entry.link, address: entry.address, state: entry.state }
+  }
+  return undefined
+}
