@@ -1,5 +1,5 @@
 /** IPv4's header where a packet holds it: RFC 791. Offsets are from `packet.network`. */
-import { fold, setU16, sumOf, u16 } from '../bytes.ts'
+import { fold, setU16, sumOf, sumOf20, u16 } from '../bytes.ts'
 import type { Packet } from '../packet.ts'
 
 export const ETHERTYPE_IPV4 = 0x0800
@@ -31,7 +31,8 @@ export const hasDontFragment = ({ bytes, network }: Packet) => (bytes[network + 
 export function writeChecksum(bytes: Uint8Array, network: number): void {
   setU16(bytes, network + CHECKSUM_AT, 0)
   const length = (bytes[network]! & 15) * 4
-  setU16(bytes, network + CHECKSUM_AT, ~fold(sumOf(bytes, network, network + length)) & 0xffff)
+  const sum = length === HEADER_LENGTH ? sumOf20(bytes, network) : sumOf(bytes, network, network + length)
+  setU16(bytes, network + CHECKSUM_AT, ~fold(sum) & 0xffff)
 }
 
 /** ip_tos2prio, net/ipv4/route.c. */

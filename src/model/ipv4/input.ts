@@ -1,5 +1,5 @@
 /** The way in: ip_rcv to ip_rcv_finish, net/ipv4/ip_input.c; ip_error, net/ipv4/route.c. */
-import { fold, sumOf, u16, u32 } from '../bytes.ts'
+import { fold, sumOf, sumOf20, u16, u32 } from '../bytes.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
@@ -26,7 +26,8 @@ export function receiveIpv4(packet: Packet): void {
     drop(packet, 'IP_INHDR', 'ip_rcv_core', { what: 'no IPv4 header' })
     return
   }
-  if (fold(sumOf(bytes, network, network + header)) !== 0xffff) {
+  const sum = header === HEADER_LENGTH ? sumOf20(bytes, network) : sumOf(bytes, network, network + header)
+  if (fold(sum) !== 0xffff) {
     drop(packet, 'IP_CSUM', 'ip_rcv_core', { what: "the header's checksum is wrong" })
     return
   }

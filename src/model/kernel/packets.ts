@@ -12,7 +12,6 @@ import { requireDevice } from './require.ts'
 /** By PacketFor. */
 const PACKET_TYPES: readonly PacketType[] = ['host', 'broadcast', 'multicast', 'otherhost', 'outgoing']
 const VLAN_HEADER = 4
-const VLAN_TYPES = [0x8100, 0x88a8]
 
 export class ModelPackets implements Packets {
   readonly #namespace: Namespace
@@ -91,5 +90,6 @@ function refusalOf(device: Device, frame: Uint8Array): string | undefined {
 }
 
 function isTagged(frame: Uint8Array, header: number): boolean {
-  return header > 0 && VLAN_TYPES.includes((frame[12]! << 8) | frame[13]!)
+  const type = (frame[12]! << 8) | frame[13]!
+  return header > 0 && (type === 0x8100 || type === 0x88a8)
 }

@@ -110,13 +110,13 @@ function preRouting(family: TupleFamily, packet: Packet, port: Device): VerdictN
 
 /** Nobody but br_netfilter stands at a hook of this family. */
 function isIdle({ hooks }: Namespace, family: TupleFamily): boolean {
-  const [prerouting, input, forward, output, postrouting] = hooks[family]
+  const chains = family === 'ip' ? hooks.ip : hooks.ip6
   return (
-    prerouting!.length === 1 &&
-    forward!.length === 0 &&
-    postrouting!.length === 0 &&
-    input!.length === 0 &&
-    output!.length === 0
+    chains[Hook.prerouting]!.length === 1 &&
+    chains[Hook.forward]!.length === 0 &&
+    chains[Hook.postrouting]!.length === 0 &&
+    chains[Hook.input]!.length === 0 &&
+    chains[Hook.output]!.length === 0
   )
 }
 

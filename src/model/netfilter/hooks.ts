@@ -75,7 +75,7 @@ export function unregister(entries: HookEntry[], entry: HookEntry): void {
 /** What the last `drop` verdict was about: the entry that answers it says so here before it returns. */
 export interface DropCause extends DropDetails {
   readonly reason?: string
-  /** The function that frees the packet: `nft_do_chain` for a rule's drop, `nf_hook_slow` for a chain's policy. */
+  /** The function that frees the packet: `nft_do_chain` for the drop of a rule or a policy; else `nf_hook_slow`. */
   readonly kernel?: string
 }
 
@@ -92,7 +92,9 @@ export function runHook(
   output: Device | undefined,
   from = Priority.first as number,
 ): boolean {
-  const entries = namespace.hooks[family][hook]!
+  const { hooks } = namespace
+  // By name, not by what the name is in: every packet passes here, and V8 knows where `hooks.ip` is.
+  const entries = (family === 'ip' ? hooks.ip : family === 'bridge' ? hooks.bridge : hooks[family])[hook]!
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i]!
     if (entry.priority < from) continue

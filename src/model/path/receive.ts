@@ -8,11 +8,14 @@ import { drop, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
 import { tap } from '../tap.ts'
 
+const IPV4 = 0x0800
+
 /** What takes packets of an EtherType: `ip_rcv`, `arp_rcv`, `ipv6_rcv`. */
 export type ProtocolHandler = (packet: Packet) => void
 
 /** A receiver that hands packets to `protocols`, by EtherType. */
 export function createReceive(protocols: ReadonlyMap<number, ProtocolHandler>): (packet: Packet) => void {
+  const ipv4 = protocols.get(IPV4)
   return function receive(packet: Packet): void {
     const { device } = packet
     if (packet.inputIndex === 0) packet.inputIndex = device.index
@@ -20,7 +23,7 @@ export function createReceive(protocols: ReadonlyMap<number, ProtocolHandler>): 
     if (packet.for !== PacketFor.loopback) tap(packet, device, 'in')
     if (device.ingress && !runDeviceHook(device.ingress, packet, device, undefined)) return
     if (device.receiveHandler?.(packet)) return
-    const handler = protocols.get(packet.protocol)
+    const handler = packet.protocol === IPV4 ? ipv4 : protocols.get(packet.protocol)
     if (handler) handler(packet)
     else if (packet.protocol === 0x8100 || packet.protocol === 0x88a8) unsupported(packet, 'VLAN tag')
     else {

@@ -8,7 +8,7 @@ import { KernelError } from '../../kernel/errors.ts'
 import type { Subscription } from '../../kernel/live.ts'
 import type { Endpoint, UdpEvents, UdpSocket } from '../../kernel/socket.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
-import { setU16, u16 } from '../bytes.ts'
+import { sameBytes, setU16, u16 } from '../bytes.ts'
 import type { Namespace } from '../namespace.ts'
 import { delivered, drop } from '../observer.ts'
 import type { Packet } from '../packet.ts'
@@ -29,6 +29,8 @@ export type Encapsulated = (packet: Packet) => void
 interface UdpEndpoint extends Bound {
   readonly receive?: Encapsulated
   readonly events?: UdpEvents
+  /** Whom it heard last, as bytes and as text: most sockets hear the same again and again. */
+  peer: { readonly address: Ip; readonly endpoint: Endpoint } | undefined
 }
 
 export class UdpSockets {
@@ -44,7 +46,7 @@ export class UdpSockets {
     const address = requireOurs(this.#namespace, text, call)
     const family = familyBound(address)
     const port = this.#ports.claim(this.#namespace, address, family, wanted, call)
-    const endpoint: UdpEndpoint = { address, family, port, events }
+    const endpoint: UdpEndpoint = { address, family, port, events, peer: undefined }
     this.#ports.add(endpoint)
     let open = true
     return {
@@ -69,6 +71,7 @@ export class UdpSockets {
       family,
       port: this.#ports.claim(this.#namespace, undefined, family, port, call),
       receive,
+      peer: undefined,
     }
     this.#ports.add(endpoint)
     return { close: () => this.#ports.remove(endpoint) }
@@ -161,7 +164,12 @@ export class UdpSockets {
     const listening = (this.#ports.at(destinationPort(packet)) ?? []).filter(
       ({ address, family, events }) => events && address === undefined && (family ?? network.family) === network.family,
     )
-    if (listening.length === 0) drop(packet, 'NO_SOCKET', network.functions.udp)
+    if (listening.length === 0) {
+      drop(packet, 'NOT_SPECIFIED', network.functions.udp, {
+        own: 'OVL_UDP_NOBODY_OF_MANY',
+        ...(packet.journey && { what: `nobody listens on UDP port ${destinationPort(packet)}` }),
+      })
+    }
     for (const endpoint of listening) deliver(endpoint, packet, network)
   }
 
@@ -195,6 +203,26 @@ export class UdpSockets {
 
 function deliver(endpoint: UdpEndpoint, packet: Packet, network: Network): void {
   if (packet.journey) delivered(packet, endpointText('udp', endpoint))
-  const from = { address: formatIp(sourceOf(packet, network)), port: sourcePort(packet) }
-  endpoint.events?.datagram?.(from, packet.bytes.slice(packet.transport + HEADER, packet.end))
+  endpoint.events?.datagram?.(
+    senderOf(endpoint, packet, network),
+    packet.bytes.slice(packet.transport + HEADER, packet.end),
+  )
+}
+
+/** The sender as text, which is made anew only where it is another than before. */
+function senderOf(endpoint: UdpEndpoint, packet: Packet, network: Network): Endpoint {
+  const { peer } = endpoint
+  const { addressLength, sourceAt } = network
+  const port = sourcePort(packet)
+  if (
+    peer !== undefined &&
+    peer.endpoint.port === port &&
+    peer.address.length === addressLength &&
+    sameBytes(packet.bytes, packet.network + sourceAt, peer.address, 0, addressLength)
+  ) {
+    return peer.endpoint
+  }
+  const address = sourceOf(packet, network)
+  endpoint.peer = { address, endpoint: { address: formatIp(address), port } }
+  return endpoint.peer.endpoint
 }

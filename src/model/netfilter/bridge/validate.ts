@@ -1,5 +1,5 @@
 /** Headers of bridged packets: br_validate_ipv4, br_validate_ipv6. What is behind the packet (padding) is cut off. */
-import { fold, sumOf, u16 } from '../../bytes.ts'
+import { fold, sumOf, sumOf20, u16 } from '../../bytes.ts'
 import type { Packet } from '../../packet.ts'
 
 export function isValidIpv4(packet: Packet): boolean {
@@ -8,7 +8,8 @@ export function isValidIpv4(packet: Packet): boolean {
   const first = bytes[network]!
   const headerLength = (first & 0xf) * 4
   if (first >> 4 !== 4 || headerLength < 20 || end - network < headerLength) return false
-  if (fold(sumOf(bytes, network, network + headerLength)) !== 0xffff) return false
+  const sum = headerLength === 20 ? sumOf20(bytes, network) : sumOf(bytes, network, network + headerLength)
+  if (fold(sum) !== 0xffff) return false
   const length = u16(bytes, network + 2)
   if (end - network < length || length < headerLength) return false
   packet.end = network + length
