@@ -17,7 +17,10 @@ for (const text of process.argv.slice(2)) {
     await once(server, 'listening')
   } else if (protocol === 'udp') {
     const socket = createSocket('udp4')
-    socket.on('message', (bytes, { address, port: from }) => socket.send(bytes, from, address))
+    socket.on('error', () => {}) // whoever sent has no way back
+    socket.on('message', (bytes, { address, port: from }) => {
+      if (from !== 0) socket.send(bytes, from, address)
+    })
     socket.bind(Number(port))
     await once(socket, 'listening')
   } else {

@@ -115,9 +115,9 @@ export class TcpStack {
     return journey
   }
 
-  /** tcp_v4_send_reset: of a segment that meets nobody. RFC 9293 §3.10.7.1. */
+  /** tcp_v4_send_reset: of a segment that meets nobody, and was meant for one. RFC 9293 §3.10.7.1. */
   reset({ packet, network, flags, acknowledgement, end, sourcePort, destinationPort }: Segment): void {
-    if (flags & Flag.rst) return
+    if (flags & Flag.rst || network.isForMany(packet)) return
     const { bytes } = packet
     const address = (at: number): Ip => bytes.slice(packet.network + at, packet.network + at + network.addressLength)
     const tuple: Tuple = {
@@ -127,6 +127,8 @@ export class TcpStack {
       remote: address(network.sourceAt),
       remotePort: sourcePort,
     }
+    // ip_send_unicast_reply makes nothing where there is no way back.
+    if (typeof this.route(tuple) === 'string') return
     const header: Header =
       flags & Flag.ack
         ? { sequence: acknowledgement, acknowledgement: 0, flags: Flag.rst, window: 0 }

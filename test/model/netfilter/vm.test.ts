@@ -160,7 +160,7 @@ test('a drop names the rule or the policy that it is by', () => {
   }
   assert.deepEqual(seen, [
     ['NETFILTER_DROP', 'nft_do_chain', 'rule ip t0 base handle 2'],
-    ['NETFILTER_DROP', 'nf_hook_slow', 'chain ip t0 base policy drop'],
+    ['NETFILTER_DROP', 'nft_do_chain', 'chain ip t0 base policy drop'],
   ])
 })
 

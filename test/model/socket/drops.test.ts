@@ -6,10 +6,21 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import type { TcpConnection } from '../../../src/kernel/socket.ts'
 import { IpProtocol } from '../../../src/wire/ipv4.ts'
+import { encodeTcp } from '../../../src/wire/tcp.ts'
 import { fromHex } from '../world.ts'
 import { HOST, PEER, Peer, type Said } from './peer.ts'
 
 const MSS = '020405b4'
+
+const SYN = {
+  sequence: 1,
+  acknowledgment: 0,
+  flags: 2,
+  window: 1000,
+  urgentPointer: 0,
+  options: [],
+  payload: new Uint8Array(),
+}
 
 /** A row: what was said, and the drop that it led to; none where it was taken. */
 interface Row {
@@ -221,3 +232,23 @@ for (const { title, protocol, hex, drop } of [
     assert.deepEqual(heard, [])
   })
 }
+
+test('what meets nobody is not answered where it was sent to many, nor where no way leads back', () => {
+  const peer = new Peer(3000, 8080)
+  const many = '10.9.0.255'
+  peer.frame(IpProtocol.udp, fromHex('0001 1388 0009 0000 78'), { destination: many })
+  assert.deepEqual(peer.drops(), ['NOT_SPECIFIED@__udp4_lib_rcv'])
+  const rows = [
+    { source: PEER, destination: many },
+    { source: '172.31.0.1', destination: HOST },
+  ]
+  for (const addresses of rows) {
+    const segment = encodeTcp({ ...SYN, sourcePort: 3000, destinationPort: 8080 }, addresses)
+    peer.frame(IpProtocol.tcp, segment, addresses)
+    assert.deepEqual(peer.drops(), ['NO_SOCKET@tcp_v4_rcv'])
+  }
+  assert.deepEqual(
+    peer.world.take().filter((row) => row.includes(' out ') && row.startsWith('host')),
+    [],
+  )
+})

@@ -88,7 +88,7 @@ export class Peer {
   frame(
     protocol: number,
     payload: Uint8Array,
-    { tos = 0, source = PEER }: { tos?: number; source?: string } = {},
+    { tos = 0, source = PEER, destination = HOST }: { tos?: number; source?: string; destination?: string } = {},
   ): void {
     const packet = encodeIpv4({
       tos,
@@ -99,7 +99,7 @@ export class Peer {
       ttl: 64,
       protocol,
       source,
-      destination: HOST,
+      destination,
       options: [],
       payload,
     })

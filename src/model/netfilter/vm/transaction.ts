@@ -361,7 +361,7 @@ function removeRule(chain: Chain, place: number): void {
 
 function causeOfPolicy(title: string): Chain['policyCause'] {
   const ref = `chain ${title} policy drop`
-  return { reason: 'NETFILTER_DROP', kernel: 'nf_hook_slow', ref, what: `the policy of chain ${title} is drop` }
+  return { reason: 'NETFILTER_DROP', kernel: 'nft_do_chain', ref, what: `the policy of chain ${title} is drop` }
 }
 
 function countFrom({ packets, bytes }: { readonly packets: bigint; readonly bytes: bigint }): Chain['policyCounter'] {
