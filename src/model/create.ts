@@ -9,6 +9,8 @@ import { IpProtocol } from '../wire/ipv4.ts'
 import { arpDeviceEvent, receiveArp } from './arp.ts'
 import { icmpProtocol } from './ipv4/icmp-receive.ts'
 import { receiveIpv4 } from './ipv4/input.ts'
+import { icmpv6Protocol } from './ipv6/icmp-receive.ts'
+import { receiveIpv6 } from './ipv6/input.ts'
 import { deviceEvent } from './kernel/device-events.ts'
 import { ModelKernel } from './kernel/model-kernel.ts'
 import { ModelNamespaces, OWN_PATH } from './kernel/names.ts'
@@ -31,12 +33,14 @@ export function createModel({
   const receive = createReceive(
     new Map([
       [EtherType.ipv4, receiveIpv4],
+      [EtherType.ipv6, receiveIpv6],
       [EtherType.arp, receiveArp],
     ]),
   )
   const model = new Model({ profile, ...(seed !== undefined && { seed }) }, receive)
   model.deviceListeners.push(deviceEvent, arpDeviceEvent)
   model.ipv4Protocols.set(IpProtocol.icmp, icmpProtocol)
+  model.ipv6Protocols.set(IpProtocol.icmpv6, icmpv6Protocol)
   registerTransports(model)
   const namespaces = new ModelNamespaces(model)
   return new ModelKernel(namespaces, namespaces.create(OWN_PATH), OWN_PATH)

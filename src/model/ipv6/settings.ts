@@ -53,4 +53,5 @@ export function addrGenModeWritten(write: Write): 'EINVAL' | undefined {
 
 export function linkdownWritten(write: Write): undefined {
   spread(write, 'ignore_routes_with_linkdown')
+  write.namespace.ipv6.fib.flush()
 }

@@ -2,9 +2,10 @@
 import type { Family } from '../../address/ip.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import { ipv4Network } from './ipv4.ts'
+import { ipv6Network } from './ipv6.ts'
 import type { Network } from './network.ts'
 
-const NETWORKS: Readonly<Partial<Record<Family, Network>>> = { ipv4: ipv4Network }
+const NETWORKS: Readonly<Partial<Record<Family, Network>>> = { ipv4: ipv4Network, ipv6: ipv6Network }
 
 export function networkOf(family: Family): Network | undefined {
   return NETWORKS[family]

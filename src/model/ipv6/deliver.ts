@@ -1,0 +1,74 @@
+/** To this host: ip6_input, ip6_protocol_deliver_rcu, net/ipv6/ip6_input.c. Extension headers are worked off one by one. */
+import { Hook, runHook } from '../netfilter/hooks.ts'
+import { drop, note } from '../observer.ts'
+import type { Packet } from '../packet.ts'
+import { isMulticast } from './address.ts'
+import { acceptOptions, acceptRouting } from './extension.ts'
+import { DESTINATION_AT, HEADER_LENGTH, NEXT_HEADER_AT, NextHeader } from './header.ts'
+import { sendIcmpv6Error } from './icmp.ts'
+import { listensTo } from './multicast.ts'
+import { LOCAL_DELIVERY } from './reassemble.ts'
+
+const PARAMETER_PROBLEM = 4
+const UNKNOWN_NEXT_HEADER = 1
+
+export function deliverLocal6(packet: Packet): void {
+  const { device } = packet
+  const { namespace } = device
+  const hooks = namespace.hooks.ip6[Hook.input]!
+  if (hooks.length > 0 && !runHook(namespace, 'ip6', Hook.input, packet, device, undefined)) return
+  finishDelivery6(packet)
+}
+
+/** ip6_input_finish */
+export function finishDelivery6(packet: Packet): void {
+  const { device } = packet
+  const { namespace } = device
+  if (packet.journey) note(packet, device, 'local', 'for this host', { kernel: 'ip6_input_finish' })
+  let namedAt = packet.network + NEXT_HEADER_AT
+  let at = packet.network + HEADER_LENGTH
+  // Hop-by-hop options were read on the way in.
+  if (packet.bytes[namedAt] === NextHeader.hopByHop) [namedAt, at] = behind(packet, at)
+  for (;;) {
+    const next = packet.bytes[namedAt]!
+    if (next === NextHeader.options) {
+      if (!acceptOptions(packet, at)) return
+    } else if (next === NextHeader.routing) {
+      if (!acceptRouting(packet, at)) return
+    } else if (next === NextHeader.fragment) {
+      const place = namedAt - packet.network
+      if (!namespace.ipv6.reassembly.gather(packet, LOCAL_DELIVERY, at, namedAt)) return
+      namedAt = packet.network + place
+      at = packet.transport
+      continue
+    } else break
+    ;[namedAt, at] = behind(packet, at)
+  }
+  packet.transport = at
+  deliver(packet, namedAt)
+}
+
+function behind({ bytes }: Packet, at: number): [number, number] {
+  return [at, at + (bytes[at + 1]! + 1) * 8]
+}
+
+function deliver(packet: Packet, namedAt: number): void {
+  const { bytes, network, device } = packet
+  const number = bytes[namedAt]!
+  const protocol = device.namespace.model.ipv6Protocols.get(number)
+  if (protocol) {
+    const destination = network + DESTINATION_AT
+    if (number !== NextHeader.icmp && isMulticast(bytes, destination) && !listensTo(device, bytes, destination)) {
+      drop(packet, 'IP_INADDRERRORS', 'ip6_input_finish', { what: `${device.name} is not in the group` })
+      return
+    }
+    protocol.receive(packet)
+    return
+  }
+  if (number === NextHeader.none) {
+    drop(packet, 'NOT_SPECIFIED', 'dst_discard_out', { own: 'OVL_NO_NEXT_HEADER', what: 'nothing follows its headers' })
+    return
+  }
+  sendIcmpv6Error(packet, PARAMETER_PROBLEM, UNKNOWN_NEXT_HEADER, namedAt - network)
+  drop(packet, 'IP_NOPROTO', 'ip6_input_finish', { what: `nobody takes protocol ${number}` })
+}

@@ -1,0 +1,77 @@
+/** Options and routing headers that are for this host: ip6_parse_tlv, ipv6_parse_hopopts, ipv6_rthdr_rcv, net/ipv6/exthdrs.c. */
+import { drop, unsupported } from '../observer.ts'
+import type { Packet } from '../packet.ts'
+import { isMulticast } from './address.ts'
+import { DESTINATION_AT, HEADER_LENGTH } from './header.ts'
+import { sendIcmpv6Error } from './icmp.ts'
+
+const PARAMETER_PROBLEM = 4
+const ERRONEOUS_FIELD = 0
+const UNKNOWN_OPTION = 2
+
+const Option = { pad1: 0, padN: 1, routerAlert: 5, jumbo: 0xc2, homeAddress: 0xc9 } as const
+/** Of an unknown option's type: skip it, drop the packet, tell its sender, tell unless it was multicast. RFC 8200 §4.2. */
+const Action = { skip: 0, drop: 1, tell: 2 } as const
+/** RFC 8200 §4.4: of other types this host knows nothing. 2 is mobility's, 3 RPL's, 4 segment routing's. */
+const KNOWN_ROUTING: readonly number[] = [2, 3, 4]
+
+/** False: the packet has ended. */
+export function acceptHopByHop(packet: Packet): boolean {
+  const at = packet.network + HEADER_LENGTH
+  if (!acceptOptions(packet, at)) return false
+  packet.transport = at + (packet.bytes[at + 1]! + 1) * 8
+  return true
+}
+
+/** Of hop-by-hop or destination options whose header is at `at`. */
+export function acceptOptions(packet: Packet, at: number): boolean {
+  const { bytes, end, network } = packet
+  const limit = at + (bytes[at + 1]! + 1) * 8
+  if (at + 8 > end || limit > end) return refuse(packet, 'IP_INHDR', 'ipv6_parse_hopopts', 'options are cut off')
+  let i = at + 2
+  while (i < limit) {
+    const type = bytes[i]!
+    if (type === Option.pad1) {
+      i++
+      continue
+    }
+    const length = bytes[i + 1]! + 2
+    if (i + 2 > limit || i + length > limit)
+      return refuse(packet, 'IP_INHDR', 'ip6_parse_tlv', `option ${type} is too long`)
+    if (type === Option.jumbo || type === Option.homeAddress) {
+      unsupported(packet, `IPv6 option ${type}`)
+      return false
+    }
+    if (type !== Option.padN && type !== Option.routerAlert && type >> 6 !== Action.skip) {
+      const toMany = isMulticast(bytes, network + DESTINATION_AT)
+      if (type >> 6 !== Action.drop && (type >> 6 === Action.tell || !toMany))
+        sendIcmpv6Error(packet, PARAMETER_PROBLEM, UNKNOWN_OPTION, i - network)
+      return refuse(packet, 'UNHANDLED_PROTO', 'ip6_tlvopt_unknown', `option ${type} is unknown`)
+    }
+    i += length
+  }
+  return true
+}
+
+/** ipv6_rthdr_rcv: one that has been worked off is passed over. */
+export function acceptRouting(packet: Packet, at: number): boolean {
+  const { bytes, end, network } = packet
+  if (at + 8 > end) return refuse(packet, 'IP_INHDR', 'ipv6_rthdr_rcv', 'the routing header is cut off')
+  const type = bytes[at + 2]!
+  if (type === 3 || type === 4 || (bytes[at + 3] !== 0 && KNOWN_ROUTING.includes(type))) {
+    unsupported(packet, `IPv6 routing header ${type}`)
+    return false
+  }
+  if (bytes[at + 3] === 0) return true
+  sendIcmpv6Error(packet, PARAMETER_PROBLEM, ERRONEOUS_FIELD, at + 2 - network)
+  drop(packet, 'NOT_SPECIFIED', 'ipv6_rthdr_rcv', {
+    own: 'OVL_ROUTING_HEADER',
+    what: `routing type ${type} is unknown`,
+  })
+  return false
+}
+
+function refuse(packet: Packet, reason: string, kernel: string, what: string): false {
+  drop(packet, reason, kernel, { what })
+  return false
+}

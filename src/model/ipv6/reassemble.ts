@@ -1,0 +1,234 @@
+/**
+ * Fragments on their way to becoming one datagram: ipv6_frag_rcv, net/ipv6/reassembly.c; nf_ct_frag6_gather,
+ * netfilter/nf_conntrack_reasm.c; RFC 8200 §4.5, RFC 5722 (no overlaps). Whoever asks has queues of its own.
+ */
+import { u16, u32 } from '../bytes.ts'
+import { SECOND, type Timer } from '../clock.ts'
+import type { Namespace } from '../namespace.ts'
+import { delivered, drop, note } from '../observer.ts'
+import { HEADROOM, type Packet } from '../packet.ts'
+import { keyAt } from './address.ts'
+import {
+  DESTINATION_AT,
+  FRAGMENT_HEADER,
+  HEADER_LENGTH,
+  MORE_FRAGMENTS,
+  NextHeader,
+  OFFSET_MASK,
+  PAYLOAD_AT,
+  SOURCE_AT,
+  trafficClass,
+  writePayloadLength,
+} from './header.ts'
+
+/** IP6_DEFRAG_LOCAL_DELIVER. Others are conntrack's. */
+export const LOCAL_DELIVERY = 0
+
+const MAX_PAYLOAD = 0xffff
+const Icmp = { timeExceeded: 3, parameterProblem: 4 } as const
+const REASSEMBLY_TIME = 1
+
+interface Fragment {
+  readonly packet: Packet
+  readonly offset: number
+  readonly end: number
+  /** Where its fragment header is, what names it (offsets from the network header), and where its payload is. */
+  readonly header: number
+  readonly namedAt: number
+}
+
+interface Queue {
+  readonly key: string
+  readonly user: number
+  readonly fragments: Fragment[]
+  readonly timer: Timer
+  length: number
+  hasLast: boolean
+  bytes: number
+  maxSize: number
+  ecn: number
+}
+
+export class Reassembly6 {
+  readonly #namespace: Namespace
+  readonly #queues = new Map<string, Queue>()
+
+  constructor(namespace: Namespace) {
+    this.#namespace = namespace
+  }
+
+  /**
+   * Takes a fragment, whose fragment header is at `at` and is named at `namedAt`. True: `packet` has completed its datagram and
+   * is all of it now, or was whole already; `packet.transport` is what follows. False: it waits, or has ended.
+   */
+  gather(packet: Packet, user: number, at: number, namedAt: number): boolean {
+    const { bytes, network } = packet
+    if (at + FRAGMENT_HEADER > packet.end) return this.#refuse(packet, PAYLOAD_AT, 'the fragment header is cut off')
+    const word = u16(bytes, at + 2)
+    if ((word & (OFFSET_MASK | MORE_FRAGMENTS)) === 0) {
+      // An atomic fragment, RFC 6946.
+      return this.#passAtomic(packet, at, namedAt)
+    }
+    const queue = this.#find(packet, user, u32(bytes, at + 4))
+    const offset = word & OFFSET_MASK
+    const end = offset + (packet.end - at - FRAGMENT_HEADER)
+    if (end > MAX_PAYLOAD) return this.#refuse(packet, at + 2 - network, 'it reaches too far')
+    if ((word & MORE_FRAGMENTS) === 0) {
+      if (end < queue.length || (queue.hasLast && end !== queue.length)) return this.#discard(queue, packet)
+      queue.hasLast = true
+      queue.length = end
+    } else {
+      if ((end & 7) !== 0) return this.#refuse(packet, PAYLOAD_AT, 'its length is no multiple of 8')
+      if (end > queue.length) {
+        if (queue.hasLast) return this.#discard(queue, packet)
+        queue.length = end
+      }
+    }
+    if (end === offset) return this.#discard(queue, packet)
+    const place = placeFor(queue.fragments, offset, end)
+    if (place === 'duplicate') {
+      drop(packet, 'DUP_FRAG', 'ipv6_frag_rcv', { what: 'this part is there already' })
+      return false
+    }
+    if (place === 'overlap') return this.#discard(queue, packet)
+    queue.fragments.splice(place, 0, { packet, offset, end, header: at - network, namedAt: namedAt - network })
+    queue.bytes += end - offset
+    queue.ecn |= 1 << (trafficClass(bytes, network) & 3)
+    queue.maxSize = Math.max(queue.maxSize, packet.end - network)
+    if (queue.hasLast && queue.bytes === queue.length) return this.#complete(queue, packet)
+    if (packet.journey)
+      note(packet, packet.device, 'defrag', `waits for the rest: bytes ${offset} to ${end}`, {
+        kernel: 'ip6_frag_queue',
+      })
+    return false
+  }
+
+  /** It goes on without its fragment header, which is passed over. */
+  #passAtomic(packet: Packet, at: number, namedAt: number): boolean {
+    const { bytes } = packet
+    bytes[namedAt] = bytes[at]!
+    bytes.copyWithin(at, at + FRAGMENT_HEADER, packet.end)
+    packet.end -= FRAGMENT_HEADER
+    packet.transport = at
+    writePayloadLength(packet)
+    return true
+  }
+
+  #find(packet: Packet, user: number, identification: number): Queue {
+    const { bytes, network } = packet
+    const key = `${user} ${keyAt(bytes, network + SOURCE_AT)} ${keyAt(bytes, network + DESTINATION_AT)} ${identification}`
+    const known = this.#queues.get(key)
+    if (known) return known
+    const { clock } = this.#namespace.model
+    const queue: Queue = {
+      key,
+      user,
+      fragments: [],
+      timer: clock.after(this.#namespace.ipv6.settings.ip6frag_time * SECOND, () => this.#expire(queue)),
+      length: 0,
+      hasLast: false,
+      bytes: 0,
+      maxSize: 0,
+      ecn: 0,
+    }
+    this.#queues.set(key, queue)
+    return queue
+  }
+
+  #kill(queue: Queue): void {
+    this.#queues.delete(queue.key)
+    this.#namespace.model.clock.cancel(queue.timer)
+  }
+
+  /** Parameter problem: the field at `pointer` is wrong. */
+  #refuse(packet: Packet, pointer: number, what: string): false {
+    this.#namespace.model.ipv6Protocols.get(NextHeader.icmp)?.refuse?.(packet, Icmp.parameterProblem, 0, pointer)
+    drop(packet, 'IP_INHDR', 'ipv6_frag_rcv', { what })
+    return false
+  }
+
+  /** What contradicts itself is given up as a whole. */
+  #discard(queue: Queue, packet: Packet): false {
+    this.#kill(queue)
+    const what = 'fragments that contradict each other'
+    drop(packet, 'NOT_SPECIFIED', 'ipv6_frag_rcv', { own: 'OVL_FRAGMENT', what })
+    for (const each of queue.fragments)
+      drop(each.packet, 'NOT_SPECIFIED', 'inet_frag_rbtree_purge', { own: 'OVL_FRAGMENT', what })
+    return false
+  }
+
+  /** ip6_frag_reasm: `packet`, the last that came, becomes all of it. */
+  #complete(queue: Queue, packet: Packet): boolean {
+    this.#kill(queue)
+    const { packet: first, header, namedAt } = queue.fragments[0]!
+    const ecn = combinedEcn(queue.ecn)
+    if (ecn === undefined || header - HEADER_LENGTH + queue.length > MAX_PAYLOAD) {
+      for (const each of queue.fragments)
+        drop(each.packet, 'NOT_SPECIFIED', 'ip6_frag_reasm', { own: 'OVL_FRAGMENT', what: 'cannot be put together' })
+      return false
+    }
+    const link = first.network - first.link
+    const network = HEADROOM + link
+    const bytes = new Uint8Array(network + header + queue.length)
+    bytes.set(first.bytes.subarray(first.link, first.network + header), HEADROOM)
+    bytes[network + namedAt] = first.bytes[first.network + header]!
+    for (const part of queue.fragments) {
+      const from = part.packet.network + part.header + FRAGMENT_HEADER
+      bytes.set(part.packet.bytes.subarray(from, from + part.end - part.offset), network + header + part.offset)
+    }
+    for (const { packet: part } of queue.fragments)
+      if (part !== packet && part.journey) delivered(part, 'ip6_frag_reasm')
+    packet.bytes = bytes
+    packet.link = HEADROOM
+    packet.network = network
+    packet.transport = network + header
+    packet.end = bytes.length
+    packet.for = first.for
+    packet.mark = first.mark
+    packet.checksum = 'none'
+    packet.fragmentMaxSize = queue.maxSize
+    packet.fragmentSizes = queue.fragments.map(({ offset, end }) => end - offset)
+    writePayloadLength(packet)
+    if (ecn !== 0) bytes[network + 1]! |= ecn << 4
+    if (packet.journey)
+      note(packet, packet.device, 'defrag', `${queue.fragments.length} fragments are ${bytes.length - network} bytes`, {
+        kernel: 'ip6_frag_reasm',
+      })
+    return true
+  }
+
+  /** ip6frag_expire_frag_queue: the rest has not come. An end host says so if it can quote the first part. */
+  #expire(queue: Queue): void {
+    this.#kill(queue)
+    const { model } = this.#namespace
+    const [head] = queue.fragments
+    if (head?.offset === 0 && queue.user === LOCAL_DELIVERY)
+      model.ipv6Protocols.get(NextHeader.icmp)?.refuse?.(head.packet, Icmp.timeExceeded, REASSEMBLY_TIME, 0)
+    for (const { packet } of queue.fragments)
+      drop(packet, 'FRAG_REASM_TIMEOUT', 'ip6_frag_expire', { what: 'the rest has not come' })
+    model.settle()
+  }
+}
+
+/** Where it goes among the others. What is wholly there is a duplicate; any other overlap ends the datagram. */
+function placeFor(fragments: readonly Fragment[], offset: number, end: number): number | 'duplicate' | 'overlap' {
+  let at = 0
+  while (at < fragments.length) {
+    let last = at
+    while (last + 1 < fragments.length && fragments[last + 1]!.offset === fragments[last]!.end) last++
+    const from = fragments[at]!.offset
+    const to = fragments[last]!.end
+    if (end <= from) return at
+    if (offset < to) return offset >= from && end <= to ? 'duplicate' : 'overlap'
+    at = last + 1
+  }
+  return at
+}
+
+/** ip_frag_ecn_table: congestion in one is congestion in all; Not-ECT beside ECT cannot be. */
+function combinedEcn(seen: number): number | undefined {
+  const notEct = 1
+  const congested = 8
+  if ((seen & notEct) !== 0 && seen !== notEct) return undefined
+  return (seen & congested) !== 0 && seen !== congested ? 3 : 0
+}
