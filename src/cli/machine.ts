@@ -9,10 +9,9 @@ import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
 import { runEach } from '../command/run.ts'
 import { KernelError } from '../kernel/errors.ts'
-import type { Subscription } from '../kernel/live.ts'
 import { UnsupportedError } from '../lab/check-topology.ts'
 import { parseElsewhere, siblingPath } from '../lab/elsewhere.ts'
-import type { Machine, Processes, ProcessIdentity } from '../lab/machine.ts'
+import type { Listener, Machine, Processes, ProcessIdentity } from '../lab/machine.ts'
 import type { Impair } from '../lab/topology.ts'
 import { host } from '../linux/host.ts'
 import { liveLinux } from '../linux/live.ts'
@@ -70,7 +69,7 @@ async function until(done: () => boolean, milliseconds: number): Promise<boolean
 const LISTEN = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'listen.ts' : 'listen.js')
 
 /** A process that answers there, and outlives us. The lab ends it with everything else that is in the namespace. */
-async function listen(path: string, ports: readonly string[]): Promise<Subscription> {
+async function listen(path: string, ports: readonly string[]): Promise<Listener> {
   const child = inNamespace(path, () =>
     spawn(process.execPath, [LISTEN, ...ports], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
   )
@@ -82,8 +81,11 @@ async function listen(path: string, ports: readonly string[]): Promise<Subscript
   child.stderr.destroy()
   child.unref()
   return {
-    close() {
+    async close() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.ref()
       child.kill('SIGKILL') // nothing of it is worth tidying up
+      await once(child, 'exit')
     },
   }
 }

@@ -1,7 +1,7 @@
 /** What a lab is built on. The CLI passes the real one; nothing else in this room chooses a kernel. */
 import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
-import type { LiveKernel, Subscription } from '../kernel/live.ts'
+import type { LiveKernel } from '../kernel/live.ts'
 import type { Impair } from './topology.ts'
 
 export interface Machine {
@@ -17,7 +17,7 @@ export interface Machine {
    * From now on something answers at these ports (`tcp/8080`) in the namespace, with what it is sent, until it is closed or
    * the namespace ends. RangeError when one of the ports cannot be opened.
    */
-  listen(namespacePath: string, ports: readonly string[]): Promise<Subscription>
+  listen(namespacePath: string, ports: readonly string[]): Promise<Listener>
   /** Lets things happen until `done`, but no longer than this. Answers `done()`. */
   until(done: () => boolean, milliseconds: number): Promise<boolean>
   /** Where every lab keeps a directory of its name. */
@@ -25,6 +25,11 @@ export interface Machine {
   /** CNI_PATH. */
   readonly pluginDirectories: readonly string[]
   readonly processes: Processes
+}
+
+export interface Listener {
+  /** Nothing answers any more when it has come back. */
+  close(): void | Promise<void>
 }
 
 export interface Processes {

@@ -2,7 +2,6 @@
  * `overlab trace` on the real kernel: the packet is really sent, every link of every node and pod is captured, and what was
  * seen is told. Where the packet was lost, the kernel's tables say why: trace/deduce.ts.
  */
-import type { Subscription } from '../kernel/live.ts'
 import { type Cause, type Counters, deduce, readCounters, refusedByPolicy } from '../trace/deduce.ts'
 import { formatWhere, type TraceDocument, type TraceResult } from '../trace/document.ts'
 import { explain } from '../trace/explain/explain.ts'
@@ -15,7 +14,7 @@ import { pathMtu } from '../trace/path-mtu.ts'
 import { fixesOf } from '../trace/result.ts'
 import { askedPort, readHeaders } from '../trace/summary.ts'
 import { IpProtocol } from '../wire/ipv4.ts'
-import type { Machine } from './machine.ts'
+import type { Listener, Machine } from './machine.ts'
 import { neighbourPairs } from './neighbours.ts'
 import { enter, namespacePath } from './node.ts'
 import type { LabPlan } from './plan.ts'
@@ -58,15 +57,20 @@ export async function traceInKernel(
 ): Promise<TraceDocument> {
   const { plan, machine, originOf } = lab
   const places = placesOf(lab)
-  let listener: Subscription | undefined
+  let listener: Listener | undefined
   try {
     const world: World = { places, originOf, services: plan.services, pods: plan.pods }
     const client = places.find(({ name }) => name === from)!
     const first = await ask(client, address, { ...spec, light: true }, world, machine, FIRST_TIMEOUT)
     if (first.answer.outcome !== 'answered') listener = await listenWhereItEnded(first.packets, spec, lab)
-    return tell(await ask(client, address, spec, world, machine, PROBE_TIMEOUT), { client, address }, world, plan.name)
+    return tell(
+      await ask(client, address, spec, world, machine, PROBE_TIMEOUT),
+      { client, address, spec },
+      world,
+      plan.name,
+    )
   } finally {
-    listener?.close()
+    await listener?.close()
     for (const { kernel } of places) kernel.close()
   }
 }
@@ -130,7 +134,7 @@ async function listenWhereItEnded(
   packets: readonly SeenPacket[],
   { protocol }: ProbeSpec,
   { plan, machine }: KernelTraceLab,
-): Promise<Subscription | undefined> {
+): Promise<Listener | undefined> {
   const ends = packets.filter((packet) => isRefused(packet, packets)).map(({ sightings }) => sightings.at(-1)!)
   const end = ends.find(({ frame, network }) => askedPort(frame, network, protocol) !== undefined)
   const port = end && askedPort(end.frame, end.network, protocol)

@@ -14,7 +14,7 @@ import { explain } from '../trace/explain/explain.ts'
 import type { Loss, Place, World } from '../trace/explain/loss.ts'
 import { sharedBy } from '../trace/explain/neighbour.ts'
 import { family, fateOf, lostOf } from '../trace/fate.ts'
-import { type Asked, notSent } from '../trace/not-sent.ts'
+import { type Asked, notSent, unseenLoss } from '../trace/not-sent.ts'
 import { documentOf, idOf, resultOf, type Telling } from '../trace/of-journey.ts'
 import { pathMtu } from '../trace/path-mtu.ts'
 import { fixesOf } from '../trace/result.ts'
@@ -63,7 +63,7 @@ export function traceInModel({ from, address, spec }: TraceRequest, lab: TraceLa
   const start = machine.kernel.model.clock.now
   const { answer, journeys } = follow(client, address, spec, machine)
   listener?.close()
-  return tell(journeys, answer, { client, address }, world, tellingOf(lab, start))
+  return tell(journeys, answer, { client, address, spec }, world, tellingOf(lab, start))
 }
 
 function follow({ kernel }: ModelPlace, address: string, spec: ProbeSpec, { kernel: { model } }: ModelMachine) {
@@ -106,19 +106,20 @@ function portOf({ steps }: Journey, protocol: ProbeSpec['protocol']): number | u
 function tell(
   journeys: readonly Journey[],
   answer: ProbeAnswer,
-  { client, address }: Asked,
+  asked: Asked,
   world: World,
   telling: Telling,
 ): TraceDocument {
+  const { address } = asked
   const answered = answer.outcome === 'answered'
   const broken = answered ? undefined : firstLost(journeys)
   const delivered = journeys.find((journey) => fateOf(journey)?.disposition === 'delivered')
   // Of a question that was asked again, the one that came through is told.
   const main = broken ? rootOf(broken) : ((answered ? delivered : undefined) ?? journeys[0])
-  if (!main) return notSent(answer, { client, address }, world, telling)
+  if (!main) return notSent(answer, asked, world, telling)
   const document = documentOf(main, telling)
   const traces = [...relatives(main, journeys)].map((journey) => documentOf(journey, telling))
-  if (broken) return { ...document, result: explained(broken, main, client, world, telling), traces }
+  if (broken) return { ...document, result: explained(broken, main, asked, world, telling), traces }
   if (!answered) return { ...document, result: waiting(journeys, telling), traces }
   const reply = main.children.find(({ cause }) => cause === 'reply') ?? journeys.find((each) => each !== main)
   const mtu = pathMtu(document, world)
@@ -166,12 +167,20 @@ function* relatives(main: Journey, journeys: readonly Journey[]): Generator<Jour
   }
 }
 
-function explained(lost: Journey, main: Journey, client: Place, world: World, telling: Telling): TraceResult {
+function explained(lost: Journey, main: Journey, asked: Asked, world: World, telling: Telling): TraceResult {
   const result = { ...resultOf(lost, telling), ...(lost !== main && { reply: idOf(lost) }) }
-  const loss = lossOf(lost, client, world)
+  const loss = lossOf(lost, asked.client, world) ?? unseenBy(asked, lost)
   if (!loss) return result
   const { why, fixes } = explain(loss, world)
   return { ...result, why, ...fixesOf(fixes, loss.place.name, telling.lab) }
+}
+
+/** What the sender's own kernel dropped before a capture could see it. */
+function unseenBy(asked: Asked, { ending, parent }: Journey): Loss | undefined {
+  if (ending?.disposition !== 'dropped' || parent !== undefined) return undefined
+  const { kernel, ref, device } = ending
+  if (nameOf(device.namespace.path) !== asked.client.name) return undefined
+  return unseenLoss(asked, { reason: ending.ownReason ?? ending.reason, kernel, ref, device: device.name })
 }
 
 function lossOf(journey: Journey, client: Place, world: World): Loss | undefined {

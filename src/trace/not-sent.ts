@@ -1,37 +1,85 @@
 /** A question that its own kernel would not send: no packet to tell of, only the kernel's error and what it means. */
 import type { TraceDocument } from './document.ts'
+import { explain } from './explain/explain.ts'
 import { wayTo } from './explain/ip.ts'
-import type { Explanation, Place, World } from './explain/loss.ts'
+import { type Explanation, type Loss, type Place, routeTo, type World } from './explain/loss.ts'
 import { noEndpoint } from './explain/service.ts'
+import { type Question, questionFrame } from './question-frame.ts'
 import { fixesOf } from './result.ts'
 
 /** Who asked whom. */
 export interface Asked {
   readonly client: Place
   readonly address: string
+  readonly spec: Question
 }
 
 export function notSent(
   answer: { readonly outcome: string; readonly errno?: string },
-  { client, address }: Asked,
+  asked: Asked,
   world: World,
   { engine, lab }: { readonly engine: TraceDocument['engine']; readonly lab: string },
 ): TraceDocument {
-  const { errno } = answer
-  const { why, fixes } = explainErrno(errno, { client, address }, world)
-  return {
+  const { client, address } = asked
+  const base = {
     v: 1,
     id: 't0',
     engine,
     input: { node: client.name, dev: '', dir: 'out', hex: '', summary: `to ${address}` },
     steps: [],
-    result: {
-      disposition: 'dropped',
-      reason: errno === undefined ? 'OVL_NOT_SENT' : `OVL_${errno}`,
-      at: { node: client.name },
-      why,
-      ...fixesOf(fixes, client.name, lab),
-    },
+  } as const
+  const unresolved = unresolvedLink(asked)
+  if (unresolved !== undefined) {
+    const loss = unseenLoss(asked, { reason: 'NEIGH_FAILED', kernel: 'neigh_invalidate', device: unresolved })
+    if (loss) {
+      const { why, fixes } = explain(loss, world)
+      const { reason, kernel } = loss
+      const at = { node: client.name, dev: unresolved }
+      return {
+        ...base,
+        result: { disposition: 'dropped', reason, kernel, at, why, ...fixesOf(fixes, client.name, lab) },
+      }
+    }
+  }
+  const { errno } = answer
+  const { why, fixes } = explainErrno(errno, asked, world)
+  const reason = errno === undefined ? 'OVL_NOT_SENT' : `OVL_${errno}`
+  const at = { node: client.name }
+  return { ...base, result: { disposition: 'dropped', reason, at, why, ...fixesOf(fixes, client.name, lab) } }
+}
+
+/** The link on which nobody has answered for the next hop. */
+function unresolvedLink({ client: { kernel }, address }: Asked): string | undefined {
+  const route = routeTo(address, kernel)
+  const next = route?.gateway ?? address
+  const neighbour = kernel.neighbours.list().find((each) => each.link === route?.link && each.address === next)
+  return neighbour && neighbour.mac === undefined ? route?.link : undefined
+}
+
+/** The loss of a question at its sender, before any capture. Undefined for IPv6. */
+export function unseenLoss(
+  { client, address, spec }: Asked,
+  cause: {
+    readonly reason: string
+    readonly kernel: string
+    readonly device: string
+    readonly ref?: string | undefined
+  },
+): Loss | undefined {
+  const frame = questionFrame(client.kernel, address, spec)
+  if (!frame) return undefined
+  const { reason, kernel, device, ref } = cause
+  return {
+    place: client,
+    device,
+    reason,
+    kernel,
+    ref,
+    frame,
+    network: 0,
+    client,
+    before: undefined,
+    path: [client.name],
   }
 }
 

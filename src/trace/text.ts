@@ -24,6 +24,10 @@ type Paint = ReturnType<typeof styleText>
 
 /** Columns of the text. A node and a device get what their longest name takes, up to `most`. */
 const WIDTHS = { node: { least: 6, most: 20 }, device: { least: 10, most: 15 }, stage: 8, decision: 56 } as const
+/** Rows that are told one by one; of more, as a loop makes them, the first and the last. */
+const MANY = 60
+const FIRST = 20
+const LAST = 6
 /** Columns of a sentence. */
 const LINE = 100
 
@@ -78,7 +82,10 @@ function formatSteps(trace: TraceDocument, { verbose, hex, colour, beside }: Tex
     ].join(' ')
   const lines = [paint('dim', ` ${columns('node', 'dev', 'stage', 'decision')} packet`)]
   let place = ''
-  for (const { at, stage, decision, packet, dropped, step } of rows) {
+  const left = verbose || rows.length <= MANY ? 0 : rows.length - FIRST - LAST
+  for (const [i, { at, stage, decision, packet, dropped, step }] of rows.entries()) {
+    if (i === FIRST && left > 0) lines.push(paint('dim', ` … ${left} more rows: --verbose`))
+    if (i >= FIRST && i < FIRST + left) continue
     // What went wrong is said in full.
     const text = dropped && decision.length > WIDTHS.decision ? cut(decision, LINE) : decision
     const line = columns(at.node === place ? '' : at.node, at.dev ?? '·', stage, text)

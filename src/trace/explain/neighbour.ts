@@ -77,16 +77,24 @@ export const notForUs: Explainer = ({ place, device, frame, network }, world) =>
   const link = place.kernel.links.get(device)
   if (!link) return undefined
   const headers = readHeaders(frame, network)
-  const sender = headers && senderOf(mac, world)
+  const sender = headers && senderOf(mac, formatMac(frame.subarray(6, 12)), world)
   const isTunnel = link.kind === 'vxlan'
   const kind = isTunnel ? 'inner MAC' : 'MAC'
   const fixes = sender
     ? isTunnel
       ? tunnelFixes(sender.node, sender.device, sender.address, link.mac, link.vxlan?.local)
-      : [{ node: sender.node, run: `ip neigh flush dev ${sender.device} to ${sender.address}` }]
+      : [{ node: sender.node, run: `ip neigh del ${sender.address} dev ${sender.device}` }]
     : []
   const stale = sender
-    ? ` ${sender.node} has ${sender.address} at the old ${mac}${isTunnel ? '' : ` (neighbour ${sender.state}): it heals when the neighbour is asked for again, at once with a gratuitous ARP`}`
+    ? ` ${sender.node} has ${sender.address} at the old ${mac}${
+        isTunnel
+          ? ''
+          : ` (neighbour ${sender.state}): ${
+              sender.state === 'permanent'
+                ? 'it never asks again'
+                : 'it heals when the neighbour is asked for again, at once with a gratuitous ARP'
+            }`
+      }`
     : ''
   return {
     why: `${place.name} received it${isTunnel ? ' and decapsulated it' : ''}, then ignored it: the ${kind} ${mac} is not ${
@@ -105,11 +113,19 @@ function tunnelFixes(node: string, device: string, address: string, mac: string,
   ]
 }
 
-/** Who thinks that a neighbour has this MAC. */
-function senderOf(mac: string, { places }: Parameters<Explainer>[1]) {
-  for (const { name: node, kernel } of places) {
-    const entry = kernel.neighbours.list().find((each) => each.mac === mac)
-    if (entry) return { node, device: entry.link, address: entry.address, state: entry.state }
-  }
-  return undefined
+/** Who thinks that a neighbour has this MAC: of several, the one whose own MAC the frame is from. */
+function senderOf(mac: string, source: string, { places }: World) {
+  const found = places.flatMap(({ name: node, kernel }) =>
+    kernel.neighbours
+      .list()
+      .filter((each) => each.mac === mac)
+      .map(({ link: device, address, state }) => ({
+        node,
+        device,
+        address,
+        state,
+        own: kernel.links.get(device)?.mac,
+      })),
+  )
+  return found.find(({ own }) => own === source) ?? found[0]
 }

@@ -39,7 +39,7 @@ export const droppedByRule: Explainer = (loss, world) => {
   }
   const tunnel = insideVxlan(loss.frame, headers) === undefined ? '' : ', before decapsulation'
   const what = `${said} of ${place.name} drops ${headers.source} → ${headers.destination}${portOf(headers)}${tunnel}${owner}`
-  const turned = turnedSource(loss, headers, world)
+  const turned = tunnel === '' ? turnedSource(loss, headers, world) : undefined
   if (turned) {
     return {
       why: `${what}. ${turned.from} became ${headers.source} at ${turned.node}: a rule there masquerades what goes from pod to pod.`,
@@ -64,8 +64,8 @@ export const droppedByRule: Explainer = (loss, world) => {
 /** The client's own address, where a node on the way has put its own in place of it, for a packet to a pod. */
 function turnedSource({ client, path }: Loss, { source, destination }: Headers, world: World) {
   const owner = ownerOfAddress(source, world)
-  if (!owner || owner.name === client.name || !path.includes(owner.name)) return undefined
-  if (!world.pods.some(({ name }) => name === ownerOfAddress(destination, world)?.name)) return undefined
+  if (!owner || owner.name === client.name || path[0] !== client.name || !path.includes(owner.name)) return undefined
+  if (!ownerOfAddress(destination, world)) return undefined
   const from = client.kernel.addresses.list().find(({ link, prefix }) => link !== 'lo' && !prefix.includes(':'))
   return from && { from: bare(from.prefix), node: owner.name }
 }
@@ -98,18 +98,20 @@ function wordsOf({ family, table, chain, handle }: Rule, { place }: Loss): strin
 
 const portOf = ({ destinationPort }: Headers) => (destinationPort === undefined ? '' : ` port ${destinationPort}`)
 
-/** A rule before it that lets this packet through. */
-function acceptOf({ family, table, chain }: Rule, { frame, network }: Loss): string {
-  const { source, destination, protocol, destinationPort, transport } = readHeaders(frame, network)!
+/** A rule before it that lets this packet through: by the port that was asked for, also where it is the answer that is lost. */
+function acceptOf({ family, table, chain }: Rule, { frame, network, path, client }: Loss): string {
+  const { source, destination, protocol, sourcePort, destinationPort, transport } = readHeaders(frame, network)!
   const name = NAMES[protocol]
+  const isAnswer = path[0] !== client.name && sourcePort !== undefined
+  const [end, port] = isAnswer ? (['s', sourcePort] as const) : (['d', destinationPort] as const)
   if (family === 'ip' && IPTABLES_TABLES.includes(table)) {
-    const ports = destinationPort === undefined ? '' : ` --dport ${destinationPort}`
+    const ports = port === undefined ? '' : ` --${end}port ${port}`
     const type =
       name === 'icmp' && transport !== undefined ? ` --icmp-type ${frame[transport]}/${frame[transport + 1]}` : ''
     const proto = name ? ` -p ${name}${ports}${type}` : ''
     return `iptables${table === 'filter' ? '' : ` -t ${table}`} -I ${chain} 1 -s ${source}/32 -d ${destination}/32${proto} -j ACCEPT`
   }
-  const ports = destinationPort === undefined || !name ? '' : ` ${name} dport ${destinationPort}`
+  const ports = port === undefined || !name ? '' : ` ${name} ${end}port ${port}`
   const proto = ports || (name ? ` meta l4proto ${name}` : '')
   const ip = source.includes(':') ? 'ip6' : 'ip'
   return `nft insert rule ${family} ${table} ${chain} ${ip} saddr ${source} ${ip} daddr ${destination}${proto} accept`
