@@ -1,9 +1,10 @@
-/** Every file in examples/ runs, and says what its essay promises. */
+/** Every program in examples/ runs, and says what its essay promises; every topology there is one that test/trace asks about. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'vitest'
+import { losses } from '../trace/losses.ts'
 import { output } from './traces.ts'
 
 const examples = join(import.meta.dirname, '../../examples')
@@ -13,7 +14,19 @@ const promises: Readonly<Record<string, RegExp>> = {
 }
 
 test('every example has its promise here', () => {
-  assert.deepEqual(readdirSync(examples), Object.keys(promises))
+  const files = readdirSync(examples, { withFileTypes: true }).filter((entry) => entry.isFile())
+  assert.deepEqual(
+    files.map(({ name }) => name),
+    Object.keys(promises),
+  )
+})
+
+test('every topology has a loss that it shows', () => {
+  const shown = new Set(losses.map(({ file }) => basename(file)))
+  assert.deepEqual(
+    readdirSync(join(examples, 'topologies')).filter((name) => !shown.has(name)),
+    [],
+  )
 })
 
 for (const [file, promise] of Object.entries(promises)) {
