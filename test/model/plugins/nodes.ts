@@ -10,10 +10,6 @@ const MINUTE = 60_000_000
 export const model: Nodes = {
   name: 'the model',
   hasIptables: false,
-  known: {
-    'lets two containers reach each other and the gateway': 'IPv6 routes are not modelled',
-    'gives a route its MTU, metric, table and several gateways': 'IPv6 routes are not modelled',
-  },
   setUp() {
     const { kernel, host } = modelMachine()
     kernel.links.set('lo', { up: true })
