@@ -50,6 +50,8 @@ export class Model {
   /** Who takes what IPv4 and IPv6 deliver, by protocol number. create.ts fills them. */
   readonly ipv4Protocols: TransportProtocols = new Map()
   readonly ipv6Protocols: TransportProtocols = new Map()
+  /** How many frames links have refused: NET_XMIT_DROP of a veth whose other end does not take them. */
+  refusals = 0
   #stamp = 0
   readonly #journeys = { next: 1 }
   /** Called when a device goes up or down, gets or loses its carrier, another MTU or MAC: the netdevice notifier chain. */

@@ -300,6 +300,8 @@ export class Bridge extends Device {
 
 function copyOf(packet: Packet): Packet {
   const copy = clone(packet)
+  // What shares its data is not taken apart as it was put together: skb_cloned, in ip_do_fragment.
+  if (copy.fragmentSizes !== undefined) copy.fragmentSizes = []
   copy.journey = packet.journey?.spawn('clone')
   return copy
 }

@@ -42,6 +42,7 @@ export class Veth extends Device {
     if (!peer.up || packet.end - packet.link > peer.mtu + ETHERNET_HEADER + VLAN_HEADER) {
       this.statistics.txDropped++
       peer.statistics.rxDropped++
+      this.namespace.model.refusals++
       drop(packet, 'NOT_SPECIFIED', '__dev_forward_skb2', refusal(packet, peer))
       return
     }

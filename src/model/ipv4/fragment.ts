@@ -1,6 +1,6 @@
 /** A datagram in pieces: ip_do_fragment, net/ipv4/ip_output.c. */
 import { setU16, u16 } from '../bytes.ts'
-import { note } from '../observer.ts'
+import { drop, note } from '../observer.ts'
 import { HEADROOM, Packet } from '../packet.ts'
 import {
   DONT_FRAGMENT,
@@ -18,8 +18,11 @@ import {
 const COPIED = 0x80
 const NO_OPERATION = 1
 
-/** Hands the pieces to `output`, none of more than `mtu` bytes; what came in fragments leaves in none greater than those. */
-export function fragmentIpv4(packet: Packet, mtu: number, output: (piece: Packet) => void): void {
+/**
+ * Hands the pieces to `output`, none of more than `mtu` bytes; what came in fragments leaves in none greater than those. After
+ * one that `output` says is refused there is none.
+ */
+export function fragmentIpv4(packet: Packet, mtu: number, output: (piece: Packet) => boolean): void {
   const limit = packet.fragmentMaxSize > 0 ? Math.min(mtu, packet.fragmentMaxSize) : mtu
   const header = headerLength(packet)
   const asTheyCame = sizesAsTheyCame(packet, limit - header)
@@ -39,7 +42,13 @@ export function fragmentIpv4(packet: Packet, mtu: number, output: (piece: Packet
     writeChecksum(piece.bytes, piece.network)
     at += length
     offset += length
-    output(piece)
+    if (!output(piece)) {
+      drop(packet, 'NOT_SPECIFIED', 'ip_do_fragment', {
+        own: 'OVL_FRAGMENT_REFUSED',
+        what: `the link refuses fragment ${i + 1} of ${sizes.length}, which the rest would be useless without`,
+      })
+      return
+    }
   }
   if (packet.journey) {
     note(

@@ -202,7 +202,7 @@ function finish(packet: Packet): void {
   // DF is heeded, but for what came in fragments that all would fit.
   const mayFragment = !hasDontFragment(packet) || (packet.fragmentSizes !== undefined && packet.fragmentMaxSize <= mtu)
   if (mayFragment) {
-    fragmentIpv4(packet, mtu, toNeighbour)
+    fragmentIpv4(packet, mtu, pieceToNeighbour)
     return
   }
   const { namespace } = route.device
@@ -222,6 +222,21 @@ function toNeighbour(packet: Packet): void {
     return
   }
   namespace.arp.output(packet, device, gateway === 0 ? u32(packet.bytes, packet.network + DESTINATION_AT) : gateway)
+}
+
+/**
+ * ip_finish_output2 of a fragment: whether its link took it. What a process sends comes to its end before the next fragment
+ * sets out: local_bh_enable, in __dev_queue_xmit.
+ */
+function pieceToNeighbour(piece: Packet): boolean {
+  const { device } = piece.route as Ipv4Route
+  const { model } = device.namespace
+  const { refusals } = model
+  toNeighbour(piece)
+  // A bridge and a tunnel say that they took it, whatever becomes of it.
+  const taken = model.refusals === refusals || device.kind !== 'veth'
+  model.settle()
+  return taken
 }
 
 function noteRoute(packet: Packet, { device, fib, type }: Ipv4Route): void {

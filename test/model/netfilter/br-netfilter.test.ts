@@ -52,6 +52,27 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    // Seen of 660 + 420 + 156 + 52 bytes: 660 + 588 at the first port, as they came at the last.
+    title: 'a flood cuts them anew but for its last port: the copies share their data',
+    commands: [TRACKED, 'bridge link set dev r0 hairpin on', 'bridge fdb del 02:00:00:00:00:0b dev r1 master'],
+    frames: [
+      ...inPieces([640, 400, 136]).map((frame, i): [Uint8Array, string[]] => [
+        frame,
+        [`r0 in ${CLIENT}>${HOST} 10.0.0.2>10.0.0.3 t64 ${['L660 2000', 'L420 2050', 'L156 2082'][i]}`],
+      ]),
+      [
+        inPieces([640, 400, 136, 32]).at(-1)!,
+        [
+          `r0 in ${CLIENT}>${HOST} 10.0.0.2>10.0.0.3 t64 L52 0093`,
+          ...['L660 2000', 'L588 0050'].map((piece) => `r1 out ${CLIENT}>${HOST} 10.0.0.2>10.0.0.3 t64 ${piece}`),
+          ...['L660 2000', 'L420 2050', 'L156 2082', 'L52 0093'].map(
+            (piece) => `r0 out ${CLIENT}>${HOST} 10.0.0.2>10.0.0.3 t64 ${piece}`,
+          ),
+        ],
+      ],
+    ],
+  },
+  {
     title: 'without a rule that asks for connections, fragments pass one by one',
     frames: [
       [
@@ -435,6 +456,19 @@ function withFragment(frame: Uint8Array, word: number): Uint8Array {
   setU16(changed, 20, word)
   setU16(changed, 24, ~fold(sumOf(changed, 14, 34)) & 0xffff)
   return changed
+}
+
+/** A datagram whose data of 1208 bytes comes in pieces of these sizes; what they leave is yet to come. */
+function inPieces(sizes: readonly number[]): Uint8Array[] {
+  const segment = new Uint8Array(1208)
+  segment.set([0x0f, 0xa0, 0, 53, 0x04, 0xb8, 0, 0])
+  let at = 0
+  return sizes.map((size) => {
+    const piece = ipv4Frame({ source: '10.0.0.2', destination: '10.0.0.3' }, 17, segment.slice(at, at + size))
+    const word = (at >> 3) | (at + size < segment.length ? 0x2000 : 0)
+    at += size
+    return withFragment(toMac(HOST, piece), word)
+  })
 }
 
 /** A datagram of 1828 bytes in two: 1020 and 828. */

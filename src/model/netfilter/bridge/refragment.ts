@@ -43,6 +43,7 @@ export function refragment(packet: Packet, bridge: Bridge, port: Device): Verdic
     fragment.bytes.set(header, fragment.link)
     fragment.device = port
     bridge.pushTransmit(fragment)
+    return true // br_dev_queue_push_xmit says so in any case
   })
   return Verdict.stolen
 }
