@@ -8,6 +8,7 @@ import { EtherType } from '../wire/ethernet.ts'
 import { IpProtocol } from '../wire/ipv4.ts'
 import { arpDeviceEvent, receiveArp } from './arp.ts'
 import { icmpProtocol } from './ipv4/icmp-receive.ts'
+import { igmpProtocol } from './ipv4/igmp.ts'
 import { receiveIpv4 } from './ipv4/input.ts'
 import { icmpv6Protocol } from './ipv6/icmp-receive.ts'
 import { receiveIpv6 } from './ipv6/input.ts'
@@ -40,6 +41,7 @@ export function createModel({
   const model = new Model({ profile, ...(seed !== undefined && { seed }) }, receive)
   model.deviceListeners.push(deviceEvent, arpDeviceEvent)
   model.ipv4Protocols.set(IpProtocol.icmp, icmpProtocol)
+  model.ipv4Protocols.set(IpProtocol.igmp, igmpProtocol)
   model.ipv6Protocols.set(IpProtocol.icmpv6, icmpv6Protocol)
   registerTransports(model)
   const namespaces = new ModelNamespaces(model)

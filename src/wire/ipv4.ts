@@ -25,7 +25,18 @@ import { ipv4, layout, u8, u16 } from './layout.ts'
 import { decodeOptions, encodeOptions, type Option } from './options.ts'
 
 /** IANA "Protocol Numbers"; the same in IPv6's next header. */
-export const IpProtocol = { icmp: 1, ipip: 4, tcp: 6, udp: 17, ipv6: 41, gre: 47, esp: 50, ah: 51, icmpv6: 58 } as const
+export const IpProtocol = {
+  icmp: 1,
+  igmp: 2,
+  ipip: 4,
+  tcp: 6,
+  udp: 17,
+  ipv6: 41,
+  gre: 47,
+  esp: 50,
+  ah: 51,
+  icmpv6: 58,
+} as const
 
 const MIN_HEADER = 20
 const MAX_OPTIONS = 40

@@ -114,6 +114,8 @@ export class VxlanSender {
       return
     }
     vxlan.statistics.txDropped++
+    // EPERM: a hook has dropped it, and said so.
+    if (refused === 'EPERM') return
     drop(packet, 'NOT_SPECIFIED', 'vxlan_xmit_one', { own: 'OVL_VXLAN_REFUSED', what: `not sent: ${refused}` })
   }
 
@@ -188,6 +190,7 @@ export class VxlanSender {
     packet.device = target
     packet.for = PacketFor.host
     if (target.learning) target.fdb.learn(packet.bytes, packet.link + 6, LOOPBACK_VTEP)
+    packet.stamp = 0 // ip_forward and br_forward_finish have cleared it
     target.namespace.model.enqueue(packet)
   }
 

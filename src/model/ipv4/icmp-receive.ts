@@ -186,7 +186,9 @@ function receiveError(packet: Packet, type: number, code: number): void {
   const quoted = transport + HEADER
   const header = (bytes[quoted]! & 15) * 4
   if (end - quoted < 20) {
-    drop(packet, 'NOT_SPECIFIED', 'icmp_rcv', { own: 'OVL_ICMP_TRUNCATED', what: 'nothing is quoted' })
+    const what = 'nothing is quoted'
+    if (type === Type.redirect) drop(packet, 'PKT_TOO_SMALL', 'icmp_rcv', { what })
+    else drop(packet, 'NOT_SPECIFIED', 'icmp_rcv', { own: 'OVL_ICMP_TRUNCATED', what })
     return
   }
   if (header < 20) {

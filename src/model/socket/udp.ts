@@ -161,9 +161,15 @@ export class UdpSockets {
 
   /** __udp4_lib_mcast_deliver: every socket of the port hears it; there is no error where there is none. */
   #receiveForMany(packet: Packet, network: Network): void {
-    const listening = (this.#ports.at(destinationPort(packet)) ?? []).filter(
-      ({ address, family, events }) => events && address === undefined && (family ?? network.family) === network.family,
+    const bound = (this.#ports.at(destinationPort(packet)) ?? []).filter(
+      ({ address, family }) => address === undefined && (family ?? network.family) === network.family,
     )
+    const tunnel = bound.find(({ receive }) => receive)
+    if (tunnel) {
+      tunnel.receive!(packet)
+      return
+    }
+    const listening = bound.filter(({ events }) => events)
     if (listening.length === 0) {
       drop(packet, 'NOT_SPECIFIED', network.functions.udp, {
         own: 'OVL_UDP_NOBODY_OF_MANY',

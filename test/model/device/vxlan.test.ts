@@ -1,6 +1,7 @@
 /** VXLAN's traps, in the rig of the recorded walks. test/linux/model/vxlan.test.ts holds random cases beside Linux. */
 import assert from 'node:assert/strict'
 import { beforeEach, describe, test } from 'vitest'
+import { runLine } from '../../../src/command/run.ts'
 import { Hook, register, Verdict } from '../../../src/model/netfilter/hooks.ts'
 import type { Packet } from '../../../src/model/packet.ts'
 import { twoNodes } from '../two-nodes.ts'
@@ -45,6 +46,26 @@ describe('a frame', () => {
     assert.equal(ports.length, 2)
     assert.equal(ports[0], ports[1])
     assert.ok(ports[0]! >= 50000 && ports[0]! < 50010)
+  })
+
+  // `bridge fdb replace 02:f1:00:00:02:01 dev flannel.1 dst 192.168.56.11` on n1: it goes round until its TTL is used up.
+  test('for this very host comes in behind the going out', () => {
+    world.in('n1').fdb.delete({ link: 'flannel.1', mac: VTEP2, owner: 'self' })
+    world.in('n1').fdb.append({ link: 'flannel.1', mac: VTEP2, owner: 'self', destination: '192.168.56.11' })
+    send()
+    const taps = world.takeTaps().filter((tap) => tap.startsWith('n1:flannel.1'))
+    assert.equal(taps.length, 2 * 63)
+    assert.ok(taps.every((tap, i) => tap === `n1:flannel.1 ${i % 2 === 0 ? 'out' : 'in'}`))
+  })
+
+  test('that a rule refuses behind its encapsulation dies once', async () => {
+    assert.equal(
+      (await runLine('iptables -P OUTPUT DROP', { kernel: world.in('n1'), now: () => 0, sleep: async () => {} }))
+        .status,
+      0,
+    )
+    send()
+    assert.deepEqual(world.takeDrops(), ['NETFILTER_DROP@nft_do_chain at n1:flannel.1'])
   })
 
   test('whose destination no entry names, is dropped', () => {

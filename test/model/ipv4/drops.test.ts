@@ -98,6 +98,16 @@ const rows: readonly Row[] = [
     frames: [{ ...here, payload: icmp(3, 3, [0, 0, 0, 0], 28) }],
     drops: ['IP_INHDR@icmp_rcv'],
   },
+  {
+    what: 'a redirect that quotes nothing',
+    frames: [{ ...here, payload: icmp(5, 1, [10, 1, 0, 3], 10) }],
+    drops: ['PKT_TOO_SMALL@icmp_rcv'],
+  },
+  {
+    what: 'IGMP, which nobody is told of',
+    frames: [{ ...here, protocol: 2, payload: 20 }],
+    drops: ['NOT_SPECIFIED@igmp_rcv OVL_IGMP'],
+  },
   { what: 'an option', frames: [{ options: [148, 2, 1, 0] }], drops: ['IP_INHDR@ip_rcv_finish_core'] },
   { what: 'a fragment twice', frames: [part, part], drops: ['DUP_FRAG@ip_defrag'] },
 ]

@@ -173,3 +173,40 @@ test('a path MTU is learned where a socket of ours is quoted, and a tunnel by th
   tooBig(7000, 8472)
   assert.deepEqual(learned(), [1210, 266])
 })
+
+// udp to 198.51.100.1 with 2000 bytes, behind a router without a route: its 3/0 comes between the fragments. With a router's MTU of
+// 1000 the first fragment dies in the veth (NOT_SPECIFIED@__dev_forward_skb2, NOT_SPECIFIED@ip_do_fragment), the second is not sent.
+test('of fragments, one comes to its end before the next sets out; behind one that the link refuses there is none', () => {
+  const { world, a, b } = hosts()
+  a.routes.add({ destination: '0.0.0.0/0', gateway: B })
+  b.sysctl.set('net/ipv4/ip_forward', '1')
+  const socket = a.sockets.bindUdp({ address: A, port: 5000 }, {})
+  const send = () => socket.send({ address: '198.51.100.1', port: 9 }, new Uint8Array(2000))
+  send() // neighbours are found
+  world.take()
+  world.takeDrops()
+  send()
+  assert.deepEqual(
+    world.takeTaps().filter((tap) => tap.startsWith('a:')),
+    ['a:e0 out', 'a:e0 in', 'a:e0 out'],
+  )
+  world.takeDrops()
+  b.links.set('e0', { mtu: 1000 })
+  send()
+  assert.deepEqual(world.takeTaps(), ['a:e0 out'])
+  assert.deepEqual(world.takeDrops(), [
+    'NOT_SPECIFIED@__dev_forward_skb2 at a:e0 OVL_VETH_MTU',
+    'NOT_SPECIFIED@ip_do_fragment at a:e0 OVL_FRAGMENT_REFUSED',
+  ])
+})
+
+test('a tunnel hears what is sent to all', () => {
+  const { world, b } = hosts()
+  const heard: Packet[] = []
+  b.namespace.sockets.bindEncapsulation(4789, (packet) => heard.push(packet), 'ipv4')
+  world.send(
+    'a:e0',
+    'ffffffffffff02000000000a0800 4500001d00004000401125bf0a0900010a0900ff 000712b500090000 41'.replaceAll(' ', ''),
+  )
+  assert.equal(heard.length, 1)
+})
