@@ -7,7 +7,7 @@ import { MILLISECOND, type Microseconds, SECOND } from './clock.ts'
 import type { Device } from './device/device.ts'
 import { type Namespace, notify } from './namespace.ts'
 import { Neighbour } from './neighbour/entry.ts'
-import { ProxiedAddresses } from './neighbour/proxy.ts'
+import { ProxiedAddresses, type ProxyListener } from './neighbour/proxy.ts'
 import { NeighbourUpdate, Nud, type NudState } from './neighbour/state.ts'
 import type { Packet } from './packet.ts'
 import type { NeighbourConf } from './settings.ts'
@@ -16,7 +16,7 @@ import type { NeighbourConf } from './settings.ts'
 export type NeighbourKey = number | string
 
 /** What a protocol does for its neighbours: struct neigh_ops and the constructor of struct neigh_table. */
-export interface NeighbourFamily {
+export interface NeighbourFamily extends ProxyListener {
   /** `ip neigh`'s way to write the address. */
   format(key: NeighbourKey): string
   conf(device: Device): NeighbourConf
@@ -46,7 +46,7 @@ export class NeighbourTable {
   readonly namespace: Namespace
   readonly family: NeighbourFamily
   /** `ip neigh add proxy`. */
-  readonly proxied = new ProxiedAddresses()
+  readonly proxied: ProxiedAddresses
   /** By the device's index. Keys that are numbers are kept as signed ones, which cost nothing to look up. */
   readonly #entries: (Map<NeighbourKey, Neighbour> | undefined)[] = []
   readonly #reachable = new Map<Device, { base: number; drawn: Microseconds; time: Microseconds }>()
@@ -54,6 +54,7 @@ export class NeighbourTable {
   constructor(namespace: Namespace, family: NeighbourFamily) {
     this.namespace = namespace
     this.family = family
+    this.proxied = new ProxiedAddresses(family)
   }
 
   /** neigh_resolve_output: the packet, whose first byte is `packet.network`, to this neighbour; it waits, is sent, or ends. */

@@ -6,7 +6,7 @@ import type { RouteMetrics, RouteType } from '../../kernel/route.ts'
 import { RouteTable } from '../../kernel/route.ts'
 import type { Device } from '../device/device.ts'
 import type { Refusal, RouteOperation } from '../ipv4/fib-change.ts'
-import { isLinkLocal, isMulticast, networkOf, sameAddress } from './address.ts'
+import { isAny, isLinkLocal, isMulticast, networkOf, sameAddress } from './address.ts'
 import type { Fib6, Flow6 } from './fib.ts'
 import { type Fib6Route, mayHaveSiblings, type Preference, rebalance, routeErrors } from './fib-route.ts'
 import type { Fib6Table } from './fib-table.ts'
@@ -226,14 +226,14 @@ function checkGateway(
   { device, onlink }: HopRequest6,
 ): Device | Refusal {
   const linkLocal = isLinkLocal(gateway)
-  const candidates = device ? [device] : fib.namespace.devices.list()
+  if (onlink && !device) return refuse('ENODEV', 'Nexthop device required for onlink')
+  const candidates = linkLocal ? (device ? [device] : []) : fib.namespace.devices.list()
   const isOurs = candidates.some(({ ipv6 }) => ipv6.addresses.some((each) => sameAddress(each.address, gateway)))
-  if (isOurs && (device || !linkLocal)) return refuse('EINVAL', 'Gateway can not be a local address')
-  if (isMulticast(gateway)) return refuse('EINVAL', 'Invalid gateway address')
+  if (isOurs) return refuse('EINVAL', 'Gateway can not be a local address')
+  if (isMulticast(gateway) || isAny(gateway)) return refuse('EINVAL', 'Invalid gateway address')
   let found = device
   if (onlink) {
-    if (!device) return refuse('ENODEV', 'Nexthop device required for onlink')
-    if (!device.up) return refuse('ENETDOWN', 'Nexthop device is not up')
+    if (!device?.up) return refuse('ENETDOWN', 'Nexthop device is not up')
   } else if (!linkLocal) {
     const reached = reachedBy(fib, table, gateway, device)
     if (!reached) return refuse('EHOSTUNREACH')

@@ -99,12 +99,10 @@ function ownDestination({ bytes, network, device }: Packet): Uint8Array | undefi
   return anycast || isOurs(namespace, bytes, at, device) ? bytes.slice(at, at + 16) : undefined
 }
 
-/** is_ineligible: no error about an error, or about a later fragment. */
+/** is_ineligible: no error about an error. Of a later fragment nobody can tell. */
 function isIneligible({ bytes, network, end }: Packet): boolean {
   const transport = findTransport(bytes, network, end)
-  if (!transport) return true
-  if (transport.fragmentOffset !== 0) return true
-  if (transport.protocol !== NextHeader.icmp) return false
+  if (transport?.fragmentOffset !== 0 || transport.protocol !== NextHeader.icmp) return false
   return transport.at >= end || bytes[transport.at]! < FIRST_INFORMATIONAL
 }
 

@@ -23,6 +23,7 @@ import { failDad } from './dad.ts'
 import type { Ipv6Address } from './device.ts'
 import { DESTINATION_AT, ETHERTYPE_IPV6, findTransport, HOP_LIMIT_AT, SOURCE_AT } from './header.ts'
 import { sendIcmpv6Error } from './icmp.ts'
+import { joinGroup, leaveGroup } from './multicast.ts'
 import { NaFlag, NdOption, NdType, OPTIONS_AT, sendAdvertisement, sendSolicitation, TARGET_AT } from './ndp-send.ts'
 import { acceptsAdvertisements } from './router-solicitation.ts'
 import { findAddress } from './select-address.ts'
@@ -55,6 +56,10 @@ export const ndFamily: NeighbourFamily = {
     }
     sendSolicitation(device, { target, destination: unicast ? target : solicitedNode(target), source }, packet)
   },
+
+  /** pndisc_constructor, pndisc_destructor: who stands for an address hears who asks for it. */
+  proxyAdded: (device, key) => joinGroup(device, solicitedNode(addressOfKey(`${key}`))),
+  proxyDeleted: (device, key) => leaveGroup(device, solicitedNode(addressOfKey(`${key}`))),
 
   /** ip6_link_failure */
   unreachable(packet) {

@@ -155,7 +155,7 @@ export function ipOutput6(packet: Packet, input: Device | undefined): boolean {
 /** __ip6_finish_output */
 function finish(packet: Packet, forwarded: boolean): void {
   const route = packet.route as Ipv6Route
-  const mtu = forwarded ? Math.max(route.forwardMtu, MIN_MTU) : route.mtu
+  const mtu = Math.max(route.mtu, MIN_MTU)
   const length = packet.end - packet.network
   const gathered = packet.fragmentMaxSize
   if (length <= mtu && (gathered === 0 || length <= gathered)) {
@@ -167,7 +167,7 @@ function finish(packet: Packet, forwarded: boolean): void {
     return
   }
   route.device.namespace.model.ipv6Protocols.get(NextHeader.icmp)?.refuse?.(packet, 2, 0, mtu)
-  drop(packet, 'PKT_TOO_BIG', 'ip6_fragment', { what: `${length} bytes do not fit ${mtu}` })
+  drop(packet, 'NOT_SPECIFIED', 'ip6_fragment', { own: 'OVL_MTU', what: `${length} bytes do not fit ${mtu}` })
 }
 
 /** ip6_finish_output2 */

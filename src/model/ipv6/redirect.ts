@@ -26,7 +26,7 @@ export function sendRedirect6(packet: Packet, { gateway }: Ipv6Route): void {
   const source = linkLocalOf(device)
   if (!source || (!sameAddress(destination, target) && !isLinkLocal(target))) return
   const back = routeOutput6(namespace, { destination: sender, source, outputDevice: device })
-  if (typeof back === 'string' || back.gateway || !icmpLimits.take(keyAt(sender, 0), SECOND)) return
+  if (typeof back === 'string' || back.gateway || back.isLocal || !icmpLimits.take(keyAt(sender, 0), SECOND)) return
   const neighbour = namespace.nd.ensure(device, keyOf(target))
   const known = device.hasLinkLayer && (neighbour.state & NUD_VALID) !== 0
   const option = known ? [NdOption.target, 1, ...neighbour.mac] : []

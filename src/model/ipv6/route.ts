@@ -69,15 +69,14 @@ export class Ipv6Route {
 
   /** ip6_mtu */
   get mtu(): number {
-    const learned = this.pathMtu
-    return learned === undefined ? this.forwardMtu : Math.min(learned, MAX_MTU)
+    const told = this.pathMtu ?? this.fib?.metrics?.mtu
+    return Math.min(told || Math.max(MIN_MTU, this.device.ipv6.conf.mtu), MAX_MTU)
   }
 
-  /** ip6_dst_mtu_maybe_forward: what was learned of the path does not bind a router. */
+  /** ip6_dst_mtu_maybe_forward: what is known of the path does not bind a router before the packet leaves, unless it is locked. */
   get forwardMtu(): number {
-    const { fib, device } = this
-    const metric = fib?.metrics?.mtu
-    return Math.min(metric || Math.max(MIN_MTU, device.ipv6.conf.mtu), MAX_MTU)
+    const { mtu, mtuLocked } = this.fib?.metrics ?? {}
+    return Math.min(mtuLocked && mtu ? mtu : this.device.ipv6.conf.mtu, MAX_MTU)
   }
 
   /** ip6_dst_hoplimit */

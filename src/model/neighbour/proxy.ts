@@ -11,8 +11,19 @@ export interface ProxiedAddress {
   protocol: number
 }
 
+/** Told of what comes and goes: pconstructor and pdestructor of struct neigh_table. */
+export interface ProxyListener {
+  proxyAdded?(device: Device, key: NeighbourKey): void
+  proxyDeleted?(device: Device, key: NeighbourKey): void
+}
+
 export class ProxiedAddresses {
   readonly #entries: ProxiedAddress[] = []
+  readonly #listener: ProxyListener
+
+  constructor(listener: ProxyListener) {
+    this.#listener = listener
+  }
 
   get(device: Device, key: NeighbourKey): ProxiedAddress | undefined {
     return this.#entries.find((entry) => entry.device === device && entry.key === key)
@@ -28,6 +39,7 @@ export class ProxiedAddresses {
     if (!entry) {
       entry = { device, key, router, protocol }
       this.#entries.push(entry)
+      this.#listener.proxyAdded?.(device, key)
     }
     entry.router = router
     if (protocol !== 0) entry.protocol = protocol
@@ -38,6 +50,7 @@ export class ProxiedAddresses {
     const entry = this.get(device, key)
     if (!entry) throw new KernelError('ENOENT', 'delete proxy neighbour')
     this.#entries.splice(this.#entries.indexOf(entry), 1)
+    this.#listener.proxyDeleted?.(device, key)
   }
 
   /** pneigh_ifdown. */

@@ -43,15 +43,16 @@ export class Router {
       for (const which of ['all', 'default']) each.sysctl.set(`net/ipv6/conf/${which}/disable_ipv6`, '1')
     }
     this.set('conf/default/addr_gen_mode', 1)
+    this.set('conf/default/router_solicitations', 0)
     this.router.links.set('lo', { up: true })
     this.#captures = [this.#connect(this.#a, 'a0', 'r0', 1), this.#connect(this.#b, 'b0', 'r1', 2)]
-    this.set('conf/all/forwarding', 1)
   }
 
   static async create(machine: Machine): Promise<Router> {
     const router = new Router(machine)
     // Linux finds the carrier a little later.
     await machine.pass(200)
+    router.set('conf/all/forwarding', 1)
     return router
   }
 
@@ -112,8 +113,11 @@ export class Router {
 
   /** Neighbours of r0 but those that it was given. */
   neighbours(): void {
-    for (const { address, mac, state, router } of this.router.neighbours.list({ link: 'r0', family: 'ipv6' }))
-      if (state !== 'permanent' && state !== 'noarp') this.#seen.push(`${address} ${mac} ${state} ${router ?? false}`)
+    const lines = this.router.neighbours
+      .list({ link: 'r0', family: 'ipv6' })
+      .filter(({ state }) => state !== 'permanent' && state !== 'noarp')
+      .map(({ address, mac, state, router }) => `${address} ${mac} ${state} ${router ?? false}`)
+    this.#seen.push(...lines.sort())
   }
 
   /** `ip route get`. */

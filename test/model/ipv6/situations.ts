@@ -197,6 +197,7 @@ const LOCAL: readonly Situation[] = [
   {
     title: 'options that are unknown are passed over, or end the packet, with word or without',
     async act(r) {
+      r.set('icmp/ratelimit', 0)
       for (const destination of ['fd01::1', 'fd02::2', 'ff02::1'])
         for (const type of [0x1e, 0x5e, 0x9e, 0xde])
           for (const protocol of [Protocol.hopByHop, Protocol.options])
@@ -244,6 +245,7 @@ const LOCAL: readonly Situation[] = [
   {
     title: 'fragments that overlap or are no multiple of eight are given up, atomic ones are whole',
     async act(r) {
+      r.set('icmp/ratelimit', 0)
       const to = { destination: 'fd01::1' }
       const datagram = udp(1, 2, 56)(new Uint8Array(16), new Uint8Array(16))
       await r.send(fragment(to, datagram.slice(0, 40), 0, true), fragment(to, datagram.slice(32), 32, false))
