@@ -22,10 +22,6 @@ const setUp: Contract['setUp'] = () => {
 const known = [
   { titles: /"kind":"macvlan"|^a macvlan is born in another namespace/, reason: 'macvlan is not modelled' },
   { titles: /"kind":"vxlan".*"remote":"fd00::2"/, reason: 'VXLAN over IPv6 is not modelled' },
-  {
-    titles: /^an IPv6 address that a neighbour|^ping answers who|^pings at the same/,
-    reason: 'IPv6 packets are not modelled',
-  },
 ]
 
 kernelContract('model', {
