@@ -27,7 +27,7 @@ export function linuxMachine(pluginDirectories: readonly string[]): Machine {
     runLine: (path, line) =>
       runEach(line, (words) => {
         const elsewhere = parseElsewhere(words)
-        const place = elsewhere ? siblingPath(path, elsewhere.place) : path
+        const place = elsewhere ? siblingPath(path, elsewhere) : path
         return inNamespace(place, () => runProgram(elsewhere?.words ?? words))
       }),
     impair,

@@ -13,6 +13,7 @@ import { readState } from '../lab/state.ts'
 import type { Fault, Topology } from '../lab/topology.ts'
 import type { TraceRequest } from '../lab/trace.ts'
 import type { TraceDocument } from '../trace/document.ts'
+import type { TextOptions } from '../trace/text.ts'
 import { OWN_PLUGINS } from './cni.ts'
 import { CommandError, Exit } from './exit.ts'
 import { interruptible } from './interrupt.ts'
@@ -43,6 +44,11 @@ export function declareTrace(trace: Command, version: string): void {
     if (Number.isInteger(number) && number > 0 && number < 65536) return number
     throw new InvalidArgumentError('A port is a number from 1 to 65535.')
   }
+  const seed = (text: string) => {
+    const number = Number(text)
+    if (/^[0-9]+$/.test(text) && Number.isSafeInteger(number)) return number
+    throw new InvalidArgumentError('A seed is a whole number.')
+  }
   trace
     .argument('<from>', 'node or pod: web-0, pod/web-0, node/n1')
     .argument('<to>', 'node, pod, service or address: api-0, svc/api, 10.96.0.10')
@@ -58,10 +64,10 @@ export function declareTrace(trace: Command, version: string): void {
         .default([] as readonly string[], 'none')
         .argParser((name: string, before: readonly string[]) => [...before, name]),
     )
-    .addOption(new Option('--seed <number>', 'of chance in the model').argParser(Number))
+    .addOption(new Option('--seed <number>', 'of chance in the model').argParser(seed))
     .option('--json', 'as schema/trace.schema.json says')
     .option('--pcap <file>', 'write what every tap saw, for Wireshark')
-    .option('--why', 'say why also where all is well')
+    .option('--why', 'say also what of a table was not chosen: shorter routes, other FDB entries')
     .option('-v, --verbose', 'every step, captures and rules that were passed too')
     .option('-x, --hex', 'the bytes at every tap')
     .addHelpText(
@@ -84,14 +90,15 @@ async function run(from: string, to: string, options: Options, version: string):
     return (await runInside(chosen.topology.name)) ?? runInOwnNamespaces()
   }
   const question = { from, to, options, chosen }
-  const document = withVersion(await (engine === 'model' ? traceModel(question) : traceKernel(question)), version)
+  const { document: told, beside } = await (engine === 'model' ? traceModel(question) : traceKernel(question))
+  const document = withVersion(told, version)
   if (options.pcap !== undefined) await writeCapture(options.pcap, document)
   if (options.json) process.stdout.write(`${JSON.stringify(document)}\n`)
   else {
     const { formatTrace } = await import('../trace/text.ts')
     const { verbose = false, hex = false } = options
     const colour = process.stdout.hasColors?.() ?? false
-    process.stdout.write(`${formatTrace(document, { verbose, hex, colour })}\n`)
+    process.stdout.write(`${formatTrace(document, { verbose, hex, colour, ...(options.why && { beside }) })}\n`)
   }
   const { disposition } = document.result
   if (disposition === 'unsupported') return Exit.unsupported
@@ -107,19 +114,30 @@ interface Question {
   readonly chosen: ChosenTopology
 }
 
+interface Told {
+  readonly document: TraceDocument
+  /** What of a table was not chosen at a step: trace/beside.ts. */
+  readonly beside: NonNullable<TextOptions['beside']>
+}
+
 function withVersion(document: TraceDocument, version: string): TraceDocument {
   const traces = document.traces?.map((each) => withVersion(each, version))
   return { ...document, engine: { ...document.engine, version }, ...(traces && { traces }) }
 }
 
 /** A lab that is up in the model is asked as it is; any other is built for the question. */
-async function traceModel({ from, to, options, chosen: { topology, source } }: Question): Promise<TraceDocument> {
+async function traceModel({ from, to, options, chosen: { topology, source } }: Question): Promise<Told> {
   const { buildModelLab } = await import('../lab/model-lab.ts')
-  const { acquaint, traceInModel } = await import('../lab/trace.ts')
-  const { seed } = options
-  const { deeds = [] } = readModel(topology.name) ?? {}
+  const { acquaint, traceInModel, worldOf } = await import('../lab/trace.ts')
+  const standing = readModel(topology.name)
+  const seed = options.seed ?? standing?.seed
   const lab = await asUsage(() =>
-    buildModelLab({ topology, deeds, ...(source && { source }), ...(seed !== undefined && { seed }) }),
+    buildModelLab({
+      topology: standing?.topology ?? topology,
+      deeds: standing?.deeds ?? [],
+      ...(source && { source }),
+      ...(seed !== undefined && { seed }),
+    }),
   )
   const request = await asUsage(() => requestOf(from, to, options, lab.plan, lab.machine))
   acquaint(lab)
@@ -127,15 +145,22 @@ async function traceModel({ from, to, options, chosen: { topology, source } }: Q
   for (const { node, run } of faultsOf(options, topology)) {
     requireSuccess(run, await lab.run({ place: node, line: run }))
   }
-  return traceInModel(request, lab)
+  const { besideOf } = await import('../trace/beside.ts')
+  return { document: traceInModel(request, lab), beside: besideOf(worldOf(lab)) }
 }
 
 /** A lab that is up is asked as it is, and stays up. */
-async function traceKernel({ from, to, options, chosen: { topology, source } }: Question): Promise<TraceDocument> {
+async function traceKernel({ from, to, options, chosen: { topology, source } }: Question): Promise<Told> {
   return interruptible(async (signal) => {
     const { linuxMachine } = await import('./machine.ts')
-    const machine = linuxMachine(OWN_PLUGINS.split(':'))
+    const machine = abortable(linuxMachine(OWN_PLUGINS.split(':')), signal)
     const standing = readState(topology.name, machine)?.plan
+    if (standing && options.fault.length > 0) {
+      throw new CommandError(
+        Exit.usage,
+        `Lab "${topology.name}" is up, and would stay broken: run what breaks it by "overlab lab exec", or take the lab down first`,
+      )
+    }
     const run = (steps: readonly Step[]) => runSteps(steps, signal)
     const plan = standing ?? (await asUsage(() => bringUp(topology, machine, { owned: true, run })))
     if (!plan) throw new CommandError(Exit.no, `Lab "${topology.name}" is being brought up by another command`)
@@ -151,11 +176,24 @@ async function traceKernel({ from, to, options, chosen: { topology, source } }: 
         const { namespace } = findPlace(node, plan)!
         requireSuccess(line, await machine.runLine(namespacePath(namespace), line))
       }
-      return await traceInKernel(request, lab)
+      // Of the kernel's decisions nothing is told that something could stand beside.
+      return { document: await traceInKernel(request, lab), beside: () => [] }
     } finally {
       if (!standing) for (const complaint of takeDown(plan.name, machine).complaints) complain(complaint)
     }
   })
+}
+
+/** Waits no longer than until somebody wants the process to end. */
+function abortable(machine: Machine, signal: AbortSignal): Machine {
+  return {
+    ...machine,
+    async until(done, milliseconds) {
+      const answer = await machine.until(() => signal.aborted || done(), milliseconds)
+      signal.throwIfAborted()
+      return answer
+    },
+  }
 }
 
 function requestOf(from: string, to: string, options: Options, plan: LabPlan, machine: Machine): TraceRequest {
@@ -167,8 +205,7 @@ function requestOf(from: string, to: string, options: Options, plan: LabPlan, ma
 
 function faultsOf({ fault }: Options, { faults = {} }: Topology): Fault[] {
   return fault.map((name) => {
-    const found = faults[name]
-    if (found) return found
+    if (Object.hasOwn(faults, name)) return faults[name]!
     throw new CommandError(Exit.usage, `"${name}" is no fault of this topology${didYouMean(name, Object.keys(faults))}`)
   })
 }
@@ -190,7 +227,13 @@ function specOf(
 async function writeCapture(path: string, document: TraceDocument): Promise<void> {
   const { captureOf } = await import('../trace/capture-file.ts')
   const encoder = new TextEncoder()
-  writeFileSync(path, Buffer.concat([...captureOf(document, (text) => encoder.encode(text))]))
+  const bytes = Buffer.concat([...captureOf(document, (text) => encoder.encode(text))])
+  try {
+    writeFileSync(path, bytes)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new CommandError(Exit.usage, `Cannot write the capture "${path}": ${code}`, { cause: error })
+  }
 }
 
 const near = (name: string, { nodes, pods }: LabPlan) =>

@@ -49,12 +49,21 @@ function nameFaults({ name, topology, cluster }: Topology): TopologyFault[] {
     ...Object.keys(topology.nodes).map((node) => ({ name: node, path: ['topology', 'nodes', node] })),
     ...Object.keys(cluster?.pods ?? {}).map((pod) => ({ name: pod, path: ['cluster', 'pods', pod] })),
   ]
-  return names
-    .filter((each) => !isName(each.name))
-    .map((each) => ({
-      path: each.path,
-      message: `name "${each.name}" may have letters, digits and "_.-", and begins with neither of these`,
-    }))
+  const bridges = Object.entries(topology.nodes).filter(([, { kind }]) => kind === 'bridge')
+  return [
+    ...names
+      .filter((each) => !isName(each.name))
+      .map((each) => ({
+        path: each.path,
+        message: `name "${each.name}" may have letters, digits and "_.-", and begins with neither of these`,
+      })),
+    ...bridges
+      .filter(([node]) => isName(node) && !isInterfaceName(node))
+      .map(([node]) => ({
+        path: ['topology', 'nodes', node],
+        message: `name "${node}" of a bridge is no interface's: it has more than 15 letters`,
+      })),
+  ]
 }
 
 function clusterFaults(topology: Topology): TopologyFault[] {

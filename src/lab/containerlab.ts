@@ -3,6 +3,7 @@
  * `bridge` are built; what concerns containers (images, binds, ports …) has no meaning here and is left aside. Defaults, kinds
  * and groups are applied to nodes as containerlab does: the node's own word counts most.
  */
+import { isName } from '../cni/config.ts'
 import type { Topology, TopologyLink, TopologyNode } from './topology.ts'
 
 /** What is wrong, and where: a path of keys. */
@@ -28,11 +29,12 @@ export function readContainerlab(
   const root = valuesOf(file)
   const described = valuesOf(root?.topology)
   if (typeof root?.name !== 'string') say('the file lacks "name"')
+  else if (!isName(root.name)) say(`name "${root.name}" may have letters, digits and "_.-"`, 'name')
   if (!described) say('the file lacks "topology"')
   const given = valuesOf(described?.nodes) ?? {}
   if (described && Object.keys(given).length === 0) say('topology lacks "nodes"', 'topology')
 
-  const nodes: Record<string, TopologyNode> = {}
+  const nodes = new Map<string, TopologyNode>()
   for (const [name, own] of Object.entries(given)) {
     const node = inherit(valuesOf(own) ?? {}, described!)
     const kind = String(node.kind ?? 'linux')
@@ -42,7 +44,7 @@ export function readContainerlab(
     }
     const exec = Array.isArray(node.exec) ? node.exec.map(String) : []
     const sysctls = valuesOf(node.sysctls) as TopologyNode['sysctls']
-    nodes[name] = { kind: kind as 'linux' | 'bridge', ipv6: true, exec, ...(sysctls && { sysctls }) }
+    nodes.set(name, { kind: kind as 'linux' | 'bridge', ipv6: true, exec, ...(sysctls && { sysctls }) })
   }
   const links = (Array.isArray(described?.links) ? described.links : []).flatMap((link, i) => {
     const read = readLink(valuesOf(link) ?? {})
@@ -51,7 +53,7 @@ export function readContainerlab(
     return []
   })
   if (faults.length > 0) return { faults }
-  return { topology: { name: root!.name as string, topology: { nodes, links } } }
+  return { topology: { name: root!.name as string, topology: { nodes: Object.fromEntries(nodes), links } } }
 }
 
 /** defaults, then the group's, then the kind's, then the node's own. Lists of commands are joined. */
@@ -97,7 +99,7 @@ function readEndpoint(endpoint: unknown) {
   const values = valuesOf(endpoint)
   const [node, ifName] = values
     ? [String(values.node ?? ''), String(values.interface ?? '')]
-    : String(endpoint).split(':')
+    : String(endpoint).split(/:(.*)/)
   if (!node || !ifName) return `endpoint ${JSON.stringify(endpoint)} is not of the form "node:interface"`
   if (OUTSIDE.includes(node)) return `unsupported: endpoint "${node}:${ifName}" is outside of the lab`
   const mac = typeof values?.mac === 'string' ? { mac: values.mac } : {}

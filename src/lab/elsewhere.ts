@@ -1,19 +1,27 @@
 /**
- * `overlab lab exec --name two-nodes n1 -- ip route …`, run in a node or pod of the same lab: how a fix names another place than the one it was
- * found at.
+ * `overlab lab exec --name two-nodes n1 -- ip route …`, run in a node or pod of the same lab: how a fix names another place than
+ * the one it was found at.
  */
+import { isName } from '../cni/config.ts'
 
-/** Undefined for any other command. */
-export function parseElsewhere(
-  words: readonly string[],
-): { readonly place: string; readonly words: readonly string[] } | undefined {
-  const [program, lab, exec, ...all] = words
-  if (program !== 'overlab' || lab !== 'lab' || exec !== 'exec') return undefined
-  const [place, ...rest] = all[0] === '--name' ? all.slice(2) : all
-  return place === undefined ? undefined : { place, words: rest[0] === '--' ? rest.slice(1) : rest }
+export interface Elsewhere {
+  /** Undefined: the lab where the command is run. */
+  readonly lab: string | undefined
+  readonly place: string
+  readonly words: readonly string[]
 }
 
-/** The namespace of another place of the lab that this namespace is of: `/run/netns/ovl-n1@two-nodes`. */
-export function siblingPath(namespacePath: string, place: string): string {
-  return namespacePath.replace(/\/ovl-[^/]*@/, `/ovl-${place}@`)
+/** Undefined for any other command, and for names that no lab or place can have. */
+export function parseElsewhere(words: readonly string[]): Elsewhere | undefined {
+  const [program, command, exec, ...all] = words
+  if (program !== 'overlab' || command !== 'lab' || exec !== 'exec') return undefined
+  const [lab, [target = '', ...rest]] = all[0] === '--name' ? [all[1] ?? '', all.slice(2)] : [undefined, all]
+  const place = target.replace(/^(?:pod|node)\//, '')
+  if (!isName(place) || (lab !== undefined && !isName(lab))) return undefined
+  return { lab, place, words: rest[0] === '--' ? rest.slice(1) : rest }
+}
+
+/** The namespace of the place in the lab that this namespace is of, or in that which is named: `/run/netns/ovl-n1@two-nodes`. */
+export function siblingPath(namespacePath: string, { place, lab }: Pick<Elsewhere, 'place' | 'lab'>): string {
+  return namespacePath.replace(/\/ovl-[^/@]*@([^/]*)$/, (_, own: string) => `/ovl-${place}@${lab ?? own}`)
 }

@@ -15,7 +15,7 @@
  *
  * The lab asks `Kernel` and `Host` for everything, and runs plugins as a container runtime does: cni/runtime.
  */
-import { ignoring } from '../kernel/errors.ts'
+import { ignoring, isErrno } from '../kernel/errors.ts'
 import { reconcile } from '../reconcile/apply.ts'
 import type { OverlayPlan } from './cluster.ts'
 import { commandsOf, describeNode, isDescribed } from './describe-node.ts'
@@ -89,7 +89,10 @@ function endOwner(owner: ProcessIdentity, { processes, host }: Machine): void {
 function stepsOf(plan: LabPlan, machine: Machine): Step[] {
   const { nodes, links, routes, pods, services } = plan
   return [
-    ...nodes.map((node) => ({ title: `node ${node.name}`, run: () => addNode(plan, node, machine) })),
+    ...nodes.map((node) => ({
+      title: `node ${node.name}`,
+      run: () => asDescribed(node.name, () => addNode(plan, node, machine)),
+    })),
     ...links.map((link) => ({
       title: `link ${link.ends.map(({ node, ifName }) => `${node}:${ifName}`).join(' – ')}`,
       run: () => addLink(plan, link, machine),
@@ -102,7 +105,10 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
       })),
     ...nodes.filter(isDescribed).map((node) => ({
       title: `interfaces and routes of ${node.name}`,
-      run: () => withNamespace(node.namespace, machine, (kernel) => describeNode(kernel, node.description)),
+      run: () =>
+        asDescribed(node.name, () =>
+          withNamespace(node.namespace, machine, (kernel) => describeNode(kernel, node.description)),
+        ),
     })),
     ...nodes.flatMap((node) =>
       commandsOf(node).map((line) => ({
@@ -134,6 +140,17 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
       run: () => addService(plan, service, machine),
     })),
   ]
+}
+
+/** What the kernel says of things that are not, or cannot be, is about the description. RangeError. */
+function asDescribed(node: string, make: () => void): void {
+  try {
+    make()
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENODEV', 'EINVAL', 'EEXIST', 'ENETUNREACH', 'EHOSTUNREACH', 'ERANGE', 'EBUSY'))
+      throw error
+    throw new RangeError(`Cannot build node "${node}": ${(error as Error).message}`, { cause: error })
+  }
 }
 
 function addOverlay(namespace: string, { state }: OverlayPlan, machine: Machine): void {

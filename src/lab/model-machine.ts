@@ -62,7 +62,7 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
     runLine: (path, line) =>
       runEach(line, (words) => {
         const elsewhere = parseElsewhere(words)
-        const place = elsewhere ? siblingPath(path, elsewhere.place) : path
+        const place = elsewhere ? siblingPath(path, elsewhere) : path
         return runWords(elsewhere?.words ?? words, {
           kernel: inside(place),
           now: host.monotonic,

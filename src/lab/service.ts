@@ -1,35 +1,33 @@
 /**
  * Services as plain DNAT rules, on every node that carries pods: one rule for each port and backend, the first of n taken
  * with probability 1/n, the next with 1/(n − 1) … A backend that calls its own service is masqueraded, or it would answer
- * itself.
+ * itself. A service without backends refuses.
  */
 import type { LabPlan, ServicePlan } from './plan.ts'
 
-export interface Backend {
-  readonly pod: string
-  readonly address: string
-}
-
-/** `iptables` command lines, in their order. RangeError when no pod is behind a service. */
+/** `iptables` command lines, in their order. `addressOf` gives a pod's address, without prefix length. */
 export function rulesOf(
-  { name, clusterIp, ports, pods }: ServicePlan,
+  { clusterIp, ports, pods }: Pick<ServicePlan, 'clusterIp' | 'ports' | 'pods'>,
   addressOf: (pod: string) => string | undefined,
 ): string[] {
-  const backends = pods.flatMap((pod): Backend[] => {
-    const address = addressOf(pod)
-    return address === undefined ? [] : [{ pod, address }]
-  })
-  if (backends.length === 0) throw new RangeError(`Cannot make service "${name}": its selector matches no pod`)
+  const backends = pods.flatMap((pod) => addressOf(pod) ?? [])
+  if (backends.length === 0) {
+    return ports.flatMap(({ port, protocol }) =>
+      ['FORWARD', 'OUTPUT'].map(
+        (chain) => `iptables -A ${chain} -d ${clusterIp}/32 -p ${protocol} --dport ${port} -j REJECT`,
+      ),
+    )
+  }
   return ports.flatMap(({ port, targetPort, protocol }) => [
     ...['PREROUTING', 'OUTPUT'].flatMap((chain) =>
-      backends.map(({ address }, i) => {
+      backends.map((address, i) => {
         const left = backends.length - i
         const choice = left > 1 ? `-m statistic --mode random --probability ${(1 / left).toFixed(11)} ` : ''
         return `iptables -t nat -A ${chain} -d ${clusterIp}/32 -p ${protocol} --dport ${port} ${choice}-j DNAT --to-destination ${address}:${targetPort}`
       }),
     ),
     ...backends.map(
-      ({ address }) =>
+      (address) =>
         `iptables -t nat -A POSTROUTING -s ${address}/32 -d ${address}/32 -p ${protocol} --dport ${targetPort} -j MASQUERADE`,
     ),
   ])

@@ -36,7 +36,7 @@ export function parseTopology(text: string, path: string): TopologyFile {
   if (document.errors.length > 0) {
     throw new TopologyError(document.errors.map(({ message, pos }) => `${place(pos[0])}: ${message}`).join('\n'))
   }
-  const file: unknown = document.toJS()
+  const file = readValue(document, path)
   const read = isContainerlab(path) ? readContainerlab(file) : { topology: file, faults: schemaFaults(file) }
   const { topology } = 'topology' in read ? read : { topology: undefined }
   const faults = 'faults' in read ? read.faults : []
@@ -48,6 +48,15 @@ export function parseTopology(text: string, path: string): TopologyFile {
     path,
     topology: topology as Topology,
     lineOf: (keys) => lines.linePos(offsetOf(document, keys)).line,
+  }
+}
+
+/** Aliases that lead nowhere, or multiply too often, come up only here. TopologyError. */
+function readValue(document: Document, path: string): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    throw new TopologyError(`${path}: ${(error as Error).message}`, { cause: error })
   }
 }
 

@@ -217,7 +217,8 @@ interface ModelPlace extends Place {
   readonly kernel: ModelKernel
 }
 
-function worldOf(lab: TraceLab): World {
+/** What explanations are found in. */
+export function worldOf(lab: TraceLab): World {
   const { plan, originOf } = lab
   const places = [...plan.nodes, ...plan.pods].map(({ name }) => ({ name, kernel: lab.kernelOf(name) }))
   return { places, originOf, services: plan.services, pods: plan.pods }

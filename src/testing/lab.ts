@@ -65,7 +65,8 @@ export async function lab(topology: string | Topology, { seed }: LabOptions = {}
     node: place,
     pod: place,
     async fault(name) {
-      const fault = described.faults?.[name]
+      const { faults = {} } = described
+      const fault = Object.hasOwn(faults, name) ? faults[name] : undefined
       if (!fault) throw new RangeError(`"${name}" is no fault of lab "${described.name}"`)
       const { status, stderr } = await place(fault.node).exec(fault.run)
       if (status !== 0) throw new RangeError(`Cannot make fault "${name}": ${stderr.trim()}`)

@@ -2,14 +2,13 @@
  * Why a packet went no further than where captures saw it last, on a kernel that does not say: the checks of the kernel's own
  * way, in its order, asked of its tables through the interface.
  */
-import { parseIp } from '../address/ip.ts'
 import { formatMac } from '../address/mac.ts'
-import { contains, parsePrefix } from '../address/prefix.ts'
 import type { LiveKernel } from '../kernel/live.ts'
+import { EtherType } from '../wire/ethernet.ts'
 import { couldMatch } from './could-match.ts'
-import { bare, routeTo, type World } from './explain/loss.ts'
+import { bare, covers, routeTo, type World } from './explain/loss.ts'
 import type { Sighting } from './of-captures.ts'
-import { insideVxlan, readHeaders } from './summary.ts'
+import { type Headers, insideVxlan, readHeaders, vniOf } from './summary.ts'
 
 export interface Cause {
   /** SKB_DROP_REASON_* without its prefix, or OVL_*. */
@@ -124,7 +123,7 @@ function lostOnBridge({ device, frame }: Sighting, kernel: LiveKernel): Cause | 
 function lostInNetwork({ device, frame, network }: Sighting, kernel: LiveKernel): Cause | undefined {
   const headers = readHeaders(frame, network)
   const link = kernel.links.get(device)
-  if (!headers || !link) return undefined
+  if (!headers || !link || headers.etherType !== EtherType.ipv4) return undefined // these are IPv4's checks
   const mac = formatMac(frame.subarray(0, 6))
   if (network > 0 && link.mac !== mac && (frame[0]! & 1) === 0 && link.master === undefined) {
     return { reason: 'OTHERHOST', kernel: 'ip_rcv_core' }
@@ -135,10 +134,10 @@ function lostInNetwork({ device, frame, network }: Sighting, kernel: LiveKernel)
   if (isFiltered(kernel, device, source)) return { reason: 'IP_RPFILTER', kernel: 'ip_rcv_finish_core' }
   if (own.includes(destination)) {
     const inner = insideVxlan(frame, headers)
+    if (inner !== undefined) return lostInTunnel(headers, vniOf(frame, inner), kernel)
     const functions: Readonly<Record<number, string>> = { 6: 'tcp_v4_rcv', 17: '__udp4_lib_rcv' }
     const kernelFunction = functions[headers.protocol]
-    if (inner === undefined && kernelFunction === undefined) return undefined
-    return { reason: 'NO_SOCKET', kernel: kernelFunction ?? '__udp4_lib_rcv' }
+    return kernelFunction === undefined ? undefined : { reason: 'NO_SOCKET', kernel: kernelFunction }
   }
   if (kernel.sysctl.get(`net/ipv4/conf/${device}/forwarding`) === '0') {
     return { reason: 'IP_INADDRERRORS', kernel: 'ip_error' }
@@ -146,7 +145,7 @@ function lostInNetwork({ device, frame, network }: Sighting, kernel: LiveKernel)
   const route = routeTo(destination, kernel)
   const refusing = kernel.routes
     .list({ family: 'ipv4' })
-    .find(({ type, destination: prefix }) => isRefusal(type) && isWithin(destination, prefix))
+    .find(({ type, destination: prefix }) => isRefusal(type) && covers(prefix, destination))
   if (!route) {
     const reason = refusing ? `OVL_ROUTE_${refusing.type!.toUpperCase()}` : 'IP_INNOROUTES'
     return { reason, kernel: 'ip_error' }
@@ -166,6 +165,14 @@ function lostInNetwork({ device, frame, network }: Sighting, kernel: LiveKernel)
   return undefined
 }
 
+/** It was for a tunnel of this host. */
+function lostInTunnel({ destinationPort }: Headers, vni: number, kernel: LiveKernel): Cause | undefined {
+  const devices = kernel.links.list().filter(({ up, vxlan }) => up && vxlan?.port === destinationPort)
+  if (devices.length === 0) return { reason: 'NO_SOCKET', kernel: '__udp4_lib_rcv' }
+  if (devices.some(({ vxlan }) => vxlan?.vni === vni)) return undefined
+  return { reason: 'VXLAN_VNI_NOT_FOUND', kernel: 'vxlan_rcv' }
+}
+
 /** rp_filter, the larger of all and the link's own: 1 wants the way back by this link, 2 any. */
 function isFiltered(kernel: LiveKernel, device: string, source: string): boolean {
   const values = ['all', device].map((name) => Number(kernel.sysctl.get(`net/ipv4/conf/${name}/rp_filter`) ?? 0))
@@ -176,5 +183,3 @@ function isFiltered(kernel: LiveKernel, device: string, source: string): boolean
 }
 
 const isRefusal = (type: string | undefined) => type === 'blackhole' || type === 'unreachable' || type === 'prohibit'
-
-const isWithin = (address: string, prefix: string) => contains(parsePrefix(prefix), parseIp(address))

@@ -42,6 +42,10 @@ export function notSent(
     }
   }
   const { errno } = answer
+  if (errno === 'EAFNOSUPPORT' && engine.kind === 'model') {
+    const why = `${client.name} cannot send to ${address}: IPv6 is not modelled. The real kernel can: --engine kernel.`
+    return { ...base, result: { disposition: 'unsupported', reason: 'IPv6', at: { node: client.name }, why } }
+  }
   const { why, fixes } = explainErrno(errno, asked, world)
   const reason = errno === undefined ? 'OVL_NOT_SENT' : `OVL_${errno}`
   const at = { node: client.name }

@@ -26,16 +26,33 @@ export interface SeenPacket {
   readonly sightings: readonly Sighting[]
 }
 
+/** IP packets, in the order in which they were first seen. What was sent again, the same to the byte, is another packet. */
 export function groupPackets(sightings: readonly Sighting[]): SeenPacket[] {
-  const packets = new Map<string, Sighting[]>()
+  const packets: { readonly key: string; readonly sightings: Sighting[]; readonly taps: Set<string> }[] = []
+  const latest = new Map<string, (typeof packets)[number]>()
   for (const sighting of sightings.toSorted(byTime)) {
     const key = keyOf(sighting)
     if (key === undefined) continue
-    const known = packets.get(key)
-    if (known) known.push(sighting)
-    else packets.set(key, [sighting])
+    const tap = tapOf(sighting)
+    const known = latest.get(key)
+    if (known && !known.taps.has(tap)) {
+      known.sightings.push(sighting)
+      known.taps.add(tap)
+      continue
+    }
+    const packet = { key, sightings: [sighting], taps: new Set([tap]) }
+    packets.push(packet)
+    latest.set(key, packet)
   }
-  return [...packets].map(([key, seen]) => ({ key, sightings: seen }))
+  return packets.map(({ key, sightings: seen }) => ({ key, sightings: seen }))
+}
+
+/** One packet is seen once in a place with the same TTL; one that goes round comes with a lower one. */
+function tapOf({ node, device, direction, frame, network }: Sighting): string {
+  const outer = readHeaders(frame, network)
+  const inner = outer && insideVxlan(frame, outer)
+  const ttl = (inner === undefined ? outer : readHeaders(frame, inner))?.ttl
+  return `${node} ${device} ${direction} ${ttl}`
 }
 
 const byTime = (a: Sighting, b: Sighting) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0)

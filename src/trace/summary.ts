@@ -25,7 +25,7 @@ export interface Headers {
 }
 
 const ETHERNET = 14
-const VXLAN_PORTS: readonly number[] = [8472, 4789]
+const VXLAN = 8
 
 /** Undefined for what is neither IPv4 nor IPv6. `network` is where its header begins: 0 for a frame without link layer. */
 export function readHeaders(frame: Uint8Array, network = ETHERNET): Headers | undefined {
@@ -79,14 +79,24 @@ function portsOf(frame: Uint8Array, protocol: number, transport: number | undefi
   }
 }
 
-/** Where the network header of the packet inside a VXLAN packet begins; undefined for any other frame. */
+/**
+ * Where the network header of the packet inside a VXLAN packet begins; undefined for any other frame. Ports are whatever a
+ * tunnel was given; it is known by its header, of which all but the flag I and the VNI is zero (RFC 7348 §5), and by the
+ * Ethernet header behind.
+ */
 export function insideVxlan(frame: Uint8Array, headers: Headers): number | undefined {
-  const { protocol, transport, destinationPort } = headers
-  if (protocol !== IpProtocol.udp || transport === undefined || destinationPort === undefined) return undefined
-  if (!VXLAN_PORTS.includes(destinationPort) || (frame[transport + 8]! & 8) === 0) return undefined
-  const inner = transport + 8 + 8 + ETHERNET
-  return frame.length > inner ? inner : undefined
+  const { protocol, transport } = headers
+  if (protocol !== IpProtocol.udp || transport === undefined) return undefined
+  const vxlan = transport + UDP
+  const inner = vxlan + VXLAN + ETHERNET
+  if (frame.length <= inner || frame[vxlan] !== FLAG_I || frame[vxlan + 7] !== 0) return undefined
+  if ((frame[vxlan + 1]! | frame[vxlan + 2]! | frame[vxlan + 3]!) !== 0) return undefined
+  return TUNNELLED.includes(word(frame, inner - 2)) ? inner : undefined
 }
+
+const UDP = 8
+const FLAG_I = 8
+const TUNNELLED: readonly number[] = [EtherType.ipv4, EtherType.ipv6, EtherType.arp]
 
 /** The port that a probe of this protocol would have to be listened for at; undefined for anything else, tunnels too. */
 export function askedPort(frame: Uint8Array, network: number, protocol: 'icmp' | 'tcp' | 'udp'): number | undefined {
@@ -115,20 +125,22 @@ export function summarise(frame: Uint8Array, network = ETHERNET): string {
 /** `TCP SYN`, `UDP`, `ICMP 3/4 mtu 1450`. */
 function nameOf(frame: Uint8Array, protocol: number, at: number | undefined): string {
   if (protocol === IpProtocol.udp) return 'UDP'
-  if (protocol === IpProtocol.tcp) return at === undefined ? 'TCP' : `TCP ${flagsOf(frame[at + 13]!)}`
-  if (protocol === IpProtocol.icmp && at !== undefined) {
+  if (protocol === IpProtocol.tcp)
+    return frame[(at ?? Number.NaN) + 13] === undefined ? 'TCP' : `TCP ${flagsOf(frame[at! + 13]!)}`
+  if (protocol === IpProtocol.icmp && at !== undefined && at + 8 <= frame.length) {
     const [type, code] = [frame[at]!, frame[at + 1]!]
     if (type === 8) return 'ICMP echo request'
     if (type === 0) return 'ICMP echo reply'
     return `ICMP ${type}/${code}${type === 3 && code === 4 ? ` mtu ${word(frame, at + 6)}` : ''}`
   }
-  if (protocol === IpProtocol.icmpv6 && at !== undefined) {
+  if (protocol === IpProtocol.icmpv6 && at !== undefined && at + 4 <= frame.length) {
     const [type, code] = [frame[at]!, frame[at + 1]!]
     if (type === 128) return 'ICMPv6 echo request'
     if (type === 129) return 'ICMPv6 echo reply'
     return `ICMPv6 ${type}/${code}`
   }
-  return `protocol ${protocol}`
+  const names: Readonly<Record<number, string>> = { 1: 'ICMP', 2: 'IGMP', 58: 'ICMPv6' }
+  return names[protocol] ?? `protocol ${protocol}`
 }
 
 function flagsOf(flags: number): string {
@@ -137,6 +149,7 @@ function flagsOf(flags: number): string {
 }
 
 function summariseArp(arp: Uint8Array): string {
+  if (arp.length < 28) return 'ARP'
   const sender = formatIpv4(arp.subarray(14, 18))
   const target = formatIpv4(arp.subarray(24, 28))
   return word(arp, 6) === 1 ? `ARP who has ${target} tell ${sender}` : `ARP ${sender} is at a MAC, to ${target}`

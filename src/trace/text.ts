@@ -74,12 +74,7 @@ function formatSteps(trace: TraceDocument, { verbose, hex, colour, beside }: Tex
     WIDTHS.device,
   )
   const columns = (...[place, link, stage, decision]: [string, string, string, string]) =>
-    [
-      place.padEnd(node),
-      link.padEnd(device),
-      stage.padEnd(WIDTHS.stage),
-      (verbose ? decision : cut(decision, WIDTHS.decision)).padEnd(WIDTHS.decision),
-    ].join(' ')
+    [place.padEnd(node), link.padEnd(device), stage.padEnd(WIDTHS.stage), decision.padEnd(WIDTHS.decision)].join(' ')
   const lines = [paint('dim', ` ${columns('node', 'dev', 'stage', 'decision')} packet`)]
   let place = ''
   const left = verbose || rows.length <= MANY ? 0 : rows.length - FIRST - LAST
@@ -87,7 +82,7 @@ function formatSteps(trace: TraceDocument, { verbose, hex, colour, beside }: Tex
     if (i === FIRST && left > 0) lines.push(paint('dim', ` … ${left} more rows: --verbose`))
     if (i >= FIRST && i < FIRST + left) continue
     // What went wrong is said in full.
-    const text = dropped && decision.length > WIDTHS.decision ? cut(decision, LINE) : decision
+    const text = verbose || dropped ? decision : cut(decision, WIDTHS.decision)
     const line = columns(at.node === place ? '' : at.node, at.dev ?? '·', stage, text)
     lines.push(` ${dropped ? paint('red', line) : line} ${packet}`.trimEnd())
     place = at.node

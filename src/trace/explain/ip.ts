@@ -1,9 +1,9 @@
 /** Losses in the network layer: settings, routes, sizes. */
-import { parseIp } from '../../address/ip.ts'
-import { contains, formatPrefix, networkOf, parsePrefix } from '../../address/prefix.ts'
+import { formatPrefix, networkOf, parsePrefix } from '../../address/prefix.ts'
 import { insideVxlan, readHeaders } from '../summary.ts'
 import {
   bare,
+  covers,
   type Explainer,
   type Explanation,
   farEndOf,
@@ -144,8 +144,6 @@ export const refusingRoute: Explainer = ({ place, reason, frame, network }, worl
     fixes: route ? [{ node: place.name, run: `ip route del ${type} ${destination}` }] : [],
   }
 }
-
-const covers = (prefix: string, address: string) => contains(parsePrefix(prefix), parseIp(address))
 
 /** IP_INHDR where the TTL ran out: a way that goes round, or is too long. */
 export const ttlExceeded: Explainer = ({ place, kernel, frame, network, path }) => {

@@ -1,4 +1,6 @@
 /** What an explanation starts from, and what it comes to. Nothing here asks which kernel it was. */
+import { parseIp } from '../../address/ip.ts'
+import { contains, parsePrefix } from '../../address/prefix.ts'
 import { isErrno } from '../../kernel/errors.ts'
 import type { LiveKernel } from '../../kernel/live.ts'
 import type { Route } from '../../kernel/route.ts'
@@ -122,6 +124,11 @@ export function madeBy(world: World, node: string, ref: string): string {
 export function bare(prefix: string): string {
   const slash = prefix.indexOf('/')
   return slash < 0 ? prefix : prefix.slice(0, slash)
+}
+
+/** Whether the address is in the prefix; never of another family. */
+export function covers(prefix: string, address: string): boolean {
+  return contains(parsePrefix(prefix), parseIp(address))
 }
 
 /** A name with dots, as sysctl(8) takes it: dots and slashes have changed places. */
