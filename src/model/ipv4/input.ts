@@ -75,7 +75,14 @@ function finishIpv4(packet: Packet): void {
   }
   if (route.error !== undefined) refuse(packet, route)
   else if (route.isLocal) deliverLocal(packet)
-  else forward(packet)
+  else if (route.isInput) forward(packet)
+  else {
+    // Only vxlan_encap_bypass gives a packet of this host back to it with the route that it left by.
+    drop(packet, 'NOT_SPECIFIED', 'dst_discard', {
+      own: 'OVL_OUTPUT_ROUTE',
+      what: 'this host sent it, and gets it back from its own tunnel',
+    })
+  }
 }
 
 const END_OF_OPTIONS = 0

@@ -34,6 +34,8 @@ export interface Outgoing {
   readonly tos?: number
 }
 
+const SYN_ACK = Flag.syn | Flag.ack
+
 export class TcpStack {
   readonly namespace: Namespace
   /** The listener that a segment is for. */
@@ -103,13 +105,17 @@ export class TcpStack {
       drop(packet, 'IP_OUTNOROUTES', '__ip_queue_xmit', { what: `no route: ${route}` })
       return journey
     }
+    // ip_dont_fragment; but ip_build_and_send_pkt and ip_send_unicast_reply always set it.
+    const isOfNoSocket = (header.flags & SYN_ACK) === SYN_ACK || (cause === 'reply' && (header.flags & Flag.rst) !== 0)
+    const discovers = this.namespace.ipv4.settings.ip_no_pmtu_disc === 0 && !route.isMtuLocked
+    const dontFragment = isOfNoSocket || discovers
     tuple.network.send(this.namespace, packet, {
       source: tuple.local,
       destination: tuple.remote,
       protocol: IpProtocol.tcp,
       tos,
-      dontFragment: !route.isMtuLocked,
-      ...(!route.isMtuLocked && { identification }),
+      dontFragment,
+      ...(dontFragment && { identification }),
       route,
     })
     return journey

@@ -29,6 +29,8 @@ export type Encapsulated = (packet: Packet) => void
 interface UdpEndpoint extends Bound {
   readonly receive?: Encapsulated
   readonly events?: UdpEvents
+  /** IP_PMTUDISC_WANT, which is what a socket is made with; IP_PMTUDISC_DONT under ip_no_pmtu_disc. */
+  readonly discoversMtu: boolean
   /** Whom it heard last, as bytes and as text: most sockets hear the same again and again. */
   peer: { readonly address: Ip; readonly endpoint: Endpoint } | undefined
 }
@@ -46,7 +48,8 @@ export class UdpSockets {
     const address = requireOurs(this.#namespace, text, call)
     const family = familyBound(address)
     const port = this.#ports.claim(this.#namespace, address, family, wanted, call)
-    const endpoint: UdpEndpoint = { address, family, port, events, peer: undefined }
+    const discoversMtu = this.#namespace.ipv4.settings.ip_no_pmtu_disc === 0
+    const endpoint: UdpEndpoint = { address, family, port, events, discoversMtu, peer: undefined }
     this.#ports.add(endpoint)
     let open = true
     return {
@@ -71,6 +74,7 @@ export class UdpSockets {
       family,
       port: this.#ports.claim(this.#namespace, undefined, family, port, call),
       receive,
+      discoversMtu: false,
       peer: undefined,
     }
     this.#ports.add(endpoint)
@@ -104,7 +108,8 @@ export class UdpSockets {
     // "If the computed checksum is zero, it is transmitted as all ones": RFC 768.
     if (u16(bytes, transport + CHECKSUM_AT) === 0) setU16(bytes, transport + CHECKSUM_AT, 0xffff)
     this.#namespace.model.begin(packet, 'sent')
-    const dontFragment = !route.isMtuLocked && network.headerLength + HEADER + data.length <= route.mtu
+    const dontFragment =
+      from.discoversMtu && !route.isMtuLocked && network.headerLength + HEADER + data.length <= route.mtu
     const refused = network.send(this.#namespace, packet, {
       source,
       destination,

@@ -58,6 +58,15 @@ describe('a frame', () => {
     assert.ok(taps.every((tap, i) => tap === `n1:flannel.1 ${i % 2 === 0 ? 'out' : 'in'}`))
   })
 
+  test('of this host for this very host is discarded: it has the route that it left by', async () => {
+    const { fdb } = world.in('n1')
+    fdb.delete({ link: 'flannel.1', mac: VTEP2, owner: 'self' })
+    fdb.append({ link: 'flannel.1', mac: VTEP2, owner: 'self', destination: '192.168.56.11' })
+    world.in('n1').sockets.bindUdp({}, {}).send({ address: '10.244.1.2', port: 4001 }, new Uint8Array(1))
+    assert.deepEqual(world.takeTaps(), ['n1:flannel.1 out', 'n1:flannel.1 in'])
+    assert.deepEqual(world.takeDrops(), ['NOT_SPECIFIED@dst_discard at n1:flannel.1 OVL_OUTPUT_ROUTE'])
+  })
+
   test('that a rule refuses behind its encapsulation dies once', async () => {
     assert.equal(
       (await runLine('iptables -P OUTPUT DROP', { kernel: world.in('n1'), now: () => 0, sleep: async () => {} }))

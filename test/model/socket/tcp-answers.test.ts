@@ -219,3 +219,28 @@ function shake(peer: Peer): { connection: TcpConnection; iss: number } {
   assert.deepEqual(peer.hear(), [])
   return { connection: accepted!, iss }
 }
+
+// net.ipv4.ip_no_pmtu_disc=1, a connection over lo: SYN "id 09b7 frag 0000", SYN-ACK "id 0000 frag 4000", data "id 09b9 frag 0000",
+// what no socket resets "id 0000 frag 4000".
+test('under ip_no_pmtu_disc segments go without DF, but for SYN-ACKs and what no socket resets', () => {
+  const peer = new Peer(3000, 8080)
+  peer.host.sysctl.set('net/ipv4/ip_no_pmtu_disc', '1')
+  peer.host.sockets.listenTcp({ address: HOST, port: 8080 }, (connection) => {
+    connection.write(Uint8Array.of(1))
+    return {}
+  })
+  peer.say({ flags: 'S', sequence: 1000 })
+  const [synAck] = peer.hear()
+  peer.say({ flags: 'A', sequence: 1001, ack: synAck!.sequence + 1 })
+  const [data] = peer.hear()
+  const nobody = new Peer(3000, 8081, peer.world)
+  nobody.say({ flags: 'S', sequence: 1000 })
+  const [reset] = nobody.hear()
+  assert.deepEqual(
+    [synAck, data, reset].map((heard) => `${heard!.flags}${heard!.dontFragment ? ' DF' : ''}`),
+    ['SA DF', 'PA', 'RA DF'],
+  )
+  assert.equal(synAck!.identification, 0)
+  assert.equal(reset!.identification, 0)
+  assert.notEqual(data!.identification, 0)
+})

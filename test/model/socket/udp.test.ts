@@ -210,3 +210,15 @@ test('a tunnel hears what is sent to all', () => {
   )
   assert.equal(heard.length, 1)
 })
+
+test('under ip_no_pmtu_disc a socket sends without DF, one that was there before as it did', () => {
+  const { a, sent } = hosts()
+  const before = a.sockets.bindUdp({ address: A, port: 5000 }, {})
+  a.sysctl.set('net/ipv4/ip_no_pmtu_disc', '1')
+  const after = a.sockets.bindUdp({ address: A, port: 5001 }, {})
+  for (const socket of [before, after]) socket.send({ address: B, port: 9 }, new Uint8Array(1))
+  assert.deepEqual(
+    sent().map((packet) => decodeIpv4(packet).dontFragment),
+    [true, false],
+  )
+})
