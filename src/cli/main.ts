@@ -4,6 +4,9 @@
  * loaded when it is asked for, and loads in turn what it needs when it runs.
  */
 import { readFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { Exit, explain, statusOf } from './exit.ts'
 import { complain } from './output.ts'
@@ -28,6 +31,7 @@ const commands: Readonly<Record<string, LazyCommand>> = {
   },
 }
 
+keepCompiledCode()
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 
 process.exitCode = await main(process.argv.slice(2))
@@ -62,5 +66,17 @@ async function main(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.yes : Exit.usage
     complain(explain(error, { version, argv }))
     return statusOf(error)
+  }
+}
+
+/**
+ * What V8 made of the files of a command is kept for the next call: a fifth of the time of most. It lies in the home of the
+ * user that the process runs as, whatever HOME says, for who can write there can have any code run.
+ */
+function keepCompiledCode(): void {
+  try {
+    enableCompileCache(join(userInfo().homedir, '.cache/overlab'))
+  } catch {
+    // A user that /etc/passwd does not know has no home: all is compiled each time.
   }
 }
