@@ -20,12 +20,18 @@ const NO_OPERATION = 1
 
 /**
  * Hands the pieces to `output`, none of more than `mtu` bytes; what came in fragments leaves in none greater than those. After
- * one that `output` says is refused there is none.
+ * one that `output` says is refused there is none. `hasRoom`: whether what came in fragments has room for a header before each,
+ * which a route into a tunnel finds it has not; a bridge has all its ports leave enough for the one that needs most.
  */
-export function fragmentIpv4(packet: Packet, mtu: number, output: (piece: Packet) => boolean): void {
+export function fragmentIpv4(
+  packet: Packet,
+  mtu: number,
+  output: (piece: Packet) => boolean,
+  hasRoom = packet.device.kind !== 'vxlan',
+): void {
   const limit = packet.fragmentMaxSize > 0 ? Math.min(mtu, packet.fragmentMaxSize) : mtu
   const header = headerLength(packet)
-  const asTheyCame = sizesAsTheyCame(packet, limit - header)
+  const asTheyCame = hasRoom ? sizesAsTheyCame(packet, limit - header) : undefined
   const sizes = asTheyCame ?? sizesThatFit(packet, limit - header)
   const { bytes, network } = packet
   const flags = u16(bytes, network + FRAGMENT_AT)
@@ -66,12 +72,11 @@ export function fragmentIpv4(packet: Packet, mtu: number, output: (piece: Packet
 }
 
 /**
- * The fast path of ip_do_fragment: fragments that were put together on the way leave as they came if all of them fit. The
- * kernel needs room for the link-layer header before each, which they do not have where that is a tunnel's.
+ * The fast path of ip_do_fragment: fragments that were put together on the way leave as they came if all of them fit.
  */
 function sizesAsTheyCame(packet: Packet, room: number): readonly number[] | undefined {
-  const { fragmentSizes: sizes, device } = packet
-  if (sizes === undefined || sizes.length < 2 || device.kind === 'vxlan' || isFragment(packet)) return undefined
+  const { fragmentSizes: sizes } = packet
+  if (sizes === undefined || sizes.length < 2 || isFragment(packet)) return undefined
   const fits = sizes.every((size, i) => size <= room && ((size & 7) === 0 || i === sizes.length - 1))
   const total = sizes.reduce((sum, size) => sum + size, 0)
   return fits && total === packet.end - packet.network - headerLength(packet) ? sizes : undefined

@@ -64,12 +64,12 @@ function receiveIcmp(packet: Packet): void {
     extendedEcho(packet, type)
     return
   }
-  if (type > HIGHEST_TYPE) {
-    drop(packet, 'UNHANDLED_PROTO', 'icmp_rcv', { what: `type ${type} is unknown` })
-    return
-  }
   if ((packet.route as Ipv4Route | undefined)?.isForMany && !isForMany(packet, type)) {
     drop(packet, 'INVALID_PROTO', 'icmp_rcv', { what: `type ${type} to a broadcast or multicast address` })
+    return
+  }
+  if (type > HIGHEST_TYPE) {
+    drop(packet, 'UNHANDLED_PROTO', 'icmp_rcv', { what: `type ${type} is unknown` })
     return
   }
   switch (type) {

@@ -88,8 +88,9 @@ const rows: readonly Row[] = [
     frames: [
       { ...here, destination: '10.1.0.255', payload: echo() },
       { ...here, destination: '10.1.0.255', payload: icmp(11, 0, [0, 0, 0, 0]) },
+      { ...here, destination: '10.1.0.255', payload: icmp(30, 0, [0, 0, 0, 0]) },
     ],
-    drops: ['INVALID_PROTO@icmp_rcv', 'INVALID_PROTO@icmp_rcv'],
+    drops: ['INVALID_PROTO@icmp_rcv', 'INVALID_PROTO@icmp_rcv', 'INVALID_PROTO@icmp_rcv'],
   },
   { what: 'an unasked reply', frames: [{ ...here, payload: icmp(0, 0, [0, 0, 0, 0]) }], drops: ['NO_SOCKET@ping_rcv'] },
   { what: 'ICMP checksum', frames: [{ ...here, payload: new Uint8Array(8) }], drops: ['ICMP_CSUM@icmp_rcv'] },

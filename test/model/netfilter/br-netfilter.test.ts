@@ -393,6 +393,28 @@ test('what was put together on the bridge and is routed on is cut for the way ou
   ])
 })
 
+// Seen of 236 + 116 + 388 + 468 + 700 bytes, to a MAC behind a VXLAN port.
+test('a tunnel that is a port of the bridge sends them as they came', async () => {
+  const world = bridge(1500)
+  const lines = [
+    TRACKED,
+    'ip link add vx0 type vxlan id 7 local 10.0.0.1 dstport 4789',
+    'ip link set vx0 master br0 up',
+    'bridge fdb replace 02:00:00:00:00:0b dev vx0 master static',
+    'bridge fdb append 02:00:00:00:00:0b dev vx0 dst 10.0.0.9 self',
+  ]
+  for (const line of lines) {
+    const { status, stderr } = await runLine(line, { kernel: world.in('n'), now: () => 0, sleep: async () => {} })
+    assert.equal(status, 0, stderr)
+  }
+  world.take()
+  for (const piece of inPieces([640, 400, 136, 32])) world.send('a:e0', toHex(piece))
+  assert.deepEqual(
+    seenOf(world).flatMap((line) => (line.startsWith('vx0 out') ? [line.slice(line.indexOf('L'))] : [])),
+    ['L660 2000', 'L420 2050', 'L156 2082', 'L52 0093'],
+  )
+})
+
 function bridge(mtuOfR1: number): World {
   const world = new World()
   const node = world.in('n')

@@ -38,12 +38,13 @@ export function refragment(packet: Packet, bridge: Bridge, port: Device): Verdic
   // One piece only, which is still too long for the port: the bridge says so.
   if (packet.end - network <= mtu && whole) return Verdict.accept
   const header = bytes.slice(link, link + ETHERNET_HEADER)
-  fragmentIpv4(packet, mtu, (fragment) => {
+  const push = (fragment: Packet) => {
     fragment.link = fragment.network - ETHERNET_HEADER
     fragment.bytes.set(header, fragment.link)
     fragment.device = port
     bridge.pushTransmit(fragment)
     return true // br_dev_queue_push_xmit says so in any case
-  })
+  }
+  fragmentIpv4(packet, mtu, push, true)
   return Verdict.stolen
 }
