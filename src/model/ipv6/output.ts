@@ -49,6 +49,8 @@ export interface Sending6 {
   readonly route?: Ipv6Route | undefined
   /** Offset of the transport's checksum from `packet.transport`: it is filled in, pseudo-header included. */
   readonly checksumAt?: number | undefined
+  /** Takes the finished packet in place of LOCAL_OUT. */
+  readonly transmit?: ((packet: Packet) => void) | undefined
 }
 
 /**
@@ -87,6 +89,10 @@ export function sendIpv6(
   if (checksumAt !== undefined) fillChecksum(packet, checksumAt, protocol)
   namespace.model.begin(packet, 'sent')
   if (packet.journey) noteRoute(packet, route)
+  if (sending.transmit) {
+    sending.transmit(packet)
+    return undefined
+  }
   return localOut6(packet)
 }
 

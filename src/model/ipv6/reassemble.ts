@@ -63,7 +63,8 @@ export class Reassembly6 {
    */
   gather(packet: Packet, user: number, at: number, namedAt: number): boolean {
     const { bytes, network } = packet
-    if (at + FRAGMENT_HEADER > packet.end) return this.#refuse(packet, PAYLOAD_AT, 'the fragment header is cut off')
+    if (at + FRAGMENT_HEADER > packet.end)
+      return this.#refuse(packet, user, PAYLOAD_AT, 'the fragment header is cut off')
     const word = u16(bytes, at + 2)
     if ((word & (OFFSET_MASK | MORE_FRAGMENTS)) === 0) {
       // An atomic fragment, RFC 6946.
@@ -72,13 +73,13 @@ export class Reassembly6 {
     const queue = this.#find(packet, user, u32(bytes, at + 4))
     const offset = word & OFFSET_MASK
     const end = offset + (packet.end - at - FRAGMENT_HEADER)
-    if (end > MAX_PAYLOAD) return this.#refuse(packet, at + 2 - network, 'it reaches too far')
+    if (end > MAX_PAYLOAD) return this.#refuse(packet, user, at + 2 - network, 'it reaches too far')
     if ((word & MORE_FRAGMENTS) === 0) {
       if (end < queue.length || (queue.hasLast && end !== queue.length)) return this.#discard(queue, packet)
       queue.hasLast = true
       queue.length = end
     } else {
-      if ((end & 7) !== 0) return this.#refuse(packet, PAYLOAD_AT, 'its length is no multiple of 8')
+      if ((end & 7) !== 0) return this.#refuse(packet, user, PAYLOAD_AT, 'its length is no multiple of 8')
       if (end > queue.length) {
         if (queue.hasLast) return this.#discard(queue, packet)
         queue.length = end
@@ -140,9 +141,10 @@ export class Reassembly6 {
     this.#namespace.model.clock.cancel(queue.timer)
   }
 
-  /** Parameter problem: the field at `pointer` is wrong. */
-  #refuse(packet: Packet, pointer: number, what: string): false {
-    this.#namespace.model.ipv6Protocols.get(NextHeader.icmp)?.refuse?.(packet, Icmp.parameterProblem, 0, pointer)
+  /** Parameter problem: the field at `pointer` is wrong. Conntrack says nothing. */
+  #refuse(packet: Packet, user: number, pointer: number, what: string): false {
+    if (user === LOCAL_DELIVERY)
+      this.#namespace.model.ipv6Protocols.get(NextHeader.icmp)?.refuse?.(packet, Icmp.parameterProblem, 0, pointer)
     drop(packet, 'IP_INHDR', 'ipv6_frag_rcv', { what })
     return false
   }

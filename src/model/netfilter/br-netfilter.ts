@@ -105,7 +105,7 @@ function preRouting(family: TupleFamily, packet: Packet, port: Device): VerdictN
     packet.device = port
     return Verdict.accept
   }
-  return family === 'ip' ? takeElsewhere(packet, bridge, port) : takeElsewhere6(packet)
+  return family === 'ip' ? takeElsewhere(packet, bridge, port) : takeElsewhere6(packet, bridge, port)
 }
 
 /** Nobody but br_netfilter stands at a hook of this family. */
@@ -185,7 +185,8 @@ const handedUpEntry = entry(Priority.first, (packet) => {
   if (bridged === undefined || bridged.inPrerouting || bridged.handedUp) return Verdict.accept
   bridged.handedUp = true
   // The bridge's own route is none to go on by: skb_valid_dst. One that DNAT had to find is.
-  if (packet.route !== undefined && !(packet.route as Ipv4Route).isInput) packet.route = undefined
+  if (packet.protocol === IPV4 && packet.route !== undefined && !(packet.route as Ipv4Route).isInput)
+    packet.route = undefined
   return Verdict.stop
 })
 

@@ -95,7 +95,7 @@ export class ConntrackTable implements Lookups {
       priority: Priority.conntrackDefrag,
       name: 'defrag',
       call: (packet, hook, input, output) =>
-        family === 'ip' ? defragment(packet, hook, input ?? output!) : defragment6(packet),
+        family === 'ip' ? defragment(packet, hook, input ?? output!) : defragment6(packet, hook, input ?? output!),
     }
     const classify: HookEntry = {
       priority: Priority.conntrack,

@@ -4,9 +4,8 @@
  */
 import { u16 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
-import { unsupported } from '../observer.ts'
 import type { Packet } from '../packet.ts'
-import { hasFragmentHeader } from './conntrack/headers.ts'
+import { findFragmentHeader } from './conntrack/headers.ts'
 import { Hook, type HookNumber, Verdict, type VerdictNumber } from './hooks.ts'
 
 /** enum ip_defrag_users: fragments that come in at different places are not mixed. Behind local delivery, which is 0. */
@@ -19,18 +18,20 @@ const FRAGMENT_BITS = 0x3fff
 export function defragment(packet: Packet, hook: HookNumber, device: Device): VerdictNumber {
   if (packet.connection !== undefined || packet.untracked) return Verdict.accept
   if ((u16(packet.bytes, packet.network + 6) & FRAGMENT_BITS) === 0) return Verdict.accept
-  const user = packet.bridged?.inPrerouting
-    ? User.conntrackBridge
-    : hook === Hook.prerouting
-      ? User.conntrackIn
-      : User.conntrackOut
-  return device.namespace.ipv4.reassembly.gather(packet, user) ? Verdict.accept : Verdict.stolen
+  return device.namespace.ipv4.reassembly.gather(packet, userOf(packet, hook)) ? Verdict.accept : Verdict.stolen
 }
 
 /** ipv6_defrag. */
-export function defragment6(packet: Packet): VerdictNumber {
+export function defragment6(packet: Packet, hook: HookNumber, device: Device): VerdictNumber {
   if (packet.connection !== undefined || packet.untracked) return Verdict.accept
-  if (!hasFragmentHeader(packet.bytes, packet.network, packet.end)) return Verdict.accept
-  unsupported(packet, 'fragments of IPv6 in conntrack')
-  return Verdict.stolen
+  const [at, namedAt] = findFragmentHeader(packet.bytes, packet.network, packet.end)
+  if (at < 0) return Verdict.accept
+  return device.namespace.ipv6.reassembly.gather(packet, userOf(packet, hook), at, namedAt)
+    ? Verdict.accept
+    : Verdict.stolen
+}
+
+function userOf({ bridged }: Packet, hook: HookNumber): number {
+  if (bridged?.inPrerouting) return User.conntrackBridge
+  return hook === Hook.prerouting ? User.conntrackIn : User.conntrackOut
 }

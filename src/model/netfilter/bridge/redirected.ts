@@ -8,11 +8,17 @@ import type { Bridge } from '../../device/bridge.ts'
 import type { Device } from '../../device/device.ts'
 import type { Ipv4Route } from '../../ipv4/route.ts'
 import { routeInput } from '../../ipv4/route-input.ts'
+import { keyAt } from '../../ipv6/address.ts'
+import type { Ipv6Route } from '../../ipv6/route.ts'
+import { routeInput6 } from '../../ipv6/route-input.ts'
 import type { Neighbour } from '../../neighbour/entry.ts'
 import { NUD_CONNECTED } from '../../neighbour/state.ts'
-import { drop, note, unsupported } from '../../observer.ts'
+import { drop, note } from '../../observer.ts'
 import { type Packet, PacketFor } from '../../packet.ts'
 import { Verdict, type VerdictNumber } from '../hooks.ts'
+
+/** Offset in the IPv6 header. */
+const DESTINATION6 = 24
 
 /** `packet.device` is the bridge. */
 export function takeElsewhere(packet: Packet, bridge: Bridge, port: Device): VerdictNumber {
@@ -74,7 +80,18 @@ export function resumeRedirected(packet: Packet, bridge: Bridge): boolean {
 }
 
 /** The same for IPv6: br_nf_pre_routing_finish_ipv6. */
-export function takeElsewhere6(packet: Packet): VerdictNumber {
-  unsupported(packet, 'a new destination of a bridged IPv6 packet')
-  return Verdict.stolen
+export function takeElsewhere6(packet: Packet, bridge: Bridge, port: Device): VerdictNumber {
+  packet.route = undefined
+  routeInput6(packet)
+  const { error, device, gatewayKey } = packet.route as unknown as Ipv6Route
+  if (error !== undefined) {
+    drop(packet, 'NOT_SPECIFIED', 'br_nf_pre_routing_finish_ipv6', {
+      own: 'OVL_NO_ROUTE',
+      what: 'its new destination cannot be routed to',
+    })
+    return Verdict.stolen
+  }
+  if (device !== bridge) return handUp(packet, bridge, port)
+  const key = gatewayKey ?? keyAt(packet.bytes, packet.network + DESTINATION6)
+  return bridgeTo(packet, bridge, port, bridge.namespace.nd.ensure(bridge, key))
 }

@@ -50,16 +50,24 @@ function locate6(bytes: Uint8Array, network: number, end: number): number {
   return at
 }
 
-/** Whether an IPv6 packet is a fragment. */
-export function hasFragmentHeader(bytes: Uint8Array, network: number, end: number): boolean {
-  let next = bytes[network + 6]!
+const NO_FRAGMENT = [-1, -1] as const
+
+/** find_prev_fhdr: where an IPv6 packet's fragment header is, and what names it. -1: it is no fragment. */
+export function findFragmentHeader(
+  bytes: Uint8Array,
+  network: number,
+  end: number,
+): readonly [at: number, namedAt: number] {
+  let namedAt = network + 6
   let at = network + 40
-  while (next === HOP_BY_HOP || next === ROUTING || next === DESTINATION) {
-    if (end - at < 8) return false
-    next = bytes[at]!
+  for (;;) {
+    const next = bytes[namedAt]!
+    if (next === FRAGMENT) return [at, namedAt]
+    if (next !== HOP_BY_HOP && next !== ROUTING && next !== DESTINATION) return NO_FRAGMENT
+    if (end - at < 8) return NO_FRAGMENT
+    namedAt = at
     at += (bytes[at + 1]! + 1) * 8
   }
-  return next === FRAGMENT
 }
 
 /** nf_checksum: whether the transport's checksum is right. Protocols without one always pass. */

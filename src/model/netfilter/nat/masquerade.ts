@@ -7,8 +7,8 @@ import type { Device } from '../../device/device.ts'
 import { RtScope } from '../../ipv4/fib-route.ts'
 import type { Ipv4Route } from '../../ipv4/route.ts'
 import { selectAddress } from '../../ipv4/select-address.ts'
+import { selectAddress6 } from '../../ipv6/select-address.ts'
 import type { Namespace } from '../../namespace.ts'
-import { unsupported } from '../../observer.ts'
 import type { Packet } from '../../packet.ts'
 import type { Connection } from '../conntrack/connection.ts'
 import { type Address, sameAddress } from '../conntrack/tuple.ts'
@@ -28,8 +28,11 @@ export function masquerade(
   rule?: string | undefined,
 ): VerdictNumber {
   if (connection.original.family === 'ip6') {
-    unsupported(packet, 'MASQUERADE of IPv6')
-    return Verdict.stolen
+    const at6 = packet.network + 24
+    const source6 = selectAddress6(output.namespace, output, packet.bytes.slice(at6, at6 + 16))
+    if (!source6) return Verdict.drop
+    connection.masqueradeIndex = output.index
+    return setupNat(packet, connection, 'snat', at(range, source6), rule)
   }
   // A packet without a source is the host's own and wants none (DHCP).
   if (connection.original.source === 0) return Verdict.accept

@@ -4,8 +4,8 @@ import { EtherType } from '../../../wire/ethernet.ts'
 import { sameBytes, u16 } from '../../bytes.ts'
 import type { Device } from '../../device/device.ts'
 import { routeAgain } from '../../ipv4/output.ts'
+import { routeAgain6 } from '../../ipv6/output.ts'
 import type { Namespace } from '../../namespace.ts'
-import { unsupported } from '../../observer.ts'
 import type { Packet } from '../../packet.ts'
 import {
   Hook,
@@ -131,9 +131,8 @@ function routing(call: HookCall, namespace: Namespace, family: HookFamily): Hook
     const same = packet.mark === mark && u16(bytes, network) === traffic
     if (verdict !== Verdict.accept || (same && sameBytes(bytes, network + from, addresses, 0, to - from)))
       return verdict
-    if (family === 'ip') return routeAgain(namespace, packet) === undefined ? Verdict.accept : Verdict.drop
-    unsupported(packet, 'a route for an IPv6 packet that a rule has changed')
-    return Verdict.stolen
+    const refused = family === 'ip' ? routeAgain(namespace, packet) : routeAgain6(namespace, packet)
+    return refused === undefined ? Verdict.accept : Verdict.drop
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the sender of a rejected IPv4 packet is told: net/ipv4/netfilter/nf_reject_ipv4.c. */
-import { fold, setU16, setU32, sumOf, u16, u32 } from '../../bytes.ts'
+import { fold, sumOf, u16, u32 } from '../../bytes.ts'
 import {
   DESTINATION_AT,
   ETHERTYPE_IPV4,
@@ -20,19 +20,13 @@ import { newPacket, type Packet } from '../../packet.ts'
 import { sendBack } from '../bridge/send-back.ts'
 import { attach, setClosing } from '../conntrack.ts'
 import { Hook, type HookNumber } from '../hooks.ts'
+import { FLAGS_AT, RST, TCP_CHECKSUM_AT, TCP_HEADER, writeReset } from './tcp-reset.ts'
 
 const UNREACHABLE = 3
 const ICMP = 1
 const TCP = 6
 const UDP = 17
-const TCP_HEADER = 20
 const UDP_CHECKSUM_AT = 6
-const TCP_CHECKSUM_AT = 16
-const FLAGS_AT = 13
-const FIN = 0x01
-const SYN = 0x02
-const RST = 0x04
-const ACK = 0x10
 
 /** nf_send_unreach. Nothing is said about later fragments, and about what was damaged. */
 export function rejectIpv4(packet: Packet, code: number, hook: HookNumber): void {
@@ -73,23 +67,6 @@ export function resetIpv4(packet: Packet, hook: HookNumber): void {
     checksumAt: TCP_CHECKSUM_AT,
     transmit: packet.bridged && ((made) => sendBack(made, packet)),
   })
-}
-
-/** nf_reject_ip_tcphdr_put, RFC 9293 §3.10.7.1: from the acknowledged number on, else acknowledging all that came. */
-function writeReset(to: Uint8Array, at: number, { bytes, end }: Packet, from: number): void {
-  const flags = bytes[from + FLAGS_AT]!
-  setU16(to, at, u16(bytes, from + 2))
-  setU16(to, at + 2, u16(bytes, from))
-  to[at + 12] = (TCP_HEADER / 4) << 4
-  if (flags & ACK) {
-    setU32(to, at + 4, u32(bytes, from + 8))
-    to[at + FLAGS_AT] = RST
-    return
-  }
-  const data = end - from - (bytes[from + 12]! >> 4) * 4
-  const marks = (flags & SYN ? 1 : 0) + (flags & FIN ? 1 : 0)
-  setU32(to, at + 8, (u32(bytes, from + 4) + marks + data) >>> 0)
-  to[at + FLAGS_AT] = RST | ACK
 }
 
 /** nf_reject_fill_skb_dst: before routing there is none yet; the way back serves. */

@@ -2,9 +2,10 @@
 import type { NftExpression, NftFamily, NftHook } from '../../../kernel/nftables.ts'
 import { unsupported } from '../../observer.ts'
 import type { Compiled } from './compile.ts'
-import { type Machine, NetfilterProtocol, type Operation } from './machine.ts'
+import { NetfilterProtocol, type Operation } from './machine.ts'
 import { refusal } from './refusal.ts'
 import { rejectIpv4, resetIpv4 } from './reject-ipv4.ts'
+import { rejectIpv6, resetIpv6 } from './reject-ipv6.ts'
 import { DROP, STOLEN } from './verdict.ts'
 
 type Reject = Extract<NftExpression, { type: 'reject' }>
@@ -61,16 +62,16 @@ export function rejectByName(name: string): Compiled {
 function answering(answer: Answer | undefined): Operation {
   return (machine) => {
     const { packet, hook, protocol } = machine
-    if (protocol !== NetfilterProtocol.ip) {
-      unsupported(packet, `reject of ${thingOf(machine)}`)
+    if (protocol === NetfilterProtocol.ip) {
+      if (answer) rejectIpv4(packet, answer.ip, hook)
+      else resetIpv4(packet, hook)
+    } else if (protocol === NetfilterProtocol.ip6) {
+      if (answer) rejectIpv6(packet, answer.ip6, hook)
+      else resetIpv6(packet, hook)
+    } else {
+      unsupported(packet, 'reject of frames on a bridge or device')
       return STOLEN
     }
-    if (answer) rejectIpv4(packet, answer.ip, hook)
-    else resetIpv4(packet, hook)
     return DROP
   }
-}
-
-function thingOf({ protocol }: Machine): string {
-  return protocol === NetfilterProtocol.ip6 ? 'IPv6' : 'frames on a bridge or device'
 }
