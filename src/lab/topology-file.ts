@@ -51,10 +51,12 @@ export function parseTopology(text: string, path: string): TopologyFile {
   }
 }
 
-/** Aliases that lead nowhere, or multiply too often, come up only here. TopologyError. */
+/** Aliases that lead nowhere, to what they stand in, or multiply too often, come up only here. TopologyError. */
 function readValue(document: Document, path: string): unknown {
   try {
-    return document.toJS()
+    const value: unknown = document.toJS()
+    JSON.stringify(value) // refuses what contains itself
+    return value
   } catch (error) {
     throw new TopologyError(`${path}: ${(error as Error).message}`, { cause: error })
   }
