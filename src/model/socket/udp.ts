@@ -193,7 +193,8 @@ export class UdpSockets {
     const address = (from: number): Ip => bytes.slice(from, from + network.addressLength)
     const destination = address(quoted + network.destinationAt)
     // A tunnel sends from ports that are not bound; it is known by the port that it sends to: __udp4_lib_err_encap.
-    const endpoint = find(u16(bytes, at)) ?? find(u16(bytes, at + 2))
+    const far = find(u16(bytes, at + 2))
+    const endpoint = find(u16(bytes, at)) ?? (far?.receive && far)
     const meaning = network.meaningOf(type, code)
     if (!endpoint || !meaning) return
     if (network.isTooBig(type, code)) {

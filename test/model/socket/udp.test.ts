@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { isErrno } from '../../../src/kernel/errors.ts'
 import type { UdpError } from '../../../src/kernel/socket.ts'
-import { u16 } from '../../../src/model/bytes.ts'
+import { fold, setU16, sumOf, u16 } from '../../../src/model/bytes.ts'
 import type { Packet } from '../../../src/model/packet.ts'
 import { decodeIpv4, hasRightChecksum, IpProtocol } from '../../../src/wire/ipv4.ts'
 import { fromHex, World } from '../world.ts'
@@ -222,3 +222,21 @@ test('under ip_no_pmtu_disc a socket sends without DF, one that was there before
     [true, false],
   )
 })
+
+// Who listens at the port that the quoted datagram went to is not who sent it.
+test('an error is no concern of whoever listens at the same port as the other end', () => {
+  const peer = new Peer(1, 1)
+  peer.host.sockets.bindUdp({ port: 4001 }, {})
+  const quoted = '4500001d 00010000 4011 0000 0a090002 0a090042 0fa0 0fa1 0009 0000'
+  peer.frame(IpProtocol.icmp, icmpOf(`0304 0000 00000044 ${quoted}`))
+  assert.equal(peer.host.routes.lookup('10.9.0.66')!.metrics?.mtu, undefined)
+  peer.frame(IpProtocol.icmp, icmpOf(`0304 0000 00000400 ${quoted.replace('0fa0 0fa1', '0fa1 0fa0')}`))
+  assert.equal(peer.host.routes.lookup('10.9.0.66')!.metrics?.mtu, 1024)
+})
+
+/** The message with its checksum. */
+function icmpOf(hex: string): Uint8Array {
+  const bytes = fromHex(hex)
+  setU16(bytes, 2, ~fold(sumOf(bytes, 0, bytes.length)) & 0xffff)
+  return bytes
+}
