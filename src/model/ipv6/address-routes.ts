@@ -37,12 +37,8 @@ export function addPrefixRoute(device: Device, address: Uint8Array, length: numb
   insertOwnRoute(fib, { destination, length, table, type: 'unicast', metric: METRIC, hops: [{ device }] })
 }
 
-/** __ipv6_ifa_notify, RTM_NEWADDR: it is ours from now on; on a link that is down, from when it is up. */
+/** __ipv6_ifa_notify, RTM_NEWADDR: it is ours from now on, be its link down. */
 export function addressReady(device: Device, address: Ipv6Address): void {
-  if (!device.up) {
-    changed(device, 'new')
-    return
-  }
   const { fib } = device.namespace.ipv6
   if (!address.hostRoute) {
     address.hostRoute = insertOwnRoute(fib, {

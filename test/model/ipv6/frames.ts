@@ -9,7 +9,16 @@ export const MAC = {
   b0: '02:00:00:00:0b:01',
 } as const
 
-export const Protocol = { hopByHop: 0, udp: 17, routing: 43, fragment: 44, icmp: 58, none: 59, options: 60 } as const
+export const Protocol = {
+  hopByHop: 0,
+  tcp: 6,
+  udp: 17,
+  routing: 43,
+  fragment: 44,
+  icmp: 58,
+  none: 59,
+  options: 60,
+} as const
 
 export interface Frame {
   readonly source?: string
@@ -67,6 +76,17 @@ export function udp(sourcePort: number, destinationPort: number, data: number): 
     setU16(bytes, 4, bytes.length)
     bytes.set(counted(data), 8)
     return withChecksum(bytes, 6, Protocol.udp, from, to)
+  }
+}
+
+/** Sequence and acknowledgement number 5 and 7, no options and no data. */
+export function tcpSegment(sourcePort: number, destinationPort: number, flags: number): Payload {
+  return (from, to) => {
+    const bytes = new Uint8Array(20)
+    setU16(bytes, 0, sourcePort)
+    setU16(bytes, 2, destinationPort)
+    bytes.set([0, 0, 0, 5, 0, 0, 0, 7, 0x50, flags, 1, 0], 4)
+    return withChecksum(bytes, 16, Protocol.tcp, from, to)
   }
 }
 

@@ -15,7 +15,7 @@ export const routeSituations: readonly Situation[] = [
   { title: 'a router with addresses has these routes', act: (r) => r.list() },
   {
     title: 'addresses are listed by how far they reach, the newest first, and bring their routes',
-    act(r) {
+    async act(r) {
       const add = (prefix: string, more = {}) =>
         r.attempt(prefix, () => r.router.addresses.add({ link: 'r0', prefix, noDad: true, ...more }))
       add('fd09::1/64')
@@ -27,6 +27,7 @@ export const routeSituations: readonly Situation[] = [
       add('fec0::1/10')
       add('ff02::5/64')
       add('::/0')
+      await r.pass(20)
       r.addresses('r0')
       r.list()
       for (const prefix of ['fd09::1/64', 'fd07::1/127', 'fd08::1/128', 'fd09::2/128', 'fd09::2/64'])
@@ -44,6 +45,7 @@ export const routeSituations: readonly Situation[] = [
       r.addresses('r1')
       r.list()
       r.router.addresses.add({ link: 'r1', prefix: 'fd03::1/64', noDad: true })
+      await r.pass(20)
       r.addresses('r1')
       r.list()
       r.router.links.set('r1', { up: true })

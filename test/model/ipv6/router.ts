@@ -5,6 +5,8 @@
  *
  * The router knows neighbours 2 to 9 of both links, and has link-local addresses fe80::1 and fe80::2.
  */
+import assert from 'node:assert/strict'
+import { runWords } from '../../../src/command/run.ts'
 import { isErrno } from '../../../src/kernel/errors.ts'
 import type { LiveKernel, Subscription } from '../../../src/kernel/live.ts'
 import type { Route } from '../../../src/kernel/route.ts'
@@ -86,6 +88,13 @@ export class Router {
     await this.#machine.pass(milliseconds)
   }
 
+  /** A command in the router, as it is typed. */
+  async run(line: string): Promise<void> {
+    const context = { kernel: this.router, now: () => 0, sleep: async () => {} }
+    const { status, stderr } = await runWords(line.split(' '), context)
+    assert.equal(status, 0, `${line}: ${stderr}`)
+  }
+
   set(key: string, value: number): void {
     this.router.sysctl.set(`net/ipv6/${key}`, String(value))
   }
@@ -152,11 +161,12 @@ function isReport(frame: Uint8Array): boolean {
 /** The flow label and the fragments' identification that the router drew are blanked. */
 function describe(frame: Uint8Array): string {
   const bytes = frame.slice()
-  const isOwn = Buffer.from(bytes.subarray(22, 38)).toString('hex').endsWith('0001')
+  const isError = bytes[20] === 58 && bytes[54]! < 128
+  const isOwn = isError || Buffer.from(bytes.subarray(22, 38)).toString('hex').endsWith('0001')
   if (u16(bytes, 12) === 0x86dd && isOwn) {
     bytes[15]! &= 0xf0
     bytes.fill(0, 16, 18)
-    if (bytes[20] === 44) bytes.fill(0, 58, 62)
   }
+  if (u16(bytes, 12) === 0x86dd && bytes[20] === 44) bytes.fill(0, 58, 62)
   return Buffer.from(bytes).toString('hex')
 }

@@ -11,8 +11,10 @@ import {
   icmp,
   MAC,
   macOption,
+  type Payload,
   Protocol,
   solicitation,
+  tcpSegment,
   udp,
 } from './frames.ts'
 import type { Router } from './router.ts'
@@ -373,4 +375,69 @@ const NEIGHBOURS: readonly Situation[] = [
   },
 ]
 
-export const packetSituations: readonly Situation[] = [...HOP_LIMIT, ...SIZE, ...ROUTING, ...LOCAL, ...NEIGHBOURS]
+const tcp = (flags: number): Payload => tcpSegment(4000, 80, flags)
+const NETFILTER: readonly Situation[] = [
+  {
+    title: 'what is rejected is told so, TCP by a reset',
+    async act(r) {
+      r.set('icmp/ratelimit', 0)
+      await r.run('ip6tables -A FORWARD -p tcp -j REJECT --reject-with tcp-reset')
+      await r.run('ip6tables -A FORWARD -j REJECT --reject-with icmp6-adm-prohibited')
+      await r.run('ip6tables -A INPUT -p udp -j REJECT')
+      await r.run('ip6tables -A INPUT -p tcp -j REJECT --reject-with tcp-reset')
+      for (const destination of ['fd02::2', 'fd01::1']) {
+        for (const flags of [0x02, 0x10, 0x12, 0x04, 0x11])
+          await r.send(frame({ destination, protocol: Protocol.tcp, payload: tcp(flags) }))
+        await r.send(frame({ destination }), frame({ destination, protocol: Protocol.icmp, payload: echo() }))
+        await r.send(frame({ destination, payload: () => counted(9) }))
+      }
+    },
+  },
+  {
+    title: 'MASQUERADE takes the address of the device, and keeps the port where it can',
+    async act(r) {
+      await r.run('ip6tables -t nat -A POSTROUTING -o r1 -j MASQUERADE')
+      await r.send(frame(), frame({ source: 'fd01::3', destination: 'fd02::3' }), frame({ hopLimit: 2 }))
+      await r.send(frame({ protocol: Protocol.icmp, payload: echo() }))
+      await r.send(frame({ protocol: Protocol.tcp, payload: tcp(0x02) }))
+    },
+  },
+  {
+    title: 'conntrack puts fragments together, and they leave as they came',
+    async act(r) {
+      await r.run('ip6tables -A FORWARD -m conntrack --ctstate INVALID -j DROP')
+      await r.send(...fragments({}, udp(4000, 4001, 2992), 1232, 1232, 536))
+      const [first, second] = fragments({ hopLimit: 9 }, udp(4000, 4001, 1392), 1000, 400)
+      await r.send(second!, first!)
+      r.router.links.set('r1', { mtu: 1280 })
+      await r.send(...fragments({}, udp(4000, 4001, 2992), 1240, 1240, 520))
+      await r.send(...fragments({ protocol: Protocol.icmp }, echo(), 16))
+    },
+  },
+  {
+    title: 'what is put together from fragments that no longer fit is refused',
+    async act(r) {
+      await r.run('ip6tables -A FORWARD -m conntrack --ctstate INVALID -j DROP')
+      r.router.links.set('r1', { mtu: 1280 })
+      await r.send(...fragments({}, udp(4000, 4001, 2992), 1400, 1400, 200))
+    },
+  },
+  {
+    title: 'DNAT changes where it goes, to this host as well',
+    async act(r) {
+      await r.run('ip6tables -t nat -A PREROUTING -p udp -d fd99::1 -j DNAT --to-destination [fd02::3]:53')
+      await r.run('ip6tables -t nat -A PREROUTING -p udp -d fd99::2 -j REDIRECT --to-ports 99')
+      await r.send(frame({ destination: 'fd99::1' }), frame({ destination: 'fd99::2' }))
+      await r.send(frame({ destination: 'fd99::1', hopLimit: 1, payload: udp(7, 8, 1) }))
+    },
+  },
+]
+
+export const packetSituations: readonly Situation[] = [
+  ...HOP_LIMIT,
+  ...SIZE,
+  ...ROUTING,
+  ...LOCAL,
+  ...NEIGHBOURS,
+  ...NETFILTER,
+]
