@@ -23,12 +23,15 @@ export function parseMac(text: string): Uint8Array {
   return bytes
 }
 
+/** Every byte as two digits: traces write many addresses. */
+const PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 /** Also formats link-layer addresses of other lengths, such as a tunnel's 4 bytes, in the same way. */
 export function formatMac(bytes: Uint8Array): string {
   let text = ''
   for (let i = 0; i < bytes.length; i++) {
     if (i > 0) text += ':'
-    text += (bytes[i]! >> 4).toString(16) + (bytes[i]! & 15).toString(16)
+    text += PAIRS[bytes[i]!]
   }
   return text
 }

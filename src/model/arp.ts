@@ -4,12 +4,13 @@
  *      neighbour/arp-policy.ts   what settings make of it
  *      neighbour/arp-send.ts     what goes out
  */
-import { formatIpv4 } from '../address/ipv4.ts'
+
 import { ArpOperation } from '../wire/arp.ts'
 import { EtherType } from '../wire/ethernet.ts'
 import { IcmpType, UnreachableCode } from '../wire/icmp.ts'
 import { sameBytes, u16, u32 } from './bytes.ts'
 import type { Device, DeviceEvent } from './device/device.ts'
+import { formatAddress } from './ipv4/address-text.ts'
 import { sendIcmpError } from './ipv4/icmp.ts'
 import { findInputRoute } from './ipv4/route-input.ts'
 import { addressType } from './ipv4/select-address.ts'
@@ -32,7 +33,7 @@ const isMulticast = (address: number) => address >>> 28 === 0xe
 const isLoopback = (address: number) => address >>> 24 === 127
 
 export const arpFamily: NeighbourFamily = {
-  format: (key) => textOf(key as number),
+  format: (key) => formatAddress(key as number),
   conf: (device) => device.ipv4.neighbourConf,
   keepsWithoutCarrier: ({ ipv4, namespace }) =>
     ipv4.conf.arp_evict_nocarrier === 0 || namespace.ipv4.all.arp_evict_nocarrier === 0,
@@ -175,7 +176,7 @@ function update(packet: Packet, isRequest: boolean, sender: number, target: numb
   const at = network + ArpAt.senderMac
   neighbour.update(bytes.slice(at, at + 6), state, override ? NeighbourUpdate.override : 0)
   if (packet.journey) {
-    note(packet, device, 'arp', `${textOf(sender)} heard of`, {
+    note(packet, device, 'arp', `${formatAddress(sender)} heard of`, {
       kernel: 'neigh_update',
       ref: `neigh ${neighbour.describe()}`,
     })
@@ -236,8 +237,4 @@ function end(packet: Packet): void {
 /** ip_eth_mc_map: RFC 1112 §6.4. */
 function multicastMac(address: number): Uint8Array {
   return Uint8Array.of(0x01, 0x00, 0x5e, (address >>> 16) & 0x7f, address >>> 8, address)
-}
-
-function textOf(address: number): string {
-  return formatIpv4(Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address))
 }

@@ -135,7 +135,11 @@ export class Journey {
 
 /** Adds a step to the packet's journey. Callers ask for `packet.journey` first, so that no text is made for nobody. */
 export function note(packet: Packet, device: Device, stage: Stage, what: string, details: Details = {}): void {
-  packet.journey?.steps.push({ time: device.namespace.model.clock.now, device, stage, what, ...details })
+  if (packet.journey === undefined) return
+  const { kernel, ref, verdict, reason, set, meta } = details
+  const time = device.namespace.model.clock.now
+  // Name by name: spreading `details` would take longer than the rest.
+  packet.journey.steps.push({ time, device, stage, what, kernel, ref, verdict, reason, set, meta })
 }
 
 export interface DropDetails {

@@ -100,9 +100,11 @@ export class Packet {
     return this.end - this.link
   }
 
-  /** The frame as AF_PACKET shows it: a copy. */
+  /** The frame as AF_PACKET shows it: a copy, for journeys. */
   frame(): Uint8Array {
-    return this.bytes.slice(this.link, this.end)
+    const copy = allocate(this.end - this.link)
+    copy.set(this.bytes.subarray(this.link, this.end))
+    return copy
   }
 }
 

@@ -106,7 +106,7 @@ export class Tun extends Device {
     if (!packet) return undefined
     this.countSent(packet.end - packet.link)
     delivered(packet, `the program at ${this.name}`)
-    return packet.frame()
+    return packet.bytes.slice(packet.link, packet.end)
   }
 
   /** tun_get_user. */

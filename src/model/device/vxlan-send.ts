@@ -3,9 +3,10 @@
  *
  * The source port tells flows apart, for the underlay's routers. DF is clear: what does not fit the underlay is fragmented.
  */
-import { formatIpv4 } from '../../address/ipv4.ts'
+
 import { IpProtocol } from '../../wire/ipv4.ts'
 import { fold, setU16, setU32, sumOf, u32 } from '../bytes.ts'
+import { formatAddress } from '../ipv4/address-text.ts'
 import { sendIpv4 } from '../ipv4/output.ts'
 import type { Ipv4Route } from '../ipv4/route.ts'
 import { routeOutput } from '../ipv4/route-output.ts'
@@ -87,7 +88,7 @@ export class VxlanSender {
     const route = routeOutput(underlay, key)
     if (typeof route === 'string' || route.device === vxlan) {
       const what =
-        typeof route === 'string' ? `${route}: no route to ${textOf(destination)}` : 'the route leads back here'
+        typeof route === 'string' ? `${route}: no route to ${formatAddress(destination)}` : 'the route leads back here'
       drop(packet, 'IP_OUTNOROUTES', 'vxlan_xmit_one', { what })
       return
     }
@@ -195,14 +196,10 @@ export class VxlanSender {
   }
 
   #noteEncapsulation(packet: Packet, remote: VxlanRemote, source: number, port: number): void {
-    const what = `VNI ${remote.vni} to ${textOf(remote.address)}`
+    const what = `VNI ${remote.vni} to ${formatAddress(remote.address)}`
     note(packet, this.#vxlan, 'encap', what, {
       kernel: 'vxlan_xmit_one',
-      meta: { source: textOf(source), sourcePort: port, destinationPort: remote.port, vni: remote.vni },
+      meta: { source: formatAddress(source), sourcePort: port, destinationPort: remote.port, vni: remote.vni },
     })
   }
-}
-
-function textOf(address: number): string {
-  return formatIpv4(Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address))
 }

@@ -9,10 +9,10 @@
  * The underlay is IPv4 in the namespace in which the device was made, wherever it is now.
  */
 import type { Ip } from '../../address/ip.ts'
-import { formatIpv4 } from '../../address/ipv4.ts'
 import { formatMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import { u32 } from '../bytes.ts'
+import { formatAddress } from '../ipv4/address-text.ts'
 import type { Namespace } from '../namespace.ts'
 import { drop, note } from '../observer.ts'
 import { clone, ETHERNET_HEADER, type Packet } from '../packet.ts'
@@ -141,8 +141,6 @@ export class Vxlan extends Device {
 
 /** `fdb 02:f1:00:00:02:01 dst 192.168.56.12`, as `bridge fdb` has it. */
 function describeEntry({ mac, remotes }: VxlanFdbEntry): string {
-  const destinations = remotes.map(({ address }) =>
-    formatIpv4(Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address)),
-  )
+  const destinations = remotes.map(({ address }) => formatAddress(address))
   return `fdb ${formatMac(mac)} dst ${destinations.join(', dst ')}`
 }

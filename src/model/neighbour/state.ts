@@ -36,7 +36,10 @@ export const NeighbourUpdate = {
   admin: 0x80000000,
 } as const
 
+const names = new Map(Object.entries(Nud).map(([name, value]) => [value, name as NeighbourState]))
+
 export function nameOfState(state: NudState): NeighbourState {
-  for (const [name, value] of Object.entries(Nud)) if (value === state) return name as NeighbourState
-  throw new RangeError(`No neighbour is in state ${state}`)
+  const name = names.get(state)
+  if (name === undefined) throw new RangeError(`No neighbour is in state ${state}`)
+  return name
 }
