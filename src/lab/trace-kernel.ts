@@ -28,8 +28,8 @@ export interface KernelTraceLab {
 const FIRST_TIMEOUT = 1000
 
 /**
- * Milliseconds between the first capture and the first question: the kernel begins to give packets their times a while after
- * somebody wants them (net_enable_timestamp), and until then they have the time at which they were read.
+ * Milliseconds before a question. Before the first they are needed, too: the kernel begins to give packets their times a
+ * while after somebody wants them (net_enable_timestamp), and until then they have the time at which they were read.
  */
 const BEFOREHAND = 100
 
@@ -65,7 +65,6 @@ export async function traceInKernel(
   try {
     const world: World = { places, originOf, services: plan.services, pods: plan.pods }
     const client = places.find(({ name }) => name === from)!
-    await machine.until(() => false, BEFOREHAND)
     const asked = { client, address, spec }
     const first = await ask({ ...asked, spec: { ...spec, light: true } }, world, recording, machine, FIRST_TIMEOUT)
     if (first.answer.outcome !== 'answered') listener = await listenWhereItEnded(first.packets, spec, lab)
@@ -98,6 +97,8 @@ async function ask(
   machine: Machine,
   timeout: number,
 ): Promise<Heard> {
+  // What the question before has left on the way, such as the end of its connection, is no part of this one.
+  await machine.until(() => false, BEFOREHAND)
   const counters = readCounters(world)
   recording.take()
   const probe = startProbe(kernel, address, spec, (...echo) => kernel.sendPing(...echo))

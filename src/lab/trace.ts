@@ -113,12 +113,12 @@ function tell(
   const { address } = asked
   const answered = answer.outcome === 'answered'
   const broken = answered ? undefined : firstLost(journeys)
-  const delivered = journeys.find((journey) => fateOf(journey)?.disposition === 'delivered')
+  const delivered = everythingOf(journeys).find(isThrough)
   // Of a question that was asked again, the one that came through is told.
   const main = broken ? rootOf(broken) : ((answered ? delivered : undefined) ?? journeys[0])
   if (!main) return notSent(answer, asked, world, telling)
   const document = documentOf(main, telling)
-  const traces = [...relatives(main, journeys)].map((journey) => documentOf(journey, telling))
+  const traces = relatives(main, journeys).map((journey) => documentOf(journey, telling))
   if (broken) return { ...document, result: explained(broken, main, asked, world, telling), traces }
   if (!answered) return { ...document, result: waiting(journeys, telling), traces }
   const reply = main.children.find(({ cause }) => cause === 'reply') ?? journeys.find((each) => each !== main)
@@ -135,7 +135,7 @@ function tell(
 
 /** Nothing was lost, and no answer came: something waits, or nobody answers. */
 function waiting(journeys: readonly Journey[], telling: Telling): TraceResult {
-  const everything = journeys.flatMap((journey) => [...family(journey)])
+  const everything = everythingOf(journeys)
   const last = everything.find((journey) => fateOf(journey) === undefined) ?? everything.at(-1)!
   const { reply: _, ...result } = resultOf(last, telling)
   const step = last.steps.at(-1)
@@ -160,19 +160,35 @@ function rootOf(journey: Journey): Journey {
   return journey.parent ? rootOf(journey.parent) : journey
 }
 
-/** What came of the packet, and the packets that were sent after it. */
-function* relatives(main: Journey, journeys: readonly Journey[]): Generator<Journey> {
-  for (const root of [main, ...journeys.filter((each) => each !== main)]) {
-    for (const journey of family(root)) if (journey !== main) yield journey
-  }
+/** What came of the packet, and the packets that were sent beside it. */
+function relatives(main: Journey, journeys: readonly Journey[]): Journey[] {
+  return everythingOf([main, ...journeys]).filter((journey) => journey !== main)
+}
+
+function everythingOf(journeys: readonly Journey[]): Journey[] {
+  return [...new Set(journeys.flatMap((journey) => [...family(journey)]))]
+}
+
+/** A question, or one that was asked again, that came to where it was going. */
+function isThrough(journey: Journey): boolean {
+  return (
+    (journey.parent === undefined || journey.cause === 'retransmission') && fateOf(journey)?.disposition === 'delivered'
+  )
 }
 
 function explained(lost: Journey, main: Journey, asked: Asked, world: World, telling: Telling): TraceResult {
   const result = { ...resultOf(lost, telling), ...(lost !== main && { reply: idOf(lost) }) }
   const loss = lossOf(lost, asked.client, world) ?? unseenBy(asked, lost)
-  if (!loss) return result
+  if (!loss) return { ...result, ...unexplained(lost) }
   const { why, fixes } = explain(loss, world)
   return { ...result, why, ...fixesOf(fixes, loss.place.name, telling.lab) }
+}
+
+/** What no capture saw, of somebody else than the sender: the kernel's words must do. */
+function unexplained({ ending }: Journey): Pick<TraceResult, 'why'> {
+  if (ending?.disposition !== 'dropped') return {}
+  const { kernel, reason, ownReason, what, ref } = ending
+  return { why: `${kernel} dropped it: ${what || (ownReason ?? reason)}${ref === undefined ? '' : ` (${ref})`}.` }
 }
 
 /** What the sender's own kernel dropped before a capture could see it. */
