@@ -11,10 +11,11 @@ import type { ModelKernel } from '../model/create.ts'
 import type { Journey } from '../model/observer.ts'
 import { formatWhere, type TraceDocument, type TraceResult } from '../trace/document.ts'
 import { explain } from '../trace/explain/explain.ts'
-import type { Loss, Place, World } from '../trace/explain/loss.ts'
+import type { Place, World } from '../trace/explain/loss.ts'
 import { sharedBy } from '../trace/explain/neighbour.ts'
 import { family, fateOf, lostOf } from '../trace/fate.ts'
-import { type Asked, notSent, unseenLoss } from '../trace/not-sent.ts'
+import { lossOfJourney, unexplained, unseenBy } from '../trace/loss-of-journey.ts'
+import { type Asked, notSent } from '../trace/not-sent.ts'
 import { documentOf, idOf, resultOf, type Telling } from '../trace/of-journey.ts'
 import { pathMtu } from '../trace/path-mtu.ts'
 import { fixesOf } from '../trace/result.ts'
@@ -178,56 +179,11 @@ function isThrough(journey: Journey): boolean {
 
 function explained(lost: Journey, main: Journey, asked: Asked, world: World, telling: Telling): TraceResult {
   const result = { ...resultOf(lost, telling), ...(lost !== main && { reply: idOf(lost) }) }
-  const loss = lossOf(lost, asked.client, world) ?? unseenBy(asked, lost)
+  const loss = lossOfJourney(lost, asked.client, world, nameOf) ?? unseenBy(asked, lost, nameOf)
   if (!loss) return { ...result, ...unexplained(lost) }
   const { why, fixes } = explain(loss, world)
   return { ...result, why, ...fixesOf(fixes, loss.place.name, telling.lab) }
 }
-
-/** What no capture saw, of somebody else than the sender: the kernel's words must do. */
-function unexplained({ ending }: Journey): Pick<TraceResult, 'why'> {
-  if (ending?.disposition !== 'dropped') return {}
-  const { kernel, reason, ownReason, what, ref } = ending
-  return { why: `${kernel} dropped it: ${what || (ownReason ?? reason)}${ref === undefined ? '' : ` (${ref})`}.` }
-}
-
-/** What the sender's own kernel dropped before a capture could see it. */
-function unseenBy(asked: Asked, { ending, parent }: Journey): Loss | undefined {
-  if (ending?.disposition !== 'dropped' || parent !== undefined) return undefined
-  const { kernel, ref, device } = ending
-  if (nameOf(device.namespace.path) !== asked.client.name) return undefined
-  return unseenLoss(asked, { reason: ending.ownReason ?? ending.reason, kernel, ref, device: device.name })
-}
-
-function lossOf(journey: Journey, client: Place, world: World): Loss | undefined {
-  const ending = journey.ending
-  const seen = journey.steps.findLast(({ frame }) => frame !== undefined)
-  if (ending?.disposition !== 'dropped' || !seen?.frame) return undefined
-  const place = world.places.find(({ name }) => name === nameOf(ending.device.namespace.path))
-  if (!place) return undefined
-  const before = journey.cause === 'icmp' && journey.parent ? lossOf(journey.parent, client, world) : undefined
-  return {
-    place,
-    device: ending.device.name,
-    reason: ending.ownReason ?? ending.reason,
-    kernel: ending.kernel,
-    ref: ending.ref,
-    frame: seen.frame,
-    network: seen.device.hasLinkLayer ? 14 : 0,
-    client,
-    before,
-    path: pathOf(journey),
-  }
-}
-
-/** Places that it came to, in their order. */
-function pathOf(journey: Journey): string[] {
-  const before = journey.parent && CARRIED_ON.includes(journey.cause) ? pathOf(journey.parent) : []
-  const names = journey.steps.map(({ device }) => nameOf(device.namespace.path))
-  return [...before, ...names].filter((name, i, all) => name !== all[i - 1])
-}
-
-const CARRIED_ON: readonly Journey['cause'][] = ['clone', 'fragment', 'reassembled']
 
 interface ModelPlace extends Place {
   readonly kernel: ModelKernel
