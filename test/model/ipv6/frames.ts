@@ -79,13 +79,19 @@ export function udp(sourcePort: number, destinationPort: number, data: number): 
   }
 }
 
-/** Sequence and acknowledgement number 5 and 7, no options and no data. */
-export function tcpSegment(sourcePort: number, destinationPort: number, flags: number): Payload {
+/** Sequence and acknowledgement number 5 and 7, and no data. */
+export function tcpSegment(
+  sourcePort: number,
+  destinationPort: number,
+  flags: number,
+  options: readonly number[] = [],
+): Payload {
   return (from, to) => {
-    const bytes = new Uint8Array(20)
+    const bytes = new Uint8Array(20 + options.length)
     setU16(bytes, 0, sourcePort)
     setU16(bytes, 2, destinationPort)
-    bytes.set([0, 0, 0, 5, 0, 0, 0, 7, 0x50, flags, 1, 0], 4)
+    bytes.set([0, 0, 0, 5, 0, 0, 0, 7, 0x50 + 4 * options.length, flags, 1, 0], 4)
+    bytes.set(options, 20)
     return withChecksum(bytes, 16, Protocol.tcp, from, to)
   }
 }

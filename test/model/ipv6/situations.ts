@@ -423,6 +423,32 @@ const NETFILTER: readonly Situation[] = [
     },
   },
   {
+    title: 'TCPMSS clamps a SYN to what fits both ways, and adds what is missing',
+    async act(r) {
+      r.router.links.set('r1', { mtu: 1400 })
+      await r.run('ip6tables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu')
+      const syn = tcpSegment(4000, 80, 0x02, [2, 4, 0x05, 0xa0])
+      await r.send(
+        frame({ protocol: Protocol.tcp, payload: syn }),
+        frame({ protocol: Protocol.tcp, payload: tcp(0x02) }),
+      )
+      await r.send(frame({ protocol: Protocol.tcp, payload: tcpSegment(4000, 80, 0x02, [2, 4, 0x02, 0xa0]) }))
+    },
+  },
+  {
+    title: 'types of addresses, and the way back to a source',
+    async act(r) {
+      r.set('icmp/ratelimit', 0)
+      await r.run('ip6tables -t raw -A PREROUTING -m addrtype --dst-type LOCAL -j ACCEPT')
+      await r.run('ip6tables -t raw -A PREROUTING -m addrtype --dst-type ANYCAST -j ACCEPT')
+      await r.run('ip6tables -t raw -A PREROUTING -m rpfilter --invert -j DROP')
+      await r.run('ip6tables -A FORWARD -m addrtype --src-type LOCAL -j DROP')
+      for (const destination of ['fd01::1', 'fd01::', 'fd02::2', 'ff02::1'])
+        for (const source of ['fd01::2', 'fd02::2', 'fd02::1', '2001:db8::1'])
+          await r.send(frame({ destination, source, protocol: Protocol.icmp, payload: echo() }))
+    },
+  },
+  {
     title: 'DNAT changes where it goes, to this host as well',
     async act(r) {
       await r.run('ip6tables -t nat -A PREROUTING -p udp -d fd99::1 -j DNAT --to-destination [fd02::3]:53')

@@ -21,6 +21,7 @@ import {
   typeOfAddress,
   usesDevice,
 } from './routes.ts'
+import { DESTINATION6, deviceOfRoute6, findRoute6, isLinkLocalAt, SOURCE6, typeOfAddress6 } from './routes6.ts'
 import { CONTINUE, STOLEN } from './verdict.ts'
 
 type Fib = Extract<NftExpression, { type: 'fib' }>
@@ -63,8 +64,8 @@ export function compileFib({ result, flags, register }: Fib, registers: Register
   return {
     ...(hooks && { allows: ({ hook }) => hooks.includes(hook) }),
     operation(machine) {
-      if (machine.protocol !== NetfilterProtocol.ip) {
-        unsupported(machine.packet, 'nft fib of a packet that is not IPv4')
+      if (machine.protocol !== NetfilterProtocol.ip && machine.protocol !== NetfilterProtocol.ip6) {
+        unsupported(machine.packet, 'nft fib of a packet that is not IP')
         return STOLEN
       }
       ask(machine)
@@ -79,9 +80,11 @@ function hooksOf(result: Fib['result'], { byInput, byOutput }: Question): readon
   return byOutput ? OUTPUT_SIDE : undefined
 }
 
-/** nft_fib4_eval_type. */
-function addressTypeOf({ packet, namespace, input, output }: Machine, question: Question): number {
+/** nft_fib4_eval_type, nft_fib6_eval_type. */
+function addressTypeOf({ packet, namespace, input, output, protocol }: Machine, question: Question): number {
   const device = question.byInput ? input : question.byOutput ? output : undefined
+  if (protocol === NetfilterProtocol.ip6)
+    return typeOfAddress6(namespace, packet, question.towards === SOURCE ? SOURCE6 : DESTINATION6, device)
   return typeOfAddress(namespace, u32(packet.bytes, packet.network + question.towards), device)
 }
 
@@ -90,6 +93,8 @@ function deviceTowards(machine: Machine, { towards, marked, byInput }: Question)
   const { packet, namespace, input, output, hook } = machine
   const { bytes, network } = packet
   if (hook === Hook.prerouting && isFromLoopback(machine)) return input
+  if (machine.protocol === NetfilterProtocol.ip6)
+    return deviceTowards6(machine, towards === SOURCE ? SOURCE6 : DESTINATION6, marked, byInput)
   const destination = u32(bytes, network + DESTINATION)
   if (isZeroNet(u32(bytes, network + SOURCE))) {
     if (destination === LIMITED_BROADCAST || isLocalMulticast(destination)) return packet.device
@@ -104,6 +109,13 @@ function deviceTowards(machine: Machine, { towards, marked, byInput }: Question)
   if (found.error !== undefined || found.route?.type === 'local') return undefined
   if (!byInput) return found.hop?.device
   return input && usesDevice(found, input) ? input : undefined
+}
+
+/** nft_fib6_eval. */
+function deviceTowards6(machine: Machine, towards: number, marked: boolean, byInput: boolean): Device | undefined {
+  const { packet, namespace, input, output } = machine
+  const device = byInput ? input : isLinkLocalAt(packet, towards) ? (input ?? output) : undefined
+  return deviceOfRoute6(findRoute6(namespace, packet, { towards, mark: marked ? packet.mark : 0, device }))
 }
 
 /** nft_fib_is_loopback. */
