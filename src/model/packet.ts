@@ -69,7 +69,7 @@ export class Packet {
   bridged: Bridged | undefined = undefined
   /** Route that was found for it: skb_dst. ipv4/route.ts and ipv6/route.ts, each its own kind. */
   route: unknown = undefined
-  /** Index of the device that it came in by before a tunnel or loopback changed `device`: skb_iif. */
+  /** Index of the device that it came in by last, a bridge rather than its port: skb_iif. */
   inputIndex = 0
   /** A flow's hash where a socket gave it one (skb->l4_hash); 0: computed from the bytes when asked for. */
   flowHash = 0

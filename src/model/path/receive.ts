@@ -18,7 +18,7 @@ export function createReceive(protocols: ReadonlyMap<number, ProtocolHandler>): 
   const ipv4 = protocols.get(IPV4)
   return function receive(packet: Packet): void {
     const { device } = packet
-    if (packet.inputIndex === 0) packet.inputIndex = device.index
+    packet.inputIndex = device.index
     // What a host hears of its own broadcasts, captures do not.
     if (packet.for !== PacketFor.loopback) tap(packet, device, 'in')
     if (device.ingress && !runDeviceHook(device.ingress, packet, device, undefined)) return
