@@ -88,11 +88,12 @@ export class Router {
     await this.#machine.pass(milliseconds)
   }
 
-  /** A command in the router, as it is typed. */
+  /** A command in the router, as it is typed. What it prints is seen. */
   async run(line: string): Promise<void> {
     const context = { kernel: this.router, now: () => 0, sleep: async () => {} }
-    const { status, stderr } = await runWords(line.split(' '), context)
+    const { status, stdout, stderr } = await runWords(line.split(' '), context)
     assert.equal(status, 0, `${line}: ${stderr}`)
+    if (stdout !== '') this.#seen.push(stdout)
   }
 
   set(key: string, value: number): void {

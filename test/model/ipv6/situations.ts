@@ -449,6 +449,26 @@ const NETFILTER: readonly Situation[] = [
     },
   },
   {
+    title: 'fib tells what an address is to this host, and where it leads',
+    async act(r) {
+      const kinds = ['unreachable', 'prohibit', 'blackhole'] as const
+      for (const [i, type] of kinds.entries()) r.router.routes.add({ destination: `fd6${i}::/16`, type })
+      await r.run('nft add table ip6 t')
+      await r.run('nft add chain ip6 t c { type filter hook prerouting priority 0 ; }')
+      const types = ['local', 'unicast', 'multicast', 'anycast', 'unreachable', 'prohibit', 'blackhole']
+      for (const type of types) await r.run(`nft add rule ip6 t c fib daddr type ${type} counter`)
+      for (const type of ['local', 'unicast']) await r.run(`nft add rule ip6 t c fib daddr . iif type ${type} counter`)
+      await r.run('nft add rule ip6 t c fib saddr oif r0 counter')
+      await r.run('nft add rule ip6 t c fib saddr . iif oif missing counter')
+      r.router.routes.add({ destination: 'fd80::/16', gateway: 'fd01::2' })
+      r.set('icmp/ratelimit', 0)
+      for (const destination of ['fd01::1', 'fd02::1', 'fd01::', 'fd02::2', 'ff02::1', 'fd60::1', 'fd61::1', 'fd99::1'])
+        for (const source of ['fd01::2', 'fd02::2', 'fd80::1', '2001:db8::1'])
+          await r.send(frame({ destination, source }))
+      await r.run('nft list ruleset')
+    },
+  },
+  {
     title: 'DNAT changes where it goes, to this host as well',
     async act(r) {
       await r.run('ip6tables -t nat -A PREROUTING -p udp -d fd99::1 -j DNAT --to-destination [fd02::3]:53')

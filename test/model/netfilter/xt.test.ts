@@ -159,20 +159,3 @@ test('MARK changes the bits of its mask', () => {
   assert.equal(runHook(namespace, 'ip', Hook.forward, packet, device, device), true)
   assert.equal(packet.mark, 0xf002_4304)
 })
-
-test('what would need IPv6 routes ends by name', () => {
-  const { namespace } = plainNamespace()
-  const device = addPlug(namespace, 'eth0')
-  const things: string[] = []
-  namespace.model.onUnsupported = (_packet, thing) => things.push(thing)
-  const name = { family: 'ip6', table: 'filter' } as const
-  const local: XtMatch = { match: 'addrtype', destination: { value: ['LOCAL'], invert: false } }
-  namespace.nftables.commit([
-    { operation: 'add table', table: { family: 'ip6', name: 'filter' } },
-    { operation: 'add chain', chain: { ...name, name: 'c', base: { type: 'filter', hook: 'forward', priority: 0 } } },
-    { operation: 'add rule', rule: { ...name, chain: 'c', expressions: [{ type: 'xt match', ...local }] } },
-  ])
-  const frame = `020000000002020000000001 86dd 60000000 0000 3b 40 ${'20010db8'.padEnd(31, '0')}1 ${'20010db8'.padEnd(31, '0')}2`
-  assert.equal(runHook(namespace, 'ip6', Hook.forward, received(frame, device), device, device), false)
-  assert.deepEqual(things, ['xt addrtype of IPv6'])
-})

@@ -83,8 +83,11 @@ function hooksOf(result: Fib['result'], { byInput, byOutput }: Question): readon
 /** nft_fib4_eval_type, nft_fib6_eval_type. */
 function addressTypeOf({ packet, namespace, input, output, protocol }: Machine, question: Question): number {
   const device = question.byInput ? input : question.byOutput ? output : undefined
-  if (protocol === NetfilterProtocol.ip6)
-    return typeOfAddress6(namespace, packet, question.towards === SOURCE ? SOURCE6 : DESTINATION6, device)
+  if (protocol === NetfilterProtocol.ip6) {
+    const towards = question.towards === SOURCE ? SOURCE6 : DESTINATION6
+    const onLink = isLinkLocalAt(packet, towards) ? (device ?? packet.device) : undefined
+    return typeOfAddress6(namespace, packet, towards, device, onLink)
+  }
   return typeOfAddress(namespace, u32(packet.bytes, packet.network + question.towards), device)
 }
 
@@ -113,9 +116,11 @@ function deviceTowards(machine: Machine, { towards, marked, byInput }: Question)
 
 /** nft_fib6_eval. */
 function deviceTowards6(machine: Machine, towards: number, marked: boolean, byInput: boolean): Device | undefined {
-  const { packet, namespace, input, output } = machine
-  const device = byInput ? input : isLinkLocalAt(packet, towards) ? (input ?? output) : undefined
-  return deviceOfRoute6(findRoute6(namespace, packet, { towards, mark: marked ? packet.mark : 0, device }))
+  const { packet, namespace, input } = machine
+  const onLink = isLinkLocalAt(packet, towards) ? (input ?? packet.device) : undefined
+  const question = { towards, mark: marked ? packet.mark : 0, device: onLink }
+  const device = deviceOfRoute6(findRoute6(namespace, packet, question))
+  return byInput && device !== input ? undefined : device
 }
 
 /** nft_fib_is_loopback. */

@@ -18,11 +18,17 @@ const errorTypes: Readonly<Record<string, number>> = {
   EACCES: RouteTypeNumber.prohibit,
 }
 
-/** nft_fib6_eval_type. */
-export function typeOfAddress6(namespace: Namespace, packet: Packet, at: number, device: Device | undefined): number {
+/** nft_fib6_eval_type, match_lookup_rt6. `output`: the device that a route must leave by. */
+export function typeOfAddress6(
+  namespace: Namespace,
+  packet: Packet,
+  at: number,
+  device: Device | undefined,
+  output: Device | undefined,
+): number {
   const { bytes, network } = packet
   const address = bytes.slice(network + at, network + at + 16)
-  const route = routeOutput6(namespace, { destination: address, outputDevice: device })
+  const route = routeOutput6(namespace, { destination: address, outputDevice: output })
   const error = typeof route === 'string' ? route : route.error
   if (typeof route === 'string' || error !== undefined) return errorTypes[error!] ?? RouteTypeNumber.unreachable
   if (route.type === 'anycast') return RouteTypeNumber.anycast

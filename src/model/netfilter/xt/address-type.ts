@@ -92,7 +92,7 @@ function hasTypes6({ packet, namespace }: Machine, at: number, types: number, de
   if (wants('UNICAST') && (multicast || any)) return false
   if (wants('UNSPEC') && !any) return false
   if (!wants('LOCAL') && !wants('ANYCAST') && !wants('UNREACHABLE')) return true
-  return (types & (1 << typeOfAddress6(namespace, packet, at, device))) !== 0
+  return (types & (1 << typeOfAddress6(namespace, packet, at, device, device))) !== 0
 }
 
 function ofIp(thing: string, holds: (machine: Machine) => boolean): Operation {
