@@ -12,7 +12,7 @@ import { delivered, drop } from '../observer.ts'
 import type { Packet } from '../packet.ts'
 import type { Network } from './network.ts'
 import { networkOf } from './networks.ts'
-import { fillChecksum, newSegment, sourceOf } from './segment.ts'
+import { destinationIp, fillChecksum, newSegment, sourceOf } from './segment.ts'
 
 const HEADER = 8
 const CHECKSUM_AT = 2
@@ -40,7 +40,7 @@ export class Echoes {
 
   /** Sends one request. `onAnswer` is called once, at the latest when the clock has moved on by the timeout. */
   request(destination: string, request: EchoRequest, onAnswer: (answer: EchoAnswer) => void): void {
-    const to = parseIp(destination)
+    const to = destinationIp(destination)
     const { identifier = this.#freeIdentifier(), sequence = DEFAULT_SEQUENCE } = request
     const key = keyOf(identifier, sequence)
     const { clock } = this.#namespace.model

@@ -1,5 +1,5 @@
 /** Transport headers with their checksums: RFC 768, RFC 9293 §3.1, RFC 8200 §8.1. */
-import type { Ip } from '../../address/ip.ts'
+import { type Ip, parseIp } from '../../address/ip.ts'
 import { fold, setU16, sumOf, u16 } from '../bytes.ts'
 import type { Namespace } from '../namespace.ts'
 import { allocate, ETHERNET_HEADER, HEADROOM, Packet } from '../packet.ts'
@@ -48,4 +48,11 @@ export function sourceOf(packet: Packet, { sourceAt, addressLength }: Network): 
 export function destinationOf(packet: Packet, { destinationAt, addressLength }: Network): Ip {
   const at = packet.network + destinationAt
   return packet.bytes.slice(at, at + addressLength)
+}
+
+/** Whom an address means: nobody's address is this very host (ip_route_output_key_hash_rcu, tcp_v6_connect). */
+export function destinationIp(text: string): Ip {
+  const ip = parseIp(text)
+  if (ip.some((byte) => byte !== 0)) return ip
+  return parseIp(ip.length === 4 ? '127.0.0.1' : '::1')
 }

@@ -12,7 +12,7 @@
  * What is left out: congestion control, tail loss probes, delayed acknowledgements, urgent data, keep-alive, windows of zero,
  * ECN, Fast Open, SYN cookies. The receive window stays as it was at the start.
  */
-import { familyOf, formatIp, parseIp } from '../../address/ip.ts'
+import { familyOf, formatIp } from '../../address/ip.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import type { Endpoint, Listener, TcpConnection, TcpEvents } from '../../kernel/socket.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
@@ -23,7 +23,7 @@ import { type Packet, PacketFor } from '../packet.ts'
 import type { Network } from './network.ts'
 import { requireNetwork } from './networks.ts'
 import { type Bound, choosePort, familyBound, Ports, requireOurs } from './ports.ts'
-import { destinationOf, isChecksumRight, sourceOf } from './segment.ts'
+import { destinationIp, destinationOf, isChecksumRight, sourceOf } from './segment.ts'
 import { allowedOptions, type Offer, TIMESTAMPS_LENGTH } from './tcp-agreement.ts'
 import { TcpRequest } from './tcp-request.ts'
 import { Flag, readSegment, type Segment, type Tuple } from './tcp-segment.ts'
@@ -76,7 +76,7 @@ export class TcpSockets {
   /** tcp_v4_connect */
   connect(to: Endpoint & { readonly source?: string; readonly sourcePort?: number }, events: TcpEvents): TcpConnection {
     const call = `connect to ${to.address}, TCP port ${to.port}`
-    const remote = parseIp(to.address)
+    const remote = destinationIp(to.address)
     const network = requireNetwork(familyOf(remote), call)
     const bound = requireOurs(this.#namespace, to.source, call)
     if (to.sourcePort && this.#listeners.isTaken(bound, familyBound(bound), to.sourcePort)) {

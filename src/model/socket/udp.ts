@@ -3,7 +3,7 @@
  *
  * A tunnel's socket takes packets, not datagrams: it is bound with `receive`, as udp_tunnel does.
  */
-import { type Family, familyOf, formatIp, type Ip, parseIp } from '../../address/ip.ts'
+import { type Family, familyOf, formatIp, type Ip } from '../../address/ip.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import type { Subscription } from '../../kernel/live.ts'
 import type { Endpoint, UdpEvents, UdpSocket } from '../../kernel/socket.ts'
@@ -15,7 +15,15 @@ import type { Packet } from '../packet.ts'
 import type { Network } from './network.ts'
 import { requireNetwork } from './networks.ts'
 import { type Bound, endpointText, familyBound, Ports, requireOurs } from './ports.ts'
-import { destinationPort, fillChecksum, isChecksumRight, newSegment, sourceOf, sourcePort } from './segment.ts'
+import {
+  destinationIp,
+  destinationPort,
+  fillChecksum,
+  isChecksumRight,
+  newSegment,
+  sourceOf,
+  sourcePort,
+} from './segment.ts'
 
 const HEADER = 8
 const LENGTH_AT = 4
@@ -84,7 +92,7 @@ export class UdpSockets {
   /** udp_sendmsg with IP_PMTUDISC_WANT: what fits must not be cut up on its way, what does not fit is cut up here. */
   #send(from: UdpEndpoint, to: Endpoint, data: Uint8Array): void {
     const call = `send a datagram to ${to.address}, port ${to.port}`
-    const destination = parseIp(to.address)
+    const destination = destinationIp(to.address)
     const network = requireNetwork(familyOf(destination), call)
     if (from.family !== undefined && from.family !== network.family) throw new KernelError('EAFNOSUPPORT', call)
     if (to.port === 0) throw new KernelError('EINVAL', call)

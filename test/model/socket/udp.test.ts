@@ -240,3 +240,16 @@ function icmpOf(hex: string): Uint8Array {
   setU16(bytes, 2, ~fold(sumOf(bytes, 0, bytes.length)) & 0xffff)
   return bytes
 }
+
+test('nobody’s address is this very host: TCP, UDP and echo', async () => {
+  const { a } = hosts()
+  const heard: string[] = []
+  a.sockets.bindUdp({ port: 7 }, { datagram: ({ address }) => heard.push(address) })
+  a.sockets.bindUdp({}, {}).send({ address: '0.0.0.0', port: 7 }, Uint8Array.of(1))
+  a.sockets.listenTcp({ port: 7 }, () => ({}))
+  a.sockets.connectTcp({ address: '0.0.0.0', port: 7 }, { established: ({ remote }) => heard.push(remote.address) })
+  a.model.advance(1000)
+  assert.deepEqual(heard, ['127.0.0.1', '127.0.0.1'])
+  const answer = await a.ping('0.0.0.0')
+  assert.ok(answer.outcome === 'reply' && answer.from === '127.0.0.1')
+})
