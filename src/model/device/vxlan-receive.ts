@@ -69,23 +69,10 @@ export function findVxlan(underlay: Namespace, port: number, vni: number): Vxlan
 function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
   const { bytes, end } = packet
   const header = packet.transport + UDP_HEADER
-  if (end < header + VXLAN_HEADER) {
-    drop(packet, 'PKT_TOO_SMALL', 'vxlan_rcv', { what: 'no room for a VXLAN header' })
-    return
-  }
-  if ((bytes[header]! & FLAG_VNI) === 0) {
-    drop(packet, 'VXLAN_INVALID_HDR', 'vxlan_rcv', { what: 'the I flag is not set' })
-    return
-  }
-  const vni = u32(bytes, header + 4) >>> 8
-  const vxlan = devices.get(vni)
-  if (!vxlan) {
-    drop(packet, 'VXLAN_VNI_NOT_FOUND', 'vxlan_rcv', { what: `no device here has VNI ${vni}` })
-    return
-  }
-  if (!hasKnownBits(bytes, header, vxlan)) {
-    vxlan.statistics.rxDropped++
-    drop(packet, 'VXLAN_INVALID_HDR', 'vxlan_rcv', { what: 'reserved bits are set' })
+  const fits = end >= header + VXLAN_HEADER && (bytes[header]! & FLAG_VNI) !== 0
+  const vxlan = fits ? devices.get(u32(bytes, header + 4) >>> 8) : undefined
+  if (vxlan === undefined || !hasKnownBits(bytes, header, vxlan)) {
+    refuseHeader(packet, header, vxlan)
     return
   }
   const from = u32(bytes, packet.network + SOURCE_AT)
@@ -120,8 +107,25 @@ function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
     return
   }
   vxlan.countReceived(end - packet.network)
-  if (packet.journey) note(packet, vxlan, 'decap', `VNI ${vni}`, { kernel: 'vxlan_rcv', meta: { vni } })
+  if (packet.journey)
+    note(packet, vxlan, 'decap', `VNI ${vxlan.vni}`, { kernel: 'vxlan_rcv', meta: { vni: vxlan.vni } })
   vxlan.namespace.model.enqueue(packet)
+}
+
+/** In the order of vxlan_rcv. `vxlan`: the device of its VNI, whose reserved bits it has set. */
+function refuseHeader(packet: Packet, header: number, vxlan: Vxlan | undefined): void {
+  const { bytes, end } = packet
+  if (vxlan) {
+    vxlan.statistics.rxDropped++
+    drop(packet, 'VXLAN_INVALID_HDR', 'vxlan_rcv', { what: 'reserved bits are set' })
+  } else if (end < header + VXLAN_HEADER) {
+    drop(packet, 'PKT_TOO_SMALL', 'vxlan_rcv', { what: 'no room for a VXLAN header' })
+  } else if ((bytes[header]! & FLAG_VNI) === 0) {
+    drop(packet, 'VXLAN_INVALID_HDR', 'vxlan_rcv', { what: 'the I flag is not set' })
+  } else {
+    const vni = u32(bytes, header + 4) >>> 8
+    drop(packet, 'VXLAN_VNI_NOT_FOUND', 'vxlan_rcv', { what: `no device here has VNI ${vni}` })
+  }
 }
 
 /** Reserved bits must be clear, which is stricter than RFC 7348; those of extensions that are on may be set. */

@@ -156,11 +156,13 @@ export class VxlanSender {
     packet.transport = udp
     packet.link = packet.network = udp
     packet.protocol = 0x0800
+    packet.checksum = 'none'
     if (!vxlan.udpChecksum) return
     const { address } = remote
     const pseudo = (source >>> 16) + (source & 0xffff) + (address >>> 16) + (address & 0xffff) + IpProtocol.udp + length
     // "If the computed checksum is zero, it is transmitted as all ones": RFC 768.
     setU16(bytes, udp + 6, ~fold(sumOf(bytes, udp, end, pseudo)) & 0xffff || 0xffff)
+    packet.checksum = 'verified'
   }
 
   /**

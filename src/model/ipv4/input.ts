@@ -16,28 +16,16 @@ const UNREACHABLE = 3
 
 export function receiveIpv4(packet: Packet): void {
   if (packet.for === PacketFor.otherhost) {
-    drop(packet, 'OTHERHOST', 'ip_rcv_core', { what: 'the frame is for another MAC address' })
+    drop(packet, 'OTHERHOST', 'ip_rcv_core', NOT_OURS)
     return
   }
   const { bytes, network, device } = packet
   const available = packet.end - network
   const header = (bytes[network]! & 15) * 4
-  if (available < HEADER_LENGTH || header < HEADER_LENGTH || bytes[network]! >> 4 !== 4 || available < header) {
-    drop(packet, 'IP_INHDR', 'ip_rcv_core', { what: 'no IPv4 header' })
-    return
-  }
-  const sum = header === HEADER_LENGTH ? sumOf20(bytes, network) : sumOf(bytes, network, network + header)
-  if (fold(sum) !== 0xffff) {
-    drop(packet, 'IP_CSUM', 'ip_rcv_core', { what: "the header's checksum is wrong" })
-    return
-  }
-  const length = u16(bytes, network + LENGTH_AT)
-  if (available < length) {
-    drop(packet, 'PKT_TOO_SMALL', 'ip_rcv_core', { what: `${available} of ${length} bytes are there` })
-    return
-  }
-  if (length < header) {
-    drop(packet, 'IP_INHDR', 'ip_rcv_core', { what: `length ${length} is less than the header's` })
+  const length = available < HEADER_LENGTH ? 0 : u16(bytes, network + LENGTH_AT)
+  const isWhole = header >= HEADER_LENGTH && header <= length && length <= available
+  if (!isWhole || bytes[network]! >> 4 !== 4 || !isHeaderSumRight(bytes, network, header)) {
+    refuseHeader(packet, available, header, length)
     return
   }
   // Ethernet pads what is short.
@@ -50,6 +38,25 @@ export function receiveIpv4(packet: Packet): void {
     if (!runHook(device.namespace, 'ip', Hook.prerouting, packet, device, undefined)) return
   }
   finishIpv4(packet)
+}
+
+const NOT_OURS = { what: 'the frame is for another MAC address' }
+
+function isHeaderSumRight(bytes: Uint8Array, network: number, header: number): boolean {
+  const sum = header === HEADER_LENGTH ? sumOf20(bytes, network) : sumOf(bytes, network, network + header)
+  return fold(sum) === 0xffff
+}
+
+/** In the order of ip_rcv_core: what is no header, its checksum, then the packet's length. */
+function refuseHeader(packet: Packet, available: number, header: number, length: number): void {
+  const { bytes, network } = packet
+  if (available < HEADER_LENGTH || header < HEADER_LENGTH || bytes[network]! >> 4 !== 4 || available < header) {
+    drop(packet, 'IP_INHDR', 'ip_rcv_core', { what: 'no IPv4 header' })
+  } else if (!isHeaderSumRight(bytes, network, header)) {
+    drop(packet, 'IP_CSUM', 'ip_rcv_core', { what: "the header's checksum is wrong" })
+  } else if (available < length) {
+    drop(packet, 'PKT_TOO_SMALL', 'ip_rcv_core', { what: `${available} of ${length} bytes are there` })
+  } else drop(packet, 'IP_INHDR', 'ip_rcv_core', { what: `length ${length} is less than the header's` })
 }
 
 /** ip_rcv_finish: behind PREROUTING. What came back from this host (loopback) has its route already. */

@@ -132,24 +132,14 @@ export class UdpSockets {
   receive(packet: Packet, network: Network): void {
     const { bytes, transport } = packet
     const room = packet.end - transport
-    if (room < HEADER) {
-      drop(packet, 'NOT_SPECIFIED', network.functions.udp, {
-        own: 'OVL_UDP_TRUNCATED',
-        what: 'the UDP header does not fit',
-      })
-      return
-    }
-    const length = u16(bytes, transport + LENGTH_AT)
+    const length = room < HEADER ? 0 : u16(bytes, transport + LENGTH_AT)
     if (length < HEADER || length > room) {
-      drop(packet, 'PKT_TOO_SMALL', network.functions.udp, { what: `UDP length ${length} of ${room} bytes` })
+      dropTruncated(packet, network, length, room)
       return
     }
-    const isSumRight =
-      u16(bytes, transport + CHECKSUM_AT) === 0
-        ? network.family === 'ipv4'
-        : isChecksumRight(packet, network, IpProtocol.udp, length)
-    if (!isSumRight) {
-      drop(packet, 'UDP_CSUM', network.functions.udp, { what: 'UDP checksum is wrong' })
+    // What a tunnel of the model has just summed up is right.
+    if (packet.checksum !== 'verified' && !isSumRight(packet, network, length)) {
+      drop(packet, 'UDP_CSUM', network.functions.udp, WRONG_SUM)
       return
     }
     packet.end = transport + length
@@ -219,6 +209,21 @@ export class UdpSockets {
       to: { address: formatIp(destination), port: u16(bytes, at + 2) },
     })
   }
+}
+
+const WRONG_SUM = { what: 'UDP checksum is wrong' }
+
+/** A checksum of zero is none, which IPv4 allows: RFC 768. */
+function isSumRight(packet: Packet, network: Network, length: number): boolean {
+  if (u16(packet.bytes, packet.transport + CHECKSUM_AT) === 0) return network.family === 'ipv4'
+  return isChecksumRight(packet, network, IpProtocol.udp, length)
+}
+
+function dropTruncated(packet: Packet, { functions }: Network, length: number, room: number): void {
+  if (room < HEADER) {
+    const what = 'the UDP header does not fit'
+    drop(packet, 'NOT_SPECIFIED', functions.udp, { own: 'OVL_UDP_TRUNCATED', what })
+  } else drop(packet, 'PKT_TOO_SMALL', functions.udp, { what: `UDP length ${length} of ${room} bytes` })
 }
 
 function deliver(endpoint: UdpEndpoint, packet: Packet, network: Network): void {
