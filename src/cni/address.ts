@@ -5,8 +5,8 @@
 import { type Ip, readIp } from '../address/ip.ts'
 import { isIpv4Mapped } from '../address/ipv6.ts'
 import { type Prefix, readPrefix } from '../address/prefix.ts'
+import type { JsonObject } from '../json/json.ts'
 import { invalid } from './errors.ts'
-import type { JsonObject } from './json.ts'
 
 /** Bits of an IPv4-mapped IPv6 address before the IPv4 address in it. */
 const MAPPED_BITS = 96

@@ -1,6 +1,7 @@
 /** The part of a network configuration that every plugin reads: CNI specification, sections 1 and 3. */
+
+import { asObject, type JsonObject, type JsonValue } from '../json/json.ts'
 import { invalid } from './errors.ts'
-import { asObject, type JsonObject, type JsonValue } from './json.ts'
 import type { Attachment, CniResult, NetworkConfig } from './plugin.ts'
 import { parseDns, parseResult, sameShape } from './result.ts'
 import { unnamedVersion } from './version.ts'

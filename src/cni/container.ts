@@ -5,13 +5,13 @@
  *   container  CNI_IFNAME ──veth──> veth0q5d1c7aa0f  node
  */
 import { formatMac, parseMac } from '../address/mac.ts'
+import type { JsonObject } from '../json/json.ts'
 import { isErrno } from '../kernel/errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Link } from '../kernel/link.ts'
 import { type CniArgs, unusable } from './args.ts'
 import { CniCode, CniError, invalid } from './errors.ts'
 import { fnv1a } from './hash.ts'
-import type { JsonObject } from './json.ts'
 import type { Attachment, CniInterface, NetworkConfig, Request } from './plugin.ts'
 
 /** The kernel as the container sees it. CniError when there is no namespace at CNI_NETNS. */

@@ -6,14 +6,15 @@
  * gave us that plugin, it is called in this process instead. It reads the same configuration and its result is told in the
  * same version, so that nothing but the time it takes tells the two ways apart.
  */
+
+import { asObject } from '../json/json.ts'
+import { parseJson } from '../json/parser.ts'
 import { versionOf } from './config.ts'
 import { CniCode, CniError } from './errors.ts'
 import { executePlugin, findPlugin, type PluginFile } from './execute.ts'
 import { sameFile, statusOf } from './file.ts'
 import type { Host } from './host.ts'
 import { type Invocation, perform, type Verb } from './invocation.ts'
-import { asObject } from './json.ts'
-import { parseJson } from './json-parser.ts'
 import type { CniResult, Ipam, Plugin, Surroundings } from './plugin.ts'
 import { asToldIn, emptyResult, parseResult } from './result.ts'
 

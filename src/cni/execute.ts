@@ -1,10 +1,11 @@
 /** Finds a plugin's executable and runs it: CNI specification, section 4 and "Execution Protocol". */
+
+import { asObject } from '../json/json.ts'
+import { parseJson } from '../json/parser.ts'
 import { KernelError } from '../kernel/errors.ts'
 import { CniCode, CniError, invalid } from './errors.ts'
 import { statusOf } from './file.ts'
 import type { FileStatus, Host, ProgramResult } from './host.ts'
-import { asObject } from './json.ts'
-import { parseJson } from './json-parser.ts'
 
 /** Somebody is installing the plugin: wait for it, as Go's library does. */
 const BUSY_RETRIES = 5

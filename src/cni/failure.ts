@@ -1,4 +1,5 @@
 /** Whatever went wrong, as the error that the container runtime is told. */
+import { JsonError } from '../json/errors.ts'
 import { KernelError } from '../kernel/errors.ts'
 import { CniCode, CniError } from './errors.ts'
 
@@ -45,6 +46,10 @@ const refusals: readonly Row[] = [
 
 export function asCniError(error: unknown): CniError {
   if (error instanceof CniError) return error
+  if (error instanceof JsonError) {
+    const code = error.kind === 'decoding' ? CniCode.decodingFailure : CniCode.invalidConfig
+    return new CniError(code, error.message, { cause: error })
+  }
   if (error instanceof KernelError) {
     const row = refusals.find(({ errnos }) => errnos.includes(error.errno))
     const advice = row ? `; ${row.advice}` : ''

@@ -2,8 +2,9 @@
  * One call of a plugin: which verb, for whom, with which configuration. skel.ts makes it from the environment and stdin;
  * delegate.ts hands the same one on to another plugin.
  */
+
+import type { JsonObject } from '../json/json.ts'
 import { parseNetworkConfig, parseValidAttachments } from './config.ts'
-import type { JsonObject } from './json.ts'
 import type { Attachment, CniResult, Plugin, Surroundings } from './plugin.ts'
 
 export type Verb = 'ADD' | 'CHECK' | 'DEL' | 'GC' | 'STATUS'

@@ -1,7 +1,8 @@
 /** What a CNI plugin is, and what it is given to work with. Terms and shapes: CNI specification 1.1. */
+
+import type { JsonObject } from '../json/json.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Host } from './host.ts'
-import type { JsonObject } from './json.ts'
 
 export interface CniInterface {
   readonly name: string

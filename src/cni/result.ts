@@ -9,11 +9,11 @@
  */
 import { formatIp } from '../address/ip.ts'
 import { formatPrefix } from '../address/prefix.ts'
+import { asObject, type JsonObject } from '../json/json.ts'
+import { parseJson } from '../json/parser.ts'
+import { formatCompactJson, formatJson, type PlainObject } from '../json/writer.ts'
 import { ipAt, requirePrefixAt } from './address.ts'
 import { CniCode, CniError, invalid } from './errors.ts'
-import { asObject, type JsonObject } from './json.ts'
-import { parseJson } from './json-parser.ts'
-import { formatCompactJson, formatJson, type PlainObject } from './json-writer.ts'
 import type { CniDns, CniInterface, CniIp, CniResult, CniRoute } from './plugin.ts'
 
 export const emptyResult: CniResult = { interfaces: [], ips: [], routes: [], dns: {} }

@@ -8,6 +8,10 @@
  * The first check that fails answers with the code below it. Go's skel looks at the namespace when the work is done and its
  * result printed; and it wants CNI_PATH always, which the specification calls optional but for GC.
  */
+
+import { asObject } from '../json/json.ts'
+import { parseJson } from '../json/parser.ts'
+import { formatCompactJson, formatJson } from '../json/writer.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { parseConfiguration, versionOf } from './config.ts'
 import { ipamOf } from './delegate.ts'
@@ -16,9 +20,6 @@ import { asCniError } from './failure.ts'
 import { sameFile, statusOf } from './file.ts'
 import type { Host } from './host.ts'
 import { type Invocation, perform, type Verb } from './invocation.ts'
-import { asObject } from './json.ts'
-import { parseJson } from './json-parser.ts'
-import { formatCompactJson, formatJson } from './json-writer.ts'
 import { requireVariables, requireVerb, requireVersion, verbs } from './parameters.ts'
 import type { Plugin, Surroundings } from './plugin.ts'
 import { formatResult } from './result.ts'

@@ -12,7 +12,7 @@ import { bitsOf, type Family, familyOf, formatIp, type Ip, ipFromBigInt, ipToBig
 import { contains, formatPrefix, lastOf, networkOf, type Prefix, samePrefix } from '../address/prefix.ts'
 import { ipAt, prefixAt } from '../cni/address.ts'
 import { invalid } from '../cni/errors.ts'
-import { asArray, asObject, type JsonObject } from '../cni/json.ts'
+import { asArray, asObject, type JsonObject } from '../json/json.ts'
 
 export interface Range {
   readonly family: Family

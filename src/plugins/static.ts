@@ -12,10 +12,10 @@ import { contains, formatPrefix, type Prefix } from '../address/prefix.ts'
 import { ipAt, readAnyIp, readAnyPrefix, requirePrefixAt } from '../cni/address.ts'
 import { parseArgs, unusable } from '../cni/args.ts'
 import { CniCode, CniError, invalid } from '../cni/errors.ts'
-import type { JsonObject } from '../cni/json.ts'
 import type { CniIp, CniResult, NetworkConfig, Plugin } from '../cni/plugin.ts'
 import { parseDns, parseRoutes } from '../cni/result.ts'
 import { compareVersions } from '../cni/version.ts'
+import type { JsonObject } from '../json/json.ts'
 
 /** The first version whose results hold more than one address of a family. */
 const FIRST_WITH_LISTS = '0.3.0'

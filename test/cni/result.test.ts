@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { asObject, type JsonObject } from '../../src/cni/json.ts'
-import { parseJson } from '../../src/cni/json-parser.ts'
 import type { CniResult } from '../../src/cni/plugin.ts'
 import { asToldIn, formatResult, parseResult, sameShape } from '../../src/cni/result.ts'
 import { cniVersions } from '../../src/cni/version.ts'
+import { asObject, type JsonObject } from '../../src/json/json.ts'
+import { parseJson } from '../../src/json/parser.ts'
+import { told } from '../support/configuration.ts'
 
 const jsonOf = (document: unknown): JsonObject => asObject(parseJson(JSON.stringify(document)), '')
 
@@ -176,7 +177,9 @@ describe('parseResult() refuses', () => {
     [{ dns: { nameservers: '8.8.8.8' } }, 6, /"dns.nameservers"/],
   ]
   for (const [document, code, message] of rows) {
-    test(JSON.stringify(document), () => assert.throws(() => parseResult(jsonOf(document), '1.0.0'), { code, message }))
+    test(JSON.stringify(document), () =>
+      assert.throws(() => told(() => parseResult(jsonOf(document), '1.0.0')), { code, message }),
+    )
   }
 })
 

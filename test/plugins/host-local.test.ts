@@ -3,7 +3,7 @@ import { test } from 'vitest'
 import type { CniResult, Surroundings } from '../../src/cni/plugin.ts'
 import { KernelError } from '../../src/kernel/errors.ts'
 import { type HostLocalConfig, hostLocal } from '../../src/plugins/host-local.ts'
-import { networkConfig } from '../support/configuration.ts'
+import { networkConfig, told } from '../support/configuration.ts'
 import { type MemoryHost, memoryHost } from '../support/memory-host.ts'
 
 const NETWORKS = '/var/lib/cni/networks'
@@ -148,7 +148,7 @@ const refused = [
 
 for (const { name, ipam, members, code, message } of refused) {
   test(`a configuration is refused for ${name}`, () => {
-    assert.throws(() => network(ipam, members).config(), { name: 'CniError', code, message })
+    assert.throws(() => told(() => network(ipam, members).config()), { name: 'CniError', code, message })
   })
 }
 

@@ -1,8 +1,10 @@
 /** Network configurations for tests, out of plain objects. */
+
 import { parseNetworkConfig } from '../../src/cni/config.ts'
-import { asObject, type JsonObject } from '../../src/cni/json.ts'
-import { parseJson } from '../../src/cni/json-parser.ts'
+import { asCniError } from '../../src/cni/failure.ts'
 import type { NetworkConfig } from '../../src/cni/plugin.ts'
+import { asObject, type JsonObject } from '../../src/json/json.ts'
+import { parseJson } from '../../src/json/parser.ts'
 
 /** As plugins get it: from text, through our own reader. */
 export function jsonOf(document: object): JsonObject {
@@ -13,4 +15,13 @@ export function jsonOf(document: object): JsonObject {
 export function networkConfig(members: object): NetworkConfig {
   const document = { cniVersion: '1.1.0', name: 'lan', type: 'bridge', ...members }
   return parseNetworkConfig(jsonOf(document), 'required to be right')
+}
+
+/** What the runtime is told when the body fails: the error that skel.ts prints. */
+export function told<T>(body: () => T): T {
+  try {
+    return body()
+  } catch (error) {
+    throw asCniError(error)
+  }
 }

@@ -1,7 +1,7 @@
 /** The options of a bridge network: https://www.cni.dev/plugins/current/main/bridge/ */
 import { invalid } from '../../cni/errors.ts'
-import type { JsonObject } from '../../cni/json.ts'
 import type { CniDns, NetworkConfig } from '../../cni/plugin.ts'
+import type { JsonObject } from '../../json/json.ts'
 
 export interface BridgeConfig extends NetworkConfig {
   readonly bridge: string

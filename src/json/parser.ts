@@ -6,7 +6,7 @@
  * It runs in every plugin and QuickJS looks up every property of an object anew, so that the position is a variable of one
  * function: twice as fast as a class.
  */
-import { CniCode, CniError } from './errors.ts'
+import { JsonError } from './errors.ts'
 import { JsonNumber, JsonObject, type JsonValue } from './json.ts'
 
 /** encoding/json/scanner.go, maxNestingDepth. */
@@ -32,7 +32,7 @@ type Open =
   | { readonly end: typeof CLOSE_BRACKET; readonly items: JsonValue[] }
   | { readonly end: typeof CLOSE_BRACE; readonly items: [string, JsonValue][]; key: string }
 
-/** `what` completes "Cannot decode …". CniError (decoding failure) when the text is not one JSON value. */
+/** `what` completes "Cannot decode …". JsonError when the text is not one JSON value. */
 export function parseJson(text: string, what = 'JSON'): JsonValue {
   const outer: Open[] = []
   let inner: Open | undefined
@@ -146,7 +146,7 @@ export function parseJson(text: string, what = 'JSON'): JsonValue {
   }
 
   function fail(reason: string): never {
-    throw new CniError(CniCode.decodingFailure, `Cannot decode ${what} at character ${at}: ${reason}`)
+    throw new JsonError('decoding', `Cannot decode ${what} at character ${at}: ${reason}`)
   }
 }
 

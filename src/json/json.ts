@@ -6,9 +6,9 @@
  *   an entry of the wrong type is an error even where a later one would count;
  * - a number is an integer only when it is written as one: neither `1500.0` nor `1.5e3` is.
  *
- * JSON.parse has lost all that by the time it answers; json-parser.ts has not.
+ * JSON.parse has lost all that by the time it answers; parser.ts has not.
  */
-import { CniCode, CniError, invalid } from './errors.ts'
+import { JsonError } from './errors.ts'
 
 /** The digits of the largest 64-bit integer and of the smallest. */
 const MAX_INT64 = '9223372036854775807'
@@ -31,8 +31,8 @@ export interface IntegerRange {
 }
 
 /**
- * An object with its entries as they came. Getters answer undefined for what is absent or null, and throw CniError for
- * another type (decoding failure) or a value out of range (invalid configuration).
+ * An object with its entries as they came. Getters answer undefined for what is absent or null, and throw JsonError for
+ * another type (`decoding`) or a value out of range (`value`).
  */
 export class JsonObject {
   readonly entries: readonly (readonly [string, JsonValue])[]
@@ -120,7 +120,7 @@ export function asInteger(value: JsonValue, path: string, range?: IntegerRange):
   const { min, max = Infinity } = range
   if (integer >= min && integer <= max) return integer
   const wanted = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`
-  throw invalid(`Cannot use "${path}": it is ${value.literal}, give an integer ${wanted}`)
+  throw new JsonError('value', `Cannot use "${path}": it is ${value.literal}, give an integer ${wanted}`)
 }
 
 /** A null in a list of objects is an empty one, as in Go. */
@@ -140,8 +140,8 @@ function fitsInt64(literal: string): boolean {
 }
 
 function wrongType(value: JsonValue, path: string, wanted: string): never {
-  throw new CniError(
-    CniCode.decodingFailure,
+  throw new JsonError(
+    'decoding',
     `Cannot use ${path ? `"${path}"` : 'the document'}: it is ${describe(value)}, give ${wanted}`,
   )
 }

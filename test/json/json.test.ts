@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
-import { CniError } from '../../src/cni/errors.ts'
-import { asArray, asObject, JsonNumber, JsonObject, type JsonValue } from '../../src/cni/json.ts'
-import { parseJson } from '../../src/cni/json-parser.ts'
-import { formatCompactJson, formatJson } from '../../src/cni/json-writer.ts'
+import { JsonError } from '../../src/json/errors.ts'
+import { asArray, asObject, JsonNumber, JsonObject, type JsonValue } from '../../src/json/json.ts'
+import { parseJson } from '../../src/json/parser.ts'
+import { formatCompactJson, formatJson } from '../../src/json/writer.ts'
 
 const object = (text: string) => parseJson(text) as JsonObject
 
@@ -87,7 +87,9 @@ describe('parseJson() refuses', () => {
     ['// x\n1', /a value is expected/],
   ]
   for (const [text, message] of rows) {
-    test(JSON.stringify(text), () => assert.throws(() => parseJson(text), { name: 'CniError', code: 6, message }))
+    test(JSON.stringify(text), () =>
+      assert.throws(() => parseJson(text), { name: 'JsonError', kind: 'decoding', message }),
+    )
   }
 })
 
@@ -95,8 +97,8 @@ test('parseJson() reads 10,000 levels of nesting and refuses one more', () => {
   const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
   parseJson(nested(10_000))
   parseJson(`${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`)
-  assert.throws(() => parseJson(nested(10_001)), { code: 6, message: /there are more than 10000 levels/ })
-  assert.throws(() => parseJson('{"a":['.repeat(50_000)), { code: 6 })
+  assert.throws(() => parseJson(nested(10_001)), { kind: 'decoding', message: /there are more than 10000 levels/ })
+  assert.throws(() => parseJson('{"a":['.repeat(50_000)), { kind: 'decoding' })
 })
 
 test('parseJson() agrees with JSON.parse on every document and on what is none', () => {
@@ -113,7 +115,7 @@ test('parseJson() agrees with JSON.parse on every document and on what is none',
       try {
         expected = JSON.parse(text, (_, value) => (typeof value === 'string' ? value.toWellFormed() : value))
       } catch {
-        assert.throws(() => parseJson(text), CniError)
+        assert.throws(() => parseJson(text), JsonError)
         return
       }
       assert.equal(JSON.stringify(plain(parseJson(text))), JSON.stringify(expected))
@@ -148,7 +150,7 @@ describe('of several entries for one key', () => {
   test('the last counts in whatever case', () => assert.equal(object('{"mtu":1,"MTU":2}').integer('mtu'), 2))
   test('a null says nothing', () => assert.equal(object('{"mtu":1,"mtu":null}').integer('mtu'), 1))
   test('one of the wrong type is an error', () =>
-    assert.throws(() => object('{"mtu":"1","mtu":2}').integer('mtu'), { code: 6 }))
+    assert.throws(() => object('{"mtu":"1","mtu":2}').integer('mtu'), { kind: 'decoding' }))
   test('objects are laid over one another', () => {
     const ipam = object('{"ipam":{"type":"a","x":1},"ipam":{"type":"b"}}').object('ipam')!
     assert.equal(ipam.string('type'), 'b')
@@ -184,7 +186,9 @@ describe('an integer is refused when it is written as', () => {
     '9223372036854775808',
     '-9223372036854775809',
   ]) {
-    test(literal, () => assert.throws(() => object(`{"mtu":${literal}}`).integer('mtu'), { name: 'CniError', code: 6 }))
+    test(literal, () =>
+      assert.throws(() => object(`{"mtu":${literal}}`).integer('mtu'), { name: 'JsonError', kind: 'decoding' }),
+    )
   }
 })
 
@@ -220,12 +224,12 @@ describe('a wrong type is told with its place and what was found:', () => {
       'Cannot use "ipam.ranges[0][0].subnet": it is the number 5, give a string',
     ],
   ]
-  for (const [read, message] of rows) test(message, () => assert.throws(read, { code: 6, message }))
+  for (const [read, message] of rows) test(message, () => assert.throws(read, { kind: 'decoding', message }))
 })
 
 test('an integer out of its range is an invalid configuration that names the range', () => {
   const json = object('{"vlan":-1}')
-  const vlan = { code: 7, message: 'Cannot use "vlan": it is -1, give an integer from 0 to 4094' }
+  const vlan = { kind: 'value', message: 'Cannot use "vlan": it is -1, give an integer from 0 to 4094' }
   assert.throws(() => json.integer('vlan', { min: 0, max: 4094 }), vlan)
   assert.throws(() => json.integer('vlan', { min: 0 }), { message: /give an integer of at least 0$/ })
 })
