@@ -55,7 +55,7 @@ export function planPodNetwork(
   if (cni?.plugin !== 'flannel') return { subnet: podSubnet(network, index + 1), hairpin: false }
   const backend = backends[backendOf(cluster)]
   const carrier = carriers[index]
-  const uplink = carrier && uplinkOf(carrier, leaseOf(carrier, index, network))
+  const uplink = carrier && uplinkOf(carrier, leaseOf(carrier, index, network, cluster))
   return {
     subnet: podSubnet(network, index),
     hairpin: true,
@@ -73,7 +73,7 @@ export function planOverlay(
   const index = carriers.findIndex(({ name }) => name === node)
   if (index < 0) return undefined
   const network = cluster.cni.network ?? POD_NETWORK
-  const leases = carriers.map((carrier, i) => leaseOf(carrier, i, network))
+  const leases = carriers.map((carrier, i) => leaseOf(carrier, i, network, cluster))
   const uplink = uplinkOf(carriers[index]!, leases[index]!)
   const peers = leases.filter((lease) => lease.node !== node)
   return { leases, state: backends[backendOf(cluster)].plan(uplink, peers, optionsOf(cluster)) }
@@ -91,12 +91,15 @@ function optionsOf(cluster: Cluster | undefined) {
 
 const uplinkOf = ({ link, mtu, address }: Carrier, lease: Lease) => ({ lease, link, mtu, prefix: address })
 
-function leaseOf({ name, address }: Carrier, index: number, network: string): Lease {
+function leaseOf({ name, address }: Carrier, index: number, network: string, cluster: Cluster | undefined): Lease {
   return {
     node: name,
-    subnet: podSubnet(network, index),
-    publicIp: address.slice(0, address.indexOf('/')),
-    vtepMac: vtepMac(index + 1),
+    backend: backendOf(cluster),
+    ipv4: {
+      subnet: podSubnet(network, index),
+      publicIp: address.slice(0, address.indexOf('/')),
+      vtep: { vni: optionsOf(cluster).vni, mac: vtepMac(index + 1) },
+    },
   }
 }
 

@@ -48,13 +48,13 @@ function originsOfOverlay({ name: node, overlay }: NodePlan): Origin[] {
   for (const lease of leases) {
     const maker = `flannel lease ${lease.node}`
     for (const { destination } of state.routes ?? []) {
-      if (destination === lease.subnet) origins.push({ node, ref: `route ${destination}`, maker })
+      if (destination === lease.ipv4?.subnet) origins.push({ node, ref: `route ${destination}`, maker })
     }
     for (const { address, mac } of state.neighbours ?? []) {
-      if (mac === lease.vtepMac) origins.push({ node, ref: `neigh ${address}`, maker })
+      if (mac === lease.ipv4?.vtep?.mac) origins.push({ node, ref: `neigh ${address}`, maker })
     }
     for (const { mac } of state.fdb ?? []) {
-      if (mac === lease.vtepMac) origins.push({ node, ref: `fdb ${mac}`, maker })
+      if (mac === lease.ipv4?.vtep?.mac) origins.push({ node, ref: `fdb ${mac}`, maker })
     }
   }
   return origins

@@ -9,16 +9,17 @@ export const hostGw: Backend = {
 
   plan({ lease, link, prefix }, peers) {
     const onLink = parsePrefix(prefix)
-    for (const { node, publicIp } of peers) {
+    for (const { node, ipv4 } of peers) {
+      const { publicIp } = ipv4!
       if (contains(onLink, parseIp(publicIp))) continue
       throw new RangeError(
         `Cannot reach node "${node}" from "${lease.node}" by host-gw: ${publicIp} is not on the link ${link} (${prefix}); use vxlan`,
       )
     }
     return {
-      routes: peers.map(({ subnet, publicIp }) => ({
-        destination: subnet,
-        gateway: publicIp,
+      routes: peers.map(({ ipv4 }) => ({
+        destination: ipv4!.subnet,
+        gateway: ipv4!.publicIp,
         link,
         protocol: RouteProtocol.static,
       })),

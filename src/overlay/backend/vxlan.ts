@@ -19,40 +19,40 @@ export const vxlan: Backend = {
   mtu: ({ mtu }, options) => Math.min(mtu, options.mtu ?? mtu) - OVERHEAD,
 
   plan(uplink, peers, options) {
-    const { lease } = uplink
+    const { subnet, publicIp, vtep } = uplink.lease.ipv4!
     const name = `flannel.${options.vni}`
     const mtu = vxlan.mtu(uplink, options)
     const device = {
       vni: options.vni,
       port: options.port,
-      local: lease.publicIp,
+      local: publicIp,
       device: uplink.link,
       learning: false,
     }
-    const birth = { kind: 'vxlan', name, mtu, vxlan: device, ...(lease.vtepMac && { mac: lease.vtepMac }) } as const
-    for (const { node, vtepMac } of peers) {
-      if (!vtepMac) throw new RangeError(`Cannot reach node "${node}" by vxlan: its lease has no VTEP MAC`)
+    const birth = { kind: 'vxlan', name, mtu, vxlan: device, ...(vtep && { mac: vtep.mac }) } as const
+    for (const { node, ipv4 } of peers) {
+      if (!ipv4?.vtep) throw new RangeError(`Cannot reach node "${node}" by vxlan: its lease has no VTEP MAC`)
     }
     return {
-      links: [{ name, kind: 'vxlan', mtu, birth, vxlan: device, ...(lease.vtepMac && { mac: lease.vtepMac }) }],
-      addresses: [{ link: name, prefix: `${gatewayOf(lease)}/32` }],
+      links: [{ name, kind: 'vxlan', mtu, birth, vxlan: device, ...(vtep && { mac: vtep.mac }) }],
+      addresses: [{ link: name, prefix: `${gatewayOf(subnet)}/32` }],
       linkStates: [{ link: name, up: true }],
       neighbours: peers.map((peer) => ({
         link: name,
-        address: gatewayOf(peer),
-        mac: peer.vtepMac!,
+        address: gatewayOf(peer.ipv4!.subnet),
+        mac: peer.ipv4!.vtep!.mac,
         state: 'permanent' as const,
       })),
       fdb: peers.map((peer) => ({
         link: name,
-        mac: peer.vtepMac!,
+        mac: peer.ipv4!.vtep!.mac,
         owner: 'self' as const,
         state: 'permanent' as const,
-        destination: peer.publicIp,
+        destination: peer.ipv4!.publicIp,
       })),
       routes: peers.map((peer) => ({
-        destination: peer.subnet,
-        gateway: gatewayOf(peer),
+        destination: peer.ipv4!.subnet,
+        gateway: gatewayOf(peer.ipv4!.subnet),
         link: name,
         onlink: true,
         protocol: RouteProtocol.static,

@@ -4,8 +4,16 @@ import { test } from 'vitest'
 import { backends, type Uplink } from '../../../src/overlay/backend/backend.ts'
 import type { Lease } from '../../../src/overlay/lease.ts'
 
-const n1: Lease = { node: 'n1', subnet: '10.244.0.0/24', publicIp: '192.168.56.11', vtepMac: '02:f1:00:00:01:01' }
-const n2: Lease = { node: 'n2', subnet: '10.244.1.0/24', publicIp: '192.168.56.12', vtepMac: '02:f1:00:00:02:01' }
+const n1: Lease = {
+  node: 'n1',
+  backend: 'vxlan',
+  ipv4: { subnet: '10.244.0.0/24', publicIp: '192.168.56.11', vtep: { vni: 1, mac: '02:f1:00:00:01:01' } },
+}
+const n2: Lease = {
+  node: 'n2',
+  backend: 'vxlan',
+  ipv4: { subnet: '10.244.1.0/24', publicIp: '192.168.56.12', vtep: { vni: 1, mac: '02:f1:00:00:02:01' } },
+}
 const uplink: Uplink = { lease: n1, link: 'eth0', mtu: 1500, prefix: '192.168.56.11/24' }
 const options = { vni: 1, port: 8472, mtu: undefined }
 
@@ -41,7 +49,7 @@ test('vxlan takes its 50 bytes from the smaller of the link and what is asked fo
 })
 
 test('vxlan refuses a peer without VTEP', () => {
-  const { vtepMac: _, ...without } = n2
+  const without: Lease = { ...n2, ipv4: { subnet: '10.244.1.0/24', publicIp: '192.168.56.12' } }
   assert.throws(() => backends.vxlan.plan(uplink, [without], options), { name: 'RangeError', message: /"n2".*VTEP/ })
 })
 
@@ -53,7 +61,7 @@ test('host-gw: a route for every peer, by its own address, and the whole MTU', (
 })
 
 test('host-gw refuses a peer in another segment, by its name and address', () => {
-  const far = { ...n2, publicIp: '192.168.57.13' }
+  const far = { ...n2, ipv4: { ...n2.ipv4!, publicIp: '192.168.57.13' } }
   assert.throws(() => backends['host-gw'].plan(uplink, [far], options), {
     name: 'RangeError',
     message: /"n2".*192\.168\.57\.13 is not on the link eth0 \(192\.168\.56\.11\/24\)/,
