@@ -1,8 +1,8 @@
 /**
  * What several nodes agree on: small values under keys, in a store that all of them reach.
  *
- *   etcd.ts     etcd v3
- *   file.ts     a directory, for one machine or a disk that a few nodes share
+ *   etcd/       etcd v3
+ *   file/       a directory, for one machine or a disk that a few nodes share
  *   memory.ts   in the process, on a clock that it is given: for tests and for labs in the model
  *
  * The words are etcd's. Every change of the store has a revision, growing. A key may be bound to a lease: when the lease
@@ -56,7 +56,10 @@ export interface WatchEvents {
   /** All that is there: first of all, and again whenever changes were missed (a connection lost for long, a compaction). */
   listed(listing: Listing): void
   changed(changes: readonly Change[]): void
-  /** The store cannot be reached. The watch goes on trying; `listed` or `changed` say that it is back. Told once per outage. */
+  /**
+   * The store cannot be reached. The watch goes on trying; `listed` or `changed` say that it is back, `changed` without
+   * changes when there were none. Told once per outage.
+   */
   lost(error: StoreError): void
 }
 
@@ -71,7 +74,10 @@ export interface Store {
   get(key: string): Promise<Entry | undefined>
   /** Every entry whose key starts so. */
   list(prefix: string): Promise<Listing>
-  /** All writes or, when a condition does not hold, none; answers the revision of the writes, undefined when there were none. */
+  /**
+   * All writes or, when a condition does not hold, none; answers the revision of the writes, undefined when a condition did
+   * not hold. After `unavailable` they may have taken place all the same: the answer was lost. A key may be written once.
+   */
   transact(conditions: readonly Condition[], writes: readonly Write[]): Promise<Revision | undefined>
   /** A new lease of this many seconds. */
   grant(seconds: number): Promise<LeaseId>
@@ -81,7 +87,11 @@ export interface Store {
   timeToLive(lease: LeaseId): Promise<{ readonly left: number; readonly granted: number } | undefined>
   /** Ends it now. One that has ended already is no error. */
   revoke(lease: LeaseId): Promise<void>
+  /** Events come later, never within a call. */
   watch(prefix: string, events: WatchEvents): Watch
+  /** The way to the store may just be open again, as when a link came up: tries at once what waits for its next attempt. */
+  reconnect(): void
+  /** Ends its watches too. Leases and keys stay. */
   close(): void
 }
 

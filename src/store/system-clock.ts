@@ -1,0 +1,18 @@
+/** The machine's time. */
+import type { Clock } from './clock.ts'
+
+/** What setTimeout can wait for: 2³¹ − 1 ms, some 24 days. */
+const LONGEST = 0x7fff_ffff
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+
+  after(milliseconds, run) {
+    let timer: ReturnType<typeof setTimeout>
+    const wait = (rest: number) => {
+      timer = setTimeout(() => (rest > LONGEST ? wait(rest - LONGEST) : run()), Math.min(rest, LONGEST))
+    }
+    wait(milliseconds)
+    return () => clearTimeout(timer)
+  },
+}
