@@ -1,26 +1,57 @@
 /**
- * Runs the configuration's IPAM plugin on behalf of this one: CNI specification, section 4.
+ * Runs other plugins on behalf of this one: CNI specification, section 4.
  *
- * The plugin is looked up on CNI_PATH and executed with our own environment, the verb put in, and the same stdin byte by
- * byte. Where the first hit is our own executable under another name (a hard link: same device and inode), and the entry
- * gave us that plugin, it is called in this process instead. It reads the same configuration and its result is told in the
- * same version, so that nothing but the time it takes tells the two ways apart.
+ * The plugin is looked up on CNI_PATH and executed with our own environment, the verb put in. An IPAM plugin gets the same
+ * stdin byte by byte, another one a configuration of its own. Where the first hit is our own executable under another name
+ * (a hard link: same device and inode), and the entry gave us that plugin, it is called in this process instead, and so are
+ * those that it delegates to. It reads the same configuration and its result is told in the same version, so that nothing
+ * but the time it takes tells the two ways apart.
  */
 
 import { asObject } from '../json/json.ts'
 import { parseJson } from '../json/parser.ts'
-import { versionOf } from './config.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { parseConfiguration, versionOf } from './config.ts'
 import { CniCode, CniError } from './errors.ts'
 import { executePlugin, findPlugin, type PluginFile } from './execute.ts'
 import { sameFile, statusOf } from './file.ts'
 import type { Host } from './host.ts'
 import { type Invocation, perform, type Verb } from './invocation.ts'
-import type { CniResult, Ipam, Plugin, Surroundings } from './plugin.ts'
+import { requireVersion } from './parameters.ts'
+import type { Attachment, CniResult, Delegate, Plugin, Surroundings } from './plugin.ts'
 import { asToldIn, emptyResult, parseResult } from './result.ts'
 
-/** `plugins` are those that this executable can be; `surroundings` is what they get. */
-export function ipamOf(invocation: Invocation, plugins: readonly Plugin[], surroundings: () => Surroundings): Ipam {
-  const call = (verb: Verb) => delegate({ ...invocation, verb }, plugins, surroundings())
+/** What all plugins of one process share. */
+export interface Process {
+  /** A plugin that asks no kernel, as IPAM plugins do, needs none. */
+  readonly kernel: Kernel | undefined
+  readonly host: Host
+  /** Those that this executable can be. */
+  readonly plugins: readonly Plugin[]
+}
+
+/** What the plugin that is called so may touch. */
+export function surroundingsOf(invocation: Invocation, process: Process): Surroundings {
+  const { kernel, host } = process
+  return {
+    host,
+    get kernel() {
+      if (!kernel) throw new TypeError('this plugin was started without a kernel')
+      return kernel
+    },
+    ipam: delegateOf(invocation, () => invocation.json.object('ipam')?.string('type'), process),
+    delegateTo(configuration, attachment) {
+      const json = parseConfiguration(parseJson(configuration, "the delegate's configuration"))
+      const own = { ...invocation, stdin: host.encode(configuration), json }
+      const type = () => json.string('type')
+      if (!attachment) return delegateOf(own, type, process)
+      return delegateOf({ ...own, ...attachment, netns: '' }, type, { ...process, host: askedFor(attachment, host) })
+    },
+  }
+}
+
+function delegateOf(invocation: Invocation, type: () => string | undefined, process: Process): Delegate {
+  const call = (verb: Verb) => delegate({ ...invocation, verb }, type() ?? '', process)
   return {
     add: () => call('ADD') ?? emptyResult,
     check: () => void call('CHECK'),
@@ -30,18 +61,21 @@ export function ipamOf(invocation: Invocation, plugins: readonly Plugin[], surro
   }
 }
 
-function delegate(
-  invocation: Invocation,
-  plugins: readonly Plugin[],
-  surroundings: Surroundings,
-): CniResult | undefined {
-  const { host } = surroundings
-  const type = invocation.json.object('ipam')?.string('type') ?? ''
+/** The host, with the environment of a call for that attachment. */
+function askedFor({ containerId, ifName }: Attachment, host: Host): Host {
+  const { CNI_NETNS: _, ...environment } = host.environment
+  return { ...host, environment: { ...environment, CNI_CONTAINERID: containerId, CNI_IFNAME: ifName } }
+}
+
+function delegate(invocation: Invocation, type: string, process: Process): CniResult | undefined {
+  const { host, plugins } = process
   const file = findPlugin(type, invocation.path, host)
   const own = plugins.find(({ name }) => name === type)
   if (!own || !sameFile(file.status, statusOf(host.executable(), host))) return execute(file, invocation, host)
-  const result = perform(own, invocation, surroundings)
-  return result && asToldIn(versionOf(invocation.json), result)
+  const version = versionOf(invocation.json)
+  requireVersion(invocation.verb, version, own.versions)
+  const result = perform(own, invocation, surroundingsOf(invocation, process))
+  return result && asToldIn(version, result)
 }
 
 function execute({ path }: PluginFile, { verb, stdin, json }: Invocation, host: Host): CniResult | undefined {

@@ -90,11 +90,20 @@ export interface GcRequest<C> extends NetworkRequest<C> {
 export interface Surroundings {
   readonly kernel: Kernel
   readonly host: Host
-  /** Runs the configuration's IPAM plugin with the same verb, environment and configuration. CniError with its code when it fails. */
-  readonly ipam: Ipam
+  /** The configuration's IPAM plugin, with the same configuration. */
+  readonly ipam: Delegate
+  /**
+   * The plugin that `configuration`, JSON text with a name and a type, is for. It is asked for this attachment, or for
+   * another one, whose namespace nobody knows.
+   */
+  delegateTo(configuration: string, attachment?: Attachment): Delegate
 }
 
-export interface Ipam {
+/**
+ * Another plugin that does a part of the work: it runs with the verb that is called here, and our environment. CniError with
+ * its code when it fails.
+ */
+export interface Delegate {
   add(): CniResult
   check(): void
   del(): void

@@ -14,7 +14,7 @@ import { parseJson } from '../json/parser.ts'
 import { formatCompactJson, formatJson } from '../json/writer.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { parseConfiguration, versionOf } from './config.ts'
-import { ipamOf } from './delegate.ts'
+import { surroundingsOf } from './delegate.ts'
 import { CniCode, CniError } from './errors.ts'
 import { asCniError } from './failure.ts'
 import { sameFile, statusOf } from './file.ts'
@@ -59,7 +59,8 @@ export function runPlugin(plugin: Plugin, kernel: Kernel | undefined, host: Host
       requireVersion(verb, version, plugin.versions)
       cniVersion = version
       if (verbs[verb].changesNamespace) refuseOwnNamespace(environment, host)
-      output = carryOut(plugin, invocation, surroundingsOf(invocation, kernel, host, options))
+      const surroundings = surroundingsOf(invocation, { kernel, host, plugins: options.delegates ?? [] })
+      output = carryOut(plugin, invocation, surroundings)
     }
   } catch (error) {
     output = formatError(asCniError(error), cniVersion)
@@ -124,23 +125,6 @@ function refuseOwnNamespace(environment: Host['environment'], host: Host): void 
     CniCode.ownNamespace,
     `Cannot use CNI_NETNS "${CNI_NETNS}": it is the namespace that the plugin itself runs in, give the container's`,
   )
-}
-
-function surroundingsOf(
-  invocation: Invocation,
-  kernel: Kernel | undefined,
-  host: Host,
-  { delegates: plugins = [] }: PluginOptions,
-): Surroundings {
-  const surroundings: Surroundings = {
-    host,
-    get kernel() {
-      if (!kernel) throw new TypeError('this plugin was started without a kernel')
-      return kernel
-    },
-    ipam: ipamOf(invocation, plugins, () => surroundings),
-  }
-  return surroundings
 }
 
 /** What goes to stdout: ADD's result; nothing from the other verbs. */

@@ -1,6 +1,6 @@
 /** A node and containers to attach, with an IPAM plugin that hands out what it is told. */
 import type { Host } from '../../src/cni/host.ts'
-import type { CniResult, Ipam, Plugin, Request, Surroundings } from '../../src/cni/plugin.ts'
+import type { CniResult, Delegate, Plugin, Request, Surroundings } from '../../src/cni/plugin.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { networkConfig } from './configuration.ts'
 
@@ -35,7 +35,7 @@ export const leased = (...addresses: string[]): CniResult => ({
   dns: {},
 })
 
-export interface RecordedIpam extends Ipam {
+export interface RecordedIpam extends Delegate {
   /** Verbs it was called with. */
   readonly calls: string[]
 }
@@ -66,7 +66,7 @@ export interface Attached {
 
 /** What an invocation is made of. `ipam` without a result: a network without addresses. */
 export interface AttachOptions {
-  readonly ipam?: Ipam
+  readonly ipam?: Delegate
   /** What ADD is given. */
   readonly kernel?: Kernel
   readonly ifName?: string
@@ -86,6 +86,7 @@ function attachOn<C>(
     kernel: node.kernel,
     host: node.host,
     ipam: ipam ?? ipamOf(new Error('There is no IPAM plugin')),
+    delegateTo: () => ipamOf(new Error('There is no other plugin')),
   }
   const request = (prevResult?: CniResult): Request<C> => ({
     containerId: container.name,
