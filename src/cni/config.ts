@@ -10,7 +10,7 @@ import { unnamedVersion } from './version.ts'
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
 
 /** Before 1.1.0 libcni wrote the second one, and still writes both. */
-const ATTACHMENT_KEYS = ['cni.dev/valid-attachments', 'cni.dev/attachments']
+export const ATTACHMENT_KEYS = ['cni.dev/valid-attachments', 'cni.dev/attachments']
 
 export function isName(text: string): boolean {
   return NAME.test(text)
@@ -50,6 +50,13 @@ export function parseNetworkConfig(
     prevResult: readPrevResult(json, cniVersion, prevResult === 'ignored when wrong'),
     json,
   }
+}
+
+/** The key's path, which must be absolute and lead nowhere up; `otherwise` where the key is absent or empty. */
+export function pathAt(json: JsonObject, key: string, otherwise: string): string {
+  const path = json.string(key) || otherwise
+  if (path.startsWith('/') && !path.includes('\0') && !path.split('/').includes('..')) return path
+  throw invalid(`Cannot use "${json.pathOf(key)}": "${path}" is no absolute path without ".."`)
 }
 
 /** Those that live on. A runtime that names none (`cnitool gc` writes no list) says that nothing does. */

@@ -13,6 +13,7 @@
 import { type Family, familyOf, formatIp, type Ip, ipToBigInt, readIp } from '../address/ip.ts'
 import { readAnyIp } from '../cni/address.ts'
 import { CniCode, CniError } from '../cni/errors.ts'
+import { obstacleTo } from '../cni/file.ts'
 import type { Files } from '../cni/host.ts'
 import type { Attachment } from '../cni/plugin.ts'
 import { teardown } from '../cni/rollback.ts'
@@ -31,12 +32,10 @@ export function diskStore(files: Files, directory: string): Store {
     exists: () => files.status(directory) !== undefined,
 
     requireUsable() {
-      let path = directory
-      while (path !== '' && !files.status(path)) path = path.slice(0, path.lastIndexOf('/'))
-      if (path !== '' && files.status(path)!.kind !== 'directory') {
-        const problem = `Cannot keep reservations in "${directory}": "${path}" is no directory`
-        throw new CniError(CniCode.notAvailable, problem)
-      }
+      const obstacle = obstacleTo(directory, files)
+      if (obstacle === undefined) return
+      const problem = `Cannot keep reservations in "${directory}": "${obstacle}" is no directory`
+      throw new CniError(CniCode.notAvailable, problem)
     },
 
     locked(body) {

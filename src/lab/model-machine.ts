@@ -14,6 +14,7 @@ import { createModel, type ModelKernel } from '../model/create.ts'
 import { Impairment } from '../model/device/impairment.ts'
 import type { Profile } from '../model/profile/profile.ts'
 import { bridge } from '../plugins/bridge.ts'
+import { flannel } from '../plugins/flannel.ts'
 import { hostLocal } from '../plugins/host-local.ts'
 import { loopback } from '../plugins/loopback.ts'
 import { staticIpam } from '../plugins/static.ts'
@@ -35,7 +36,7 @@ const STATE_DIRECTORY = '/run/overlab/lab'
 /** Microseconds of the model's clock in a millisecond. */
 const MICROSECONDS = 1000
 
-const plugins: readonly Plugin[] = [bridge, hostLocal, loopback, staticIpam]
+const plugins: readonly Plugin[] = [bridge, flannel, hostLocal, loopback, staticIpam]
 
 /** Ends a plugin's call, as its process would end there. */
 class Exit extends Error {

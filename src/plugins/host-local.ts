@@ -11,7 +11,7 @@ import { formatIp, type Ip } from '../address/ip.ts'
 import { formatPrefix } from '../address/prefix.ts'
 import { readAnyIp, readAnyPrefix } from '../cni/address.ts'
 import { parseArgs, unusable } from '../cni/args.ts'
-import { isName } from '../cni/config.ts'
+import { isName, pathAt } from '../cni/config.ts'
 import { CniCode, CniError, invalid } from '../cni/errors.ts'
 import type { Host } from '../cni/host.ts'
 import type { CniResult, CniRoute, NetworkConfig, Plugin } from '../cni/plugin.ts'
@@ -158,10 +158,7 @@ function readRequest(text: string): Ip | undefined {
 }
 
 function parseDirectory(network: string, ipam: JsonObject): string {
-  const dataDir = ipam.string('dataDir') || DATA_DIR
-  if (!dataDir.startsWith('/') || dataDir.includes('\0') || dataDir.split('/').includes('..')) {
-    throw invalid(`Cannot use "${ipam.pathOf('dataDir')}": "${dataDir}" is no absolute path without ".."`)
-  }
+  const dataDir = pathAt(ipam, 'dataDir', DATA_DIR)
   // skel.ts has checked it; a path is made of it here.
   if (!isName(network)) throw invalid(`Cannot use network name "${network}" as a folder's`)
   return `${dataDir.replace(/\/+$/, '')}/${network}`

@@ -57,6 +57,11 @@ export function ipamOf(result: CniResult | Error): RecordedIpam {
   }
 }
 
+/** What a plugin is given there that delegates to nobody but its IPAM plugin. */
+export function surroundingsOn({ kernel, host }: Place, ipam: Delegate): Surroundings {
+  return { kernel, host, ipam, delegateTo: () => ipamOf(new Error('There is no other plugin')) }
+}
+
 export interface Attached {
   readonly result: CniResult
   /** CHECK with what ADD answered. CniError when it finds a difference. */
@@ -82,12 +87,7 @@ function attachOn<C>(
 ): Attached {
   const { ipam, kernel = node.kernel, ifName = 'eth0', args = '' } = options
   const config = { name: 'lan', ...(ipam && { ipam: { type: 'told' } }), ...members }
-  const surroundings: Surroundings = {
-    kernel: node.kernel,
-    host: node.host,
-    ipam: ipam ?? ipamOf(new Error('There is no IPAM plugin')),
-    delegateTo: () => ipamOf(new Error('There is no other plugin')),
-  }
+  const surroundings = surroundingsOn(node, ipam ?? ipamOf(new Error('There is no IPAM plugin')))
   const request = (prevResult?: CniResult): Request<C> => ({
     containerId: container.name,
     ifName,

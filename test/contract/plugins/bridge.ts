@@ -4,7 +4,14 @@ import { afterEach, beforeEach, describe, test } from 'vitest'
 import { hostVethName } from '../../../src/cni/container.ts'
 import { CniCode } from '../../../src/cni/errors.ts'
 import { bridge } from '../../../src/plugins/bridge.ts'
-import { type Attachments, type AttachOptions, attachments, ipamOf, leased } from '../../support/attachment.ts'
+import {
+  type Attachments,
+  type AttachOptions,
+  attachments,
+  ipamOf,
+  leased,
+  surroundingsOn,
+} from '../../support/attachment.ts'
 import { networkConfig } from '../../support/configuration.ts'
 import { failingAt } from '../../support/failing-kernel.ts'
 import type { Node, Nodes } from './node.ts'
@@ -191,7 +198,7 @@ export function bridgeContract({ name, setUp, known = {} }: Nodes): void {
       claim('without CNI_NETNS and prevResult finds the host end, the element and the spoof check', async () => {
         attach(bridge, network, addContainer('c1'), { ipam: v4() })
         const config = bridge.parseConfig(networkConfig({ ...network, ipam: { type: 'told' } }))
-        bridge.del({ ...bare, config }, { kernel: node.kernel, host: node.host, ipam: v4() })
+        bridge.del({ ...bare, config }, surroundingsOn(node, v4()))
         assert.equal(node.kernel.links.get(hostEnd('c1')), undefined)
         assert.doesNotMatch(await node.run('nft', 'list', 'ruleset'), /10\.1\.2\.5|macspoofchk/)
       })
@@ -200,10 +207,7 @@ export function bridgeContract({ name, setUp, known = {} }: Nodes): void {
         attach(bridge, network, addContainer('c1'), { ipam: v4() })
         const config = bridge.parseConfig(networkConfig({ ...network, ipam: { type: 'told' } }))
         const ipam = { ...v4(), del: () => assert.fail('The IPAM plugin is broken') }
-        assert.throws(
-          () => bridge.del({ ...bare, config }, { kernel: node.kernel, host: node.host, ipam }),
-          /The IPAM plugin is broken/,
-        )
+        assert.throws(() => bridge.del({ ...bare, config }, surroundingsOn(node, ipam)), /The IPAM plugin is broken/)
         assert.doesNotMatch(await node.run('nft', 'list', 'ruleset'), /10\.1\.2\.5|macspoofchk/)
       })
     })
@@ -219,10 +223,7 @@ export function bridgeContract({ name, setUp, known = {} }: Nodes): void {
         await node.run('ip', 'link', 'set', 'veth12345678', 'master', 'cni0')
         const ipam = v4()
         const config = bridge.parseConfig(networkConfig({ ...network, ipam: { type: 'told' } }))
-        bridge.gc!(
-          { config, validAttachments: [{ containerId: 'c1', ifName: 'eth0' }] },
-          { kernel: node.kernel, host: node.host, ipam },
-        )
+        bridge.gc!({ config, validAttachments: [{ containerId: 'c1', ifName: 'eth0' }] }, surroundingsOn(node, ipam))
         assert.deepEqual(ipam.calls, ['GC'])
         const ruleset = await node.run('nft', 'list', 'ruleset')
         for (const kept of ['10.1.2.5', '10.1.2.8', 'macspoofchk-c1', 'macspoofchk-c4'])
@@ -240,7 +241,7 @@ export function bridgeContract({ name, setUp, known = {} }: Nodes): void {
       const ipam = v4()
       const status = () => {
         const config = bridge.parseConfig(networkConfig({ ipam: { type: 'told' } }))
-        bridge.status!({ config }, { kernel: node.kernel, host: node.host, ipam })
+        bridge.status!({ config }, surroundingsOn(node, ipam))
       }
       status()
       assert.deepEqual(ipam.calls, ['STATUS'])

@@ -6,7 +6,7 @@ import { CniCode } from '../../../src/cni/errors.ts'
 import { host } from '../../../src/linux/host.ts'
 import { linux } from '../../../src/linux/linux.ts'
 import { bridge } from '../../../src/plugins/bridge.ts'
-import { ipamOf, leased } from '../../support/attachment.ts'
+import { ipamOf, leased, surroundingsOn } from '../../support/attachment.ts'
 import { run } from '../../support/command.ts'
 import { networkConfig } from '../../support/configuration.ts'
 import { addContainer, attach } from '../../support/linux-attachment.ts'
@@ -72,7 +72,7 @@ test('with a VLAN, the gateway is an interface in it, shared by containers and k
   const ipam = ipamOf(leased())
   bridge.gc!(
     { config: bridge.parseConfig(networkConfig(network)), validAttachments: [] },
-    { kernel: linux, host, ipam },
+    surroundingsOn({ kernel: linux, host }, ipam),
   )
   const names = linux.links.list().map(({ name }) => name)
   assert.ok(names.includes('cni0.100'))

@@ -6,7 +6,7 @@ import { CniCode } from '../../../src/cni/errors.ts'
 import { host } from '../../../src/linux/host.ts'
 import { linux } from '../../../src/linux/linux.ts'
 import { bridge } from '../../../src/plugins/bridge.ts'
-import { ipamOf, leased } from '../../support/attachment.ts'
+import { ipamOf, leased, surroundingsOn } from '../../support/attachment.ts'
 import { run } from '../../support/command.ts'
 import { networkConfig } from '../../support/configuration.ts'
 import { addContainer, attach } from '../../support/linux-attachment.ts'
@@ -45,7 +45,7 @@ describe('on a node without nftables', () => {
     attach(bridge, network, addContainer('c2'), { ipam: ipamOf(leased('10.1.2.6/24')) })
     const config = bridge.parseConfig(networkConfig({ ...network, ipam: { type: 'told' } }))
     const valid = [{ containerId: 'c1', ifName: 'eth0' }]
-    bridge.gc!({ config, validAttachments: valid }, { kernel: linux, host, ipam: v4() })
+    bridge.gc!({ config, validAttachments: valid }, surroundingsOn({ kernel: linux, host }, v4()))
     assert.match(rules(), /10\.1\.2\.5/)
     assert.doesNotMatch(rules(), /10\.1\.2\.6/)
     first.del()
