@@ -1,0 +1,139 @@
+/**
+ * The kernel interface's data path, of the real kernel: a TUN device with offloads, a UDP socket that takes trains, and a raw
+ * socket for ICMP.
+ *
+ * Descriptors are opened in one thread and used in another, since their numbers belong to the process. The thread that works
+ * waits in poll(2) and hears nothing else; an eventfd among what it waits for is how it is called.
+ */
+import { sys } from '#sys'
+import { parseIpv4 } from '../address/ipv4.ts'
+import { type DataPath, EINTR, Ready } from '../kernel/data-path.ts'
+import { LITTLE_ENDIAN } from './byte-order.ts'
+import { succeed } from './errno.ts'
+import type { Namespace } from './netns.ts'
+import { SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET, setOption } from './open-socket.ts'
+import { AF_INET, encodeSocketAddress } from './socket-address.ts'
+import { addressed } from './sys.addressed.ts'
+import { fixedMemory, live } from './sys.live.ts'
+import { openTunQueue } from './tun-queue.ts'
+
+const SOCK_RAW = 3
+const IPPROTO_ICMP = 1
+const EFD_CLOEXEC = 0o2000000
+const EFD_NONBLOCK = 0o4000
+
+const SO_SNDBUFFORCE = 32
+const SO_RCVBUFFORCE = 33
+/** Bytes that wait in either direction. */
+const SOCKET_BUFFER = 8 << 20
+/** linux/udp.h */
+const SOL_UDP = 17
+const UDP_GRO = 104
+/** linux/icmp.h: a bit for each type that is not wanted. */
+const SOL_RAW = 255
+const ICMP_FILTER = 1
+const ALL_TYPES = -1
+
+const SOCKADDR_IN_SIZE = 16
+const MSG_DONTWAIT = 0x40
+
+/** struct pollfd: descriptor, events wanted, events seen. */
+const POLLFD_SIZE = 8
+const EVENTS = 4
+const SEEN = 6
+const POLLIN = 1
+const POLLOUT = 4
+
+/** Numbers, which another thread of the process can be told. */
+export interface OpenDataPath {
+  readonly tun: number
+  readonly socket: number
+  readonly icmp: number
+  readonly control: number
+  /** Whether the TUN device gives and takes super-packets of UDP. */
+  readonly hasUdp: boolean
+}
+
+export interface DataPathOptions {
+  /** Name of the TUN device; made where it is not there. */
+  readonly tun: string
+  /** The socket's, which must be one of the node's own. */
+  readonly address: string
+  readonly port: number
+}
+
+/** Opens all of it in the namespace. KernelError EBUSY while another process has the TUN device, EADDRINUSE the port. */
+export function openDataPath({ tun, address, port }: DataPathOptions, namespace: Namespace): OpenDataPath {
+  const opened: number[] = []
+  const open = (descriptor: number, call: string) => {
+    opened.push(succeed(descriptor, call))
+    return descriptor
+  }
+  try {
+    const queue = openTunQueue(tun, namespace)
+    opened.push(queue.descriptor)
+    const binding = `bind a UDP socket to ${address}, port ${port}`
+    const socket = open(openSocket(namespace, SOCK_DGRAM, 0), binding)
+    setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER)
+    setOption(socket, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER)
+    succeed(setOption(socket, SOL_UDP, UDP_GRO, 1), binding)
+    succeed(sys.bind(socket, encodeSocketAddress(AF_INET, parseIpv4(address), port)), binding)
+    const icmp = open(openSocket(namespace, SOCK_RAW, IPPROTO_ICMP), 'open a socket for ICMP')
+    succeed(setOption(icmp, SOL_RAW, ICMP_FILTER, ALL_TYPES), 'close the socket for ICMP to what comes')
+    const control = open(live.eventfd(EFD_NONBLOCK | EFD_CLOEXEC), 'open an eventfd')
+    return { tun: queue.descriptor, socket, icmp, control, hasUdp: queue.hasUdp }
+  } catch (error) {
+    for (const descriptor of opened) sys.close(descriptor)
+    throw error
+  }
+}
+
+/** Not before the thread that uses it has ended. */
+export function closeDataPath({ tun, socket, icmp, control }: OpenDataPath): void {
+  for (const descriptor of [tun, socket, icmp, control]) sys.close(descriptor)
+}
+
+/** Makes `wait` answer Ready.control. */
+export function callDataPath({ control }: OpenDataPath): void {
+  sys.write(control, new Uint8Array(BigUint64Array.of(1n).buffer), 8)
+}
+
+/** `memory`: address of the byte at offset 0. */
+export function linuxDataPath(open: OpenDataPath, memory: number): DataPath {
+  const { tun, socket, icmp, control } = open
+  const fds = fixedMemory(3 * POLLFD_SIZE)
+  const fdsAddress = Number(fds.address)
+  const view = new DataView(fds.bytes.buffer, fds.bytes.byteOffset, fds.bytes.length)
+  const count = new Uint8Array(8)
+  for (const [i, descriptor] of [control, socket, tun].entries()) {
+    view.setInt32(i * POLLFD_SIZE, descriptor, LITTLE_ENDIAN)
+    view.setInt16(i * POLLFD_SIZE + EVENTS, POLLIN, LITTLE_ENDIAN)
+  }
+  const seen = (i: number) => view.getInt16(i * POLLFD_SIZE + SEEN, LITTLE_ENDIAN)
+  return {
+    readTun: (at, length) => addressed.read(tun, memory + at, length),
+    writeTun: (iovecs, pieces) => addressed.writev(tun, memory + iovecs, pieces),
+    send: (messages, most) => addressed.sendmmsg(socket, memory + messages, most, MSG_DONTWAIT),
+    receive: (messages, most) => addressed.recvmmsg(socket, memory + messages, most, MSG_DONTWAIT, 0),
+    sendIcmp: (at, length, address) =>
+      addressed.sendto(icmp, memory + at, length, MSG_DONTWAIT, memory + address, SOCKADDR_IN_SIZE),
+    wait(sending) {
+      view.setInt16(POLLFD_SIZE + EVENTS, sending ? POLLIN | POLLOUT : POLLIN, LITTLE_ENDIAN)
+      // The last of the three is the TUN device.
+      const result = addressed.poll(fdsAddress, sending ? 2 : 3, -1)
+      if (result < 0) return result === -EINTR ? 0 : succeed(result, 'wait for packets')
+      const [called, received, read] = [seen(0), seen(1), sending ? 0 : seen(2)]
+      if (called) sys.read(control, count)
+      return (
+        (called ? Ready.control : 0) |
+        (received & ~POLLOUT ? Ready.socket : 0) |
+        (received & POLLOUT ? Ready.writable : 0) |
+        (read ? Ready.tun : 0)
+      )
+    },
+  }
+}
+
+function openSocket(namespace: Namespace, type: number, protocol: number): number {
+  return namespace.inside(() => sys.socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol))
+}
