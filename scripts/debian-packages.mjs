@@ -46,6 +46,9 @@ const peers = [
   { name: 'libgpgme11', suite: 'bookworm' },
   { name: 'libassuan0', suite: 'bookworm' },
   { name: 'libdevmapper1.02.1', suite: 'bookworm' },
+  // etcd 3.4
+  { name: 'etcd-server', suite: 'bookworm' },
+  { name: 'etcd-client', suite: 'bookworm' },
 ]
 
 /** @param {import('./setup.mjs').Purpose} purpose */
