@@ -208,6 +208,8 @@ export interface LinkChange {
   /** Moves the link there. */
   readonly namespace?: Kernel
   readonly bridge?: Partial<BridgeOptions>
+  /** Of a vxlan device; what else it has, it has from its birth. */
+  readonly vxlan?: Pick<VxlanOptions, 'learning'>
   /** The port's attributes; the link must be one (or become one in the same change). */
   readonly port?: Partial<Omit<BridgePort, 'state'>>
 }

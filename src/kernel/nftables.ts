@@ -285,6 +285,8 @@ export interface Nftables {
   commit(operations: readonly NftOperation[]): void
   /** Everything there is, or only what is in one table (undefined family or table: in any). */
   list(filter?: { readonly family?: NftFamily; readonly table?: string }): NftRuleset
+  /** One chain; undefined when there is none of this name. */
+  chain(name: Key<NftChain, 'family' | 'table' | 'name'>): NftChain | undefined
   /** One chain's rules in their order, however much else is in the table. None when there is no such chain. */
   rules(chain: Key<NftChain, 'family' | 'table' | 'name'>): NftRule[]
   /** One set's elements. KernelError ENOENT when there is no such set. */

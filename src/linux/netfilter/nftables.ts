@@ -29,7 +29,7 @@ import { Attributes } from '../netlink/attribute.ts'
 import { type MessageWriter, NLM_F_ACK } from '../netlink/message.ts'
 import { type NetlinkSocket, refused } from '../netlink/socket.ts'
 import { commitBatch } from './batch.ts'
-import { decodeChain } from './chain.ts'
+import { decodeChain, encodeChainName } from './chain.ts'
 import { decodeElements, encodeElements, joinRanges } from './element.ts'
 import {
   decodeFamily,
@@ -81,6 +81,21 @@ export class LinuxNftables implements Nftables {
     const call = 'list nftables'
     // ENOENT: a table or set that was listed is gone since.
     return this.#steady(call, ['ENOENT'], (generations) => this.#listOnce(call, filter, generations))
+  }
+
+  chain({ family, table, name }: Pick<NftChain, 'family' | 'table' | 'name'>): NftChain | undefined {
+    const message = nftMessage(NFT_MSG_GETCHAIN, 0, family)
+    encodeChainName(message, { table, name })
+    try {
+      return this.#openSocket().get(
+        `get chain "${name}" of table ${family} "${table}"`,
+        message.finish(),
+        ({ payload }) => decodeChain(decodeFamily(payload), new Attributes(payload, NFGENMSG_SIZE)),
+      )
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined
+      throw error
+    }
   }
 
   rules({ family, table, name }: Pick<NftChain, 'family' | 'table' | 'name'>): NftRule[] {

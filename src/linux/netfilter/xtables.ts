@@ -59,6 +59,10 @@ class ExtendedNftables implements Nftables {
     return { ...ruleset, rules: ruleset.rules.map(decodeRule) }
   }
 
+  chain(name: Pick<NftChain, 'family' | 'table' | 'name'>): NftChain | undefined {
+    return this.#nftables.chain(name)
+  }
+
   rules(chain: Pick<NftChain, 'family' | 'table' | 'name'>): NftRule[] {
     return this.#nftables.rules(chain).map(decodeRule)
   }

@@ -152,6 +152,10 @@ function encodeVxlan(
   if (gbp) writer.attributeFlag(IFLA_VXLAN_GBP)
 }
 
+export function encodeVxlanChange(writer: MessageWriter, { learning }: Pick<VxlanOptions, 'learning'>): void {
+  writer.attributeU8(IFLA_VXLAN_LEARNING, Number(learning))
+}
+
 function encodeEither(writer: MessageWriter, type4: number, type6: number, address: string | undefined): void {
   if (address === undefined) return
   const ip = parseIp(address)

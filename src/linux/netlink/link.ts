@@ -35,6 +35,7 @@ import {
   encodeBridge,
   encodeKindData,
   encodePort,
+  encodeVxlanChange,
   hasKindData,
 } from './link-kind.ts'
 import { decodeLinkStatistics } from './link-statistics.ts'
@@ -153,11 +154,17 @@ export function encodeLinkChange(
   if (change.alias !== undefined) writer.attribute(IFLA_IFALIAS, sys.encode(change.alias ?? ''))
   if (change.master !== undefined) writer.attributeU32(IFLA_MASTER, change.master === null ? 0 : indexOf(change.master))
   if (change.namespace) writer.attributeU32(IFLA_NET_NS_FD, descriptorOf(change.namespace))
-  const { bridge } = change
+  const { bridge, vxlan } = change
   if (bridge) {
     writer.nested(IFLA_LINKINFO, () => {
       writer.attribute(IFLA_INFO_KIND, sys.encode('bridge'))
       writer.nested(IFLA_INFO_DATA, () => encodeBridge(writer, bridge))
+    })
+  }
+  if (vxlan) {
+    writer.nested(IFLA_LINKINFO, () => {
+      writer.attribute(IFLA_INFO_KIND, sys.encode('vxlan'))
+      writer.nested(IFLA_INFO_DATA, () => encodeVxlanChange(writer, vxlan))
     })
   }
   return writer.finish()

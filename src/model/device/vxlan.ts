@@ -52,7 +52,7 @@ export class Vxlan extends Device {
   readonly local: Ip | undefined
   readonly remote: Ip | undefined
   readonly lower: Device | undefined
-  readonly learning: boolean
+  learning: boolean
   readonly ttl: number
   readonly ageing: number
   readonly udpChecksum: boolean

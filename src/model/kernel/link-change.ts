@@ -5,6 +5,7 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import type { BridgeOptions, LinkChange } from '../../kernel/link.ts'
 import { Bridge } from '../device/bridge.ts'
 import type { Device } from '../device/device.ts'
+import { Vxlan } from '../device/vxlan.ts'
 import { type Namespace, notify } from '../namespace.ts'
 import { freeName } from './link-name.ts'
 import { portOf } from './ports.ts'
@@ -30,6 +31,7 @@ export function changeLink(
   const master =
     typeof change.master === 'string' ? requireDevice(namespace, change.master, call) : (change.master ?? undefined)
   if (change.bridge) changeBridge(device, change.bridge, call)
+  if (change.vxlan) changeVxlan(device, change.vxlan, call)
   if (change.namespace) move(device, namespaceOf(change.namespace), change.name, call)
   if (change.mac !== undefined) device.setMac(parseMac(change.mac))
   if (change.mtu !== undefined) device.setMtu(change.mtu)
@@ -86,6 +88,11 @@ export function changeBridge(device: Device, change: Partial<BridgeOptions>, cal
   if (forwardDelay !== undefined) device.setForwardDelay(forwardDelay)
   if (ageingTime !== undefined) device.setAgeingTime(ageingTime)
   if (stp !== undefined) device.setStp(stp)
+}
+
+function changeVxlan(device: Device, { learning }: NonNullable<LinkChange['vxlan']>, call: string): void {
+  if (!(device instanceof Vxlan)) throw new KernelError('EOPNOTSUPP', call)
+  device.learning = learning
 }
 
 function changePort(device: Device, change: NonNullable<LinkChange['port']>, call: string): void {

@@ -81,6 +81,11 @@ export class NftTables implements Nftables {
     }
   }
 
+  chain(name: Pick<NftChain, 'family' | 'table' | 'name'>): NftChain | undefined {
+    const chain = this.#table(name)?.chains.get(name.name)
+    return chain && describeChain(chain)
+  }
+
   rules(name: Pick<NftChain, 'family' | 'table' | 'name'>): NftRule[] {
     return this.#table(name)?.chains.get(name.name)?.rules.map(describeRule) ?? []
   }

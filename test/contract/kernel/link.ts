@@ -271,6 +271,21 @@ export const linkCases: readonly Case[] = [
     check: ({ node }) => refused('ENODEV', () => node.links.add({ kind: 'macvlan', name: 'm0', parent: 'nothing' })),
   },
   {
+    title: 'a vxlan that is there begins and ends to learn',
+    check({ node }) {
+      node.links.add({ kind: 'vxlan', name: 'vx0', vxlan: { vni: 5, learning: false } })
+      const { index } = node.links.get('vx0')!
+      for (const learning of [true, false]) {
+        node.links.set('vx0', { vxlan: { learning } })
+        assert.equal(node.links.get('vx0')?.vxlan?.learning, learning)
+      }
+      has(node.links.get('vx0')!.vxlan, { vni: 5, port: 8472 })
+      assert.equal(node.links.get('vx0')!.index, index)
+      node.links.add({ kind: 'bridge', name: 'br0' })
+      refused('EOPNOTSUPP', () => node.links.set('br0', { vxlan: { learning: true } }))
+    },
+  },
+  {
     title: 'two vxlans of one VNI and port are EEXIST',
     check({ node }) {
       node.links.add({ kind: 'vxlan', name: 'vx0', vxlan: { vni: 5, port: 4789 } })

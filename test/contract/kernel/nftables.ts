@@ -252,6 +252,24 @@ export const nftablesCases: readonly Case[] = [
     },
   },
   {
+    title: 'one chain is found by its name, and a base chain that is added again without a policy keeps its own',
+    check({ node }) {
+      const regular = { family: 'ip', table: 't', name: 'regular' } as const
+      const hook = { type: 'filter', hook: 'forward', priority: 0 } as const
+      const base = { family: 'ip', table: 't', name: 'base', base: hook } as const
+      node.nftables.commit([
+        { operation: 'add table', table: { family: 'ip', name: 't' } },
+        { operation: 'add chain', chain: regular },
+        { operation: 'add chain', chain: { ...base, base: { ...hook, policy: 'drop' } } },
+      ])
+      node.nftables.commit([{ operation: 'add chain', chain: base }])
+      assert.deepEqual(node.nftables.chain(regular), regular)
+      assert.equal(node.nftables.chain(base)?.base?.policy, 'drop')
+      assert.equal(node.nftables.chain({ ...regular, name: 'missing' }), undefined)
+      assert.equal(node.nftables.chain({ ...regular, table: 'missing' }), undefined)
+    },
+  },
+  {
     title: 'rules of one chain are its own, and none where there is no such chain',
     check({ node }) {
       node.nftables.commit([

@@ -11,6 +11,7 @@ function kernel(): LiveKernel {
   const nftables: Nftables = {
     commit: (operations) => tables.commit(operations),
     list: (filter) => tables.list(filter),
+    chain: (chain) => tables.chain(chain),
     rules: (chain) => tables.rules(chain),
     element: (set, key) => tables.element(set, key),
     elements(set) {
