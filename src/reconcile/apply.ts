@@ -207,15 +207,16 @@ function setSysctl(kernel: Kernel, { key, value, optional }: Desired['sysctls'])
 
 function addLink(kernel: Kernel, desired: DesiredLink): void {
   if (!desired.birth) throw new KernelError('ENODEV', `find link "${desired.name}"`)
-  const { mac, mtu, alias, group, txQueueLength, master, ...later } = changeOf(desired)
+  const { mac, mtu, alias, group, txQueueLength, master, vxlan: _, ...later } = changeOf(desired)
   const atBirth = { mac, mtu, alias, group, txQueueLength, master }
   kernel.links.add({ ...desired.birth, ...withoutNothing(atBirth) } as NewLink)
   if (Object.keys(later).length > 0) kernel.links.set(desired.name, later)
 }
 
-/** What of a desired link is set: all that it says but what only tells one link from another. */
+/** What of a desired link is set: all that it says but what only tells one link from another, or is so from its birth. */
 function changeOf({ name, kind, birth, parent, vxlan, ...change }: DesiredLink): LinkChange {
-  return change
+  const learning = vxlan?.learning ?? undefined
+  return { ...change, ...(learning !== undefined && { vxlan: { learning } }) }
 }
 
 /** Setting what is so already is not always without effect: a MAC that is set once no longer follows the ports'. */

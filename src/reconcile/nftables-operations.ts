@@ -3,6 +3,7 @@
  * somebody else made it meanwhile, the kernel says EEXIST instead of giving a chain its rules twice.
  */
 import type { NftElement, NftOperation } from '../kernel/nftables.ts'
+import { ensureGuest, removeGuest } from './nftables-guests.ts'
 import type { ChainContent, Operation, SetElement } from './state.ts'
 
 export function nftOperations(operation: Operation): NftOperation[] {
@@ -19,6 +20,8 @@ export function nftOperations(operation: Operation): NftOperation[] {
       return ruleOperations(operation)
     case 'nftElements':
       return elementOperations(operation)
+    case 'nftGuests':
+      return guestOperations(operation)
     default:
       throw new TypeError(`"${operation.subject}" is no subject of nftables`)
   }
@@ -58,6 +61,12 @@ function elementOperations(operation: Extract<Operation, { subject: 'nftElements
   if (operation.operation === 'remove') return [elements('delete elements', operation.seen)]
   const add = elements('create elements', operation.desired)
   return operation.operation === 'add' ? [add] : [elements('delete elements', operation.seen), add]
+}
+
+function guestOperations(operation: Extract<Operation, { subject: 'nftGuests' }>): NftOperation[] {
+  if (operation.operation === 'remove') return removeGuest(operation.seen)
+  const nothing = { ...operation.desired, content: undefined, jumps: [], before: undefined }
+  return ensureGuest(operation.desired, operation.operation === 'add' ? nothing : operation.seen)
 }
 
 function elements(

@@ -1,9 +1,11 @@
 /** The rows of nftables in the table of subjects: tables, sets, chains with their content, single rules, elements. */
-import type { NftElement, NftExpression, NftRule } from '../kernel/nftables.ts'
-import type { ChainContent, ChainRule, Desired, Owned, Seen, SetElement } from './state.ts'
+import type { NftElement, NftRule } from '../kernel/nftables.ts'
+import { guestSubject } from './nftables-guests.ts'
+import { canonical, hex, sameRule, sameRules } from './nftables-rules.ts'
+import type { ChainContent, Desired, Owned, Seen, SetElement } from './state.ts'
 import type { Subject } from './subject.ts'
 
-type NftablesSubject = 'nftTables' | 'nftSets' | 'nftChains' | 'nftRules' | 'nftElements'
+type NftablesSubject = 'nftTables' | 'nftSets' | 'nftChains' | 'nftRules' | 'nftElements' | 'nftGuests'
 
 export const nftablesSubjects: { readonly [S in NftablesSubject]: Subject<Desired[S], Seen[S]> } = {
   nftTables: {
@@ -46,6 +48,8 @@ export const nftablesSubjects: { readonly [S in NftablesSubject]: Subject<Desire
     owned: ({ family, table }, owned) => ownsTable(owned, family, table),
     describe: (item) => `nftables element ${keyText(item)} in ${item.family} ${item.table} ${item.set}`,
   },
+
+  nftGuests: guestSubject,
 }
 
 function ownsTable({ nftTables }: Owned, family: string, name: string): boolean {
@@ -75,36 +79,6 @@ function ruleKey({ family, table, chain, comment, handle }: NftRule): string {
   return `${family} ${table} ${chain} ${comment ?? `#${handle}`}`
 }
 
-function sameRules(desired: readonly ChainRule[], seen: readonly ChainRule[]): boolean {
-  return desired.length === seen.length && desired.every((rule, i) => sameRule(rule, seen[i]!))
-}
-
-function sameRule(desired: ChainRule, { expressions, comment }: ChainRule): boolean {
-  return (
-    desired.comment === comment &&
-    desired.expressions.length === expressions.length &&
-    desired.expressions.every((part, i) => sameExpression(part, expressions[i]!))
-  )
-}
-
-/** Counters count: they are the same whatever they stand at. */
-function sameExpression(a: NftExpression, b: NftExpression): boolean {
-  return a.type === b.type && (a.type === 'counter' || canonical(a) === canonical(b))
-}
-
-/** JSON with bytes as hex, big integers as text, keys in order, and without what is undefined. */
-function canonical(value: unknown): string {
-  if (value instanceof Uint8Array) return `<${hex(value)}>`
-  if (typeof value === 'bigint') return `${value}n`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? ''
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
-  return Object.entries(value)
-    .filter(([, member]) => member !== undefined && member !== false)
-    .map(([key, member]) => `${key}:${canonical(member)}`)
-    .sort()
-    .join()
-}
-
 function elementDifferences(desired: NftElement, seen: NftElement): string[] {
   return [
     ...(desired.data === undefined || canonical(desired.data) === canonical(seen.data) ? [] : ['it leads elsewhere']),
@@ -112,12 +86,6 @@ function elementDifferences(desired: NftElement, seen: NftElement): string[] {
       ? []
       : [`it belongs to "${seen.comment ?? ''}" instead of "${desired.comment}"`]),
   ]
-}
-
-function hex(bytes: Uint8Array | undefined): string {
-  let text = ''
-  for (const byte of bytes ?? []) text += (byte >> 4).toString(16) + (byte & 15).toString(16)
-  return text
 }
 
 /** Keys of four bytes are nearly always IPv4 addresses. */

@@ -6,7 +6,9 @@ import { isErrno } from '../kernel/errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Link } from '../kernel/link.ts'
 import type { NftRuleset } from '../kernel/nftables.ts'
-import type { Desired, Owned, Seen, SeenLink, SeenState, SetElement, State, SubjectName } from './state.ts'
+import type { Route, RouteFilter } from '../kernel/route.ts'
+import { guestKey, seeGuest } from './nftables-guests.ts'
+import type { Desired, Owned, OwnedRoutes, Seen, SeenLink, SeenState, SetElement, State, SubjectName } from './state.ts'
 import { subjectsOf } from './subjects.ts'
 
 /** So many single requests cost no more than one listing of everything. */
@@ -36,13 +38,18 @@ interface Asking {
 }
 
 function isOwned(owned: Owned, name: SubjectName): boolean {
+  if (name === 'nftGuests') return owned.nftGuests !== undefined
   return name.startsWith('nft') ? owned.nftTables !== undefined : name in owned
 }
 
 const observers: { readonly [S in SubjectName]: (asking: Asking) => readonly Seen[S][] } = {
   links({ kernel, desired, owned }) {
-    const names = (desired.links ?? []).map(({ name }) => name)
-    return seeLinks(kernel, owned.links || names.length > FEW ? undefined : names)
+    const names = new Set((desired.links ?? []).map(({ name }) => name))
+    for (const ours of owned.links ?? []) {
+      if ('prefix' in ours) return seeLinks(kernel)
+      names.add(ours.name)
+    }
+    return seeLinks(kernel, names.size > FEW ? undefined : [...names])
   },
 
   sysctls: ({ kernel, desired }) =>
@@ -61,7 +68,7 @@ const observers: { readonly [S in SubjectName]: (asking: Asking) => readonly See
     ),
 
   addresses({ kernel, desired, owned }) {
-    const links = linksOf(desired.addresses, owned.addresses)
+    const links = linksOf(desired.addresses, { links: (owned.addresses ?? []).flatMap(({ links }) => links) })
     if (links.length > FEW) return kernel.addresses.list()
     return links.flatMap((link) => orNothing('ENODEV', () => kernel.addresses.list(link)))
   },
@@ -81,11 +88,8 @@ const observers: { readonly [S in SubjectName]: (asking: Asking) => readonly See
     linksOf(desired.fdb, owned.fdb).flatMap((link) => orNothing('ENODEV', () => kernel.fdb.list({ link }))),
 
   routes({ kernel, desired, owned }) {
-    if (owned.routes) return kernel.routes.list(owned.routes)
-    const links = linksOf(desired.routes)
-    const everyOneHasALink = desired.routes?.every(({ link }) => link !== undefined)
-    if (!everyOneHasALink || links.length > FEW) return kernel.routes.list()
-    return links.flatMap((link) => orNothing('ENODEV', () => kernel.routes.list({ link })))
+    const filters = routeFilters(desired.routes ?? [], owned.routes ?? [])
+    return filters.flatMap((filter) => orNothing('ENODEV', () => kernel.routes.list(filter)))
   },
 
   rules: ({ kernel }) => kernel.rules.list(),
@@ -101,6 +105,11 @@ const observers: { readonly [S in SubjectName]: (asking: Asking) => readonly See
         content: rules.filter((rule) => rule.chain === chain.name),
       })),
     ),
+
+  nftGuests({ kernel, desired, owned }) {
+    const names = new Map([...(owned.nftGuests ?? []), ...(desired.nftGuests ?? [])].map((one) => [guestKey(one), one]))
+    return [...names.values()].map((name) => seeGuest(kernel, name))
+  },
 
   nftElements(asking) {
     const { kernel, desired, owned } = asking
@@ -118,6 +127,23 @@ const observers: { readonly [S in SubjectName]: (asking: Asking) => readonly See
       return there ? [{ family, table, set, element: there }] : []
     })
   },
+}
+
+/** The least that is to be listed so that everything is seen that is desired or ours: by protocol, or else by link. */
+function routeFilters(desired: readonly Route[], owned: readonly OwnedRoutes[]): readonly RouteFilter[] {
+  const ofProtocols = new Map<number, RouteFilter>()
+  for (const { protocol, table, links } of owned) {
+    if (!links) ofProtocols.set(protocol, { protocol, ...(table !== undefined && { table }) })
+  }
+  const links = new Set(owned.flatMap(({ links = [] }) => links))
+  for (const { link, protocol } of desired) {
+    if (protocol !== undefined && ofProtocols.has(protocol)) continue
+    if (link !== undefined) links.add(link)
+    else if (protocol !== undefined) ofProtocols.set(protocol, { protocol })
+    else return [{}]
+  }
+  if (links.size > FEW) return [{}]
+  return [...ofProtocols.values(), ...[...links].map((link) => ({ link }))]
 }
 
 /** The links of these names, all of them where left out, with their masters by name. */

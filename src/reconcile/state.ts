@@ -23,8 +23,8 @@ export interface DesiredLink
   readonly parent?: number
   readonly bridge?: Partial<BridgeOptions>
   readonly port?: Partial<Omit<BridgePort, 'state'>>
-  /** What cannot be changed later: a link of ours that differs here is made anew. */
-  readonly vxlan?: Partial<VxlanOptions>
+  /** `null`: not set. Of these only `learning` can be changed: a link of ours that differs in the others is made anew. */
+  readonly vxlan?: { readonly [K in keyof VxlanOptions]?: VxlanOptions[K] | null }
 }
 
 /** A link, the name of the one it is a port of, and what it is as a port. */
@@ -63,6 +63,34 @@ export interface ChainContent {
 
 export type ChainRule = Pick<NftRule, 'expressions' | 'comment'>
 
+/**
+ * A chain of ours in a table that belongs to many, iptables' for one: all of its rules, and the one rule by which a chain of
+ * that table, called by the kernel, comes to it.
+ */
+export interface GuestChain extends GuestName {
+  readonly content: readonly ChainRule[]
+  /** The rule that jumps here. */
+  readonly jump: ChainRule
+  /** The chain that the kernel calls; made so where it is not there, and otherwise left as it is. */
+  readonly hook: Omit<NonNullable<NftChain['base']>, 'policy' | 'counter'>
+}
+
+export interface GuestName {
+  readonly family: NftFamily
+  readonly table: string
+  readonly name: string
+  /** Name of the chain that jumps to it: `FORWARD`. */
+  readonly from: string
+}
+
+/** What is there of a guest: `content` is undefined where there is no such chain. */
+export interface SeenGuest extends GuestName {
+  readonly content: readonly ChainRule[] | undefined
+  /** The rules that jump to it, and where the one that is missing belongs. */
+  readonly jumps: readonly NftRule[]
+  readonly before: bigint | undefined
+}
+
 /** An element and where it is. */
 export interface SetElement {
   readonly family: NftFamily
@@ -92,6 +120,7 @@ export interface Desired {
   readonly nftChains: ChainContent
   readonly nftRules: MarkedRule
   readonly nftElements: SetElement
+  readonly nftGuests: GuestChain
 }
 
 /** What is seen of each subject. */
@@ -110,28 +139,45 @@ export interface Seen {
   readonly nftChains: ChainContent
   readonly nftRules: NftRule
   readonly nftElements: SetElement
+  readonly nftGuests: SeenGuest
 }
 
 export type SubjectName = keyof Desired
 
 /** Which of the things that are there and not desired are ours. */
 export interface Owned {
-  /** Links whose name starts so. */
-  readonly links?: { readonly prefix: string }
+  readonly links?: readonly OwnedLinks[]
   /** All VLANs of these links. */
   readonly vlans?: { readonly links: readonly string[] }
-  /** All addresses of these links but those that the kernel gave itself. */
-  readonly addresses?: { readonly links: readonly string[] }
+  readonly addresses?: readonly OwnedAddresses[]
   /** All permanent entries of these links. */
   readonly neighbours?: { readonly links: readonly string[] }
   /** All entries of these links that somebody set. */
   readonly fdb?: { readonly links: readonly string[] }
-  /** Routes with this protocol number, in this table or any. */
-  readonly routes?: { readonly protocol: number; readonly table?: number }
+  readonly routes?: readonly OwnedRoutes[]
   /** Policy rules with this protocol number. */
   readonly rules?: { readonly protocol: number }
   /** Everything in these tables. */
   readonly nftTables?: readonly { readonly family: NftFamily; readonly name: string }[]
+  readonly nftGuests?: readonly GuestName[]
+}
+
+/** The link of this name, or those whose name starts so. */
+export type OwnedLinks = { readonly name: string } | { readonly prefix: string }
+
+/** All addresses of these links but those that the kernel gave itself; of them those within this prefix, where it is given. */
+export interface OwnedAddresses {
+  readonly links: readonly string[]
+  readonly within?: string
+}
+
+/** Routes with this protocol number; of them only those in this table, on these links, to such subnets, where that is given. */
+export interface OwnedRoutes {
+  readonly protocol: number
+  readonly table?: number
+  readonly links?: readonly string[]
+  /** Subnets with a prefix of this length, within the network. */
+  readonly subnets?: { readonly network: string; readonly length: number }
 }
 
 export type State = { readonly [S in SubjectName]?: readonly Desired[S][] } & { readonly owned?: Owned }
@@ -147,13 +193,18 @@ export type Operation = {
 
 /** Several states of one namespace as one; what they own is joined too. */
 export function joinStates(...states: readonly State[]): State {
-  const joined: Record<string, unknown> = {}
-  for (const state of states) {
-    for (const [subject, items] of Object.entries(state)) {
-      joined[subject] = Array.isArray(items)
-        ? [...((joined[subject] as unknown[] | undefined) ?? []), ...items]
-        : { ...(joined[subject] as object | undefined), ...items }
-    }
-  }
-  return joined as State
+  return states.reduce<unknown>(join, {}) as State
+}
+
+/** Lists behind each other, objects field by field. */
+function join(one: unknown, other: unknown): unknown {
+  if (Array.isArray(one) && Array.isArray(other)) return [...one, ...other]
+  if (!isObject(one) || !isObject(other)) return other
+  const joined = { ...one }
+  for (const [key, value] of Object.entries(other)) joined[key] = key in one ? join(one[key], value) : value
+  return joined
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -2,10 +2,11 @@
  * The table of subjects: how a thing of each is told from others, when the one that is there is as desired, whose it is,
  * and what it is called in a message. Everything else in this room is written once for all rows.
  */
+import { contains, parsePrefix } from '../address/prefix.ts'
 import type { FdbEntry } from '../kernel/neighbour.ts'
 import { type NextHop, type Route, RouteTable, type Rule } from '../kernel/route.ts'
 import { nftablesSubjects } from './nftables-subjects.ts'
-import type { Desired, DesiredLink, Seen, SeenLink, State, SubjectName } from './state.ts'
+import type { Desired, DesiredLink, OwnedRoutes, Seen, SeenLink, State, SubjectName } from './state.ts'
 import type { Subject } from './subject.ts'
 
 export const subjects: { readonly [S in SubjectName]: Subject<Desired[S], Seen[S]> } = {
@@ -18,10 +19,11 @@ export const subjects: { readonly [S in SubjectName]: Subject<Desired[S], Seen[S
       ...partDifferences(desired.vxlan, link.vxlan),
       ...fieldDifferences(desired, { master }, ['master']),
     ],
-    owned: ({ link }, { links }) => links !== undefined && link.name.startsWith(links.prefix),
+    owned: ({ link }, { links = [] }) =>
+      links.some((ours) => ('name' in ours ? link.name === ours.name : link.name.startsWith(ours.prefix))),
     describe: (link) => `${('link' in link ? link.link.kind : link.kind) ?? 'link'} "${linkName(link)}"`,
     unchangeable: (desired, { link }) =>
-      desired.kind !== link.kind || partDifferences(desired.vxlan, link.vxlan).length > 0,
+      desired.kind !== link.kind || partDifferences(unchangeablePart(desired.vxlan), link.vxlan).length > 0,
   },
 
   sysctls: {
@@ -45,8 +47,9 @@ export const subjects: { readonly [S in SubjectName]: Subject<Desired[S], Seen[S
       ...fieldDifferences(desired, seen, ['scope', 'peer', 'broadcast', 'label']),
       ...(seen.dadFailed ? ['another host has it: duplicate address detection failed'] : []),
     ],
-    owned: ({ link, scope, prefix }, { addresses }) =>
-      (addresses?.links.includes(link) ?? false) && !(scope === 'link' && prefix.startsWith('fe80:')),
+    owned: ({ link, scope, prefix }, { addresses = [] }) =>
+      !(scope === 'link' && prefix.startsWith('fe80:')) &&
+      addresses.some(({ links, within }) => links.includes(link) && (within === undefined || isWithin(prefix, within))),
     describe: ({ link, prefix }) => `address ${prefix} dev ${link}`,
     link: ({ link }) => link,
   },
@@ -83,8 +86,7 @@ export const subjects: { readonly [S in SubjectName]: Subject<Desired[S], Seen[S
   routes: {
     key: routeKey,
     differences: routeDifferences,
-    owned: ({ protocol, table = RouteTable.main }, { routes }) =>
-      routes !== undefined && protocol === routes.protocol && (routes.table ?? table) === table,
+    owned: (route, { routes = [] }) => routes.some((ours) => isOneOf(route, ours)),
     describe: describeRoute,
     link: ({ link }) => link,
   },
@@ -143,7 +145,10 @@ function fieldDifferences<K extends string>(
 
 const NONE: readonly string[] = []
 
-function partDifferences<T extends object>(desired: Partial<T> | undefined, seen: T | undefined): readonly string[] {
+function partDifferences<T extends object>(
+  desired: { readonly [K in keyof T]?: T[K] | null } | undefined,
+  seen: T | undefined,
+): readonly string[] {
   if (!desired) return NONE
   return fieldDifferences(
     desired as Record<string, unknown>,
@@ -160,6 +165,13 @@ export function hasPeers({ mac, owner }: FdbEntry): boolean {
 /** What an entry is that does not say. */
 const PERMANENT = { state: 'permanent' } as const
 
+/** vxlan_nl2conf(), drivers/net/vxlan/vxlan_core.c. */
+function unchangeablePart(vxlan: DesiredLink['vxlan']): DesiredLink['vxlan'] {
+  if (!vxlan) return undefined
+  const { learning: _, ...others } = vxlan
+  return others
+}
+
 function linkName(link: DesiredLink | SeenLink): string {
   return 'link' in link ? link.link.name : link.name
 }
@@ -174,6 +186,20 @@ function routeKey(route: Route): string {
 
 /** IP6_RT_PRIO_USER, net/ipv6.h: what the kernel makes of metric 0. */
 const IPV6_METRIC = 1024
+
+function isOneOf(route: Route, { protocol, table, links, subnets }: OwnedRoutes): boolean {
+  if (route.protocol !== protocol) return false
+  if (table !== undefined && (route.table ?? RouteTable.main) !== table) return false
+  if (links && !(route.link !== undefined && links.includes(route.link))) return false
+  return !subnets || (lengthOf(route.destination) === subnets.length && isWithin(route.destination, subnets.network))
+}
+
+const lengthOf = (prefix: string) => Number(prefix.slice(prefix.indexOf('/') + 1))
+
+function isWithin(prefix: string, network: string): boolean {
+  const [inner, outer] = [parsePrefix(prefix), parsePrefix(network)]
+  return inner.length >= outer.length && contains(outer, inner.address)
+}
 
 /** Of 100,000 routes most are as desired: for those no text is made. */
 function routeDifferences(desired: Route, seen: Route): readonly string[] {

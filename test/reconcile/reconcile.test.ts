@@ -75,11 +75,11 @@ const unique = <T>(name: SubjectName, items: fc.Arbitrary<T>) =>
   fc.uniqueArray(items, { selector: (item) => (subjects[name] as Subject<unknown, unknown>).key(item), maxLength: 6 })
 
 const owned: NonNullable<State['owned']> = {
-  links: { prefix: 'ovl' },
-  addresses: { links: ['ovl0', 'eth0'] },
+  links: [{ prefix: 'ovl' }],
+  addresses: [{ links: ['ovl0', 'eth0'] }],
   neighbours: { links: ['ovl0'] },
   fdb: { links: ['ovl0'] },
-  routes: { protocol: OURS },
+  routes: [{ protocol: OURS }],
   rules: { protocol: OURS },
   nftTables: [{ family: 'inet', name: 'overlab' }],
 }
