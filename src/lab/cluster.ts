@@ -7,8 +7,10 @@
  */
 import { formatIp, ipFromBigInt, ipToBigInt } from '../address/ip.ts'
 import { networkOf, parsePrefix } from '../address/prefix.ts'
-import { type BackendName, backends } from '../overlay/backend/backend.ts'
+import { backendOf } from '../overlay/backend/backend.ts'
+import type { NetworkConfig, VxlanConfig } from '../overlay/config.ts'
 import type { Lease } from '../overlay/lease.ts'
+import type { Uplink } from '../overlay/uplink.ts'
 import type { State } from '../reconcile/state.ts'
 import type { Cluster } from './topology.ts'
 
@@ -53,13 +55,12 @@ export function planPodNetwork(
   const network = cni?.network ?? POD_NETWORK
   // A bridge alone leaves the network's first /24 free; flannel's nodes are numbered as Kubernetes hands out ranges.
   if (cni?.plugin !== 'flannel') return { subnet: podSubnet(network, index + 1), hairpin: false }
-  const backend = backends[backendOf(cluster)]
+  const config = configOf(cluster, network)
   const carrier = carriers[index]
-  const uplink = carrier && uplinkOf(carrier, leaseOf(carrier, index, network, cluster))
   return {
     subnet: podSubnet(network, index),
     hairpin: true,
-    ...(uplink && { mtu: backend.mtu(uplink, optionsOf(cluster)) }),
+    ...(carrier && { mtu: backendOf(config).mtu(uplinkOf(carrier), config) }),
   }
 }
 
@@ -73,34 +74,47 @@ export function planOverlay(
   const index = carriers.findIndex(({ name }) => name === node)
   if (index < 0) return undefined
   const network = cluster.cni.network ?? POD_NETWORK
-  const leases = carriers.map((carrier, i) => leaseOf(carrier, i, network, cluster))
-  const uplink = uplinkOf(carriers[index]!, leases[index]!)
-  const peers = leases.filter((lease) => lease.node !== node)
-  return { leases, state: backends[backendOf(cluster)].plan(uplink, peers, optionsOf(cluster)) }
+  const config = configOf(cluster, network)
+  const backend = backendOf(config)
+  const leases = carriers.map((carrier, i) => leaseOf(carrier, i, config))
+  const uplink = uplinkOf(carriers[index]!)
+  const lease = leases[index]!
+  const input = { uplink, lease, peers: leases.filter((other) => other !== lease), config }
+  const [unreachable] = backend.leftOut(input)
+  if (unreachable) {
+    throw new RangeError(
+      `Cannot reach node "${unreachable.lease.node}" from "${node}" by ${config.backend.type}: ${unreachable.reason} (${carriers[index]!.address}); use vxlan`,
+    )
+  }
+  return { leases, state: backend.plan(input) }
 }
 
 /** check-topology.ts has refused what is no backend here. */
-function backendOf(cluster: Cluster | undefined): BackendName {
-  return (cluster?.cni?.backend ?? 'vxlan') as BackendName
-}
-
-function optionsOf(cluster: Cluster | undefined) {
-  const { vni = VNI, port = PORT, mtu } = cluster?.cni ?? {}
-  return { vni, port, mtu }
-}
-
-const uplinkOf = ({ link, mtu, address }: Carrier, lease: Lease) => ({ lease, link, mtu, prefix: address })
-
-function leaseOf({ name, address }: Carrier, index: number, network: string, cluster: Cluster | undefined): Lease {
-  return {
-    node: name,
-    backend: backendOf(cluster),
-    ipv4: {
-      subnet: podSubnet(network, index),
-      publicIp: address.slice(0, address.indexOf('/')),
-      vtep: { vni: optionsOf(cluster).vni, mac: vtepMac(index + 1) },
-    },
+function configOf(cluster: Cluster | undefined, network: string): NetworkConfig {
+  const { backend = 'vxlan', vni = VNI, port = PORT, mtu } = cluster?.cni ?? {}
+  const vxlan: VxlanConfig = {
+    type: 'vxlan',
+    vni,
+    port,
+    ...(mtu !== undefined && { mtu }),
+    gbp: false,
+    learning: false,
+    directRouting: false,
   }
+  return {
+    ipv4: { network, subnetMin: network, subnetMax: network, subnetLen: NODE_PREFIX_LENGTH },
+    nftables: false,
+    backend: backend === 'host-gw' ? { type: 'host-gw' } : vxlan,
+  }
+}
+
+function uplinkOf({ link, mtu, address }: Carrier): Uplink {
+  return { link, mtu, ipv4: { address, publicIp: address.slice(0, address.indexOf('/')) } }
+}
+
+function leaseOf(carrier: Carrier, index: number, config: NetworkConfig): Lease {
+  const { backend, ipv4 } = backendOf(config).attributes(uplinkOf(carrier), config, { ipv4: vtepMac(index + 1) })
+  return { node: carrier.name, backend, ipv4: { ...ipv4!, subnet: podSubnet(config.ipv4!.network, index) } }
 }
 
 /** Locally administered, and the same in every run: `02:f1:00:00:02:01` is the second node's. */

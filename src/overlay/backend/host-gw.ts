@@ -1,28 +1,62 @@
-/** host-gw: plain routes by the peers' own addresses. Every peer must be on the link: nothing in between knows of pods. */
-import { parseIp } from '../../address/ip.ts'
-import { contains, parsePrefix } from '../../address/prefix.ts'
+/**
+ * host-gw: plain routes by the peers' own addresses. Every peer must be on the link: nothing in between knows of pods. The
+ * others can be reached once it is; till then they are left out.
+ */
 import { RouteProtocol } from '../../kernel/route.ts'
+import { joinStates } from '../../reconcile/state.ts'
 import type { Backend } from './backend.ts'
+import {
+  familiesOf,
+  familyPlans,
+  hostOf,
+  isOnLink,
+  leftOut,
+  type Obstacle,
+  otherBackend,
+  publicAddresses,
+} from './peer.ts'
 
-export const hostGw: Backend = {
-  mtu: ({ mtu }, options) => Math.min(mtu, options.mtu ?? mtu),
+type HostGwConfig = { readonly type: 'host-gw' }
 
-  plan({ lease, link, prefix }, peers) {
-    const onLink = parsePrefix(prefix)
-    for (const { node, ipv4 } of peers) {
-      const { publicIp } = ipv4!
-      if (contains(onLink, parseIp(publicIp))) continue
+const obstacle: Obstacle<HostGwConfig> = (peer, { publicIp }, _family, input) =>
+  otherBackend(peer, 'host-gw') ??
+  (isOnLink(input, publicIp) ? undefined : `${publicIp} is not on the link ${input.uplink.link}`)
+
+export const hostGw: Backend<HostGwConfig> = {
+  check(uplink, config) {
+    for (const family of familiesOf(config)) {
+      const below = uplink[family]
+      if (!below || below.publicIp === hostOf(below.address)) continue
       throw new RangeError(
-        `Cannot reach node "${node}" from "${lease.node}" by host-gw: ${publicIp} is not on the link ${link} (${prefix}); use vxlan`,
+        `Cannot use the backend host-gw behind address translation: the public address ${below.publicIp} is not the ${hostOf(below.address)} of "${uplink.link}"`,
       )
     }
-    return {
-      routes: peers.map(({ ipv4 }) => ({
-        destination: ipv4!.subnet,
-        gateway: ipv4!.publicIp,
-        link,
-        protocol: RouteProtocol.static,
-      })),
-    }
   },
+
+  mtu: ({ mtu }) => mtu,
+
+  device: () => undefined,
+
+  attributes: (uplink, config) => publicAddresses(uplink, config, 'host-gw'),
+
+  plan(input) {
+    const { config, uplink } = input
+    const states = familyPlans(input, obstacle).map(({ family, peers }) => {
+      const { network, subnetLen } = config[family]!
+      return {
+        routes: peers.map(({ subnet, publicIp }) => ({
+          destination: subnet,
+          gateway: publicIp,
+          link: uplink.link,
+          protocol: RouteProtocol.boot,
+        })),
+        owned: {
+          routes: [{ protocol: RouteProtocol.boot, links: [uplink.link], subnets: { network, length: subnetLen } }],
+        },
+      }
+    })
+    return joinStates(...states)
+  },
+
+  leftOut: (input) => leftOut(input, obstacle),
 }

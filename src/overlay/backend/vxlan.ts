@@ -1,63 +1,155 @@
 /**
- * vxlan: one device on every node, and for every peer three entries, as flannel's backend makes them.
+ * vxlan: one device of each family, and for every peer three entries, as flannel's backend makes them.
  *
  *   flannel.1   VNI, port, no learning           its address is the own subnet's first, /32
  *   route       peer's subnet via its first address, onlink
  *   neighbour   that address is at the peer's VTEP MAC
  *   fdb         that MAC is behind the peer's public address
  *
- * Nothing is ever asked for over the overlay: all entries are permanent.
+ * Nothing is ever asked for over the overlay: all entries are permanent. IPv6 has a device of its own, `flannel-v6.1`, and
+ * /128. With DirectRouting a peer on the uplink's own network has a plain route instead, and no entries.
  */
+
 import { RouteProtocol } from '../../kernel/route.ts'
-import { gatewayOf } from '../lease.ts'
-import type { Backend } from './backend.ts'
+import type { DesiredLink, State } from '../../reconcile/state.ts'
+import { joinStates } from '../../reconcile/state.ts'
+import type { VxlanConfig } from '../config.ts'
+import { type Family, type FamilyLease, gatewayOf } from '../lease.ts'
+import type { Uplink } from '../uplink.ts'
+import type { Backend, BackendInput, ConfigOf } from './backend.ts'
+import {
+  type FamilyPlan,
+  familiesOf,
+  familyPlans,
+  isOnLink,
+  leftOut,
+  type Obstacle,
+  otherBackend,
+  publicAddresses,
+} from './peer.ts'
 
-/** Outer Ethernet is the link's own; IPv4 20, UDP 8, VXLAN 8, and the inner Ethernet header 14. */
-const OVERHEAD = 50
+/**
+ * Outer Ethernet is the link's own; IPv4 20 or IPv6 40, UDP 8, VXLAN 8, and the inner Ethernet header 14. flannel asks for
+ * 50 with IPv6 too, which the kernel cuts to 70, and pods are told the wrong one.
+ */
+const OVERHEAD = { ipv4: 50, ipv6: 70 } as const
+const HOST_LENGTH = { ipv4: 32, ipv6: 128 } as const
 
-export const vxlan: Backend = {
-  mtu: ({ mtu }, options) => Math.min(mtu, options.mtu ?? mtu) - OVERHEAD,
+const obstacle: Obstacle<VxlanConfig> = (peer, { vtep, publicIp }, _family, input) => {
+  const other = otherBackend(peer, 'vxlan')
+  if (other !== undefined || isDirect(input, publicIp)) return other
+  if (!vtep) return 'its lease has no VTEP MAC'
+  // Nodes of old flannels do not tell theirs.
+  const { vni } = input.config.backend
+  return (vtep.vni ?? vni) === vni ? undefined : `its VNI is ${vtep.vni} instead of ${vni}`
+}
 
-  plan(uplink, peers, options) {
-    const { subnet, publicIp, vtep } = uplink.lease.ipv4!
-    const name = `flannel.${options.vni}`
-    const mtu = vxlan.mtu(uplink, options)
-    const device = {
-      vni: options.vni,
-      port: options.port,
-      local: publicIp,
-      device: uplink.link,
-      learning: false,
-    }
-    const birth = { kind: 'vxlan', name, mtu, vxlan: device, ...(vtep && { mac: vtep.mac }) } as const
-    for (const { node, ipv4 } of peers) {
-      if (!ipv4?.vtep) throw new RangeError(`Cannot reach node "${node}" by vxlan: its lease has no VTEP MAC`)
-    }
+export const vxlan: Backend<VxlanConfig> = {
+  check: () => {},
+
+  mtu: (uplink, config) => Math.min(...familiesOf(config).map((family) => deviceMtu(family, uplink, config))),
+
+  device: (family, { backend: { vni } }) => (family === 'ipv4' ? `flannel.${vni}` : `flannel-v6.${vni}`),
+
+  attributes(uplink, config, macs) {
+    const { backend, ipv4, ipv6 } = publicAddresses(uplink, config, 'vxlan')
+    const { vni } = config.backend
+    const vtep = (mac: string | undefined) => (mac === undefined ? {} : { vtep: { vni, mac } })
     return {
-      links: [{ name, kind: 'vxlan', mtu, birth, vxlan: device, ...(vtep && { mac: vtep.mac }) }],
-      addresses: [{ link: name, prefix: `${gatewayOf(subnet)}/32` }],
-      linkStates: [{ link: name, up: true }],
-      neighbours: peers.map((peer) => ({
-        link: name,
-        address: gatewayOf(peer.ipv4!.subnet),
-        mac: peer.ipv4!.vtep!.mac,
-        state: 'permanent' as const,
-      })),
-      fdb: peers.map((peer) => ({
-        link: name,
-        mac: peer.ipv4!.vtep!.mac,
-        owner: 'self' as const,
-        state: 'permanent' as const,
-        destination: peer.ipv4!.publicIp,
-      })),
-      routes: peers.map((peer) => ({
-        destination: peer.ipv4!.subnet,
-        gateway: gatewayOf(peer.ipv4!.subnet),
-        link: name,
-        onlink: true,
-        protocol: RouteProtocol.static,
-      })),
-      owned: { addresses: { links: [name] }, neighbours: { links: [name] }, fdb: { links: [name] } },
+      backend,
+      ...(ipv4 && { ipv4: { ...ipv4, ...vtep(macs.ipv4) } }),
+      ...(ipv6 && { ipv6: { ...ipv6, ...vtep(macs.ipv6) } }),
     }
   },
+
+  plan: (input) => joinStates(...familyPlans(input, obstacle).map((plan) => planFamily(plan, input))),
+
+  leftOut: (input) => leftOut(input, obstacle),
 }
+
+function deviceMtu(family: Family, uplink: Uplink, { backend }: ConfigOf<VxlanConfig>): number {
+  return Math.min(uplink.mtu, backend.mtu ?? uplink.mtu) - OVERHEAD[family]
+}
+
+function isDirect(input: BackendInput<VxlanConfig>, publicIp: string): boolean {
+  return input.config.backend.directRouting && isOnLink(input, publicIp)
+}
+
+function planFamily(plan: FamilyPlan, input: BackendInput<VxlanConfig>): State {
+  const { family, own, peers } = plan
+  const { uplink, config } = input
+  const { network, subnetLen } = config[family]!
+  const link = vxlan.device(family, config)!
+  const direct = peers.filter(({ publicIp }) => isDirect(input, publicIp))
+  const tunnelled = peers.filter((peer) => !direct.includes(peer))
+  const routesOn = config.backend.directRouting ? [link, uplink.link] : [link]
+  return {
+    links: [deviceOf(plan, input)],
+    // A router's advertisement that comes by the overlay is nobody's to send. Without IPv6 there is no such setting.
+    sysctls: [{ key: `net/ipv6/conf/${link}/accept_ra`, value: '0', optional: true }],
+    addresses: [{ link, prefix: `${gatewayOf(own.subnet)}/${HOST_LENGTH[family]}` }],
+    linkStates: [{ link, up: true }],
+    neighbours: tunnelled.map((peer) => ({
+      link,
+      address: gatewayOf(peer.subnet),
+      mac: macOf(peer),
+      state: 'permanent',
+    })),
+    fdb: tunnelled.map((peer) => ({
+      link,
+      mac: macOf(peer),
+      owner: 'self',
+      state: 'permanent',
+      destination: peer.publicIp,
+    })),
+    routes: [
+      ...tunnelled.map(({ subnet }) => ({
+        destination: subnet,
+        gateway: gatewayOf(subnet),
+        link,
+        onlink: true,
+        protocol: RouteProtocol.boot,
+      })),
+      ...direct.map(({ subnet, publicIp }) => ({
+        destination: subnet,
+        gateway: publicIp,
+        link: uplink.link,
+        protocol: RouteProtocol.boot,
+      })),
+    ],
+    owned: {
+      links: [{ name: link }],
+      addresses: [{ links: [link], within: network }],
+      neighbours: { links: [link] },
+      fdb: { links: [link] },
+      routes: [{ protocol: RouteProtocol.boot, links: routesOn, subnets: { network, length: subnetLen } }],
+    },
+  }
+}
+
+/**
+ * `local` is the interface's own address: behind address translation the public one is none of this node's, and the kernel
+ * would have no source to send from.
+ */
+function deviceOf({ family, own, address }: FamilyPlan, { uplink, config }: BackendInput<VxlanConfig>): DesiredLink {
+  const { vni, port, gbp, learning } = config.backend
+  const name = vxlan.device(family, config)!
+  const common = {
+    name,
+    kind: 'vxlan',
+    mtu: deviceMtu(family, uplink, config),
+    ...(own.vtep && { mac: own.vtep.mac }),
+  } as const
+  const device = { vni, port: port || KERNEL_PORT, local: address, device: uplink.link, learning }
+  return {
+    ...common,
+    vxlan: { ...device, gbp, remote: null },
+    birth: { ...common, vxlan: { ...device, ...(gbp && { gbp }) } },
+  }
+}
+
+/** vxlan_port, drivers/net/vxlan/vxlan_core.c: what the kernel takes where it is told none. */
+const KERNEL_PORT = 8472
+
+/** Of one without, obstacle() has told. */
+const macOf = ({ vtep }: FamilyLease) => vtep!.mac

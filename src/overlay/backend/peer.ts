@@ -1,0 +1,75 @@
+/** What every backend asks of leases: which families there are, which peers can be reached, and who is on the link. */
+import { parseIp } from '../../address/ip.ts'
+import { contains, parsePrefix } from '../../address/prefix.ts'
+import type { BackendConfig, NetworkConfig } from '../config.ts'
+import type { Family, FamilyLease, Lease } from '../lease.ts'
+import type { Uplink } from '../uplink.ts'
+import type { BackendInput, LeaseAttributes, LeftOut } from './backend.ts'
+
+const FAMILIES = ['ipv4', 'ipv6'] as const
+
+export const familiesOf = (config: NetworkConfig): Family[] => FAMILIES.filter((family) => config[family])
+
+/** The node's own part of a family, and what of the others is as it must be to be reached. */
+export interface FamilyPlan {
+  readonly family: Family
+  readonly own: FamilyLease
+  /** The interface's own address, without prefix length; others may know the node by another one. */
+  readonly address: string
+  readonly peers: readonly FamilyLease[]
+}
+
+/** Why a peer cannot be reached; undefined when it can. */
+export type Obstacle<C extends BackendConfig> = (
+  peer: Lease,
+  its: FamilyLease,
+  family: Family,
+  input: BackendInput<C>,
+) => string | undefined
+
+/** For each family that the network, the node's lease and its uplink have. */
+export function familyPlans<C extends BackendConfig>(input: BackendInput<C>, obstacle: Obstacle<C>): FamilyPlan[] {
+  const { config, lease, uplink } = input
+  return familiesOf(config).flatMap((family) => {
+    const [own, below] = [lease[family], uplink[family]]
+    if (!own || !below) return []
+    const peers = input.peers.flatMap((peer) => {
+      const its = peer[family]
+      return its && obstacle(peer, its, family, input) === undefined ? [its] : []
+    })
+    return [{ family, own, address: hostOf(below.address), peers }]
+  })
+}
+
+export function leftOut<C extends BackendConfig>(input: BackendInput<C>, obstacle: Obstacle<C>): LeftOut[] {
+  return familiesOf(input.config).flatMap((family) =>
+    input.peers.flatMap((lease): LeftOut[] => {
+      const its = lease[family]
+      const reason = its && obstacle(lease, its, family, input)
+      return reason === undefined ? [] : [{ lease, family, reason }]
+    }),
+  )
+}
+
+/** Leases of another backend are of nodes that have been configured otherwise: nothing would arrive there. */
+export function otherBackend({ backend }: Lease, ours: string): string | undefined {
+  return backend === ours ? undefined : `its backend is "${backend}" instead of "${ours}"`
+}
+
+export function isOnLink({ uplink, reachable }: BackendInput, ip: string): boolean {
+  if (reachable) return reachable(ip)
+  const prefix = uplink[ip.includes(':') ? 'ipv6' : 'ipv4']?.address
+  return prefix !== undefined && contains(parsePrefix(prefix), parseIp(ip))
+}
+
+/** What a lease tells of a backend that has nothing of its own to tell. */
+export function publicAddresses(uplink: Uplink, config: NetworkConfig, backend: string): LeaseAttributes {
+  const tell = (family: Family) => {
+    const publicIp = config[family] && uplink[family]?.publicIp
+    return publicIp === undefined ? {} : { [family]: { publicIp } }
+  }
+  return { backend, ...tell('ipv4'), ...tell('ipv6') }
+}
+
+/** `192.168.77.1/24` without its length. */
+export const hostOf = (prefix: string) => prefix.slice(0, prefix.indexOf('/'))
