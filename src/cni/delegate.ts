@@ -39,19 +39,24 @@ export function surroundingsOf(invocation: Invocation, process: Process): Surrou
       if (!kernel) throw new TypeError('this plugin was started without a kernel')
       return kernel
     },
-    ipam: delegateOf(invocation, () => invocation.json.object('ipam')?.string('type'), process),
+    ipam: delegateOf(
+      invocation,
+      () => findPlugin(invocation.json.object('ipam')?.string('type') ?? '', invocation.path, host),
+      process,
+    ),
     delegateTo(configuration, attachment) {
       const json = parseConfiguration(parseJson(configuration, "the delegate's configuration"))
+      const file = findPlugin(json.string('type') ?? '', invocation.path, host)
       const own = { ...invocation, stdin: host.encode(configuration), json }
-      const type = () => json.string('type')
-      if (!attachment) return delegateOf(own, type, process)
-      return delegateOf({ ...own, ...attachment, netns: '' }, type, { ...process, host: askedFor(attachment, host) })
+      if (!attachment) return delegateOf(own, () => file, process)
+      const other = { ...own, ...attachment, netns: '' }
+      return delegateOf(other, () => file, { ...process, host: askedFor(attachment, host) })
     },
   }
 }
 
-function delegateOf(invocation: Invocation, type: () => string | undefined, process: Process): Delegate {
-  const call = (verb: Verb) => delegate({ ...invocation, verb }, type() ?? '', process)
+function delegateOf(invocation: Invocation, find: () => PluginFile, process: Process): Delegate {
+  const call = (verb: Verb) => delegate({ ...invocation, verb }, find(), process)
   return {
     add: () => call('ADD') ?? emptyResult,
     check: () => void call('CHECK'),
@@ -67,10 +72,9 @@ function askedFor({ containerId, ifName }: Attachment, host: Host): Host {
   return { ...host, environment: { ...environment, CNI_CONTAINERID: containerId, CNI_IFNAME: ifName } }
 }
 
-function delegate(invocation: Invocation, type: string, process: Process): CniResult | undefined {
+function delegate(invocation: Invocation, file: PluginFile, process: Process): CniResult | undefined {
   const { host, plugins } = process
-  const file = findPlugin(type, invocation.path, host)
-  const own = plugins.find(({ name }) => name === type)
+  const own = plugins.find(({ name }) => name === file.name)
   if (!own || !sameFile(file.status, statusOf(host.executable(), host))) return execute(file, invocation, host)
   const version = versionOf(invocation.json)
   requireVersion(invocation.verb, version, own.versions)

@@ -12,6 +12,7 @@ const BUSY_RETRIES = 5
 const BUSY_WAIT_MS = 1000
 
 export interface PluginFile {
+  readonly name: string
   readonly path: string
   readonly status: FileStatus
 }
@@ -23,7 +24,7 @@ export function findPlugin(type: string, directories: readonly string[], host: H
   for (const directory of directories) {
     const path = `${directory || '.'}/${type}`
     const status = statusOf(path, host)
-    if (status?.kind === 'file') return { path, status }
+    if (status?.kind === 'file') return { name: type, path, status }
   }
   throw new CniError(
     CniCode.delegateFailed,

@@ -94,7 +94,7 @@ export interface Surroundings {
   readonly ipam: Delegate
   /**
    * The plugin that `configuration`, JSON text with a name and a type, is for. It is asked for this attachment, or for
-   * another one, whose namespace nobody knows.
+   * another one, whose namespace nobody knows. CniError when there is no such plugin.
    */
   delegateTo(configuration: string, attachment?: Attachment): Delegate
 }

@@ -8,7 +8,8 @@ const here = import.meta.dirname
 // Where a checkout stands beside the place the suite comes from; elsewhere there is nothing to compare with.
 const origin = join(here, '../../../shared/conformance')
 
-const files = globSync(['cnidiff', 'README.md', 'cases/{open,better}/*.json'], { cwd: here }).sort()
+const suite = ['cnidiff', 'README.md', 'flannel-cni-golden.json', 'cases/{open,better}/*.json']
+const files = globSync(suite, { cwd: here }).sort()
 
 test('the suite holds its program and its cases', () => {
   assert.ok(files.includes('cnidiff'))
@@ -18,7 +19,7 @@ test('the suite holds its program and its cases', () => {
 
 if (existsSync(origin)) {
   test('the copy is not older than its origin', () => {
-    const original = globSync(['cnidiff', 'README.md', 'cases/{open,better}/*.json'], { cwd: origin }).sort()
+    const original = globSync(suite, { cwd: origin }).sort()
     assert.deepEqual(files, original)
     for (const file of files) {
       assert.equal(readFileSync(join(here, file), 'utf8'), readFileSync(join(origin, file), 'utf8'), file)
