@@ -181,10 +181,9 @@ const macOfOne = fc
   .map((bytes) =>
     [(bytes[0]! & 0xfe) | 2, ...bytes.slice(1)].map((byte) => byte.toString(16).padStart(2, '0')).join(':'),
   )
-const anyVtep = fc.record({
-  vni: fc.option(fc.integer({ min: 0, max: 2 ** 24 - 1 }), { nil: undefined }),
-  mac: macOfOne,
-})
+const anyVtep = fc
+  .tuple(fc.option(fc.integer({ min: 0, max: 2 ** 24 - 1 }), { nil: undefined }), macOfOne)
+  .map(([vni, each]) => ({ vni, mac: each }))
 const endpoint = (family: 'ipv4' | 'ipv6', hasVtep: boolean) =>
   fc
     .tuple(fc.bigInt({ min: 1n, max: 2n ** (family === 'ipv4' ? 32n : 128n) - 1n }), anyVtep)
