@@ -7,6 +7,8 @@ import type { LiveKernel } from '../../../src/kernel/live.ts'
 export interface Node {
   readonly kernel: LiveKernel
   readonly host: Host
+  /** Has bridge and host-local in it, which are the host's own executable by other names. */
+  readonly pluginDirectory: string
   /** The program's stdout. Rejects with its stderr where it fails. */
   run(program: string, ...args: string[]): Promise<string>
   /** Waits until it is so; fails where it does not come to pass. */

@@ -11,7 +11,7 @@ export const model: Nodes = {
   name: 'the model',
   hasIptables: false,
   setUp() {
-    const { kernel, host } = modelMachine()
+    const { kernel, host, pluginDirectories } = modelMachine()
     kernel.links.set('lo', { up: true })
     const run = async (on: LiveKernel, words: readonly string[]): Promise<string> => {
       if (words[0] === 'ip' && words[1] === 'netns' && words[2] === 'exec') {
@@ -25,6 +25,7 @@ export const model: Nodes = {
     return {
       kernel,
       host,
+      pluginDirectory: pluginDirectories[0]!,
       run: (...words) => run(kernel, words),
       async eventually(holds, what) {
         assert.ok(kernel.model.runUntil(holds, kernel.model.clock.now + MINUTE), `It did not come to pass that ${what}`)
