@@ -6,16 +6,13 @@
  */
 import { ignoring, isErrno, KernelError } from '../kernel/errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
-import type { Link, LinkChange, NewLink } from '../kernel/link.ts'
 import type { NftOperation } from '../kernel/nftables.ts'
 import type { Route } from '../kernel/route.ts'
+import { carryOut, type Undo } from './carriers.ts'
 import { nftOperations } from './nftables-operations.ts'
 import { observe } from './observe.ts'
 import { plan } from './reconcile.ts'
-import type { Desired, DesiredLink, Operation, Seen, SeenLink, SeenState, State, SubjectName } from './state.ts'
-import { hasPeers } from './subjects.ts'
-
-export type Undo = (step: () => void) => void
+import type { Operation, SeenState, State, SubjectName } from './state.ts'
 
 /** So often may somebody else change the same things between our look and our act. */
 const ATTEMPTS = 10
@@ -59,7 +56,7 @@ export function apply(kernel: Kernel, operations: readonly Operation[], undo: Un
 const forget: Undo = () => {}
 
 /** Which operations go to the kernel together. */
-function batchOf(subject: SubjectName): 'nftables' | 'routes' | 'vlans' | undefined {
+export function batchOf(subject: SubjectName): 'nftables' | 'routes' | 'vlans' | undefined {
   if (subject === 'routes' || subject === 'vlans') return subject
   return subject.startsWith('nft') ? 'nftables' : undefined
 }
@@ -74,7 +71,7 @@ function commit(kernel: Kernel, operations: readonly Operation[], undo: Undo): v
   })
 }
 
-type RouteOperation = Extract<Operation, { readonly subject: 'routes' }>
+export type RouteOperation = Extract<Operation, { readonly subject: 'routes' }>
 
 function changeRoutes(kernel: Kernel, operations: readonly RouteOperation[], undo: Undo): void {
   const changes = operations.map(routeChange)
@@ -83,9 +80,7 @@ function changeRoutes(kernel: Kernel, operations: readonly RouteOperation[], und
   for (const [i, { operation, route }] of changes.entries()) {
     if (operation === 'add' && !failed.has(i)) undo(() => kernel.routes.delete(route))
   }
-  const [first, ...others] = refused.filter(
-    ({ index, errno }) => !(changes[index]!.operation === 'delete' && errno === 'ESRCH'),
-  )
+  const [first, ...others] = refused.filter(({ index, errno }) => !isGoneAlready(changes[index]!, errno))
   if (!first) return
   const { operation, route } = changes[first.index]!
   const more = others.length > 0 ? `, and ${others.length} more` : ''
@@ -95,18 +90,25 @@ function changeRoutes(kernel: Kernel, operations: readonly RouteOperation[], und
   )
 }
 
-function routeChange(operation: RouteOperation): {
+export interface RouteChange {
   readonly operation: 'add' | 'replace' | 'delete'
   readonly route: Route
-} {
+}
+
+/** A route that is to go and is not there, or whose link is not, is as good as deleted. */
+export function isGoneAlready({ operation }: RouteChange, errno: string): boolean {
+  return operation === 'delete' && (errno === 'ESRCH' || errno === 'ENODEV')
+}
+
+export function routeChange(operation: RouteOperation): RouteChange {
   if (operation.operation === 'remove') return { operation: 'delete', route: operation.seen }
   return { operation: operation.operation === 'add' ? 'add' : 'replace', route: operation.desired }
 }
 
-type VlanOperation = Extract<Operation, { readonly subject: 'vlans' }>
+export type VlanOperation = Extract<Operation, { readonly subject: 'vlans' }>
 
 /** VLANs that follow one another and are alike go as one range: a trunk may have all 4094. */
-function changeVlans(kernel: Kernel, operations: readonly VlanOperation[], undo: Undo): void {
+export function changeVlans(kernel: Kernel, operations: readonly VlanOperation[], undo: Undo): void {
   const same = (operation: VlanOperation) => {
     const { link, pvid, untagged } = vlanOf(operation)
     return `${operation.operation === 'remove' ? 0 : 1} ${link} ${pvid} ${untagged}`
@@ -132,106 +134,3 @@ function changeVlans(kernel: Kernel, operations: readonly VlanOperation[], undo:
 const compareText = (a: string, b: string) => (a < b ? -1 : Number(a > b))
 
 const vlanOf = (operation: VlanOperation) => (operation.operation === 'remove' ? operation.seen : operation.desired)
-
-/** How a thing of one subject is made, changed and removed. */
-interface Carrier<D, S> {
-  add(kernel: Kernel, desired: D): void
-  change(kernel: Kernel, desired: D, seen: S): void
-  remove(kernel: Kernel, item: D | S): void
-}
-
-type Single = Exclude<SubjectName, 'routes' | 'vlans' | `nft${string}`>
-
-function carryOut(kernel: Kernel, operation: Operation, undo: Undo): void {
-  // The operation's subject chooses the carrier of its kind: the compiler cannot see that they belong together.
-  const carrier = carriers[operation.subject as Single] as Carrier<unknown, unknown>
-  if (operation.operation === 'add') {
-    carrier.add(kernel, operation.desired)
-    undo(() => carrier.remove(kernel, operation.desired))
-  } else if (operation.operation === 'change') {
-    carrier.change(kernel, operation.desired, operation.seen)
-  } else {
-    carrier.remove(kernel, operation.seen)
-  }
-}
-
-const carriers: { readonly [S in Single]: Carrier<Desired[S], Seen[S]> } = {
-  links: {
-    add: addLink,
-    change: (kernel, desired, seen) => kernel.links.set(desired.name, onlyDifferent(changeOf(desired), seen)),
-    remove: (kernel, link) =>
-      ignoring('ENODEV', () => kernel.links.delete('link' in link ? link.link.name : link.name)),
-  },
-  sysctls: {
-    add: setSysctl,
-    change: setSysctl,
-    remove: () => {}, // a setting cannot be unset, and what it was before is not known
-  },
-  addresses: {
-    add: (kernel, address) => kernel.addresses.add(address),
-    change: (kernel, address) => {
-      // Scope, broadcast and peer of an address that is there stay as they are when it is replaced.
-      ignoring('EADDRNOTAVAIL', () => kernel.addresses.delete(address))
-      kernel.addresses.add(address)
-    },
-    remove: (kernel, { link, prefix }) =>
-      ignoring(['EADDRNOTAVAIL', 'ENODEV'], () => kernel.addresses.delete({ link, prefix })),
-  },
-  linkStates: {
-    add: (kernel, { link, up }) => kernel.links.set(link, { up }),
-    change: (kernel, { link, up }) => kernel.links.set(link, { up }),
-    remove: (kernel, { link, up }) => ignoring('ENODEV', () => kernel.links.set(link, { up: !up })),
-  },
-  neighbours: {
-    add: (kernel, neighbour) => kernel.neighbours.replace(neighbour),
-    change: (kernel, neighbour) => kernel.neighbours.replace(neighbour),
-    remove: (kernel, neighbour) => ignoring(['ENOENT', 'ENODEV'], () => kernel.neighbours.delete(neighbour)),
-  },
-  fdb: {
-    add: (kernel, entry) => (hasPeers(entry) ? kernel.fdb.append(entry) : kernel.fdb.replace(entry)),
-    change: (kernel, entry) => kernel.fdb.replace(entry),
-    remove: (kernel, entry) => ignoring(['ENOENT', 'ENODEV'], () => kernel.fdb.delete(entry)),
-  },
-  rules: {
-    add: (kernel, rule) => kernel.rules.add(rule),
-    change: () => {}, // all of a rule is its key: it never differs
-    remove: (kernel, rule) => ignoring('ENOENT', () => kernel.rules.delete(rule)),
-  },
-}
-
-function setSysctl(kernel: Kernel, { key, value, optional }: Desired['sysctls']): void {
-  const set = () => kernel.sysctl.set(key, value)
-  if (optional) ignoring('ENOENT', set)
-  else set()
-}
-
-function addLink(kernel: Kernel, desired: DesiredLink): void {
-  if (!desired.birth) throw new KernelError('ENODEV', `find link "${desired.name}"`)
-  const { mac, mtu, alias, group, txQueueLength, master, vxlan: _, ...later } = changeOf(desired)
-  const atBirth = { mac, mtu, alias, group, txQueueLength, master }
-  kernel.links.add({ ...desired.birth, ...withoutNothing(atBirth) } as NewLink)
-  if (Object.keys(later).length > 0) kernel.links.set(desired.name, later)
-}
-
-/** What of a desired link is set: all that it says but what only tells one link from another, or is so from its birth. */
-function changeOf({ name, kind, birth, parent, vxlan, ...change }: DesiredLink): LinkChange {
-  const learning = vxlan?.learning ?? undefined
-  return { ...change, ...(learning !== undefined && { vxlan: { learning } }) }
-}
-
-/** Setting what is so already is not always without effect: a MAC that is set once no longer follows the ports'. */
-function onlyDifferent(change: LinkChange, seen: SeenLink): LinkChange {
-  const now = (field: string): unknown =>
-    field === 'master' || field === 'port' ? seen[field] : seen.link[field as keyof Link]
-  return Object.fromEntries(
-    Object.entries(change).filter(([field, value]) =>
-      typeof value === 'object' && value !== null
-        ? Object.entries(value).some(([part, of]) => (now(field) as Record<string, unknown> | undefined)?.[part] !== of)
-        : (value ?? undefined) !== now(field),
-    ),
-  )
-}
-
-function withoutNothing(fields: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))
-}
