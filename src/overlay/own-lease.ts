@@ -1,0 +1,437 @@
+/**
+ * A node's own lease in the store: acquired, kept, changed, and acquired again when it is lost.
+ *
+ * Whatever happens (a change in the store, an answer, a timer) sets off a turn, which compares what the table says of our
+ * lease with what we hold, and does what is missing. Every write is made under the condition that nobody wrote in between, so
+ * that a turn that knew too little changes nothing; the table will know more, and the next turn does it.
+ *
+ *   nothing held ── acquire ──> held ── the table has it, and nobody was there before us ──> settled: told
+ *        ^                       │                                                             │
+ *        └──── somebody was ─────┘<──────────── gone, or somebody else's: told ────────────────┘
+ *
+ * A subnet belongs to whoever has its key. With both families two keys can name one subnet: the one that was written first
+ * counts, and the other node takes its own back before it has used it.
+ *
+ * The etcd lease is kept alive, so that the key does not change. flannel grants a new one and puts the key again, which all
+ * nodes are told.
+ */
+import type { Prefix } from '../address/prefix.ts'
+import { parsePrefix } from '../address/prefix.ts'
+import type { Clock } from '../store/clock.ts'
+import { type LeaseId, type Revision, type Store, StoreError } from '../store/store.ts'
+import { OutOfSubnets } from './allocate.ts'
+import { type Announcement, chooseSubnets, fits, ownRecords } from './claim.ts'
+import { FAMILIES, formatLeaseAttributes, type Lease, type LeaseAttributes, leaseOf } from './lease.ts'
+import { formatLeaseKey, type Subnets } from './lease-key.ts'
+import { isSameNode, type LeaseRecord, type LeaseTable, overlap } from './lease-table.ts'
+import type { Notice } from './notice.ts'
+
+const SECOND = 1000
+/** Until what failed is tried again: doubled each time. The watch sets off a turn too, as soon as the store is back. */
+const FIRST_RETRY = SECOND
+const LAST_RETRY = 16 * SECOND
+/** So many keys are tried one after the other before the table must know more. */
+const RACES = 3
+/** How often at most we write our lease again over what somebody else with our address wrote. */
+const REASSERT = 10 * SECOND
+
+export interface OwnLeaseOptions {
+  readonly store: Store
+  /** What the keys of leases begin with. */
+  readonly prefix: string
+  readonly table: LeaseTable
+  readonly clock: Clock
+  readonly random: () => number
+  readonly previous: Subnets
+  readonly leaseSeconds: number
+  readonly renewSeconds: number
+  readonly events: {
+    lease(lease: Lease | undefined): void
+    notice(notice: Notice): void
+  }
+}
+
+interface Held {
+  readonly key: string
+  readonly subnets: Subnets
+  readonly attributes: LeaseAttributes
+  readonly value: string
+  /** Undefined: it is a reservation, and stays one. */
+  readonly lease: LeaseId | undefined
+  /** Of our last write, or of what we found and kept as it was. */
+  readonly revision: Revision
+  /** Listings that the table had had by then. */
+  readonly listings: number
+  /** It said something else: of us in an earlier life, or of another node that has our address. */
+  readonly isTakenOver: boolean
+  readonly isSettled: boolean
+}
+
+export class OwnLease {
+  readonly #options: OwnLeaseOptions
+  #announcement: Announcement | undefined
+  #held: Held | undefined
+  /** Subnets that we had last. */
+  #previous: Subnets
+  /** The lease that was last told to whoever listens. */
+  #told: Lease | undefined
+  #isKnown = false
+  /** Keys of leases with our address that are another node's. */
+  readonly #foreign = new Set<string>()
+  /** What somebody took just before us; the table may not have it yet. */
+  #lostRaces: Subnets[] = []
+  /** The key that is being made. */
+  #making: string | undefined
+  /** An etcd lease that no key is bound to yet. */
+  #granted: LeaseId | undefined
+  #renewedAt: number | undefined
+  #isRenewalDue = false
+  #mayReassert = true
+  #retry = FIRST_RETRY
+  /** The last problem of each subject, so that it is told once. */
+  readonly #problems = new Map<Notice['subject'], string>()
+  readonly #timers = new Map<'renewal' | 'retry' | 'reassertion', () => void>()
+  #isDue = false
+  #isTurning = false
+  #isClosed = false
+
+  constructor(options: OwnLeaseOptions) {
+    this.#options = options
+    this.#previous = options.previous
+  }
+
+  /** Whether there has been a lease to tell. */
+  get isKnown(): boolean {
+    return this.#isKnown
+  }
+
+  /** On the clock: when the store last began the lease's time anew. */
+  get renewedAt(): number | undefined {
+    return this.#renewedAt
+  }
+
+  /** Of the subnets that are ours. */
+  get prefixes(): readonly Prefix[] {
+    return this.#held?.isSettled ? FAMILIES.flatMap((family) => this.#held!.subnets[family] ?? []).map(parsePrefix) : []
+  }
+
+  isOwn(key: string): boolean {
+    return key === this.#held?.key || key === this.#making
+  }
+
+  announce(announcement: Announcement): void {
+    this.#announcement = announcement
+    this.wake()
+  }
+
+  /** Something happened: the table has changed, or time has passed. */
+  wake(): void {
+    this.#lostRaces = []
+    this.#isDue = true
+    if (!this.#isTurning) void this.#run()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const cancel of this.#timers.values()) cancel()
+  }
+
+  async #run(): Promise<void> {
+    this.#isTurning = true
+    await undefined // so that nothing is told within the caller's call
+    while (this.#isDue && !this.#isClosed) {
+      this.#isDue = false
+      try {
+        await this.#turn()
+      } catch (error) {
+        this.#failed(error)
+      }
+    }
+    this.#isTurning = false
+  }
+
+  async #turn(): Promise<void> {
+    const announcement = this.#announcement
+    if (!announcement || !this.#options.table.isListed) return
+    for (const key of this.#foreign) if (!this.#options.table.get(key)) this.#foreign.delete(key)
+    if (this.#held) await this.#check(this.#held, announcement)
+    if (!this.#held) await this.#acquire(announcement)
+    if (this.#held && !this.#held.isSettled) await this.#settle(this.#held)
+    if (this.#isRenewalDue) await this.#renew()
+  }
+
+  #failed(error: unknown): void {
+    if (!(error instanceof StoreError)) throw error
+    if (this.#isClosed) return
+    // What an etcd lease that ended took with it, the watch will tell.
+    if (error.kind === 'not found') this.#granted = undefined
+    else this.#problem(error.kind === 'refused' ? 'error' : 'warning', 'store', `${error.message}; trying again`)
+    this.#retryLater()
+  }
+
+  /** Is what we hold still there, and as we want it? */
+  async #check(held: Held, announcement: Announcement): Promise<void> {
+    const { table, store } = this.#options
+    if (!this.#isTold(held)) return
+    const record = table.get(held.key)
+    if (!record) {
+      // A listing can be older than our write.
+      if (await store.get(held.key)) return this.#retryLater()
+      this.#notice(
+        'warning',
+        'lease',
+        `Lease ${nameOf(held)} is gone: it was deleted, or has ended; acquiring it again`,
+      )
+      this.#drop(held)
+      return
+    }
+    if (record.entry.value !== held.value) return await this.#overwritten(held, record)
+    if (record.entry.lease !== held.lease) {
+      // Somebody put the same value again: a flannel of this node, an operator who makes a reservation of it.
+      this.#hold({ ...held, lease: record.entry.lease })
+      this.#isRenewalDue = record.entry.lease !== undefined
+    }
+    const { config, attributes } = announcement
+    if (!fits(config, held.subnets)) await this.#acquire(announcement, record)
+    else if (formatLeaseAttributes(attributes) !== held.value) await this.#write(held, record, attributes)
+  }
+
+  /** Another node's write makes it another node's lease; what is no lease, or has our own address, is written over. */
+  async #overwritten(held: Held, record: LeaseRecord): Promise<void> {
+    const { lease, entry } = record
+    const isOurs = !lease || isSameNode(held.attributes, lease)
+    if (!isOurs || held.isTakenOver) {
+      if (isOurs) this.#foreign.add(held.key)
+      const whose = isOurs ? 'another node that has our address' : 'another node'
+      const message = `Lease ${nameOf(held)} belongs to ${whose} now, which wrote ${entry.value}; acquiring another one`
+      this.#notice('error', 'conflict', message)
+      this.#drop(held)
+      this.#tell(undefined)
+      return
+    }
+    if (!this.#mayReassert) return
+    this.#mayReassert = false
+    this.#after('reassertion', REASSERT, () => {
+      this.#mayReassert = true
+    })
+    this.#notice(
+      'error',
+      'conflict',
+      `Somebody wrote ${entry.value} into our lease ${nameOf(held)}; writing ours again`,
+    )
+    await this.#write(held, record, held.attributes)
+  }
+
+  async #write(held: Held, { entry }: LeaseRecord, attributes: LeaseAttributes): Promise<void> {
+    // A key without etcd lease is a reservation, whoever made it one.
+    const lease = entry.lease === undefined ? undefined : await this.#aliveOrNew(held.lease)
+    const value = formatLeaseAttributes(attributes)
+    const revision = await this.#options.store.transact(
+      [{ key: held.key, revision: entry.revision }],
+      [{ put: held.key, value, lease }],
+    )
+    if (revision === undefined) return this.#retryLater()
+    this.#hold({ ...held, attributes, value, lease, revision, listings: this.#options.table.listings })
+    if (lease !== undefined) this.#renewed(this.#options.leaseSeconds)
+    if (held.isSettled) this.#tell(leaseOf(held.subnets, attributes))
+  }
+
+  /** `outgrown`: ours, and to be given up for what the configuration allows. */
+  async #acquire(announcement: Announcement, outgrown?: LeaseRecord): Promise<void> {
+    const { table, random } = this.#options
+    const records = [...table.records]
+    const own = ownRecords(records, announcement, this.#previous).filter(
+      ({ entry }) => !this.#foreign.has(entry.key) && entry.key !== outgrown?.entry.key,
+    )
+    const fitting = own.find(({ subnets }) => fits(announcement.config, subnets!))
+    if (fitting) return await this.#adopt(fitting, announcement)
+
+    const unfit = outgrown ?? own[0]
+    // A reservation is its operator's.
+    const replaced = unfit?.entry.lease === undefined ? undefined : unfit
+    const others = records.filter((record) => record !== replaced).map(({ subnets }) => subnets ?? {})
+    try {
+      const subnets = chooseSubnets(announcement.config, {
+        preferred: [replaced?.subnets ?? {}, this.#previous],
+        taken: [...others, ...this.#lostRaces].flatMap((each) => FAMILIES.flatMap((family) => each[family] ?? [])),
+        random,
+      })
+      await this.#make(subnets, announcement, replaced)
+    } catch (error) {
+      if (!(error instanceof OutOfSubnets)) throw error
+      this.#problem('error', 'lease', `Cannot acquire a lease: ${error.message}; waiting until one is free`)
+    }
+  }
+
+  async #make(subnets: Subnets, { attributes }: Announcement, replaced: LeaseRecord | undefined): Promise<void> {
+    const { store, prefix, table } = this.#options
+    const key = prefix + formatLeaseKey(subnets)
+    const value = formatLeaseAttributes(attributes)
+    const lease = await this.#grant()
+    const conditions = [{ key, revision: undefined }]
+    this.#making = key
+    let revision: Revision | undefined
+    try {
+      revision = await store.transact(
+        replaced ? [...conditions, { key: replaced.entry.key, revision: replaced.entry.revision }] : conditions,
+        replaced ? [{ put: key, value, lease }, { delete: replaced.entry.key }] : [{ put: key, value, lease }],
+      )
+    } finally {
+      this.#making = undefined
+    }
+    if (revision === undefined) {
+      this.#lostRaces.push(subnets)
+      if (this.#lostRaces.length < RACES) this.#isDue = true
+      else this.#retryLater()
+      return
+    }
+    if (replaced) this.#notice('info', 'lease', `Lease ${replaced.name} does not fit the configuration: replaced`)
+    const rest = { listings: table.listings, isTakenOver: false, isSettled: false }
+    this.#hold({ key, subnets, attributes, value, lease, revision, ...rest })
+    this.#renewed(this.#options.leaseSeconds)
+  }
+
+  /** Makes a lease ours that has our address: it is kept as it is where it says what we say. */
+  async #adopt({ entry, subnets }: LeaseRecord, { attributes }: Announcement): Promise<void> {
+    const { store, table, leaseSeconds } = this.#options
+    const { key } = entry
+    const value = formatLeaseAttributes(attributes)
+    let { lease } = entry
+    if (lease !== undefined && (await store.keepAlive(lease)) !== leaseSeconds) lease = await this.#grant()
+    const isSame = value === entry.value && lease === entry.lease
+    const conditions = [{ key, revision: entry.revision }]
+    const revision = isSame ? entry.revision : await store.transact(conditions, [{ put: key, value, lease }])
+    if (revision === undefined) return this.#retryLater()
+    const isTakenOver = entry.lease !== undefined && value !== entry.value
+    const rest = { listings: table.listings, isTakenOver, isSettled: false }
+    this.#hold({ key, subnets: subnets!, attributes, value, lease, revision, ...rest })
+    if (lease !== undefined) this.#renewed(leaseSeconds)
+  }
+
+  /** Once the table knows of our lease, it knows of all that were written before. */
+  async #settle(held: Held): Promise<void> {
+    const { table, store } = this.#options
+    if (!this.#isTold(held)) return
+    const record = table.get(held.key)
+    if (record?.entry.value !== held.value) {
+      this.#isDue = true
+      return
+    }
+    const rival = [...table.records].find(
+      (other) =>
+        other.entry.revision < record.entry.revision &&
+        overlap(other.prefixes, record.prefixes) &&
+        !(other.attributes && isSameNode(held.attributes, other.attributes)),
+    )
+    if (rival) {
+      const message = `Lease ${nameOf(held)} overlaps ${rival.name}, which was there before it; acquiring another one`
+      this.#notice('warning', 'conflict', message)
+      this.#foreign.add(held.key)
+      this.#held = undefined
+      this.#isDue = true
+      const conditions = [{ key: held.key, revision: record.entry.revision }]
+      if (held.lease !== undefined) await store.transact(conditions, [{ delete: held.key }])
+      return
+    }
+    this.#hold({ ...held, isSettled: true })
+    this.#isKnown = true
+    this.#problems.clear()
+    const how = held.lease === undefined ? ', a reservation' : ''
+    this.#notice('info', 'lease', `This node has lease ${nameOf(held)}${how}`)
+    this.#tell(leaseOf(held.subnets, held.attributes))
+    await this.#giveBack()
+  }
+
+  async #renew(): Promise<void> {
+    const lease = this.#held?.lease
+    if (lease !== undefined) this.#renewed(await this.#options.store.keepAlive(lease))
+    this.#isRenewalDue = false
+  }
+
+  #renewed(seconds: number): void {
+    const { clock, renewSeconds } = this.#options
+    this.#renewedAt = clock.now()
+    this.#problems.delete('store')
+    this.#after('renewal', Math.max(1, seconds - renewSeconds) * SECOND, () => {
+      this.#isRenewalDue = true
+    })
+  }
+
+  async #grant(): Promise<LeaseId> {
+    this.#granted ??= await this.#options.store.grant(this.#options.leaseSeconds)
+    return this.#granted
+  }
+
+  async #aliveOrNew(lease: LeaseId | undefined): Promise<LeaseId> {
+    if (lease === undefined) return await this.#grant()
+    try {
+      await this.#options.store.keepAlive(lease)
+      return lease
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.kind !== 'not found') throw error
+      return await this.#grant()
+    }
+  }
+
+  /** An etcd lease that was granted and not needed. */
+  async #giveBack(): Promise<void> {
+    const lease = this.#granted
+    this.#granted = undefined
+    if (lease !== undefined) await this.#options.store.revoke(lease)
+  }
+
+  #hold(held: Held): void {
+    this.#held = held
+    this.#previous = held.subnets
+    this.#retry = FIRST_RETRY
+    if (held.lease === this.#granted) this.#granted = undefined
+    if (held.lease === undefined) this.#renewedAt = undefined
+  }
+
+  #drop(held: Held): void {
+    this.#previous = held.subnets
+    this.#held = undefined
+    this.#timers.get('renewal')?.()
+  }
+
+  /** Whether the table has our write, or came after it. A store that began anew counts its revisions from the start. */
+  #isTold({ revision, listings }: Held): boolean {
+    const { table } = this.#options
+    return table.seen >= revision || table.listings > listings
+  }
+
+  #tell(lease: Lease | undefined): void {
+    if (JSON.stringify(lease) === JSON.stringify(this.#told)) return
+    this.#told = lease
+    this.#options.events.lease(lease)
+  }
+
+  #notice(level: Notice['level'], subject: Notice['subject'], message: string): void {
+    this.#options.events.notice({ level, subject, message })
+  }
+
+  #problem(level: Notice['level'], subject: Notice['subject'], message: string): void {
+    if (this.#problems.get(subject) === message) return
+    this.#problems.set(subject, message)
+    this.#notice(level, subject, message)
+  }
+
+  #retryLater(): void {
+    this.#after('retry', this.#retry, () => {})
+    this.#retry = Math.min(2 * this.#retry, LAST_RETRY)
+  }
+
+  /** Then it runs, and a turn is due. */
+  #after(name: 'renewal' | 'retry' | 'reassertion', milliseconds: number, run: () => void): void {
+    this.#timers.get(name)?.()
+    const cancel = this.#options.clock.after(milliseconds, () => {
+      run()
+      this.wake()
+    })
+    this.#timers.set(name, cancel)
+  }
+}
+
+function nameOf({ subnets }: Held): string {
+  return formatLeaseKey(subnets)
+}

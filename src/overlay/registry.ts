@@ -1,0 +1,148 @@
+/**
+ * A node's part in the network that a store keeps: its configuration, its own lease, and everybody else's. What flannel calls
+ * the subnet manager, pkg/subnet/etcd; real flannel nodes can use the same store.
+ *
+ *   <prefix>/config       watched  ── config-watch.ts ──>  config
+ *   <prefix>/subnets/     watched  ── lease-table.ts ──>   own-lease.ts  ──>  lease
+ *                                                          peers.ts      ──>  peers, as a whole
+ */
+import type { Clock } from '../store/clock.ts'
+import type { Store, StoreError, Watch } from '../store/store.ts'
+import type { Announcement } from './claim.ts'
+import type { NetworkConfig } from './config.ts'
+import { watchConfig } from './config-watch.ts'
+import type { Lease } from './lease.ts'
+import { networkKeys, type Subnets } from './lease-key.ts'
+import { LeaseTable } from './lease-table.ts'
+import type { Notice } from './notice.ts'
+import { OwnLease } from './own-lease.ts'
+import { peersOf } from './peers.ts'
+
+/** Life of a lease that is not renewed: flannel's subnetTTL. */
+export const LEASE_SECONDS = 86_400
+
+export interface RegistryOptions {
+  readonly store: Store
+  /** Of the network's keys: `/coreos.com/network`. */
+  readonly prefix: string
+  readonly clock: Clock
+  /** From 0 to below 1. */
+  readonly random: () => number
+  /** What the node had before it started: subnet.env. */
+  readonly previous: Subnets
+  /** LEASE_SECONDS, where flannel nodes are in the network. */
+  readonly leaseSeconds: number
+  /** How long before its end a lease is renewed. */
+  readonly renewSeconds: number
+  readonly events: RegistryEvents
+}
+
+/** Called one after the other, never within a call of the registry. */
+export interface RegistryEvents {
+  /** The network's configuration, and every change of it. */
+  config(config: NetworkConfig): void
+  /** Our lease, and every change of it. Undefined: our subnets are somebody else's now, and there are no others yet. */
+  lease(lease: Lease | undefined): void
+  /** The leases of all nodes that our backend reaches, and every change of them; first told after our lease. */
+  peers(peers: readonly Lease[]): void
+  notice(notice: Notice): void
+}
+
+export class Registry {
+  readonly #events: RegistryEvents
+  readonly #table: LeaseTable
+  readonly #own: OwnLease
+  readonly #storeName: string
+  readonly #watches: readonly Watch[]
+  #announcement: Announcement | undefined
+  #peers: readonly Lease[] | undefined
+  /** Why a record is ignored, by key, so that it is told once. */
+  #told = new Map<string, string>()
+  #isLost = false
+
+  constructor(options: RegistryOptions) {
+    const { store, prefix, events } = options
+    const keys = networkKeys(prefix)
+    this.#events = events
+    this.#storeName = store.name
+    this.#table = new LeaseTable(keys.subnets)
+    this.#own = new OwnLease({
+      ...options,
+      prefix: keys.subnets,
+      table: this.#table,
+      events: {
+        lease: (lease) => {
+          events.lease(lease)
+          this.#tellPeers()
+        },
+        notice: events.notice,
+      },
+    })
+    this.#watches = [
+      watchConfig(store, keys.config, events),
+      store.watch(keys.subnets, {
+        listed: (listing) => this.#changed(() => this.#table.list(listing)),
+        changed: (changes) => this.#changed(() => this.#table.change(changes)),
+        lost: (error) => this.#lost(error),
+      }),
+    ]
+  }
+
+  /**
+   * What this node wants to be known by, from now on. The first time it asks for a lease; later, another address or MAC is
+   * written into the lease, and subnets that another configuration does not allow are changed for others.
+   */
+  announce(announcement: Announcement): void {
+    this.#announcement = announcement
+    this.#own.announce(announcement)
+  }
+
+  /** On the clock: when our lease was last known to have its whole time; undefined before, and for a reservation. */
+  get renewedAt(): number | undefined {
+    return this.#own.renewedAt
+  }
+
+  /** Ends the watches and timers. The lease stays, so that the node can start again with it. */
+  close(): void {
+    for (const watch of this.#watches) watch.close()
+    this.#own.close()
+  }
+
+  #changed(apply: () => void): void {
+    if (this.#isLost) {
+      this.#isLost = false
+      this.#events.notice({ level: 'info', subject: 'store', message: `${this.#storeName} is back` })
+    }
+    apply()
+    this.#own.wake()
+    this.#tellPeers()
+  }
+
+  #lost(error: StoreError): void {
+    this.#isLost = true
+    const message = `${error.message}; trying again, and everything stays as it is`
+    this.#events.notice({ level: error.kind === 'refused' ? 'error' : 'warning', subject: 'store', message })
+  }
+
+  /** After our first lease: before it, a lease of ours from an earlier life would look like another node's. */
+  #tellPeers(): void {
+    if (!this.#announcement || !this.#own.isKnown) return
+    const { leases, ignored } = peersOf([...this.#table.records], {
+      attributes: this.#announcement.attributes,
+      prefixes: this.#own.prefixes,
+      isOwn: (key) => this.#own.isOwn(key),
+    })
+    for (const [key, notice] of ignored) {
+      if (this.#told.get(key) !== notice.message) this.#events.notice(notice)
+    }
+    this.#told = new Map([...ignored].map(([key, { message }]) => [key, message]))
+    if (this.#peers && sameLeases(this.#peers, leases)) return
+    this.#peers = leases
+    this.#events.peers(leases)
+  }
+}
+
+/** The table keeps a lease's object as long as its value is the same. */
+function sameLeases(a: readonly Lease[], b: readonly Lease[]): boolean {
+  return a.length === b.length && a.every((lease, i) => lease === b[i])
+}
