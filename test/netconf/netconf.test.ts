@@ -1,21 +1,39 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, test } from 'vitest'
+import { parseConfig } from '../../src/overlay/config.ts'
 import { overlab, run } from '../support/command.ts'
 import { makeOutside, OUTSIDE, OUTSIDE6 } from '../support/outside.ts'
 import { netconf, reaches, withPods } from './pods.ts'
 
 beforeAll(makeOutside)
 
-test('every file of netconf/ is a network that overlab reads', () => {
+/** The network of all nodes: no container runtime reads it. */
+const FOR_THE_DAEMON = 'net-conf.json'
+
+/** Of a daemon that leaves it to the plugin to masquerade. */
+const subnetEnv = [
+  'FLANNEL_NETWORK=10.244.0.0/16',
+  'FLANNEL_SUBNET=10.244.3.1/24',
+  'FLANNEL_IPV6_NETWORK=fd00:244::/48',
+  'FLANNEL_IPV6_SUBNET=fd00:244:0:3::1/64',
+  'FLANNEL_MTU=1430',
+  'FLANNEL_IPMASQ=false',
+  '',
+].join('\n')
+
+test("every file of netconf/ is a network that overlab reads, but for the daemon's", () => {
   const files = readdirSync(netconf).filter((file) => !file.endsWith('.md'))
+  assert.ok(files.includes(FOR_THE_DAEMON))
   const { networks } = JSON.parse(overlab('cni', 'list', '--conf-dir', netconf, '-o', 'json')) as {
     readonly networks: readonly { readonly path: string; readonly plugins?: readonly string[] }[]
   }
   assert.deepEqual(
-    networks.map(({ path, plugins }) => [path, plugins]),
+    networks.filter(({ path }) => path !== `${netconf}/${FOR_THE_DAEMON}`).map(({ path, plugins }) => [path, plugins]),
     [
       ['10-bridge.conflist', ['bridge']],
+      ['10-flannel.conflist', ['flannel']],
       ['20-layer2.conflist', ['bridge']],
       ['30-static.conflist', ['bridge']],
       ['40-isolated.conflist', ['bridge']],
@@ -32,6 +50,23 @@ test('10-bridge: pods reach each other, the node, and the network outside, by IP
     assert.deepEqual(b, ['10.85.0.3', 'fd85::3'])
     for (const address of [...b!, '10.85.0.1', 'fd85::1', OUTSIDE, OUTSIDE6]) assert.ok(reaches('a', address), address)
   })
+})
+
+test('10-flannel: pods reach each other, the node, and the network outside, with what the daemon says of the node', () => {
+  mkdirSync('/run/flannel')
+  writeFileSync('/run/flannel/subnet.env', subnetEnv)
+  withPods('10-flannel.conflist', { a: [], b: [] }, ({ b }) => {
+    assert.deepEqual(b, ['10.244.3.3', 'fd00:244:0:3::3'])
+    for (const address of [...b!, '10.244.3.1', 'fd00:244:0:3::1', OUTSIDE, OUTSIDE6]) {
+      assert.ok(reaches('a', address), address)
+    }
+  })
+  assert.deepEqual(readdirSync('/var/lib/cni/flannel'), [])
+})
+
+test('net-conf.json is a network that the daemon takes', () => {
+  const { ipv4, backend } = parseConfig(readFileSync(join(netconf, FOR_THE_DAEMON), 'utf8'))
+  assert.deepEqual([ipv4?.network, backend.type], ['10.244.0.0/16', 'vxlan'])
 })
 
 test('20-layer2: pods share a bridge and bring their own addresses', () => {
