@@ -83,7 +83,8 @@ export class Receiver {
     }
     const start = inbox.dataOf(i)
     const end = start + inbox.lengthOf(i)
-    const step = inbox.segmentOf(i) || Math.max(1, end - start)
+    const segment = inbox.segmentOf(i)
+    const step = segment > 0 ? segment : end - start
     if (start === end) this.#counts[Counter.malformed]!++
     for (let at = start; at < end; at += step) this.#takeDatagram(at, Math.min(step, end - at))
   }
