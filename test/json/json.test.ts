@@ -4,7 +4,7 @@ import { describe, test } from 'vitest'
 import { JsonError } from '../../src/json/errors.ts'
 import { asArray, asObject, JsonNumber, JsonObject, type JsonValue } from '../../src/json/json.ts'
 import { parseJson } from '../../src/json/parser.ts'
-import { formatCompactJson, formatJson } from '../../src/json/writer.ts'
+import { formatCompactJson, formatJson, formatJsonValue } from '../../src/json/writer.ts'
 
 const object = (text: string) => parseJson(text) as JsonObject
 
@@ -243,6 +243,44 @@ test('formatJson() indents by four spaces, leaves out what is undefined and esca
 
 test('formatCompactJson() writes one line', () => {
   assert.equal(formatCompactJson({ a: [1, 'ä"\n'], b: undefined }), '{"a":[1,"ä\\"\\n"]}')
+})
+
+describe('formatJsonValue() writes', () => {
+  const rows = [
+    [
+      'keys in order, and of several entries for one the last',
+      '{"b":1,"a":{"d":[ ],"c":{}},"b":2}',
+      '{"a":{"c":{},"d":[]},"b":2}',
+    ],
+    ['keys in any other case as other keys', '{"b":1,"B":2}', '{"B":2,"b":1}'],
+    ['numbers as they came', '[1.50, -0, 1E400, 12345678901234567890]', '[1.50,-0,1E400,12345678901234567890]'],
+    ['lists in lists, and null', '[[],[[null]],[true,"a"]]', '[[],[[null]],[true,"a"]]'],
+    ['escapes where they must be', String.raw`{"\u0041\"":"\u003c\n\/"}`, String.raw`{"A\"":"<\n/"}`],
+    ['what every object has as any other key', '{"__proto__":{"x":1}}', '{"__proto__":{"x":1}}'],
+  ] as const
+  for (const [what, text, written] of rows) {
+    test(what, () => assert.equal(formatJsonValue(parseJson(text)), written))
+  }
+
+  test('as deep as the parser reads', () => {
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const) {
+      const text = `${open.repeat(9_999)}[]${close.repeat(9_999)}`
+      assert.equal(formatJsonValue(parseJson(text)), text)
+    }
+  })
+
+  test('what is read as the same value again', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = formatJsonValue(parseJson(JSON.stringify(value)))
+        assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(value)))
+        assert.equal(formatJsonValue(parseJson(text)), text)
+      }),
+    )
+  })
 })
 
 test('an object keeps its entries and numbers as they were written', () => {
