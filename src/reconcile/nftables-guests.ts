@@ -52,15 +52,12 @@ export function seeGuest({ nftables }: Kernel, { family, table, name, from }: Gu
 
 /** Makes of it what differs. */
 export function ensureGuest(desired: GuestChain, seen: SeenGuest): NftOperation[] {
-  const { family, table, name, from, content, hook } = desired
+  const { family, table, name, content, called } = desired
   return [
     { operation: 'add table', table: { family, name: table } },
     ...(contentDifferences(desired, seen).length > 0 ? fill({ family, table, name }, content) : []),
     ...(jumpDifferences(desired, seen).length > 0
-      ? [
-          { operation: 'add chain', chain: { family, table, name: from, base: hook } } as const,
-          ...renewJump(desired, seen),
-        ]
+      ? [...called.map((chain) => ({ operation: 'add chain', chain }) as const), ...renewJump(desired, seen)]
       : []),
   ]
 }

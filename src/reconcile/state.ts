@@ -9,7 +9,7 @@ import type { Address, NewAddress } from '../kernel/address.ts'
 import type { BridgeOptions, BridgePort, Link, LinkChange, NewLink, VxlanOptions } from '../kernel/link.ts'
 import type { FdbEntry, Neighbour } from '../kernel/neighbour.ts'
 import type { NftChain, NftElement, NftFamily, NftRule, NftSet, NftTable } from '../kernel/nftables.ts'
-import type { Route, Rule } from '../kernel/route.ts'
+import type { Route, RouteType, Rule } from '../kernel/route.ts'
 
 export interface DesiredLink
   extends Pick<LinkChange, 'mac' | 'mtu' | 'promiscuous' | 'allMulticast' | 'txQueueLength' | 'alias' | 'group'> {
@@ -71,8 +71,8 @@ export interface GuestChain extends GuestName {
   readonly content: readonly ChainRule[]
   /** The rule that jumps here. */
   readonly jump: ChainRule
-  /** The chain that the kernel calls; made so where it is not there, and otherwise left as it is. */
-  readonly hook: Omit<NonNullable<NftChain['base']>, 'policy' | 'counter'>
+  /** The table's chains that the kernel calls, without policies: made where they are not there, else left as they are. */
+  readonly called: readonly NftChain[]
 }
 
 export interface GuestName {
@@ -171,9 +171,10 @@ export interface OwnedAddresses {
   readonly within?: string
 }
 
-/** Routes with this protocol number; of them only those in this table, on these links, to such subnets, where that is given. */
+/** Routes with this protocol number; of them only those of this type, in this table, on these links, to such subnets, where that is given. */
 export interface OwnedRoutes {
   readonly protocol: number
+  readonly type?: RouteType
   readonly table?: number
   readonly links?: readonly string[]
   /** Subnets with a prefix of this length, within the network. */

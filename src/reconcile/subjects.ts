@@ -187,8 +187,9 @@ function routeKey(route: Route): string {
 /** IP6_RT_PRIO_USER, net/ipv6.h: what the kernel makes of metric 0. */
 const IPV6_METRIC = 1024
 
-function isOneOf(route: Route, { protocol, table, links, subnets }: OwnedRoutes): boolean {
+function isOneOf(route: Route, { protocol, type, table, links, subnets }: OwnedRoutes): boolean {
   if (route.protocol !== protocol) return false
+  if (type !== undefined && (route.type ?? 'unicast') !== type) return false
   if (table !== undefined && (route.table ?? RouteTable.main) !== table) return false
   if (links && !(route.link !== undefined && links.includes(route.link))) return false
   return !subnets || (lengthOf(route.destination) === subnets.length && isWithin(route.destination, subnets.network))
