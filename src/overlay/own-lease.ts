@@ -80,7 +80,7 @@ export class OwnLease {
   readonly #foreign = new Set<string>()
   /** What somebody took just before us; the table may not have it yet. */
   #lostRaces: Subnets[] = []
-  /** The key that is being made. */
+  /** The key that is being made, or was, and nobody answered whether it is there. */
   #making: string | undefined
   /** An etcd lease that no key is bound to yet. */
   #granted: LeaseId | undefined
@@ -185,15 +185,21 @@ export class OwnLease {
       this.#drop(held)
       return
     }
-    if (record.entry.value !== held.value) return await this.#overwritten(held, record)
+    const { config, attributes } = announcement
+    const value = formatLeaseAttributes(attributes)
+    if (record.entry.value !== held.value) {
+      if (record.entry.value !== value) return await this.#overwritten(held, record)
+      // Our own write, whose answer was lost.
+      this.#hold({ ...held, attributes, value })
+      if (held.isSettled) this.#tell(leaseOf(held.subnets, attributes))
+    }
     if (record.entry.lease !== held.lease) {
       // Somebody put the same value again: a flannel of this node, an operator who makes a reservation of it.
-      this.#hold({ ...held, lease: record.entry.lease })
+      this.#hold({ ...this.#held!, lease: record.entry.lease })
       this.#isRenewalDue = record.entry.lease !== undefined
     }
-    const { config, attributes } = announcement
     if (!fits(config, held.subnets)) await this.#acquire(announcement, record)
-    else if (formatLeaseAttributes(attributes) !== held.value) await this.#write(held, record, attributes)
+    else if (value !== record.entry.value) await this.#write(held, record, attributes)
   }
 
   /** Another node's write makes it another node's lease; what is no lease, or has our own address, is written over. */
@@ -239,6 +245,7 @@ export class OwnLease {
   /** `outgrown`: ours, and to be given up for what the configuration allows. */
   async #acquire(announcement: Announcement, outgrown?: LeaseRecord): Promise<void> {
     const { table, random } = this.#options
+    if (!(await this.#isMade())) return
     const records = [...table.records]
     const own = ownRecords(records, announcement, this.#previous).filter(
       ({ entry }) => !this.#foreign.has(entry.key) && entry.key !== outgrown?.entry.key,
@@ -263,6 +270,20 @@ export class OwnLease {
     }
   }
 
+  /** Whether the table has what we made last; a key whose answer was lost may be there without it. */
+  async #isMade(): Promise<boolean> {
+    const key = this.#making
+    if (key === undefined) return true
+    // It may be bound to the key; another one must not share it.
+    this.#granted = undefined
+    if (!this.#options.table.get(key) && (await this.#options.store.get(key))) {
+      this.#retryLater()
+      return false
+    }
+    this.#making = undefined
+    return true
+  }
+
   async #make(subnets: Subnets, { attributes }: Announcement, replaced: LeaseRecord | undefined): Promise<void> {
     const { store, prefix, table } = this.#options
     const key = prefix + formatLeaseKey(subnets)
@@ -270,15 +291,11 @@ export class OwnLease {
     const lease = await this.#grant()
     const conditions = [{ key, revision: undefined }]
     this.#making = key
-    let revision: Revision | undefined
-    try {
-      revision = await store.transact(
-        replaced ? [...conditions, { key: replaced.entry.key, revision: replaced.entry.revision }] : conditions,
-        replaced ? [{ put: key, value, lease }, { delete: replaced.entry.key }] : [{ put: key, value, lease }],
-      )
-    } finally {
-      this.#making = undefined
-    }
+    const revision = await store.transact(
+      replaced ? [...conditions, { key: replaced.entry.key, revision: replaced.entry.revision }] : conditions,
+      replaced ? [{ put: key, value, lease }, { delete: replaced.entry.key }] : [{ put: key, value, lease }],
+    )
+    this.#making = undefined
     if (revision === undefined) {
       this.#lostRaces.push(subnets)
       if (this.#lostRaces.length < RACES) this.#isDue = true
