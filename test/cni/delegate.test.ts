@@ -162,6 +162,109 @@ describe('our own plugin is called in this process', () => {
   })
 })
 
+describe('a plugin that is given a configuration of its own', () => {
+  const own = '{"name":"lan", "type":"pool","cniVersion":"0.4.0","ipam":{"type":"inner"}}'
+  /** Hands its verb on with that configuration; DEL for another attachment. */
+  const giving = (configuration: string): Plugin<NetworkConfig> => ({
+    name: 'upper',
+    parseConfig: (config) => config,
+    add: (_request, { delegateTo }) => delegateTo(configuration).add(),
+    check: (_request, { delegateTo }) => delegateTo(configuration).check(),
+    del: (_request, { delegateTo }) => delegateTo(configuration, { containerId: 'c2', ifName: 'net1' }).del(),
+  })
+  const asked = (verb: string, configuration: string, rest: Call = {}) =>
+    call(giving(configuration), {
+      environment: { ...environment, CNI_COMMAND: verb },
+      stdin: configuration,
+      ...rest,
+    })
+
+  test('is executed with that, and its result is of that version', () => {
+    const { json, host } = asked('ADD', own, {
+      programs: { '/opt/cni/bin/pool': () => ({ stdout: '{"ips":[{"version":"4","address":"10.1.2.3/24"}]}' }) },
+    })
+    assert.deepEqual(json.ips, [{ version: '4', address: '10.1.2.3/24' }])
+    assert.deepEqual(host.runs, [{ path: '/opt/cni/bin/pool', command: 'ADD', stdin: own }])
+  })
+
+  test('for another attachment is executed without the namespace of this one', () => {
+    let seen: Readonly<Record<string, string>> = {}
+    asked('DEL', own, {
+      programs: {
+        '/opt/cni/bin/pool': (environment) => {
+          seen = environment
+          return {}
+        },
+      },
+    })
+    const { CNI_NETNS: _, ...kept } = environment
+    assert.deepEqual(seen, { ...kept, CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'c2', CNI_IFNAME: 'net1' })
+  })
+
+  test('is called in this process if it is ours, and calls its own IPAM plugin so', () => {
+    const calls: unknown[] = []
+    const pool: Plugin<NetworkConfig> = {
+      name: 'pool',
+      parseConfig: (config) => config,
+      add({ containerId, netns, config }, { ipam }) {
+        calls.push(['pool', containerId, netns, config.cniVersion])
+        return ipam.add()
+      },
+      check: () => assert.fail('nobody asks'),
+      del: ({ containerId, ifName, netns }) => void calls.push(['pool', containerId, ifName, netns]),
+    }
+    const inner: Plugin<NetworkConfig> = {
+      ...pool,
+      name: 'inner',
+      add({ config }) {
+        calls.push(['inner', config.json.string('type')])
+        return given
+      },
+    }
+    const ours = {
+      ownNames: ['/opt/cni/bin/pool', '/opt/cni/bin/inner'],
+      options: { delegates: [pool, inner] },
+    }
+    const { json, host } = asked('ADD', own, ours)
+    assert.deepEqual(json.ips, [{ version: '4', ...given.ips[0] }])
+    asked('DEL', own, ours)
+    assert.deepEqual(calls, [
+      ['pool', 'c1', '/run/netns/c1', '0.4.0'],
+      ['inner', 'pool'],
+      ['pool', 'c2', 'net1', ''],
+    ])
+    assert.deepEqual(host.runs, [])
+  })
+
+  test('refuses a version that it does not know, called or executed', () => {
+    const { plugin, calls } = recorder()
+    const configuration = own.replace('0.4.0', '0.9.0')
+    const stdin = own // ours may be one that we know
+    const inside = asked('ADD', configuration, {
+      stdin,
+      ownNames: ['/opt/cni/bin/pool'],
+      options: { delegates: [plugin] },
+    })
+    const outside = asked('ADD', configuration, {
+      stdin,
+      programs: { '/opt/cni/bin/pool': (environment, stdin) => call(plugin, { environment, stdin }) },
+    })
+    assert.equal(inside.json.code, 1)
+    assert.deepEqual({ ...inside.json, cniVersion: '' }, { ...outside.json, cniVersion: '' })
+    assert.deepEqual(calls, [])
+  })
+
+  for (const [what, configuration, message] of [
+    ['is no JSON', '{', /Cannot decode the delegate's configuration/],
+    ['names no network', '{"type":"pool"}', /Cannot find the network's name/],
+    ['names no plugin', '{"name":"lan"}', /Cannot find a plugin without a name/],
+  ] as const) {
+    test(`is not looked for when that ${what}`, () => {
+      assert.match(asked('ADD', configuration, { stdin: own }).json.msg, message)
+    })
+  }
+})
+
 describe('a plugin is not found', () => {
   const rows = [
     {

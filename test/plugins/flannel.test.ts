@@ -226,6 +226,13 @@ describe('CHECK', () => {
     assert.deepEqual(node.ask('CHECK', { configuration: { ...minimal, prevResult } }).json.msg, 'CHECK fails')
   })
 
+  test("speaks the version that it is called in, also where the scratch file's is older and knows no CHECK", () => {
+    const node = flannelNode()
+    node.ask('ADD', { configuration: { ...minimal, cniVersion: '0.3.1' } })
+    assert.equal(node.ask('CHECK', { configuration: { ...minimal, prevResult } }).status, 0)
+    assert.equal(node.received[1]!.configuration.cniVersion, '1.1.0')
+  })
+
   test('fails when the scratch file is gone, or cannot be used: DEL would not detach', () => {
     const node = flannelNode()
     const check = () => node.ask('CHECK', { configuration: { ...minimal, prevResult } }).json
