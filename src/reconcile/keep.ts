@@ -27,8 +27,8 @@ import { type Thing, Tries } from './tries.ts'
 
 /** Milliseconds from the first notification to the look: whoever changes something often changes more at once. */
 const MOMENT = 20
-/** A look that took so long is followed by a rest of so many times that: of a storm of notifications there may be no end. */
-const REST = 4
+/** A look that took some time is followed by a rest of so many times that: of a storm of notifications there may be no end. */
+const REST = 2
 /** Milliseconds between looks at everything. */
 const PERIOD = 60_000
 /** Milliseconds until the next look after one that failed. */
@@ -183,12 +183,12 @@ class KernelKeeper implements Keeper {
     const start = this.#clock.now()
     const desired = scope.narrow(this.#desired!)
     const operations = plan(desired, observe(this.#kernel, desired))
+    const end = this.#clock.now()
+    if (cause === 'changed') this.#rested = end + REST * (end - start)
     this.#carryOut(operations, cause)
     const wrong = new Set(operations.map((operation) => thingOf(operation).key))
     this.#tries.forgetRefused(({ key, subject, link }) => scope.has(subject, link) && !wrong.has(key))
     this.#tellRefusals([])
-    const end = this.#clock.now()
-    this.#rested = end + REST * (end - start)
     if (scope.isEverything) this.#beginPeriod()
   }
 

@@ -8,5 +8,6 @@ export const alloc: Backend<{ readonly type: 'alloc' }> = {
   device: () => undefined,
   attributes: (uplink, config) => publicAddresses(uplink, config, ''),
   plan: () => ({}),
+  owned: () => ({}),
   leftOut: () => [],
 }

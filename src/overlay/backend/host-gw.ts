@@ -3,7 +3,6 @@
  * others can be reached once it is; till then they are left out.
  */
 import { RouteProtocol } from '../../kernel/route.ts'
-import { joinStates } from '../../reconcile/state.ts'
 import type { Backend } from './backend.ts'
 import {
   familiesOf,
@@ -14,6 +13,7 @@ import {
   type Obstacle,
   otherBackend,
   publicAddresses,
+  subnetRoutes,
 } from './peer.ts'
 
 type HostGwConfig = { readonly type: 'host-gw' }
@@ -41,22 +41,18 @@ export const hostGw: Backend<HostGwConfig> = {
 
   plan(input) {
     const { config, uplink } = input
-    const states = familyPlans(input, obstacle).map(({ family, peers }) => {
-      const { network, subnetLen } = config[family]!
-      return {
-        routes: peers.map(({ subnet, publicIp }) => ({
-          destination: subnet,
-          gateway: publicIp,
-          link: uplink.link,
-          protocol: RouteProtocol.boot,
-        })),
-        owned: {
-          routes: [{ protocol: RouteProtocol.boot, links: [uplink.link], subnets: { network, length: subnetLen } }],
-        },
-      }
-    })
-    return joinStates(...states)
+    const routes = familyPlans(input, obstacle).flatMap(({ peers }) =>
+      peers.map(({ subnet, publicIp }) => ({
+        destination: subnet,
+        gateway: publicIp,
+        link: uplink.link,
+        protocol: RouteProtocol.boot,
+      })),
+    )
+    return { routes, owned: hostGw.owned(uplink, config) }
   },
+
+  owned: ({ link }, config) => ({ routes: subnetRoutes(config, () => [link]) }),
 
   leftOut: (input) => leftOut(input, obstacle),
 }

@@ -1,6 +1,8 @@
 /** What every backend asks of leases: which families there are, which peers can be reached, and who is on the link. */
 import { parseIp } from '../../address/ip.ts'
 import { contains, parsePrefix } from '../../address/prefix.ts'
+import { RouteProtocol } from '../../kernel/route.ts'
+import type { OwnedRoutes } from '../../reconcile/state.ts'
 import type { BackendConfig, NetworkConfig } from '../config.ts'
 import type { Family, FamilyLease, Lease } from '../lease.ts'
 import type { Uplink } from '../uplink.ts'
@@ -69,6 +71,14 @@ export function publicAddresses(uplink: Uplink, config: NetworkConfig, backend: 
     return publicIp === undefined ? {} : { [family]: { publicIp } }
   }
   return { backend, ...tell('ipv4'), ...tell('ipv6') }
+}
+
+/** Routes to subnets of nodes, on these links: flannel's and ours, and nobody else's. */
+export function subnetRoutes(config: NetworkConfig, linksOf: (family: Family) => readonly string[]): OwnedRoutes[] {
+  return familiesOf(config).map((family) => {
+    const { network, subnetLen } = config[family]!
+    return { protocol: RouteProtocol.boot, links: linksOf(family), subnets: { network, length: subnetLen } }
+  })
 }
 
 /** `192.168.77.1/24` without its length. */

@@ -26,6 +26,7 @@ import {
   type Obstacle,
   otherBackend,
   publicAddresses,
+  subnetRoutes,
 } from './peer.ts'
 
 /**
@@ -62,7 +63,24 @@ export const vxlan: Backend<VxlanConfig> = {
     }
   },
 
-  plan: (input) => joinStates(...familyPlans(input, obstacle).map((plan) => planFamily(plan, input))),
+  plan(input) {
+    const states = familyPlans(input, obstacle).map((plan) => planFamily(plan, input))
+    return joinStates(...states, { owned: vxlan.owned(input.uplink, input.config) })
+  },
+
+  owned({ link }, config) {
+    const families = familiesOf(config)
+    const deviceOf = (family: Family) => vxlan.device(family, config)!
+    const devices = families.map(deviceOf)
+    const below = config.backend.directRouting ? [link] : []
+    return {
+      links: devices.map((name) => ({ name })),
+      addresses: families.map((family) => ({ links: [deviceOf(family)], within: config[family]!.network })),
+      neighbours: { links: devices },
+      fdb: { links: devices },
+      routes: subnetRoutes(config, (family) => [deviceOf(family), ...below]),
+    }
+  },
 
   leftOut: (input) => leftOut(input, obstacle),
 }
@@ -78,11 +96,10 @@ function isDirect(input: BackendInput<VxlanConfig>, publicIp: string): boolean {
 function planFamily(plan: FamilyPlan, input: BackendInput<VxlanConfig>): State {
   const { family, own, peers } = plan
   const { uplink, config } = input
-  const { network, subnetLen } = config[family]!
   const link = vxlan.device(family, config)!
-  const direct = peers.filter(({ publicIp }) => isDirect(input, publicIp))
-  const tunnelled = peers.filter((peer) => !direct.includes(peer))
-  const routesOn = config.backend.directRouting ? [link, uplink.link] : [link]
+  const { direct = [], tunnelled = [] } = Object.groupBy(peers, ({ publicIp }) =>
+    isDirect(input, publicIp) ? 'direct' : 'tunnelled',
+  )
   return {
     links: [deviceOf(plan, input)],
     // A router's advertisement that comes by the overlay is nobody's to send. Without IPv6 there is no such setting.
@@ -117,13 +134,6 @@ function planFamily(plan: FamilyPlan, input: BackendInput<VxlanConfig>): State {
         protocol: RouteProtocol.boot,
       })),
     ],
-    owned: {
-      links: [{ name: link }],
-      addresses: [{ links: [link], within: network }],
-      neighbours: { links: [link] },
-      fdb: { links: [link] },
-      routes: [{ protocol: RouteProtocol.boot, links: routesOn, subnets: { network, length: subnetLen } }],
-    },
   }
 }
 

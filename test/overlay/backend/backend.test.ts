@@ -67,12 +67,12 @@ describe('vxlan', () => {
     assert.deepEqual(addresses?.[1], { link: 'flannel-v6.1', prefix: 'fd00:5:0:48::/128' })
     assert.deepEqual(neighbours?.[1], {
       link: 'flannel-v6.1',
-      address: 'fd00:5:0:02::',
+      address: 'fd00:5:0:2::',
       mac: 'c6:d2:32:00:06:02',
       state: 'permanent',
     })
-    assert.equal(fdb?.[1]?.destination, 'fd77::02')
-    assert.equal(routes?.[1]?.destination, 'fd00:5:0:02::/64')
+    assert.equal(fdb?.[1]?.destination, 'fd77::2')
+    assert.equal(routes?.[1]?.destination, 'fd00:5:0:2::/64')
     assert.deepEqual(owned?.neighbours, { links: ['flannel.1', 'flannel-v6.1'] })
     assert.deepEqual(owned?.addresses?.[1], { links: ['flannel-v6.1'], within: 'fd00:5::/48' })
   })

@@ -33,11 +33,12 @@ export function dualStack<C extends BackendConfig>(backend: C): NetworkConfig & 
 
 /** Peer number `n` of a vxlan network has 10.5.n.0/24 and 192.168.77.n. */
 export function vxlanLease(n: number, publicIp = `192.168.77.${n}`): Lease {
-  const hex = n.toString(16).padStart(2, '0')
+  const hex = n.toString(16)
+  const byte = hex.padStart(2, '0')
   return {
     backend: 'vxlan',
-    ipv4: { subnet: `10.5.${n}.0/24`, publicIp, vtep: { vni: 1, mac: `c6:d2:32:00:04:${hex}` } },
-    ipv6: { subnet: `fd00:5:0:${hex}::/64`, publicIp: `fd77::${hex}`, vtep: { vni: 1, mac: `c6:d2:32:00:06:${hex}` } },
+    ipv4: { subnet: `10.5.${n}.0/24`, publicIp, vtep: { vni: 1, mac: `c6:d2:32:00:04:${byte}` } },
+    ipv6: { subnet: `fd00:5:0:${hex}::/64`, publicIp: `fd77::${hex}`, vtep: { vni: 1, mac: `c6:d2:32:00:06:${byte}` } },
   }
 }
 
