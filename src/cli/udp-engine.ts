@@ -29,6 +29,8 @@ export interface UdpEngineOptions {
 }
 
 export interface UdpEngine {
+  /** When the thread has begun; what came before that waits in the queues. Rejected when it cannot begin. */
+  readonly ready: Promise<void>
   /** From now on these routes and no others. RangeError for a route that is not IPv4; then all stay as they were. */
   setRoutes(routes: readonly UdpRoute[]): void
   counters(): UdpCounters
@@ -62,7 +64,15 @@ export function startUdpEngine(options: UdpEngineOptions): UdpEngine {
 
   const workerData: WorkerData = { open, port, commands: theirs, counts }
   const worker = new Worker(WORKER, { name: 'overlab udp', workerData, transferList: [theirs] })
-  worker.on('error', (error) => onFailure?.(error))
+  const ready = new Promise<void>((resolve, reject) => {
+    worker.once('message', () => resolve())
+    worker.on('error', (error) => {
+      reject(error)
+      onFailure?.(error)
+    })
+    worker.once('exit', () => reject(new Error('Cannot wait for the data path: it has been stopped')))
+  })
+  ready.catch(() => {}) // `onFailure` is told, and not everybody waits
   const ended = new Promise<void>((resolve) => {
     worker.once('exit', () => {
       isRunning = false
@@ -78,6 +88,7 @@ export function startUdpEngine(options: UdpEngineOptions): UdpEngine {
   tell({ kind: 'routes', routes })
 
   return {
+    ready,
     setRoutes(next) {
       new RouteTable(next)
       tell({ kind: 'routes', routes: next })

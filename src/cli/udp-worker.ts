@@ -2,7 +2,7 @@
  * The thread of the UDP data path: joins the engine with the kernel's descriptors. It waits in poll(2), so its event loop does
  * not turn: what it is told lies in the port until the eventfd calls, and what it counts lies in shared memory.
  */
-import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { linuxDataPath, type OpenDataPath } from '../linux/data-path.ts'
 import { addressOf } from '../linux/sys.addressed.ts'
 import { Arena } from '../overlay/udp/arena.ts'
@@ -33,6 +33,7 @@ const engine = new Engine({
   clock: () => performance.now(),
   commands: takeCommands,
 })
+parentPort!.postMessage('ready')
 engine.run()
 // Or the port would keep the thread alive.
 commands.close()

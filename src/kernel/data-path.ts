@@ -10,8 +10,11 @@ export interface DataPath {
   readTun(at: number, length: number): number
   /** Writes one packet, behind its struct virtio_net_hdr, gathered from so many struct iovec. */
   writeTun(iovecs: number, count: number): number
-  /** sendmmsg(2): how many of the struct mmsghdr went. */
-  send(messages: number, count: number): number
+  /**
+   * sendmmsg(2): how many of the struct mmsghdr went. A datagram that is longer than the MTU of its path is fragmented when
+   * `fragment` says so, and refused with EMSGSIZE else.
+   */
+  send(messages: number, count: number, fragment: boolean): number
   /** recvmmsg(2): how many came. */
   receive(messages: number, count: number): number
   /** An ICMP message, without IP header; `address` is a struct sockaddr_in. */

@@ -11,7 +11,7 @@ import { type DataPath, EINTR, Ready } from '../kernel/data-path.ts'
 import { LITTLE_ENDIAN } from './byte-order.ts'
 import { succeed } from './errno.ts'
 import type { Namespace } from './netns.ts'
-import { SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET, setOption } from './open-socket.ts'
+import { SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_IP, SOL_SOCKET, setOption } from './open-socket.ts'
 import { AF_INET, encodeSocketAddress } from './socket-address.ts'
 import { addressed } from './sys.addressed.ts'
 import { fixedMemory, live } from './sys.live.ts'
@@ -33,6 +33,11 @@ const UDP_GRO = 104
 const SOL_RAW = 255
 const ICMP_FILTER = 1
 const ALL_TYPES = -1
+
+/** linux/in.h */
+const IP_MTU_DISCOVER = 10
+const IP_PMTUDISC_WANT = 1
+const IP_PMTUDISC_DO = 2
 
 const SOCKADDR_IN_SIZE = 16
 const MSG_DONTWAIT = 0x40
@@ -109,11 +114,15 @@ export function linuxDataPath(open: OpenDataPath, memory: number): DataPath {
     view.setInt32(i * POLLFD_SIZE, descriptor, LITTLE_ENDIAN)
     view.setInt16(i * POLLFD_SIZE + EVENTS, POLLIN, LITTLE_ENDIAN)
   }
+  const discovery = mtuDiscovery(socket)
   const seen = (i: number) => view.getInt16(i * POLLFD_SIZE + SEEN, LITTLE_ENDIAN)
   return {
     readTun: (at, length) => addressed.read(tun, memory + at, length),
     writeTun: (iovecs, pieces) => addressed.writev(tun, memory + iovecs, pieces),
-    send: (messages, most) => addressed.sendmmsg(socket, memory + messages, most, MSG_DONTWAIT),
+    send(messages, most, fragment) {
+      discovery.fragment(fragment)
+      return addressed.sendmmsg(socket, memory + messages, most, MSG_DONTWAIT)
+    },
     receive: (messages, most) => addressed.recvmmsg(socket, memory + messages, most, MSG_DONTWAIT, 0),
     sendIcmp: (at, length, address) =>
       addressed.sendto(icmp, memory + at, length, MSG_DONTWAIT, memory + address, SOCKADDR_IN_SIZE),
@@ -130,6 +139,25 @@ export function linuxDataPath(open: OpenDataPath, memory: number): DataPath {
         (received & POLLOUT ? Ready.writable : 0) |
         (read ? Ready.tun : 0)
       )
+    },
+  }
+}
+
+/**
+ * The don't-fragment bit is set in every datagram that fits, as a socket's default has it. But that default forgets it in trains,
+ * which are longer than the MTU until they are cut (net/ipv4/ip_output.c, __ip_make_skb). So it is demanded, but for
+ * datagrams that are to be fragmented. Where an administrator wants none (ip_no_pmtu_disc), none is.
+ */
+function mtuDiscovery(socket: number): { fragment(wanted: boolean): void } {
+  const value = new Uint8Array(Int32Array.BYTES_PER_ELEMENT)
+  live.getsockopt(socket, SOL_IP, IP_MTU_DISCOVER, value)
+  if (value[0] !== IP_PMTUDISC_WANT) return { fragment: () => {} }
+  let fragments = true
+  return {
+    fragment(wanted) {
+      if (wanted === fragments) return
+      fragments = wanted
+      setOption(socket, SOL_IP, IP_MTU_DISCOVER, wanted ? IP_PMTUDISC_WANT : IP_PMTUDISC_DO)
     },
   }
 }

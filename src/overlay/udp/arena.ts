@@ -11,6 +11,8 @@
 
 /** struct iovec, uio.h: address, length. Bytes. */
 export const IOVEC_SIZE = 16
+/** Where the length is. */
+export const IOVEC_LENGTH = 8
 
 const TWO_TO_32 = 2 ** 32
 /** More than any offset. */

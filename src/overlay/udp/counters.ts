@@ -11,8 +11,8 @@ export const Counter = {
   /** Messages that they were sent with: trains of datagrams, or single ones. */
   messagesSent: 3,
   sendCalls: 4,
-  /** Messages that had to be taken apart, since the kernel refused them as trains. */
-  trainsSplit: 5,
+  /** Messages that the kernel refused as they were, and that went datagram by datagram. */
+  messagesSplit: 5,
   /** Messages that were not sent, for whatever reason. */
   sendErrors: 6,
   /** Messages received: trains of datagrams, or single ones. */

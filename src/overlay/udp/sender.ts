@@ -1,15 +1,15 @@
 /**
  * Sends a batch, and knows what to do when the kernel will not.
  *
- * A full socket is waited for by whoever polls: what is left stays where it is. A train that is refused goes again as single
- * datagrams, for the kernel says no where it could fragment or finish checksums by itself:
+ * A full socket is waited for by whoever polls: what is left stays where it is. A message that is refused goes again, datagram by
+ * datagram, fragmented where need be:
  *
- *   EINVAL, EMSGSIZE    the path's MTU is less than a datagram of the train: net/ipv4/udp.c, udp_send_skb
- *   EIO                 the link beyond has no checksum offload (before Linux 6.11): no more trains after that
+ *   EINVAL, EMSGSIZE    a datagram is longer than the MTU of its path: net/ipv4/udp.c, udp_send_skb
+ *   EIO                 trains need a link with checksum offload (before Linux 6.11): there are no more after that
  */
 
 import { type DataPath, EAGAIN, EINTR, EINVAL, EIO, EMSGSIZE } from '../../kernel/data-path.ts'
-import { type Arena, IOVEC_SIZE } from './arena.ts'
+import { type Arena, IOVEC_LENGTH, IOVEC_SIZE } from './arena.ts'
 import { type Batch, MAX_RUN } from './batch.ts'
 import { Counter } from './counters.ts'
 import {
@@ -31,7 +31,7 @@ export class Sender {
   readonly #counts: Float64Array
   /** The next message of the batch. */
   #next = 0
-  /** The datagrams of a train that was taken apart. */
+  /** The datagrams of a message that was taken apart. */
   readonly #singles: number
   #nextSingle = 0
   #singleCount = 0
@@ -49,13 +49,13 @@ export class Sender {
     const { count, messages } = this.#batch
     for (;;) {
       while (this.#nextSingle < this.#singleCount) {
-        const result = this.#call(this.#singles, this.#nextSingle, this.#singleCount)
+        const result = this.#call(this.#singles, this.#nextSingle, this.#singleCount, true)
         if (result === -EAGAIN) return false
         if (result < 0) this.#counts[Counter.sendErrors]!++
         this.#nextSingle += Math.max(1, result)
       }
       if (this.#next === count) break
-      const result = this.#call(messages, this.#next, count)
+      const result = this.#call(messages, this.#next, count, false)
       if (result === -EAGAIN) return false
       if (result < 0) this.#refused(messages + this.#next * MESSAGE, result)
       this.#next += Math.max(1, result)
@@ -66,28 +66,30 @@ export class Sender {
     return true
   }
 
-  #call(messages: number, next: number, count: number): number {
+  #call(messages: number, next: number, count: number, fragment: boolean): number {
     for (;;) {
       this.#counts[Counter.sendCalls]!++
-      const result = this.#path.send(messages + next * MESSAGE, count - next)
+      const result = this.#path.send(messages + next * MESSAGE, count - next, fragment)
       if (result !== -EINTR) return result
     }
   }
 
   #refused(message: number, result: number): void {
-    const isTrain = this.#arena.longs[(message + CONTROL_LENGTH) >> 2] !== 0
-    if (isTrain && (result === -EINVAL || result === -EMSGSIZE || result === -EIO)) {
-      if (result === -EIO) this.#batch.takesTrains = false
-      this.#counts[Counter.trainsSplit]!++
-      this.#split(message)
-    } else this.#counts[Counter.sendErrors]!++
+    if (result !== -EINVAL && result !== -EMSGSIZE && result !== -EIO) {
+      this.#counts[Counter.sendErrors]!++
+      return
+    }
+    if (result === -EIO) this.#batch.takesTrains = false
+    this.#counts[Counter.messagesSplit]!++
+    this.#split(message)
   }
 
-  /** The train's iovecs make up single datagrams as well: no packet begins in the middle of one. */
+  /** The message's iovecs make up single datagrams as well: no packet begins in the middle of one. */
   #split(message: number): void {
     const { longs, words } = this.#arena
+    const isTrain = longs[(message + CONTROL_LENGTH) >> 2] !== 0
+    const size = isTrain ? words[(this.#arena.pointed(message + CONTROL) + CONTROL_VALUE) >> 1]! : Infinity
     const name = this.#arena.pointed(message + NAME)
-    const size = words[(this.#arena.pointed(message + CONTROL) + CONTROL_VALUE) >> 1]!
     const first = this.#arena.pointed(message + IOVECS)
     const end = first + longs[(message + IOVEC_COUNT) >> 2]! * IOVEC_SIZE
     let count = 0
@@ -98,7 +100,7 @@ export class Sender {
       this.#arena.point(single + IOVECS, iovec)
       let pieces = 0
       for (let length = 0; length < size && iovec < end; iovec += IOVEC_SIZE) {
-        length += longs[(iovec + 8) >> 2]!
+        length += longs[(iovec + IOVEC_LENGTH) >> 2]!
         pieces++
       }
       longs[(single + IOVEC_COUNT) >> 2] = pieces

@@ -30,7 +30,7 @@ export interface FakeOptions {
   readonly mergesUdp?: boolean
   readonly clock?: () => number
   /** The errno that this message is refused with; 0: it goes. */
-  readonly refuse?: (message: Sent) => number
+  readonly refuse?: (message: Sent, fragment: boolean) => number
 }
 
 export class FakePath implements DataPath {
@@ -44,7 +44,7 @@ export class FakePath implements DataPath {
   readonly #engine: Engine
   readonly #arena: Arena
   readonly #counts = new Float64Array(COUNTERS)
-  readonly #refuse: (message: Sent) => number
+  readonly #refuse: (message: Sent, fragment: boolean) => number
   readonly #tun: Uint8Array[] = []
   readonly #received: Message[] = []
   readonly #commands: Command[] = []
@@ -122,13 +122,13 @@ export class FakePath implements DataPath {
     return packet.length
   }
 
-  send(messages: number, count: number): number {
+  send(messages: number, count: number, fragment: boolean): number {
     const special = this.sendOnce
     this.sendOnce = undefined
     if (special !== undefined) return special
     for (let i = 0; i < count; i++) {
       const message = this.#readMessage(messages + i * 64)
-      const errno = this.#refuse(message)
+      const errno = this.#refuse(message, fragment)
       if (errno !== 0) return i > 0 ? i : -errno
       this.sent.push(message)
     }

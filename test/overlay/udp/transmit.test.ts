@@ -161,10 +161,18 @@ for (const { errno, name, again } of [
     assert.deepEqual(new Uint8Array(Buffer.concat(bytes)), text(20_000))
     for (const datagram of datagrams(path)) assertRight(datagram)
     path.fromTun(superPacket(packet, 1000))
-    assert.equal(path.counters.trainsSplit, again ? 2 : 1)
+    assert.equal(path.counters.messagesSplit, again ? 2 : 1)
     assert.equal(path.counters.sendErrors, 0)
   })
 }
+
+test('a datagram that is longer than its path takes goes again, to be fragmented', () => {
+  const path = connected({ refuse: (_, fragment) => (fragment ? 0 : EMSGSIZE) })
+  const packet = udpPacket(text(1400))
+  path.fromTun(withHeader(packet))
+  assert.deepEqual(datagrams(path), [routed(packet)])
+  assert.equal(path.counters.sendErrors, 0)
+})
 
 test('a message that is refused for another reason is counted, and the next one goes', () => {
   const path = new FakePath({ refuse: ({ to }) => (to === '192.168.1.1' ? 1 : 0) })
