@@ -60,7 +60,7 @@ interface Held {
   readonly lease: LeaseId | undefined
   /** Of our last write, or of what we found and kept as it was. */
   readonly revision: Revision
-  /** Listings that the table had had by then. */
+  /** Listings that the table had had before that. */
   readonly listings: number
   /** It said something else: of us in an earlier life, or of another node that has our address. */
   readonly isTakenOver: boolean
@@ -229,6 +229,7 @@ export class OwnLease {
   }
 
   async #write(held: Held, { entry }: LeaseRecord, attributes: LeaseAttributes): Promise<void> {
+    const { listings } = this.#options.table
     // A key without etcd lease is a reservation, whoever made it one.
     const lease = entry.lease === undefined ? undefined : await this.#aliveOrNew(held.lease)
     const value = formatLeaseAttributes(attributes)
@@ -237,7 +238,7 @@ export class OwnLease {
       [{ put: held.key, value, lease }],
     )
     if (revision === undefined) return this.#retryLater()
-    this.#hold({ ...held, attributes, value, lease, revision, listings: this.#options.table.listings })
+    this.#hold({ ...held, attributes, value, lease, revision, listings })
     if (lease !== undefined) this.#renewed(this.#options.leaseSeconds)
     if (held.isSettled) this.#tell(leaseOf(held.subnets, attributes))
   }
@@ -286,6 +287,7 @@ export class OwnLease {
 
   async #make(subnets: Subnets, { attributes }: Announcement, replaced: LeaseRecord | undefined): Promise<void> {
     const { store, prefix, table } = this.#options
+    const { listings } = table
     const key = prefix + formatLeaseKey(subnets)
     const value = formatLeaseAttributes(attributes)
     const lease = await this.#grant()
@@ -303,7 +305,7 @@ export class OwnLease {
       return
     }
     if (replaced) this.#notice('info', 'lease', `Lease ${replaced.name} does not fit the configuration: replaced`)
-    const rest = { listings: table.listings, isTakenOver: false, isSettled: false }
+    const rest = { listings, isTakenOver: false, isSettled: false }
     this.#hold({ key, subnets, attributes, value, lease, revision, ...rest })
     this.#renewed(this.#options.leaseSeconds)
   }
@@ -311,6 +313,7 @@ export class OwnLease {
   /** Makes a lease ours that has our address: it is kept as it is where it says what we say. */
   async #adopt({ entry, subnets }: LeaseRecord, { attributes }: Announcement): Promise<void> {
     const { store, table, leaseSeconds } = this.#options
+    const { listings } = table
     const { key } = entry
     const value = formatLeaseAttributes(attributes)
     let { lease } = entry
@@ -320,7 +323,7 @@ export class OwnLease {
     const revision = isSame ? entry.revision : await store.transact(conditions, [{ put: key, value, lease }])
     if (revision === undefined) return this.#retryLater()
     const isTakenOver = entry.lease !== undefined && value !== entry.value
-    const rest = { listings: table.listings, isTakenOver, isSettled: false }
+    const rest = { listings, isTakenOver, isSettled: false }
     this.#hold({ key, subnets: subnets!, attributes, value, lease, revision, ...rest })
     if (lease !== undefined) this.#renewed(leaseSeconds)
   }
