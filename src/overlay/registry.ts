@@ -50,6 +50,7 @@ export interface RegistryEvents {
 
 export class Registry {
   readonly #events: RegistryEvents
+  readonly #clock: Clock
   readonly #table: LeaseTable
   readonly #own: OwnLease
   readonly #storeName: string
@@ -58,12 +59,13 @@ export class Registry {
   #peers: readonly Lease[] | undefined
   /** Why a record is ignored, by key, so that it is told once. */
   #told = new Map<string, string>()
-  #isLost = false
+  #lostAt: number | undefined
 
   constructor(options: RegistryOptions) {
     const { store, prefix, events } = options
     const keys = networkKeys(prefix)
     this.#events = events
+    this.#clock = options.clock
     this.#storeName = store.name
     this.#table = new LeaseTable(keys.subnets)
     this.#own = new OwnLease({
@@ -102,6 +104,11 @@ export class Registry {
     return this.#own.renewedAt
   }
 
+  /** On the clock: since when the store cannot be reached; undefined while it can. */
+  get lostAt(): number | undefined {
+    return this.#lostAt
+  }
+
   /** Ends the watches and timers. The lease stays, so that the node can start again with it. */
   close(): void {
     for (const watch of this.#watches) watch.close()
@@ -109,8 +116,8 @@ export class Registry {
   }
 
   #changed(apply: () => void): void {
-    if (this.#isLost) {
-      this.#isLost = false
+    if (this.#lostAt !== undefined) {
+      this.#lostAt = undefined
       this.#events.notice({ level: 'info', subject: 'store', message: `${this.#storeName} is back` })
     }
     apply()
@@ -119,7 +126,7 @@ export class Registry {
   }
 
   #lost(error: StoreError): void {
-    this.#isLost = true
+    this.#lostAt ??= this.#clock.now()
     const message = `${error.message}; trying again, and everything stays as it is`
     this.#events.notice({ level: error.kind === 'refused' ? 'error' : 'warning', subject: 'store', message })
   }
