@@ -65,7 +65,10 @@ export function startUdpEngine(options: UdpEngineOptions): UdpEngine {
   const workerData: WorkerData = { open, port, commands: theirs, counts }
   const worker = new Worker(WORKER, { name: 'overlab udp', workerData, transferList: [theirs] })
   const ready = new Promise<void>((resolve, reject) => {
-    worker.once('message', () => resolve())
+    worker.once('message', () => {
+      worker.unref() // alone it is no reason for the process to stay
+      resolve()
+    })
     worker.on('error', (error) => {
       reject(error)
       onFailure?.(error)
@@ -82,8 +85,6 @@ export function startUdpEngine(options: UdpEngineOptions): UdpEngine {
       resolve()
     })
   })
-  // Such a thread alone is no reason for the process to stay.
-  worker.unref()
   ours.unref()
   tell({ kind: 'routes', routes })
 

@@ -15,7 +15,7 @@ import { SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_IP, SOL_SOCKET, setOption 
 import { AF_INET, encodeSocketAddress } from './socket-address.ts'
 import { addressed } from './sys.addressed.ts'
 import { fixedMemory, live } from './sys.live.ts'
-import { openTunQueue } from './tun-queue.ts'
+import { keepTun, openTunQueue } from './tun-queue.ts'
 
 const SOCK_RAW = 3
 const IPPROTO_ICMP = 1
@@ -86,6 +86,7 @@ export function openDataPath({ tun, address, port }: DataPathOptions, namespace:
     const icmp = open(openSocket(namespace, SOCK_RAW, IPPROTO_ICMP), 'open a socket for ICMP')
     succeed(setOption(icmp, SOL_RAW, ICMP_FILTER, ALL_TYPES), 'close the socket for ICMP to what comes')
     const control = open(live.eventfd(EFD_NONBLOCK | EFD_CLOEXEC), 'open an eventfd')
+    keepTun(queue, `keep TUN device "${tun}"`) // only now: what fails leaves nothing behind
     return { tun: queue.descriptor, socket, icmp, control, hasUdp: queue.hasUdp }
   } catch (error) {
     for (const descriptor of opened) sys.close(descriptor)

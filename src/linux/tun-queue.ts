@@ -2,8 +2,7 @@
  * A TUN device with offloads: Documentation/networking/tuntap.rst, linux/if_tun.h.
  *
  * With IFF_VNET_HDR every packet has a struct virtio_net_hdr before it, and with TUNSETOFFLOAD the kernel leaves cutting and
- * checksums to the reader: it may be 64 kB of TCP. The device outlives the process (TUNSETPERSIST): its address and routes stay
- * while the next one starts.
+ * checksums to the reader: it may be 64 kB of TCP.
  */
 import { sys } from '#sys'
 import { KernelError } from '../kernel/errors.ts'
@@ -35,7 +34,7 @@ export interface TunQueue {
   readonly hasUdp: boolean
 }
 
-/** Attaches to the device, or makes it. KernelError EBUSY while another process has it. */
+/** Attaches to the device, or makes one that goes when closed. KernelError EBUSY while another process has it. */
 export function openTunQueue(name: string, namespace: Namespace): TunQueue {
   const call = `open TUN device "${name}"`
   if (!isLinkName(name)) throw new KernelError('EINVAL', call, 'a name has 1 to 15 bytes')
@@ -53,10 +52,14 @@ export function openTunQueue(name: string, namespace: Namespace): TunQueue {
     const withUdp = sys.ioctl(descriptor, TUNSETOFFLOAD, CSUM | TSO4 | TSO_ECN | USO4 | USO6)
     if (withUdp === -EINVAL) succeed(sys.ioctl(descriptor, TUNSETOFFLOAD, CSUM | TSO4 | TSO_ECN), call)
     else succeed(withUdp, call)
-    succeed(sys.ioctl(descriptor, TUNSETPERSIST, 1), call)
     return { descriptor, hasUdp: withUdp >= 0 }
   } catch (error) {
     sys.close(descriptor)
     throw error
   }
+}
+
+/** The device outlives the process: its address and routes stay while the next one starts. */
+export function keepTun({ descriptor }: TunQueue, call: string): void {
+  succeed(sys.ioctl(descriptor, TUNSETPERSIST, 1), call)
 }
