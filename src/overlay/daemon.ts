@@ -1,0 +1,403 @@
+/**
+ * What runs on every node of an overlay, and does there what flanneld does:
+ *
+ *   registry.ts ── configuration ──┐
+ *   uplink.ts ──── the link below ─┼─> what this node is known by ─> registry.ts ── lease, peers ──┐
+ *                                  │                                                               v
+ *                                  └──────────────> node-state.ts: what the kernel should look like ──> reconcile/keep.ts
+ *                                                   udp-path.ts: the data path of udp                   subnet.env
+ *
+ * Any of these may change at any time, and what depends on it follows. What cannot be had just now (the store, the link) leaves
+ * everything as it is. When the daemon ends, the kernel stays as it is, too, and the next one changes nothing in it that is
+ * right.
+ *
+ * Everything is an argument: the store, the kernel, clock and chance, files. On the model whole networks of daemons run in
+ * virtual time.
+ */
+import { KernelError } from '../kernel/errors.ts'
+import type { Change, LiveKernel, Subscription } from '../kernel/live.ts'
+import { type Keeper, keep } from '../reconcile/keep.ts'
+import { joinStates, type Operation, type Owned } from '../reconcile/state.ts'
+import type { Clock } from '../store/clock.ts'
+import type { Store } from '../store/store.ts'
+import { type BackendInput, backendOf } from './backend/backend.ts'
+import { onLink } from './backend/on-link.ts'
+import { chooseVtepMac } from './backend/vtep.ts'
+import { fits } from './claim.ts'
+import type { NetworkConfig } from './config.ts'
+import { EarlierLease } from './earlier-lease.ts'
+import { type Condition, conditionOf } from './health.ts'
+import { FAMILIES, type Family, type Lease, type LeaseAttributes, leaseOf, subnetsOf } from './lease.ts'
+import { type EarlierLife, leftovers } from './leftovers.ts'
+import { dependsOnRoutes, describeLeftOut, nodeState, type RuleOptions, udpRoutes } from './node-state.ts'
+import type { Notice } from './notice.ts'
+import { Registry } from './registry.ts'
+import { formatSubnetFile, parseSubnetFile } from './subnet-file.ts'
+import { type StartUdpDataPath, UdpPath } from './udp-path.ts'
+import { findUplink, type Uplink, type UplinkOptions } from './uplink.ts'
+
+/** Milliseconds from the first notification to the look at the uplink: changes come in groups. */
+const MOMENT = 20
+/** A turn that took so long is followed by a rest of so many times that. */
+const REST = 2
+/** Milliseconds between looks that nothing has called for. */
+const PERIOD = 60_000
+const AFTER_FAILURE = 1_000
+
+export interface DaemonNotice extends Omit<Notice, 'subject'> {
+  readonly subject: Notice['subject'] | 'uplink' | 'kernel' | 'subnet.env' | 'udp'
+}
+
+export interface DaemonOptions {
+  readonly store: Store
+  /** Of the network's keys: `/coreos.com/network`. */
+  readonly prefix: string
+  readonly kernel: LiveKernel
+  readonly clock: Clock
+  /** From 0 to below 1. */
+  readonly random: () => number
+  readonly randomBytes: (length: number) => Uint8Array
+  readonly subnetFile: SubnetFileAccess
+  readonly uplink: Omit<UplinkOptions, 'families'>
+  readonly rules: RuleOptions
+  readonly leaseSeconds: number
+  readonly renewSeconds: number
+  readonly startUdp: StartUdpDataPath
+  readonly events: DaemonEvents
+}
+
+/** subnet.env. Both throw when it cannot be done. */
+export interface SubnetFileAccess {
+  /** Undefined: there is none. */
+  read(): string | undefined
+  /** Others see the old file or the new one. */
+  write(text: string): void
+}
+
+export interface DaemonEvents {
+  notice(notice: DaemonNotice): void
+  /** Once: pods can be attached from now on. */
+  ready(): void
+  /** It cannot begin, and trying again would not help: no link will do, or the backend cannot be used here. */
+  failed(error: Error): void
+  /** The kernel was changed: since the desired state is another, or since somebody had changed it. */
+  changed?(operations: readonly Operation[], cause: 'desired' | 'changed'): void
+}
+
+/** What the node is to be like, as far as it is its own to say. */
+interface Setting {
+  readonly config: NetworkConfig
+  readonly uplink: Uplink
+}
+
+export class Daemon {
+  readonly #options: DaemonOptions
+  readonly #registry: Registry
+  readonly #keeper: Keeper
+  readonly #udp: UdpPath
+  readonly #earlierLease: EarlierLease
+  readonly #earlier: Omit<EarlierLife, 'lease'>
+  readonly #subscription: Subscription
+  #config: NetworkConfig | undefined
+  #setting: Setting | undefined
+  #attributes: LeaseAttributes | undefined
+  /** Of the VXLAN devices: the same for as long as we live, whatever they are called. */
+  readonly #macs: Partial<Record<Family, string>> = {}
+  #lease: Lease | undefined
+  #peers: readonly Lease[] | undefined
+  /** What the state before owned, or the daemon before us. */
+  #owned: Owned | undefined
+  /** What subnet.env should say. */
+  #subnetFile: string | undefined
+  #isReady = false
+  #isClosed = false
+  /** Problems that stand, by what they are about, so that each is told once. */
+  readonly #problems = new Map<DaemonNotice['subject'], string>()
+  #leftOut: readonly string[] = []
+  readonly #due = { look: false, plan: false }
+  #cancelTurn: (() => void) | undefined
+  #cancelPeriod: () => void = () => {}
+  #rested = 0
+
+  constructor(options: DaemonOptions) {
+    const { store, prefix, kernel, clock, subnetFile, events } = options
+    this.#options = options
+    this.#earlier = parseSubnetFile(this.#readSubnetFile(subnetFile) ?? '')
+    this.#keeper = keep(kernel, clock, {
+      done: (operations, cause) => this.#hasChanged(operations, cause),
+      refused: (error) => this.#notice('error', 'kernel', `${error.message}; trying again`),
+      contested: (what) => this.#notice('warning', 'kernel', `Somebody else keeps changing ${what}; putting it right`),
+      failed: (error) => this.#notice('error', 'kernel', `${error.message}; trying again`),
+    })
+    this.#udp = new UdpPath({
+      start: options.startUdp,
+      clock,
+      started: ({ tun, address, port }) =>
+        this.#notice('info', 'udp', `Carrying packets of ${tun} at ${address}, port ${port}`),
+      failed: (error) => this.#notice('error', 'udp', `${error.message}; trying again`),
+    })
+    this.#earlierLease = new EarlierLease({ store, prefix, clock, previous: this.#earlier.subnets })
+    this.#subscription = kernel.watch(['link', 'address', 'route'], (change) => this.#onChange(change))
+    this.#registry = new Registry({
+      ...options,
+      previous: this.#earlier.subnets,
+      events: {
+        config: (config) => {
+          this.#config = config
+          this.#turnSoon('look')
+        },
+        lease: (lease) => {
+          this.#lease = lease
+          this.#turnSoon('plan')
+        },
+        peers: (peers) => {
+          this.#peers = peers
+          this.#turnSoon('plan')
+        },
+        notice: (notice) => events.notice(notice),
+      },
+    })
+    this.#beginPeriod()
+  }
+
+  /** How it is, for whoever asks. */
+  get condition(): Condition {
+    const { clock, kernel, leaseSeconds, renewSeconds } = this.#options
+    return conditionOf({
+      now: clock.now(),
+      hasConfig: this.#config !== undefined,
+      setting: this.#setting,
+      problems: [...this.#problems.values()],
+      lease: this.#lease,
+      peers: this.#peers?.length ?? 0,
+      leftOut: this.#leftOut,
+      leaseSeconds,
+      renewSeconds,
+      renewedAt: this.#registry.renewedAt,
+      storeLostAt: this.#registry.lostAt,
+      missing: this.#devices().filter((name) => !kernel.links.get(name)?.up),
+      refused: this.#keeper.refused.map(({ error }) => error.message),
+      udpProblem: this.#udp.problem,
+      udpCounters: this.#udp.counters(),
+      isReady: this.#isReady,
+    })
+  }
+
+  /** Leaves the kernel, the lease and subnet.env as they are. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#cancelTurn?.()
+    this.#cancelPeriod()
+    this.#subscription.close()
+    this.#registry.close()
+    this.#earlierLease.close()
+    this.#keeper.close()
+    await this.#udp.close()
+  }
+
+  #onChange(change: Change | 'lost'): void {
+    // What is on our own devices says nothing of the way to the others, and there is much of it.
+    if (change !== 'lost' && change.link !== undefined && this.#devices().includes(change.link)) return
+    this.#turnSoon('look', MOMENT)
+  }
+
+  #beginPeriod(): void {
+    this.#cancelPeriod = this.#options.clock.after(PERIOD, () => {
+      this.#turnSoon('look')
+      this.#publish()
+      this.#beginPeriod()
+    })
+  }
+
+  /** Never within the caller's call; what comes until then is done at once. */
+  #turnSoon(what: 'look' | 'plan', delay = 0): void {
+    this.#due[what] = true
+    if (this.#cancelTurn || this.#isClosed) return
+    const { clock } = this.#options
+    this.#cancelTurn = clock.after(Math.max(delay, this.#rested - clock.now()), () => {
+      this.#cancelTurn = undefined
+      this.#turn()
+    })
+  }
+
+  #turn(): void {
+    const { clock } = this.#options
+    const start = clock.now()
+    try {
+      if (this.#due.look) this.#look()
+      if (this.#due.plan) this.#plan()
+      this.#problems.delete('kernel')
+    } catch (error) {
+      // A kernel that cannot be read now: its tables change all the time, or there is no memory.
+      if (!(error instanceof KernelError)) throw error
+      this.#problem('error', 'kernel', `${error.message}; trying again`)
+      this.#due.plan = true
+      this.#turnSoon('look', AFTER_FAILURE)
+    }
+    const end = clock.now()
+    this.#rested = end + REST * (end - start)
+  }
+
+  /** Which link is it that others know us by, and can the backend be used there? */
+  #look(): void {
+    this.#due.look = false
+    const config = this.#config
+    if (!config) return
+    const { kernel, store, uplink: wanted, events } = this.#options
+    if (this.#registry.lostAt !== undefined) store.reconnect()
+    const families = FAMILIES.filter((family) => config[family])
+    try {
+      const uplink = findUplink(kernel, { ...wanted, families })
+      backendOf(config).check(uplink, config)
+      this.#problems.delete('uplink')
+      this.#adopt({ config, uplink })
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      if (this.#setting) this.#problem('error', 'uplink', `${error.message}; everything stays as it is`)
+      else events.failed(error)
+    }
+  }
+
+  #adopt(setting: Setting): void {
+    const before = this.#setting
+    if (JSON.stringify(setting) === JSON.stringify(before)) return
+    const { link, mtu, ipv4, ipv6 } = setting.uplink
+    if (JSON.stringify(setting.uplink) !== JSON.stringify(before?.uplink)) {
+      const addresses = [ipv4, ipv6].flatMap((each) => (each ? describeAddress(each) : []))
+      this.#notice('info', 'uplink', `Other nodes reach this one by ${link}, ${addresses.join(' and ')}, MTU ${mtu}`)
+    }
+    if (before && JSON.stringify(setting.config) !== JSON.stringify(before.config)) {
+      this.#notice('info', 'config', `The network's configuration has changed; backend ${setting.config.backend.type}`)
+    }
+    this.#setting = setting
+    this.#due.plan = true
+    void this.#announce(setting)
+  }
+
+  /** A device that is there keeps its MAC; one that is gone gets that of the lease that others still know. */
+  async #announce(setting: Setting): Promise<void> {
+    const { kernel, randomBytes } = this.#options
+    const { config, uplink } = setting
+    const backend = backendOf(config)
+    const known = await this.#earlierLease.find({ config, attributes: backend.attributes(uplink, config, {}) })
+    if (this.#isClosed || this.#setting !== setting) return
+    if (!this.#attributes) this.#owned = leftovers(kernel, config, { ...this.#earlier, lease: known })
+    for (const family of FAMILIES) {
+      const device = config[family] && config.backend.type === 'vxlan' && backend.device(family, config)
+      if (device) this.#macs[family] ??= chooseVtepMac(kernel, device, known?.[family]?.vtep?.mac, randomBytes)
+    }
+    this.#attributes = backend.attributes(uplink, config, this.#macs)
+    this.#registry.announce({ config, attributes: this.#attributes })
+    this.#turnSoon('plan')
+  }
+
+  #plan(): void {
+    this.#due.plan = false
+    const input = this.#input()
+    if (!input) return
+    const state = () => nodeState(input, this.#options.rules)
+    const now = state()
+    const { backend } = input.config
+    if (backend.type !== 'udp') this.#udp.want(undefined)
+    // What is not ours any more goes first; after this it is nobody's.
+    if (this.#owned && JSON.stringify(this.#owned) !== JSON.stringify(now.owned)) {
+      this.#keeper.desire(joinStates(now, { owned: this.#owned }))
+    }
+    this.#owned = now.owned
+    this.#keeper.desire(dependsOnRoutes(input) ? state : now)
+    if (backend.type === 'udp') {
+      const [tun] = this.#devices()
+      const { address } = input.uplink.ipv4!
+      const routes = udpRoutes(input)
+      this.#udp.want({ tun: tun!, address: address.slice(0, address.indexOf('/')), port: backend.port, routes })
+    }
+    this.#tellLeftOut(describeLeftOut(input))
+    this.#subnetFile = formatSubnetFile({
+      config: input.config,
+      subnets: subnetsOf(input.lease),
+      mtu: backendOf(input.config).mtu(input.uplink, input.config),
+      ipMasq: this.#options.rules.masquerade,
+    })
+    this.#publish()
+  }
+
+  /** Undefined while something is missing. */
+  #input(): BackendInput | undefined {
+    const [setting, lease, peers, attributes] = [this.#setting, this.#lease, this.#peers, this.#attributes]
+    if (!setting || !lease || !peers || !attributes) return undefined
+    const { config, uplink } = setting
+    // Of an earlier configuration: the registry asks for others.
+    if (!fits(config, subnetsOf(lease))) return undefined
+    // In the store it may still say what we were known by before.
+    const own = leaseOf(subnetsOf(lease), attributes)
+    return { config, uplink, lease: own, peers, reachable: onLink(this.#options.kernel, uplink) }
+  }
+
+  /** Names of the backend's devices. */
+  #devices(): string[] {
+    const config = this.#setting?.config
+    if (!config) return []
+    return FAMILIES.flatMap((family) => (config[family] && backendOf(config).device(family, config)) ?? [])
+  }
+
+  #hasChanged(operations: readonly Operation[], cause: 'desired' | 'changed'): void {
+    this.#options.events.changed?.(operations, cause)
+    if (cause !== 'changed') return
+    const link = operations.find(({ subject, operation }) => subject === 'links' && operation === 'add')
+    const what = link
+      ? 'The device was gone: made again'
+      : `${operations.length} things put right that had been changed`
+    this.#notice('info', 'kernel', what)
+    this.#publish()
+  }
+
+  #tellLeftOut(lines: readonly string[]): void {
+    for (const line of lines) if (!this.#leftOut.includes(line)) this.#notice('warning', 'peer', line)
+    this.#leftOut = lines
+  }
+
+  /** subnet.env says that pods can be attached: not before the device is there. */
+  #publish(): void {
+    const text = this.#subnetFile
+    const { kernel, subnetFile, events } = this.#options
+    if (text === undefined || this.#devices().some((name) => !kernel.links.get(name))) return
+    try {
+      if (subnetFile.read() !== text) {
+        subnetFile.write(text)
+        this.#notice('info', 'subnet.env', `Wrote subnet.env: ${text.trim().replaceAll('\n', ' ')}`)
+      }
+      this.#problems.delete('subnet.env')
+    } catch (error) {
+      this.#problem('error', 'subnet.env', `${(error as Error).message}; trying again once a minute`)
+      return
+    }
+    if (this.#isReady) return
+    this.#isReady = true
+    events.ready()
+  }
+
+  #readSubnetFile(file: SubnetFileAccess): string | undefined {
+    try {
+      return file.read()
+    } catch (error) {
+      this.#notice('warning', 'subnet.env', `${(error as Error).message}; going on without it`)
+      return undefined
+    }
+  }
+
+  #notice(level: DaemonNotice['level'], subject: DaemonNotice['subject'], message: string): void {
+    this.#options.events.notice({ level, subject, message })
+  }
+
+  #problem(level: DaemonNotice['level'], subject: DaemonNotice['subject'], message: string): void {
+    if (this.#problems.get(subject) === message) return
+    this.#problems.set(subject, message)
+    this.#notice(level, subject, message)
+  }
+}
+
+function describeAddress({ address, publicIp }: { readonly address: string; readonly publicIp: string }): string {
+  const own = address.slice(0, address.indexOf('/'))
+  return own === publicIp ? own : `${publicIp} (its own address is ${own})`
+}

@@ -1,0 +1,44 @@
+/** What a node's kernel should look like: its backend's part and its traffic rules, as one state. */
+import { joinStates, type State } from '../reconcile/state.ts'
+import { type BackendInput, backendOf, type LeftOut } from './backend/backend.ts'
+import { blackholeRoutes, noBlackholeRoutes, trafficRules } from './rules/rules.ts'
+import type { TrafficOptions } from './rules/traffic.ts'
+import type { UdpRoute } from './udp/lookup.ts'
+
+export interface RuleOptions extends TrafficOptions {
+  /** --ip-blackhole-route */
+  readonly blackhole: boolean
+}
+
+export function nodeState(input: BackendInput, options: RuleOptions): State {
+  const { config, lease } = input
+  return joinStates(
+    backendOf(config).plan(input),
+    trafficRules(config, lease, options),
+    options.blackhole ? blackholeRoutes(config, lease) : noBlackholeRoutes(config),
+  )
+}
+
+/** Whether the state depends on the kernel's routes too: then it is another one when those change. */
+export function dependsOnRoutes({ config: { backend } }: Pick<BackendInput, 'config'>): boolean {
+  return backend.type === 'host-gw' || (backend.type === 'vxlan' && backend.directRouting)
+}
+
+/** The peers that nothing is planned for, a line for each. */
+export function describeLeftOut(input: BackendInput): string[] {
+  return backendOf(input.config)
+    .leftOut(input)
+    .map(({ lease, family, reason }: LeftOut) => `Cannot reach ${lease[family]!.subnet}: ${reason}`)
+}
+
+/** Where the data path of udp sends packets for each subnet; those of peers that the backend leaves out have no way. */
+export function udpRoutes(input: BackendInput): UdpRoute[] {
+  const unreachable = new Set(
+    backendOf(input.config)
+      .leftOut(input)
+      .map(({ lease }) => lease),
+  )
+  return input.peers.flatMap((peer) =>
+    peer.ipv4 && !unreachable.has(peer) ? [{ subnet: peer.ipv4.subnet, node: peer.ipv4.publicIp }] : [],
+  )
+}
