@@ -11,3 +11,4 @@ export const O_CLOEXEC = 0o2000000
 /** With O_DIRECTORY in it, as x86 numbers that. Elsewhere it is EINVAL, and we do without. */
 export const O_TMPFILE = 0o20200000
 export const LOCK_EX = 2
+export const LOCK_NB = 4

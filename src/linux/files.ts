@@ -11,7 +11,18 @@ import { sys } from '#sys'
 import { KernelError } from '../kernel/errors.ts'
 import { LITTLE_ENDIAN } from './byte-order.ts'
 import { EAGAIN, EEXIST, EINTR, EINVAL, EISDIR, ENOENT, ENOTDIR, EOPNOTSUPP, succeed } from './errno.ts'
-import { LOCK_EX, O_CLOEXEC, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY } from './fcntl.ts'
+import {
+  LOCK_EX,
+  LOCK_NB,
+  O_CLOEXEC,
+  O_CREAT,
+  O_EXCL,
+  O_RDONLY,
+  O_RDWR,
+  O_TMPFILE,
+  O_TRUNC,
+  O_WRONLY,
+} from './fcntl.ts'
 
 const AT_SYMLINK_FOLLOW = 0x400
 const POLLIN = 1
@@ -112,20 +123,30 @@ export const files = {
   },
 
   lock(path: string, mode: number): { release(): void } {
-    const call = `lock "${path}"`
-    let file: number | undefined = openFile(path, O_RDWR | O_CREAT, mode, call)
-    let result: number
-    do result = sys.flock(file, LOCK_EX)
-    while (result === -EINTR)
-    if (result < 0) sys.close(file)
-    succeed(result, call)
-    return {
-      release() {
-        if (file !== undefined) sys.close(file)
-        file = undefined
-      },
-    }
+    return takeLock(path, mode, LOCK_EX)!
   },
+
+  /** As lock, but undefined while somebody else holds it. */
+  tryLock(path: string, mode: number): { release(): void } | undefined {
+    return takeLock(path, mode, LOCK_EX | LOCK_NB)
+  },
+}
+
+function takeLock(path: string, mode: number, operation: number): { release(): void } | undefined {
+  const call = `lock "${path}"`
+  let file: number | undefined = openFile(path, O_RDWR | O_CREAT, mode, call)
+  let result: number
+  do result = sys.flock(file, operation)
+  while (result === -EINTR)
+  if (result < 0) sys.close(file)
+  if (result === -EAGAIN) return undefined
+  succeed(result, call)
+  return {
+    release() {
+      if (file !== undefined) sys.close(file)
+      file = undefined
+    },
+  }
 }
 
 /**

@@ -11,7 +11,7 @@ import { Client, type ClientDuplexStream, connectivityState, Metadata, type Serv
 import { StoreError } from '../store.ts'
 import { isBroken, isServiceError, isStaleToken, reasonOf, storeError } from './errors.ts'
 import { authenticate, type Method, status as maintenanceStatus } from './messages.ts'
-import { credentialsFor, type Endpoint, type EtcdSettings, parseEndpoints } from './settings.ts'
+import { credentialsFor, type Endpoint, type EtcdSettings, parseEndpoints, serverName } from './settings.ts'
 
 /** Milliseconds until an endpoint has to have answered: long enough for a second SYN. */
 const CONNECT_LIMIT = 2_000
@@ -173,7 +173,10 @@ export class Connection {
   }
 
   async #connectTo(endpoint: Endpoint): Promise<Session> {
-    const client = new Client(endpoint.target, credentialsFor(endpoint, this.#settings), CHANNEL_OPTIONS)
+    const client = new Client(endpoint.target, credentialsFor(endpoint, this.#settings), {
+      ...CHANNEL_OPTIONS,
+      ...serverName(endpoint),
+    })
     const metadata = new Metadata()
     metadata.set('hasleader', 'true') // etcd's WithRequireLeader
     const session = { client, endpoint, metadata, streams: new Set<{ cancel(): void }>() }

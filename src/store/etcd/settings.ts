@@ -1,5 +1,7 @@
 /** Where an etcd is and how it is spoken to, as etcdctl's options of the same names say. */
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { ChannelCredentials } from '@grpc/grpc-js'
 import { StoreError } from '../store.ts'
 
@@ -18,6 +20,8 @@ export interface Endpoint {
   /** For people: `https://10.0.0.1:2379`. */
   readonly url: string
   readonly isSecure: boolean
+  /** IPv6 without brackets. */
+  readonly host: string
   /** For gRPC: `dns:10.0.0.1:2379`. */
   readonly target: string
 }
@@ -38,12 +42,21 @@ export function parseEndpoints({ endpoints, ca, cert, key, username, password }:
   return parsed
 }
 
+/**
+ * RFC 6066 §3 wants a name there and no address, and gRPC would send the address. Go's servers, which have one certificate,
+ * do not care which name; what the certificate must be for stands in the credentials.
+ */
+export function serverName({ host }: Endpoint): { 'grpc.ssl_target_name_override'?: string } {
+  return isIP(host) ? { 'grpc.ssl_target_name_override': 'etcd' } : {}
+}
+
 /** The files are read again for each connection: certificates are renewed while a daemon runs. */
-export function credentialsFor({ isSecure }: Endpoint, { ca, cert, key }: EtcdSettings): ChannelCredentials {
+export function credentialsFor({ isSecure, host }: Endpoint, { ca, cert, key }: EtcdSettings): ChannelCredentials {
   if (!isSecure) return ChannelCredentials.createInsecure()
   const files = [ca, key, cert].map((path) => (path ? readPem(path) : null))
   try {
-    return ChannelCredentials.createSsl(files[0], files[1], files[2])
+    const byAddress = { checkServerIdentity: (_: string, cert: PeerCertificate) => checkServerIdentity(host, cert) }
+    return ChannelCredentials.createSsl(files[0], files[1], files[2], isIP(host) ? byAddress : {})
   } catch (cause) {
     const paths = [ca, cert, key].filter(Boolean).map((path) => `"${path}"`)
     throw new StoreError('refused', `Cannot use ${paths.join(', ')}: ${(cause as Error).message}`, { cause })
@@ -58,7 +71,12 @@ function parseEndpoint(text: string): Endpoint {
     const shown = text.replace(/^.*@/, '…@')
     throw new RangeError(`Cannot use the etcd endpoint "${shown}": it is no http://host:port or https://host:port`)
   }
-  return { url: `${scheme}://${host}:${port}`, isSecure: scheme === 'https', target: `dns:${host}:${port}` }
+  return {
+    url: `${scheme}://${host}:${port}`,
+    isSecure: scheme === 'https',
+    host: host.replace(/[[\]]/g, ''),
+    target: `dns:${host}:${port}`,
+  }
 }
 
 function readPem(path: string): Buffer {

@@ -1,0 +1,169 @@
+/**
+ * A store as a log in a directory, synchronously.
+ *
+ *   <directory>/        0700
+ *       log             0600   a line per change, lines.ts
+ *       lock            0600   held with flock(2) around every change
+ *
+ * Who changes something takes the lock, reads what others wrote since, and appends one line by one write(2): before it the
+ * change is not there, after it it is. A line without its end was never finished; the next writer writes over it. Readers
+ * take no lock. When the log is long, a file with all that there is takes its place, by rename(2).
+ *
+ * No fsync: after a crash of the machine the last changes may be missing.
+ */
+import { State, type Step } from '../state.ts'
+import { type Change, type Revision, StoreError } from '../store.ts'
+import type { LogFile, StoreFiles } from './files.ts'
+import { formatHeader, formatState, formatStep, parseHeader, parseStep } from './lines.ts'
+
+const DIRECTORY_MODE = 0o700
+const FILE_MODE = 0o600
+
+/** Bytes from which on a log is worth compacting. */
+const LONG = 1 << 20
+
+export interface LogOptions {
+  readonly files: StoreFiles
+  readonly directory: string
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Text that nobody else gets. */
+  newId(): string
+  /** For people: what cannot be read and is left out. */
+  report(problem: string): void
+}
+
+/** What others or we have changed: these changes, or so much that only all of it will do. */
+export type News = readonly Change[] | 'all'
+
+export class Log {
+  readonly #options: LogOptions
+  readonly #path: string
+  #file: LogFile | undefined
+  /** Undefined while there is no log. */
+  #id: string | undefined
+  #state = new State()
+  /** How far the file has been read, in bytes and in lines. */
+  #end = 0
+  #lines = 0
+  /** Bytes after the last compaction. */
+  #compactSize = 0
+
+  constructor(options: LogOptions) {
+    this.#options = options
+    this.#path = `${options.directory}/log`
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  /** `tryWrite` does so, too. */
+  makeDirectory(): void {
+    this.#options.files.makeDirectory(this.#options.directory, DIRECTORY_MODE)
+  }
+
+  /** Reads what was written since the last time. */
+  read(): News {
+    if (this.#file?.isCurrent()) return this.#readOn(this.#state.revision)
+    const file = this.#options.files.openLog(this.#path)
+    const [id, revision] = [this.#id, this.#state.revision]
+    this.close()
+    this.#file = file
+    if (!file) return id === undefined ? [] : 'all'
+    const compacted = this.#readHeader()
+    const isSame = (id === undefined || id === this.#id) && compacted <= revision
+    const changes = this.#readOn(revision)
+    this.#compactSize = this.#end
+    return isSame ? changes : 'all'
+  }
+
+  /**
+   * Under the lock: reads, and writes the step that `plan` makes of the state, unless it makes none. What has expired ends
+   * before. Undefined, and nothing is done, while somebody else holds the lock.
+   */
+  tryWrite<T extends Step | undefined>(
+    plan: (state: State) => T,
+  ): { readonly step: T; readonly news: News } | undefined {
+    const { files, directory, now } = this.#options
+    this.makeDirectory()
+    const lock = files.tryLock(`${directory}/lock`, FILE_MODE)
+    if (!lock) return undefined
+    try {
+      const news = [this.read()]
+      const expired = this.#state.expired(now())
+      if (expired.length > 0) news.push(this.#append(this.#state.ending(expired)))
+      const step = plan(this.#state)
+      if (step) news.push(this.#append(step))
+      if (this.#end > LONG && this.#end > 2 * this.#compactSize) this.#compact()
+      return { step, news: news.includes('all') ? 'all' : (news as Change[][]).flat() }
+    } finally {
+      lock.release()
+    }
+  }
+
+  /** Forgets what it knows; it may be used again. */
+  close(): void {
+    this.#file?.close()
+    this.#file = undefined
+    this.#id = undefined
+    this.#state = new State()
+    this.#end = 0
+    this.#lines = 0
+  }
+
+  #append(step: Step): Change[] {
+    if (step.revision === undefined && step.leases.length === 0 && step.ended.length === 0) return []
+    if (!this.#file) this.#create()
+    this.#end = this.#file!.append(this.#end, formatStep(step))
+    this.#lines++
+    return this.#state.apply(step)
+  }
+
+  #create(): void {
+    this.#id = this.#options.newId()
+    this.#replace(formatHeader({ id: this.#id, compacted: this.#state.revision }))
+  }
+
+  #compact(): void {
+    this.#replace(formatState(this.#id!, this.#state))
+  }
+
+  #replace(text: string): void {
+    this.#options.files.replace(this.#path, text, FILE_MODE)
+    this.#file?.close()
+    this.#file = this.#options.files.openLog(this.#path)
+    const { lines, end } = this.#file!.lines(0)
+    this.#lines = lines.length
+    this.#end = end
+    this.#compactSize = end
+  }
+
+  #readHeader(): Revision {
+    const { lines } = this.#file!.lines(0)
+    const header = parseHeader(lines[0] ?? '')
+    if (!header) {
+      this.close()
+      throw new StoreError('refused', `Cannot read "${this.#path}": it does not begin as a store of ours does`)
+    }
+    this.#id = header.id
+    this.#end = Buffer.byteLength(`${lines[0]}\n`)
+    this.#lines = 1
+    return header.compacted
+  }
+
+  /** Answers the changes that are later than `known`. */
+  #readOn(known: Revision): Change[] {
+    const { lines, end } = this.#file!.lines(this.#end)
+    const changes: Change[] = []
+    for (const line of lines) {
+      this.#lines++
+      const step = parseStep(line)
+      if (!step) this.#options.report(`Cannot read line ${this.#lines} of "${this.#path}": it is left out`)
+      else if (step.revision !== undefined && step.revision > known) changes.push(...this.#state.apply(step))
+      else this.#state.apply(step)
+    }
+    this.#end = end
+    return changes
+  }
+}
