@@ -174,9 +174,12 @@ export class OwnLease {
     const { table, store } = this.#options
     if (!this.#isTold(held)) return
     const record = table.get(held.key)
+    if (record?.entry.value !== held.value && table.seen < held.revision) {
+      // The store began anew, or the listing is older than our write.
+      const entry = await store.get(held.key)
+      if (entry?.revision !== record?.entry.revision) return this.#retryLater()
+    }
     if (!record) {
-      // A listing can be older than our write.
-      if (await store.get(held.key)) return this.#retryLater()
       this.#notice(
         'warning',
         'lease',

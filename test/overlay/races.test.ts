@@ -133,6 +133,48 @@ test('a fourth node waits, and has a lease when one of the others is gone for go
   )
 })
 
+test('an answer that is lost leaves no second lease behind', async () => {
+  await fc.assert(
+    fc.asyncProperty(seeds, fc.integer({ min: 0, max: 2 }), async (seed, which) => {
+      const world = new SlowWorld(seed)
+      for (const number of [1, 2, 3]) world.begin(number, threeSubnets)
+      world.nodes[which]!.connection.loseAnswer()
+      await world.clock.advance(60_000)
+      await assertSettled(world, threeSubnets)
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test('a lease that is only out of sight is never taken for gone', async () => {
+  const steps = fc.array(fc.constantFrom('cut', 'mend', 'compact', 'announce'), { maxLength: 12 })
+  await fc.assert(
+    fc.asyncProperty(seeds, steps, async (seed, happens) => {
+      const world = new SlowWorld(seed)
+      const { node, connection } = world.begin(1, threeSubnets)
+      await world.clock.advance(1_000)
+      for (const [i, what] of happens.entries()) {
+        if (what === 'cut') connection.cut()
+        if (what === 'mend') connection.mend()
+        if (what === 'compact') world.server.compact()
+        const attributes = attributesOf(1, threeSubnets, (i % 8) + 1)
+        if (what === 'announce') node.registry.announce({ config: threeSubnets, attributes })
+        await world.put('10.5.9.0-24', valueFor(9, threeSubnets, (i % 8) + 1))
+        await world.clock.advance(Math.floor(world.random() * 200))
+      }
+      connection.mend()
+      await world.clock.advance(20_000)
+      assert.deepEqual(
+        node.told('lease').filter((message) => message.includes('gone')),
+        [],
+      )
+      assert.deepEqual(node.told('conflict'), [])
+      assert.deepEqual(node.reached, happens.length > 0 ? ['10.5.9.0/24'] : [])
+    }),
+    { numRuns: 100 },
+  )
+})
+
 /** What can happen to a node or to the store. */
 const faults = [
   'cut',

@@ -65,6 +65,20 @@ test('a reservation is used, and stays one', async () => {
   assert.equal(node.registry.renewedAt, undefined)
 })
 
+test('a reservation stays one when our MAC changes, and when an operator puts it over our lease', async () => {
+  const world = new World()
+  const node = await world.start(1)
+  await world.put('10.5.1.0-24', '{"PublicIP":"192.168.77.1"}')
+  node.registry.announce({ config: vxlan, attributes: attributesOf(1, vxlan, 2) })
+  await world.settle()
+  const [entry] = await world.entries()
+  assert.equal(entry!.value, valueFor(1, vxlan, 2))
+  assert.equal(entry!.lease, undefined)
+  await world.clock.advance(1_000_000)
+  assert.equal((await world.entries()).length, 1)
+  assert.equal(node.lease!.ipv4!.subnet, '10.5.1.0/24')
+})
+
 test('a reservation of another node is never taken, even as the last subnet', async () => {
   const world = new World()
   await world.put('10.5.3.0-24', '{"PublicIP":"192.168.77.9"}')
