@@ -8,6 +8,5 @@ export const alloc: Backend<{ readonly type: 'alloc' }> = {
   device: () => undefined,
   attributes: (uplink, config) => publicAddresses(uplink, config, ''),
   plan: () => ({}),
-  owned: () => ({}),
   leftOut: () => [],
 }

@@ -10,9 +10,9 @@
  * Devices, entries and routes are flannel's, to the byte: nodes of both kinds share a network, and one may take the other's
  * place on a node. What a plan owns are things that no one else has: entries of the devices, and routes to subnets of nodes.
  */
-import type { Owned, State } from '../../reconcile/state.ts'
+import type { State } from '../../reconcile/state.ts'
 import type { BackendConfig, NetworkConfig } from '../config.ts'
-import type { Family, FamilyLease, Lease } from '../lease.ts'
+import type { Family, Lease, LeaseAttributes } from '../lease.ts'
 import type { Uplink } from '../uplink.ts'
 import { alloc } from './alloc.ts'
 import { hostGw } from './host-gw.ts'
@@ -41,13 +41,6 @@ export interface LeftOut {
   readonly reason: string
 }
 
-/** What a node tells the others in its lease: all but the subnets. */
-export interface LeaseAttributes {
-  readonly backend: string
-  readonly ipv4?: Omit<FamilyLease, 'subnet'>
-  readonly ipv6?: Omit<FamilyLease, 'subnet'>
-}
-
 export interface Backend<C extends BackendConfig = BackendConfig> {
   /** RangeError when a node with this uplink cannot use the backend at all. */
   check(uplink: Uplink, config: ConfigOf<C>): void
@@ -58,8 +51,6 @@ export interface Backend<C extends BackendConfig = BackendConfig> {
   /** `macs` are the devices' own, for backends whose leases tell them. */
   attributes(uplink: Uplink, config: ConfigOf<C>, macs: Readonly<Partial<Record<Family, string>>>): LeaseAttributes
   plan(input: BackendInput<C>): State
-  /** What a plan owns, whichever the leases: to be without it is to leave nothing behind. */
-  owned(uplink: Uplink, config: ConfigOf<C>): Owned
   /** The peers that the plan says nothing of. */
   leftOut(input: BackendInput<C>): readonly LeftOut[]
 }

@@ -49,10 +49,8 @@ export const hostGw: Backend<HostGwConfig> = {
         protocol: RouteProtocol.boot,
       })),
     )
-    return { routes, owned: hostGw.owned(uplink, config) }
+    return { routes, owned: { routes: subnetRoutes(config, () => [uplink.link]) } }
   },
-
-  owned: ({ link }, config) => ({ routes: subnetRoutes(config, () => [link]) }),
 
   leftOut: (input) => leftOut(input, obstacle),
 }

@@ -4,9 +4,9 @@ import { contains, parsePrefix } from '../../address/prefix.ts'
 import { RouteProtocol } from '../../kernel/route.ts'
 import type { OwnedRoutes } from '../../reconcile/state.ts'
 import type { BackendConfig, NetworkConfig } from '../config.ts'
-import type { Family, FamilyLease, Lease } from '../lease.ts'
+import type { Family, FamilyLease, Lease, LeaseAttributes } from '../lease.ts'
 import type { Uplink } from '../uplink.ts'
-import type { BackendInput, LeaseAttributes, LeftOut } from './backend.ts'
+import type { BackendInput, LeftOut } from './backend.ts'
 
 const FAMILIES = ['ipv4', 'ipv6'] as const
 

@@ -44,14 +44,9 @@ export const udp: Backend<UdpConfig> = {
       addresses: [{ link: DEVICE, prefix: `${gatewayOf(lease.ipv4.subnet)}/32` }],
       linkStates: [{ link: DEVICE, up: true }],
       routes: [{ destination: network, link: DEVICE, scope: 'global', protocol: RouteProtocol.boot }],
-      owned: udp.owned(uplink, config),
+      owned: { links: [{ name: DEVICE }], addresses: [{ links: [DEVICE], within: network }] },
     }
   },
-
-  owned: (_uplink, { ipv4 }) => ({
-    links: [{ name: DEVICE }],
-    ...(ipv4 && { addresses: [{ links: [DEVICE], within: ipv4.network }] }),
-  }),
 
   leftOut: (input) => leftOut(input, obstacle),
 }

@@ -9,10 +9,8 @@
  * Nothing is ever asked for over the overlay: all entries are permanent. IPv6 has a device of its own, `flannel-v6.1`, and
  * /128. With DirectRouting a peer on the uplink's own network has a plain route instead, and no entries.
  */
-
 import { RouteProtocol } from '../../kernel/route.ts'
-import type { DesiredLink, State } from '../../reconcile/state.ts'
-import { joinStates } from '../../reconcile/state.ts'
+import { type DesiredLink, joinStates, type Owned, type State } from '../../reconcile/state.ts'
 import type { VxlanConfig } from '../config.ts'
 import { type Family, type FamilyLease, gatewayOf } from '../lease.ts'
 import type { Uplink } from '../uplink.ts'
@@ -38,11 +36,12 @@ const HOST_LENGTH = { ipv4: 32, ipv6: 128 } as const
 
 const obstacle: Obstacle<VxlanConfig> = (peer, { vtep, publicIp }, _family, input) => {
   const other = otherBackend(peer, 'vxlan')
-  if (other !== undefined || isDirect(input, publicIp)) return other
-  if (!vtep) return 'its lease has no VTEP MAC'
-  // Nodes of old flannels do not tell theirs.
+  if (other !== undefined) return other
   const { vni } = input.config.backend
-  return (vtep.vni ?? vni) === vni ? undefined : `its VNI is ${vtep.vni} instead of ${vni}`
+  // Nodes of old flannels do not tell theirs.
+  if (vtep && (vtep.vni ?? vni) === vni) return undefined
+  if (isDirect(input, publicIp)) return undefined
+  return vtep ? `its VNI is ${vtep.vni} instead of ${vni}` : 'its lease has no VTEP MAC'
 }
 
 export const vxlan: Backend<VxlanConfig> = {
@@ -65,24 +64,25 @@ export const vxlan: Backend<VxlanConfig> = {
 
   plan(input) {
     const states = familyPlans(input, obstacle).map((plan) => planFamily(plan, input))
-    return joinStates(...states, { owned: vxlan.owned(input.uplink, input.config) })
-  },
-
-  owned({ link }, config) {
-    const families = familiesOf(config)
-    const deviceOf = (family: Family) => vxlan.device(family, config)!
-    const devices = families.map(deviceOf)
-    const below = config.backend.directRouting ? [link] : []
-    return {
-      links: devices.map((name) => ({ name })),
-      addresses: families.map((family) => ({ links: [deviceOf(family)], within: config[family]!.network })),
-      neighbours: { links: devices },
-      fdb: { links: devices },
-      routes: subnetRoutes(config, (family) => [deviceOf(family), ...below]),
-    }
+    return joinStates(...states, { owned: ownedOf(input) })
   },
 
   leftOut: (input) => leftOut(input, obstacle),
+}
+
+/** Also of a family that the node has no lease of. */
+function ownedOf({ uplink, config }: BackendInput<VxlanConfig>): Owned {
+  const families = familiesOf(config)
+  const deviceOf = (family: Family) => vxlan.device(family, config)!
+  const devices = families.map(deviceOf)
+  const below = config.backend.directRouting ? [uplink.link] : []
+  return {
+    links: devices.map((name) => ({ name })),
+    addresses: families.map((family) => ({ links: [deviceOf(family)], within: config[family]!.network })),
+    neighbours: { links: devices },
+    fdb: { links: devices },
+    routes: subnetRoutes(config, (family) => [deviceOf(family), ...below]),
+  }
 }
 
 function deviceMtu(family: Family, uplink: Uplink, { backend }: ConfigOf<VxlanConfig>): number {

@@ -10,8 +10,7 @@ import type { LiveKernel } from '../../../src/kernel/live.ts'
 import { hostGw } from '../../../src/overlay/backend/host-gw.ts'
 import { udp } from '../../../src/overlay/backend/udp.ts'
 import { vxlan } from '../../../src/overlay/backend/vxlan.ts'
-import { noOverlay } from '../../../src/overlay/clean-up.ts'
-import { trafficRules } from '../../../src/overlay/rules/rules.ts'
+import { noTrafficRules, trafficRules } from '../../../src/overlay/rules/rules.ts'
 import { joinStates, type State } from '../../../src/reconcile/state.ts'
 import { eventually } from '../../contract/kernel/case.ts'
 import { linuxWorld } from '../../contract/linux-world.ts'
@@ -180,14 +179,14 @@ describe('who starts again', () => {
   }
 })
 
-test('the clean-up leaves nothing of it, and everything of others', () =>
+test('without what a plan owns nothing of it is left, and everything of others', () =>
   onNode(({ keep, told, kernel }) => {
     const options = { masquerade: true, fullyRandom: true, forward: true }
     kernel.routes.add({ destination: '10.99.0.0/16', gateway: '192.168.77.9' })
     const before = [told('ip -d route'), told('ip -6 route'), told('ip -br link')]
     const keeper = keep()
     keeper.desire(joinStates(dualState, trafficRules(dualConfig, own, options)))
-    keeper.desire(noOverlay(uplink, dualConfig))
+    keeper.desire(joinStates({ owned: dualState.owned! }, noTrafficRules))
     assert.deepEqual([told('ip -d route'), told('ip -6 route'), told('ip -br link')], before)
     assert.doesNotMatch(told('nft list ruleset').join(), /FLANNEL|flannel/)
   }))
