@@ -1,12 +1,14 @@
 /** Calls our executables as a runtime does, and asks `ip`, `nft` and the directory of addresses what is there. */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { run } from '../support/command.ts'
 
 const plugins = join(import.meta.dirname, '../../cni-bin')
 
 export interface Network {
+  /** Its executable's name. */
+  readonly plugin: string
   readonly name: string
   readonly bridge: string
   readonly dataDir: string
@@ -35,7 +37,20 @@ export function network(name: string, subnet: string): Network {
   const bridge = `${name}-br`
   const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet }]], routes: [{ dst: '0.0.0.0/0' }] }
   const configuration = { cniVersion: '1.1.0', name, type: 'bridge', bridge, isGateway: true, ipMasq: true, ipam }
-  return { name, bridge, dataDir, configuration: JSON.stringify(configuration) }
+  return { plugin: 'bridge', name, bridge, dataDir, configuration: JSON.stringify(configuration) }
+}
+
+const SUBNET_FILE = '/run/flannel/subnet.env'
+const SCRATCHES = '/var/lib/cni/flannel'
+
+/** The same by way of flannel. */
+export function flannelNetwork(name: string, subnet: string): Network {
+  const { bridge, dataDir } = network(name, subnet)
+  const lines = [`FLANNEL_NETWORK=${subnet}`, `FLANNEL_SUBNET=${subnet}`, 'FLANNEL_MTU=1450', 'FLANNEL_IPMASQ=false']
+  mkdirSync(dirname(SUBNET_FILE), { recursive: true })
+  writeFileSync(SUBNET_FILE, lines.join('\n'))
+  const configuration = { cniVersion: '1.1.0', name, type: 'flannel', delegate: { bridge }, ipam: { dataDir } }
+  return { plugin: 'flannel', name, bridge, dataDir, configuration: JSON.stringify(configuration) }
 }
 
 function environmentOf(verb: Verb, { containerId, namespace }: Attachment): NodeJS.ProcessEnv {
@@ -51,7 +66,7 @@ function environmentOf(verb: Verb, { containerId, namespace }: Attachment): Node
 
 /** `by` is a program, with its arguments, that runs the plugin. */
 export function call(verb: Verb, attachment: Attachment, by: readonly string[] = []): Answer {
-  const [program, ...args] = [...by, join(plugins, 'bridge')]
+  const [program, ...args] = [...by, join(plugins, attachment.network.plugin)]
   const { status, signal, stdout, stderr, error } = spawnSync(program!, args, {
     input: attachment.network.configuration,
     env: environmentOf(verb, attachment),
@@ -69,7 +84,7 @@ export function callTogether(verb: Verb, attachments: readonly Attachment[]): Pr
     attachments.map(
       (attachment) =>
         new Promise<Answer>((resolve, reject) => {
-          const child = spawn(join(plugins, 'bridge'), { env: environmentOf(verb, attachment) })
+          const child = spawn(join(plugins, attachment.network.plugin), { env: environmentOf(verb, attachment) })
           const said = { stdout: '', stderr: '' }
           for (const stream of ['stdout', 'stderr'] as const) {
             child[stream].setEncoding('utf8').on('data', (text: string) => {
@@ -92,7 +107,7 @@ export function leftovers(network: Network, namespaces: readonly string[]): stri
       .filter((link) => link !== 'lo')
       .map((link) => `${link} in ${name}`),
   )
-  const files = reservations(network).map((file) => `file ${file}`)
+  const files = [...reservations(network), ...notes()].map((file) => `file ${file}`)
   return [...here, ...there, ...elements(), ...files]
 }
 
@@ -101,6 +116,13 @@ export function reservations({ dataDir, name }: Network): string[] {
   const directory = join(dataDir, name)
   const kept = ['lock', 'last_reserved_ip.0']
   return existsSync(directory) ? readdirSync(directory).filter((file) => !kept.includes(file)) : []
+}
+
+/** What flannel wrote down: its scratch files, and whose they are. */
+function notes(): string[] {
+  const owners = '/run/overlab/flannel'
+  const folders = existsSync(owners) ? readdirSync(owners).map((folder) => join(owners, folder)) : []
+  return [SCRATCHES, ...folders].filter((folder) => existsSync(folder)).flatMap((folder) => readdirSync(folder))
 }
 
 function links(...options: string[]): string[] {

@@ -6,56 +6,65 @@
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, test } from 'vitest'
 import { run } from '../support/command.ts'
-import { type Attachment, call, leftovers, network, type Verb } from './attachment.ts'
+import { type Attachment, call, flannelNetwork, leftovers, type Network, network, type Verb } from './attachment.ts'
 
 const TRACE = '/run/trace'
 const MINUTE = 60_000
 
-const pods = network('killed', '10.88.0.0/24')
-const container: Attachment = { network: pods, containerId: 'killed', namespace: 'killed' }
-const neighbour: Attachment = { network: pods, containerId: 'neighbour', namespace: 'neighbour' }
+const networks = [network('killed', '10.88.0.0/24'), flannelNetwork('overlay', '10.89.0.0/24')]
 
 /** Calls that a run makes at times and at times not: memory comes as it comes. */
 const MAY_BE_MISSED = 5
 
 beforeAll(() => {
-  for (const { namespace } of [container, neighbour]) run('ip', 'netns', 'add', namespace)
+  for (const namespace of ['killed', 'neighbour']) run('ip', 'netns', 'add', namespace)
 })
 
-describe.each([
-  { title: 'the first ADD of a network', verb: 'ADD', once: () => {}, each: forget, expected: 60 },
-  {
-    title: 'an ADD beside another container',
-    verb: 'ADD',
-    once: addNeighbour,
-    each: () => {},
-    expected: 40,
-  },
-  { title: 'a DEL', verb: 'DEL', once: () => {}, each: () => succeed('ADD', container), expected: 20 },
-] as const)('$title, killed at every system call', ({ verb, once, each, expected }) => {
-  test('can be taken back by DEL, and done again', { timeout: 5 * MINUTE }, () => {
+describe.each(networks)('$plugin', (pods) => {
+  const container: Attachment = { network: pods, containerId: 'killed', namespace: 'killed' }
+  const neighbour: Attachment = { network: pods, containerId: 'neighbour', namespace: 'neighbour' }
+
+  /** The container has been there before, too: its first ADD makes directories that the later ones find. */
+  const addNeighbour = () => {
+    succeed('ADD', container)
+    succeed('ADD', neighbour)
+    succeed('DEL', container)
+  }
+
+  afterAll(() => {
     for (const attachment of [container, neighbour]) succeed('DEL', attachment)
-    forget()
-    once()
-    const before = leftovers(pods, ['killed', 'neighbour'])
-    each()
-    const calls = traceCalls(verb, container)
-    assert.ok(calls.length > expected, `${calls.length} calls is too few to be all`)
-    if (verb === 'ADD') succeed('DEL', container)
-    let missed = 0
-    for (const { name, count } of calls) {
+    forget(pods)
+  })
+
+  describe.each([
+    { title: 'the first ADD of a network', verb: 'ADD', once: () => {}, each: () => forget(pods), expected: 60 },
+    { title: 'an ADD beside another container', verb: 'ADD', once: addNeighbour, each: () => {}, expected: 40 },
+    { title: 'a DEL', verb: 'DEL', once: () => {}, each: () => succeed('ADD', container), expected: 20 },
+  ] as const)('$title, killed at every system call', ({ verb, once, each, expected }) => {
+    test('can be taken back by DEL, and done again', { timeout: 5 * MINUTE }, () => {
+      for (const attachment of [container, neighbour]) succeed('DEL', attachment)
+      forget(pods)
+      once()
+      const before = leftovers(pods, ['killed', 'neighbour'])
       each()
-      const at = `killed at ${name} ${count}`
-      const killed = call(verb, container, inject(name, count))
-      if (killed.signal !== 'SIGKILL') missed++
-      succeed('DEL', container, at)
-      assert.deepEqual(leftovers(pods, ['killed', 'neighbour']), before, at)
-      succeed('ADD', container, at)
-      succeed('DEL', container, at)
-    }
-    assert.ok(missed <= MAY_BE_MISSED, `${missed} of ${calls.length} calls were not made when their turn came`)
+      const calls = traceCalls(verb, container)
+      assert.ok(calls.length > expected, `${calls.length} calls is too few to be all`)
+      if (verb === 'ADD') succeed('DEL', container)
+      let missed = 0
+      for (const { name, count } of calls) {
+        each()
+        const at = `killed at ${name} ${count}`
+        const killed = call(verb, container, inject(name, count))
+        if (killed.signal !== 'SIGKILL') missed++
+        succeed('DEL', container, at)
+        assert.deepEqual(leftovers(pods, ['killed', 'neighbour']), before, at)
+        succeed('ADD', container, at)
+        succeed('DEL', container, at)
+      }
+      assert.ok(missed <= MAY_BE_MISSED, `${missed} of ${calls.length} calls were not made when their turn came`)
+    })
   })
 })
 
@@ -83,16 +92,9 @@ function traceCalls(verb: Verb, attachment: Attachment): Call[] {
   })
 }
 
-/** The container has been there before, too: its first ADD makes directories that the later ones find. */
-function addNeighbour(): void {
-  succeed('ADD', container)
-  succeed('ADD', neighbour)
-  succeed('DEL', container)
-}
-
 /** As if this network had never been; no container may be attached. */
-function forget(): void {
-  run('sh', '-c', `ip link delete ${pods.bridge} 2>/dev/null; nft flush ruleset; rm -rf ${pods.dataDir} /run/overlab`)
+function forget({ bridge, dataDir }: Network): void {
+  run('sh', '-c', `ip link delete ${bridge} 2>/dev/null; nft flush ruleset; rm -rf ${dataDir} /run/overlab`)
 }
 
 function succeed(verb: Verb, attachment: Attachment, when = 'undisturbed'): void {

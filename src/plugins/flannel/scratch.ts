@@ -95,10 +95,11 @@ export class ScratchDirectory {
     this.#setOwner(containerId, ifName)
   }
 
+  /** The owner goes first: who is killed in between leaves a file that DEL finds. */
   #removeFirst(containerId: string): void {
-    this.#files.remove(this.#path(containerId))
     const home = this.#home()
     if (home !== undefined) this.#files.remove(`${home}/${containerId}`)
+    this.#files.remove(this.#path(containerId))
   }
 
   #read(name: string): Scratch | undefined {
