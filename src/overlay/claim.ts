@@ -47,8 +47,8 @@ function isPrevious(subnets: Subnets, previous: Subnets): boolean {
 export interface Choice {
   /** Subnets that it would rather have than others, the best first. */
   readonly preferred: readonly Subnets[]
-  /** Subnets that somebody has. */
-  readonly taken: readonly string[]
+  /** What somebody has. */
+  readonly taken: readonly Subnets[]
   readonly random: () => number
 }
 
@@ -58,11 +58,21 @@ export function chooseSubnets(config: NetworkConfig, { preferred, taken, random 
   for (const family of FAMILIES) {
     const network = config[family]
     if (!network) continue
-    const isFree = (subnet: string) => !overlap([parsePrefix(subnet)], taken.map(parsePrefix))
+    const others = taken.flatMap((subnets) => subnets[family] ?? [])
+    const isFree = (subnet: string) => !overlap([parsePrefix(subnet)], others.map(parsePrefix))
     const own = preferred
       .map((subnets) => subnets[family])
       .find((subnet) => subnet !== undefined && isAllocatable(network, subnet) && isFree(subnet))
-    chosen[family] = own ?? allocateSubnet(network, taken, random)
+    chosen[family] = own ?? allocateSubnet(network, others, random)
   }
   return chosen
+}
+
+/** A lease of another node that has an address of this one, and was written before it. */
+export function rivalOf(own: LeaseRecord, records: Iterable<LeaseRecord>): LeaseRecord | undefined {
+  for (const other of records) {
+    if (other.entry.revision >= own.entry.revision || !overlap(other.prefixes, own.prefixes)) continue
+    if (!other.attributes || !isSameNode(own.attributes!, other.attributes)) return other
+  }
+  return undefined
 }

@@ -11,19 +11,15 @@
  *
  * A subnet belongs to whoever has its key. With both families two keys can name one subnet: the one that was written first
  * counts, and the other node takes its own back before it has used it.
- *
- * The etcd lease is kept alive, so that the key does not change. flannel grants a new one and puts the key again, which all
- * nodes are told.
  */
-import type { Prefix } from '../address/prefix.ts'
-import { parsePrefix } from '../address/prefix.ts'
-import type { Clock } from '../store/clock.ts'
-import { type LeaseId, type Revision, type Store, StoreError } from '../store/store.ts'
+import { type Prefix, parsePrefix } from '../address/prefix.ts'
+import { type LeaseId, type Revision, StoreError } from '../store/store.ts'
 import { OutOfSubnets } from './allocate.ts'
-import { type Announcement, chooseSubnets, fits, ownRecords } from './claim.ts'
+import { type Announcement, chooseSubnets, fits, ownRecords, rivalOf } from './claim.ts'
 import { FAMILIES, formatLeaseAttributes, type Lease, type LeaseAttributes, leaseOf } from './lease.ts'
 import { formatLeaseKey, type Subnets } from './lease-key.ts'
-import { isSameNode, type LeaseRecord, type LeaseTable, overlap } from './lease-table.ts'
+import { isSameNode, type LeaseRecord, type LeaseTable } from './lease-table.ts'
+import { LeaseTime, type LeaseTimeOptions } from './lease-time.ts'
 import type { Notice } from './notice.ts'
 
 const SECOND = 1000
@@ -35,16 +31,12 @@ const RACES = 3
 /** How often at most we write our lease again over what somebody else with our address wrote. */
 const REASSERT = 10 * SECOND
 
-export interface OwnLeaseOptions {
-  readonly store: Store
+export interface OwnLeaseOptions extends Omit<LeaseTimeOptions, 'onDue'> {
   /** What the keys of leases begin with. */
   readonly prefix: string
   readonly table: LeaseTable
-  readonly clock: Clock
   readonly random: () => number
   readonly previous: Subnets
-  readonly leaseSeconds: number
-  readonly renewSeconds: number
   readonly events: {
     lease(lease: Lease | undefined): void
     notice(notice: Notice): void
@@ -82,15 +74,12 @@ export class OwnLease {
   #lostRaces: Subnets[] = []
   /** The key that is being made, or was, and nobody answered whether it is there. */
   #making: string | undefined
-  /** An etcd lease that no key is bound to yet. */
-  #granted: LeaseId | undefined
-  #renewedAt: number | undefined
-  #isRenewalDue = false
+  readonly #time: LeaseTime
   #mayReassert = true
   #retry = FIRST_RETRY
   /** The last problem of each subject, so that it is told once. */
   readonly #problems = new Map<Notice['subject'], string>()
-  readonly #timers = new Map<'renewal' | 'retry' | 'reassertion', () => void>()
+  readonly #timers = new Map<'retry' | 'reassertion', () => void>()
   #isDue = false
   #isTurning = false
   #isClosed = false
@@ -98,6 +87,7 @@ export class OwnLease {
   constructor(options: OwnLeaseOptions) {
     this.#options = options
     this.#previous = options.previous
+    this.#time = new LeaseTime({ ...options, onDue: () => this.wake() })
   }
 
   /** Whether there has been a lease to tell. */
@@ -107,7 +97,7 @@ export class OwnLease {
 
   /** On the clock: when the store last began the lease's time anew. */
   get renewedAt(): number | undefined {
-    return this.#renewedAt
+    return this.#time.beganAt
   }
 
   /** Of the subnets that are ours. */
@@ -133,6 +123,7 @@ export class OwnLease {
 
   close(): void {
     this.#isClosed = true
+    this.#time.stop()
     for (const cancel of this.#timers.values()) cancel()
   }
 
@@ -157,14 +148,14 @@ export class OwnLease {
     if (this.#held) await this.#check(this.#held, announcement)
     if (!this.#held) await this.#acquire(announcement)
     if (this.#held && !this.#held.isSettled) await this.#settle(this.#held)
-    if (this.#isRenewalDue) await this.#renew()
+    await this.#time.renew(this.#held?.lease)
   }
 
   #failed(error: unknown): void {
     if (!(error instanceof StoreError)) throw error
     if (this.#isClosed) return
     // What an etcd lease that ended took with it, the watch will tell.
-    if (error.kind === 'not found') this.#granted = undefined
+    if (error.kind === 'not found') this.#time.forgetGranted()
     else this.#problem(error.kind === 'refused' ? 'error' : 'warning', 'store', `${error.message}; trying again`)
     this.#retryLater()
   }
@@ -199,7 +190,8 @@ export class OwnLease {
     if (record.entry.lease !== held.lease) {
       // Somebody put the same value again: a flannel of this node, an operator who makes a reservation of it.
       this.#hold({ ...this.#held!, lease: record.entry.lease })
-      this.#isRenewalDue = record.entry.lease !== undefined
+      this.#time.bind(record.entry.lease)
+      this.#time.setDue()
     }
     if (!fits(config, held.subnets)) await this.#acquire(announcement, record)
     else if (value !== record.entry.value) await this.#write(held, record, attributes)
@@ -234,7 +226,7 @@ export class OwnLease {
   async #write(held: Held, { entry }: LeaseRecord, attributes: LeaseAttributes): Promise<void> {
     const { listings } = this.#options.table
     // A key without etcd lease is a reservation, whoever made it one.
-    const lease = entry.lease === undefined ? undefined : await this.#aliveOrNew(held.lease)
+    const lease = entry.lease === undefined ? undefined : await this.#time.aliveOrNew(held.lease)
     const value = formatLeaseAttributes(attributes)
     const revision = await this.#options.store.transact(
       [{ key: held.key, revision: entry.revision }],
@@ -242,7 +234,7 @@ export class OwnLease {
     )
     if (revision === undefined) return this.#retryLater()
     this.#hold({ ...held, attributes, value, lease, revision, listings })
-    if (lease !== undefined) this.#renewed(this.#options.leaseSeconds)
+    this.#time.bind(lease)
     if (held.isSettled) this.#tell(leaseOf(held.subnets, attributes))
   }
 
@@ -260,16 +252,18 @@ export class OwnLease {
     const unfit = outgrown ?? own[0]
     // A reservation is its operator's.
     const replaced = unfit?.entry.lease === undefined ? undefined : unfit
-    const others = records.filter((record) => record !== replaced).map(({ subnets }) => subnets ?? {})
+    const others = records.filter((record) => record !== replaced).flatMap(({ subnets }) => subnets ?? [])
     try {
       const subnets = chooseSubnets(announcement.config, {
         preferred: [replaced?.subnets ?? {}, this.#previous],
-        taken: [...others, ...this.#lostRaces].flatMap((each) => FAMILIES.flatMap((family) => each[family] ?? [])),
+        taken: [...others, ...this.#lostRaces],
         random,
       })
       await this.#make(subnets, announcement, replaced)
     } catch (error) {
       if (!(error instanceof OutOfSubnets)) throw error
+      // What we had is taken too.
+      if (!this.#held) this.#tell(undefined)
       this.#problem('error', 'lease', `Cannot acquire a lease: ${error.message}; waiting until one is free`)
     }
   }
@@ -279,7 +273,7 @@ export class OwnLease {
     const key = this.#making
     if (key === undefined) return true
     // It may be bound to the key; another one must not share it.
-    this.#granted = undefined
+    this.#time.forgetGranted()
     if (!this.#options.table.get(key) && (await this.#options.store.get(key))) {
       this.#retryLater()
       return false
@@ -293,7 +287,7 @@ export class OwnLease {
     const { listings } = table
     const key = prefix + formatLeaseKey(subnets)
     const value = formatLeaseAttributes(attributes)
-    const lease = await this.#grant()
+    const lease = await this.#time.grant()
     const conditions = [{ key, revision: undefined }]
     this.#making = key
     const revision = await store.transact(
@@ -310,17 +304,16 @@ export class OwnLease {
     if (replaced) this.#notice('info', 'lease', `Lease ${replaced.name} does not fit the configuration: replaced`)
     const rest = { listings, isTakenOver: false, isSettled: false }
     this.#hold({ key, subnets, attributes, value, lease, revision, ...rest })
-    this.#renewed(this.#options.leaseSeconds)
+    this.#time.bind(lease)
   }
 
   /** Makes a lease ours that has our address: it is kept as it is where it says what we say. */
   async #adopt({ entry, subnets }: LeaseRecord, { attributes }: Announcement): Promise<void> {
-    const { store, table, leaseSeconds } = this.#options
+    const { store, table } = this.#options
     const { listings } = table
     const { key } = entry
     const value = formatLeaseAttributes(attributes)
-    let { lease } = entry
-    if (lease !== undefined && (await store.keepAlive(lease)) !== leaseSeconds) lease = await this.#grant()
+    const lease = entry.lease === undefined ? undefined : await this.#time.aliveOrNew(entry.lease)
     const isSame = value === entry.value && lease === entry.lease
     const conditions = [{ key, revision: entry.revision }]
     const revision = isSame ? entry.revision : await store.transact(conditions, [{ put: key, value, lease }])
@@ -328,7 +321,7 @@ export class OwnLease {
     const isTakenOver = entry.lease !== undefined && value !== entry.value
     const rest = { listings, isTakenOver, isSettled: false }
     this.#hold({ key, subnets: subnets!, attributes, value, lease, revision, ...rest })
-    if (lease !== undefined) this.#renewed(leaseSeconds)
+    this.#time.bind(lease)
   }
 
   /** Once the table knows of our lease, it knows of all that were written before. */
@@ -336,21 +329,13 @@ export class OwnLease {
     const { table, store } = this.#options
     if (!this.#isTold(held)) return
     const record = table.get(held.key)
-    if (record?.entry.value !== held.value) {
-      this.#isDue = true
-      return
-    }
-    const rival = [...table.records].find(
-      (other) =>
-        other.entry.revision < record.entry.revision &&
-        overlap(other.prefixes, record.prefixes) &&
-        !(other.attributes && isSameNode(held.attributes, other.attributes)),
-    )
+    if (record?.entry.value !== held.value) return
+    const rival = rivalOf(record, table.records)
     if (rival) {
       const message = `Lease ${nameOf(held)} overlaps ${rival.name}, which was there before it; acquiring another one`
       this.#notice('warning', 'conflict', message)
       this.#foreign.add(held.key)
-      this.#held = undefined
+      this.#drop(held)
       this.#isDue = true
       const conditions = [{ key: held.key, revision: record.entry.revision }]
       if (held.lease !== undefined) await store.transact(conditions, [{ delete: held.key }])
@@ -362,59 +347,20 @@ export class OwnLease {
     const how = held.lease === undefined ? ', a reservation' : ''
     this.#notice('info', 'lease', `This node has lease ${nameOf(held)}${how}`)
     this.#tell(leaseOf(held.subnets, held.attributes))
-    await this.#giveBack()
-  }
-
-  async #renew(): Promise<void> {
-    const lease = this.#held?.lease
-    if (lease !== undefined) this.#renewed(await this.#options.store.keepAlive(lease))
-    this.#isRenewalDue = false
-  }
-
-  #renewed(seconds: number): void {
-    const { clock, renewSeconds } = this.#options
-    this.#renewedAt = clock.now()
-    this.#problems.delete('store')
-    this.#after('renewal', Math.max(1, seconds - renewSeconds) * SECOND, () => {
-      this.#isRenewalDue = true
-    })
-  }
-
-  async #grant(): Promise<LeaseId> {
-    this.#granted ??= await this.#options.store.grant(this.#options.leaseSeconds)
-    return this.#granted
-  }
-
-  async #aliveOrNew(lease: LeaseId | undefined): Promise<LeaseId> {
-    if (lease === undefined) return await this.#grant()
-    try {
-      await this.#options.store.keepAlive(lease)
-      return lease
-    } catch (error) {
-      if (!(error instanceof StoreError) || error.kind !== 'not found') throw error
-      return await this.#grant()
-    }
-  }
-
-  /** An etcd lease that was granted and not needed. */
-  async #giveBack(): Promise<void> {
-    const lease = this.#granted
-    this.#granted = undefined
-    if (lease !== undefined) await this.#options.store.revoke(lease)
+    await this.#time.giveBack()
   }
 
   #hold(held: Held): void {
     this.#held = held
     this.#previous = held.subnets
     this.#retry = FIRST_RETRY
-    if (held.lease === this.#granted) this.#granted = undefined
-    if (held.lease === undefined) this.#renewedAt = undefined
+    this.#problems.delete('store')
   }
 
   #drop(held: Held): void {
     this.#previous = held.subnets
     this.#held = undefined
-    this.#timers.get('renewal')?.()
+    this.#time.bind(undefined)
   }
 
   /** Whether the table has our write, or came after it. A store that began anew counts its revisions from the start. */
@@ -445,7 +391,7 @@ export class OwnLease {
   }
 
   /** Then it runs, and a turn is due. */
-  #after(name: 'renewal' | 'retry' | 'reassertion', milliseconds: number, run: () => void): void {
+  #after(name: 'retry' | 'reassertion', milliseconds: number, run: () => void): void {
     this.#timers.get(name)?.()
     const cancel = this.#options.clock.after(milliseconds, () => {
       run()
