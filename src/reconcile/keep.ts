@@ -23,7 +23,7 @@ import { Scope } from './scope.ts'
 import type { Operation, State } from './state.ts'
 import type { Subject } from './subject.ts'
 import { subjects } from './subjects.ts'
-import { type Thing, Tries } from './tries.ts'
+import { LONGEST_WAIT, type Thing, Tries } from './tries.ts'
 
 /** Milliseconds from the first notification to the look: whoever changes something often changes more at once. */
 const MOMENT = 20
@@ -89,8 +89,8 @@ class KernelKeeper implements Keeper {
   #pending = new Scope()
   /** A source that is a function may answer something else by now. */
   #askAgain = false
-  /** No look before this, because of the last one. */
-  #rested = 0
+  /** No look in between, because of the last one. */
+  #rest = { from: 0, until: 0 }
   #open = true
   #cancelLook: (() => void) | undefined
   #cancelRetry: () => void = () => {}
@@ -156,8 +156,10 @@ class KernelKeeper implements Keeper {
 
   #lookSoon(): void {
     if (this.#cancelLook) return
-    const delay = Math.max(MOMENT, this.#rested - this.#clock.now())
-    this.#cancelLook = this.#clock.after(delay, () => {
+    const now = this.#clock.now()
+    // A clock that has been set back knows of no rest.
+    const left = now < this.#rest.from ? 0 : this.#rest.until - now
+    this.#cancelLook = this.#clock.after(Math.max(MOMENT, left), () => {
       this.#cancelLook = undefined
       this.#lookAgain()
     })
@@ -183,13 +185,17 @@ class KernelKeeper implements Keeper {
     const start = this.#clock.now()
     const desired = scope.narrow(this.#desired!)
     const operations = plan(desired, observe(this.#kernel, desired))
-    const end = this.#clock.now()
-    if (cause === 'changed') this.#rested = end + REST * (end - start)
+    if (cause === 'changed') this.#restFor(REST * (this.#clock.now() - start))
     this.#carryOut(operations, cause)
     const wrong = new Set(operations.map((operation) => thingOf(operation).key))
     this.#tries.forgetRefused(({ key, subject, link }) => scope.has(subject, link) && !wrong.has(key))
     this.#tellRefusals([])
     if (scope.isEverything) this.#beginPeriod()
+  }
+
+  #restFor(milliseconds: number): void {
+    const from = this.#clock.now()
+    this.#rest = { from, until: from + milliseconds }
   }
 
   #carryOut(operations: readonly Operation[], cause: Cause): void {
@@ -223,7 +229,8 @@ class KernelKeeper implements Keeper {
     this.#cancelRetry()
     const { due } = this.#tries
     if (due === undefined || !this.#open) return
-    this.#cancelRetry = this.#clock.after(Math.max(0, due - this.#clock.now()), () => this.#lookAgain())
+    const delay = Math.max(0, due - this.#clock.now())
+    this.#cancelRetry = this.#clock.after(Math.min(delay, LONGEST_WAIT), () => this.#lookAgain())
   }
 
   #beginPeriod(): void {
@@ -241,7 +248,7 @@ class KernelKeeper implements Keeper {
       look()
     } catch (error) {
       this.#events.failed?.(error instanceof Error ? error : new Error(String(error)))
-      this.#rested = this.#clock.now() + AFTER_FAILURE
+      this.#restFor(AFTER_FAILURE)
       this.#pending.addEverything()
       this.#lookSoon()
     }

@@ -6,7 +6,7 @@ import type { SubjectName } from './state.ts'
 
 /** Milliseconds. */
 const FIRST_WAIT = 100
-const LONGEST_WAIT = 5000
+export const LONGEST_WAIT = 5000
 /** So often a thing is put right at once. Whoever wants it otherwise so often is a program; and is met once a second. */
 const AT_ONCE = 8
 const LONGEST_CONTEST = 1000
@@ -52,7 +52,7 @@ export class Tries {
   /** Whether it may be tried now. What may not waits until it may. */
   admit({ key }: Thing, now: number): boolean {
     const before = this.#tries.get(key)
-    if (!before || before.due <= now) return true
+    if (!before || isDue(before, now)) return true
     this.#tries.set(key, { ...before, waiting: true })
     return false
   }
@@ -96,7 +96,7 @@ export class Tries {
   takeDue(now: number): Thing[] {
     const due: Thing[] = []
     for (const [key, one] of this.#tries) {
-      if (one.waiting && one.due <= now) {
+      if (one.waiting && isDue(one, now)) {
         this.#tries.set(key, { ...one, waiting: false })
         due.push(one.thing)
       } else if (!one.error && !one.waiting && now - one.at >= MEMORY) {
@@ -105,6 +105,11 @@ export class Tries {
     }
     return due
   }
+}
+
+/** A clock may be set back: then what was last tried in its future is due. */
+function isDue({ at, due }: Try, now: number): boolean {
+  return due <= now || now < at
 }
 
 function wait(count: number, longest: number): number {

@@ -45,8 +45,9 @@ function observed() {
   }) as LiveKernel
   /** Milliseconds that timers were asked for and neither ran nor were cancelled. */
   const timers = new Map<object, number>()
+  let set = 0
   const watched: Clock = {
-    now: clock.now,
+    now: () => clock.now() + set,
     after(milliseconds, run) {
       const timer = {}
       timers.set(timer, milliseconds)
@@ -68,6 +69,10 @@ function observed() {
       for (const watcher of watchers) watcher(change)
     },
     keep: (events?: KeepEvents) => keep(counted, watched, events),
+    /** Sets the clock, by so many milliseconds. */
+    set: (milliseconds: number) => {
+      set += milliseconds
+    },
     pass: (milliseconds: number) => kernel.model.advance(milliseconds * MILLISECOND),
   }
 }
@@ -211,6 +216,27 @@ test('what is refused is tried again later and later, every five seconds at last
   keeper.desire({})
   assert.deepEqual(keeper.refused, [])
 })
+
+for (const hours of [-5, 5]) {
+  test(`a clock that is set by ${hours} hours changes nothing: damage is mended, what is refused is tried again`, () => {
+    const { kernel, keep, pass, calls, set } = observed()
+    const keeper = keep()
+    const state = stateOf(2)
+    const refused = { destination: '10.5.3.0/24', gateway: '192.168.99.2', link: 'eth0', protocol: 3 }
+    keeper.desire({ ...state, routes: [...state.routes!, refused] })
+    pass(QUIET)
+    kernel.routes.delete({ destination: '10.5.2.0/24', link: 'flannel.1' })
+    pass(50)
+    set(hours * 3_600_000)
+    kernel.routes.delete({ destination: '10.5.2.0/24', link: 'flannel.1' })
+    pass(50)
+    assert.deepEqual(overlayOf(kernel), entriesFor(2))
+    calls.length = 0
+    pass(30_000)
+    const tries = calls.filter((call) => call === 'routes.batch').length
+    assert.ok(tries >= 5 && tries <= 12, `${tries} tries in half a minute`)
+  })
+}
 
 test('after close nothing is done, whatever happens', () => {
   const { kernel, keep, pass, calls, timers } = observed()
