@@ -132,6 +132,43 @@ describe('vxlan', () => {
     }))
 })
 
+describe('IPv6 comes back with all that it had', () => {
+  const V6 = 'flannel-v6.1'
+  const damages: Readonly<Record<string, string>> = {
+    'its device was deleted': `ip link delete ${V6}`,
+    'its device was down': `ip link set ${V6} down`,
+    'its routes were flushed': `ip -6 route flush dev ${V6} proto boot`,
+    'its neighbours were flushed': `ip -6 neigh flush dev ${V6} nud permanent`,
+    'its address was flushed': `ip -6 address flush dev ${V6} scope global`,
+    'an FDB entry was deleted': `bridge fdb del c6:d2:32:00:06:02 dev ${V6} dst fd77::2 self`,
+    'IPv6 was switched off and on': `sysctl -w net/ipv6/conf/${V6}/disable_ipv6=1 net/ipv6/conf/${V6}/disable_ipv6=0`,
+  }
+  for (const [title, line] of Object.entries(damages)) {
+    test(title, () =>
+      onNode(async ({ keep, told, kernel }) => {
+        const entries = () =>
+          kernel.links.get(V6)?.up
+            ? [
+                ...kernel.addresses.list(V6).flatMap(({ prefix, scope }) => (scope === 'global' ? [prefix] : [])),
+                ...kernel.routes
+                  .list({ link: V6, protocol: 3 })
+                  .map(({ destination, gateway }) => `${destination} ${gateway}`),
+                ...kernel.neighbours
+                  .list({ link: V6 })
+                  .flatMap(({ address, mac, state }) => (state === 'permanent' ? [`${address} ${mac}`] : [])),
+                ...kernel.fdb.list({ link: V6 }).map(({ mac, destination }) => `${mac} ${destination}`),
+              ].sort()
+            : []
+        keep().desire(dualState)
+        const before = entries()
+        assert.equal(before.length, 7)
+        told(line)
+        await eventually(() => entries().join() === before.join(), 'everything is back')
+      }),
+    )
+  }
+})
+
 test('host-gw: a route by the peer itself', () =>
   onNode(({ keep, told }) => {
     const config = network({ type: 'host-gw' } as const)
