@@ -5,7 +5,7 @@ export interface StoreFiles {
   makeDirectory(path: string, mode: number): void
   /** Undefined when there is none. */
   openLog(path: string): LogFile | undefined
-  /** Replaces the file in one step: whoever reads sees the old text or the new one. */
+  /** Replaces the file in one step: whoever reads sees the old text or the new one. One caller at a time. */
   replace(path: string, text: string, mode: number): void
   /** Takes the file's exclusive flock(2), which ends with the process. Undefined while somebody else holds it. */
   tryLock(path: string, mode: number): { release(): void } | undefined

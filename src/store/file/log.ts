@@ -9,7 +9,7 @@
  * change is not there, after it it is. A line without its end was never finished; the next writer writes over it. Readers
  * take no lock. When the log is long, a file with all that there is takes its place, by rename(2).
  *
- * No fsync: after a crash of the machine the last changes may be missing.
+ * A line is not fsynced: after a crash of the machine the last changes may be missing.
  */
 import { State, type Step } from '../state.ts'
 import { type Change, type Revision, StoreError } from '../store.ts'

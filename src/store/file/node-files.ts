@@ -2,6 +2,7 @@
 import {
   closeSync,
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -31,14 +32,15 @@ export function nodeFiles(tryLock: StoreFiles['tryLock']): StoreFiles {
     },
 
     replace(path, text, mode) {
-      const beside = `${path}.${process.pid}`
+      const beside = `${path}.new`
+      rmSync(beside, { force: true }) // of one that was killed on the way
+      const file = openSync(beside, 'wx', mode)
       try {
-        rmSync(beside, { force: true }) // of one that was killed and had our number
-        writeFileSync(beside, text, { mode, flag: 'wx' })
+        writeFileSync(file, text)
+        fsyncSync(file) // or a crash of the machine might leave the new name and no text
         renameSync(beside, path)
-      } catch (error) {
-        rmSync(beside, { force: true })
-        throw error
+      } finally {
+        closeSync(file)
       }
     },
   }

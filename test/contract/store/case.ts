@@ -35,7 +35,7 @@ export interface StoreCase {
 
 /** Waits until it is so; fails after 15 seconds. */
 export async function until(
-  { passTime }: StoreWorld,
+  { passTime }: Pick<StoreWorld, 'passTime'>,
   holds: () => boolean | Promise<boolean>,
   what: string,
 ): Promise<void> {

@@ -1,22 +1,9 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { files } from '../../src/linux/files.ts'
-import { fileStore } from '../../src/store/file/file.ts'
-import { nodeFiles } from '../../src/store/file/node-files.ts'
-import { systemClock } from '../../src/store/system-clock.ts'
-import { put } from '../contract/store/case.ts'
-import { storeContract } from '../contract/store.ts'
-
-const open = (directory: string) =>
-  fileStore({
-    directory,
-    files: nodeFiles(files.tryLock),
-    clock: systemClock,
-    report: (problem) => {
-      throw new Error(problem)
-    },
-  })
+import { put } from '../../contract/store/case.ts'
+import { storeContract } from '../../contract/store.ts'
+import { openDirectory } from '../../support/open-directory.ts'
 
 storeContract('file', {
   setUp() {
@@ -30,8 +17,8 @@ storeContract('file', {
     }
     mkdirSync(directory)
     point(directory)
-    const other = open(directory)
-    const one = open(way)
+    const other = openDirectory(directory)
+    const one = openDirectory(way)
     writeFileSync(join(folder, 'file'), '')
     return {
       one,
