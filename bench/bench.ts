@@ -1,7 +1,7 @@
 /**
  * Benchmarks, by group, each against those we are compared with. The table is Markdown: docs/benchmarks.md keeps one.
  *
- *   npm run bench -- cni [--json FILE] [--pairs N] [--runs N]
+ *   npm run bench -- cni [--json FILE] [--pairs N] [--runs N] [--beside COMMAND]
  *
  * It runs as root in network and mount namespaces of its own, and leaves nothing behind.
  */
@@ -11,6 +11,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchCni } from './cni.ts'
 import { benchModel } from './model.ts'
+import { benchOverlay } from './overlay.ts'
 import { formatTable, isMet, type Row } from './table.ts'
 
 export interface Options {
@@ -18,25 +19,35 @@ export interface Options {
   readonly pairs: number
   /** How often all is repeated; of each row the median run counts. */
   readonly runs: number
+  /** A command that is measured beside the others, where there is one. */
+  readonly beside: string | undefined
   say(line: string): void
 }
 
 /** Each group answers its rows. */
-const groups: Readonly<Record<string, { readonly about: string; readonly run: (options: Options) => Promise<Row[]> }>> =
-  {
-    cni: { about: 'the plugins against the reference plugins 1.9.1', run: benchCni },
-    model: { about: 'packets through the model against the same path in the kernel, one thread', run: benchModel },
-  }
+const groups: Readonly<
+  Record<string, { readonly about: string; readonly runs?: number; readonly run: (options: Options) => Promise<Row[]> }>
+> = {
+  cni: { about: 'the plugins against the reference plugins 1.9.1', run: benchCni },
+  model: { about: 'packets through the model against the same path in the kernel, one thread', run: benchModel },
+  overlay: {
+    about: "the UDP backend against a loop as flannel's, VXLAN and plain routing",
+    runs: 5,
+    run: benchOverlay,
+  },
+}
 
-const usage = `usage: npm run bench -- GROUP [--json FILE] [--pairs N] [--runs N]
+const usage = `usage: npm run bench -- GROUP [--json FILE] [--pairs N] [--runs N] [--beside COMMAND]
 
 ${Object.entries(groups)
   .map(([name, { about }]) => `  ${name.padEnd(10)}${about}`)
   .join('\n')}
 
-  --json FILE   also write the rows there
-  --pairs N     pairs of runs, ours and theirs in turns (default 60)
-  --runs N      how often; the median run counts (default 3)`
+  --json FILE        also write the rows there
+  --pairs N          pairs of runs, ours and theirs in turns (default 60; overlay has none)
+  --runs N           how often; the median run counts (default 3, overlay 5)
+  --beside COMMAND   overlay: another data path, which finds TUN, ADDRESS, PORT, MTU, SUBNET and NODE in its environment, takes
+                     the TUN device and writes a line`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -44,7 +55,8 @@ const { values, positionals } = parseArgs({
     help: { type: 'boolean', short: 'h', default: false },
     json: { type: 'string' },
     pairs: { type: 'string', default: '60' },
-    runs: { type: 'string', default: '3' },
+    runs: { type: 'string' },
+    beside: { type: 'string' },
   },
 })
 const group = groups[positionals[0] ?? '']
@@ -66,7 +78,8 @@ if (!process.env[APART]) {
 
 const options: Options = {
   pairs: positive(values.pairs),
-  runs: positive(values.runs),
+  runs: positive(values.runs ?? `${group.runs ?? 3}`),
+  beside: values.beside,
   say: (line) => process.stderr.write(`${line}\n`),
 }
 const rows = await group.run(options)

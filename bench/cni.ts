@@ -5,13 +5,14 @@
  *   ADD, DEL                 bridge with host-local; also with masquerade
  *   10,000 addresses         ADD where so many are taken, against ADD where 10 are
  *   50 at once               from the first start to the last end
+ *   flannel                  ADD by way of flannel, against ADD of the same by bridge itself
  *
  * Each side has a bridge, a directory of addresses and a network namespace of its own. DEL leaves a namespace empty, so the
  * next ADD finds it as the first one did.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { bundleForExecutable, pluginEntries } from '../scripts/build-bundle.ts'
 import { referencePlugins } from '../test/support/peers.ts'
 import type { Options } from './bench.ts'
@@ -37,6 +38,22 @@ interface Network {
   readonly ipMasq?: boolean
   /** Addresses that others hold already. */
   readonly taken?: number
+  /** Has bridge do it, by way of this plugin. */
+  readonly by?: 'flannel'
+}
+
+/** Of bridge. */
+interface Configuration {
+  readonly cniVersion: string
+  readonly name: string
+  readonly type: string
+  readonly bridge: string
+  readonly isGateway: boolean
+  readonly ipMasq: boolean
+  readonly ipam: Readonly<Record<'type' | 'dataDir', string>> & {
+    readonly ranges: readonly (readonly { readonly subnet: string }[])[]
+    readonly routes: readonly { readonly dst: string }[]
+  }
 }
 
 export async function benchCni(options: Options): Promise<Row[]> {
@@ -65,6 +82,7 @@ interface Run {
   readonly comparisons: Readonly<Record<string, Comparison>>
   readonly floor: number
   readonly growth: number
+  readonly detour: number
   readonly peak: number
 }
 
@@ -76,7 +94,8 @@ function oneRun(launch: Launcher, [ours, theirs]: readonly [Side, Side], pairs: 
   const few = { taken: FEW }
   const many = { taken: MANY }
   const taken = attachments(launch, ours, theirs, pairs, `t${run}`, many)
-  const growth = sizesInTurns(launch, ours, pairs, `g${run}`, few, many)
+  const growth = againstItself(launch, ours, pairs, `g${run}`, few, many)
+  const detour = againstItself(launch, ours, pairs, `d${run}`, {}, { by: 'flannel' })
   const together = atOnce(launch, ours, theirs, `c${run}`)
   const nothing: Start = { batch: 'true', program: '/bin/true', stdin: '/dev/null', environment: {} }
   const floor = launch(Array.from({ length: pairs }, (_, i) => ({ ...nothing, batch: `true ${i}` })))
@@ -93,6 +112,7 @@ function oneRun(launch: Launcher, [ours, theirs]: readonly [Side, Side], pairs: 
     },
     floor: figures(floor.map(({ milliseconds }) => milliseconds)).median,
     growth,
+    detour,
     peak: Math.max(
       ...plain.ours.map(([add]) => add!.peakKilobytes),
       ...masquerade.ours.map(([add]) => add!.peakKilobytes),
@@ -144,19 +164,19 @@ function addAndDelete(side: Side, configuration: string, pair: number): Start[] 
   return [verb('ADD', side, configuration, pair), verb('DEL', side, configuration, pair)]
 }
 
-/** Our ADD where many addresses are taken, as a ratio to our ADD where few are. */
-function sizesInTurns(
+/** Our ADD to the one network, as a ratio to our ADD to the other. */
+function againstItself(
   launch: Launcher,
   side: Side,
   pairs: number,
   name: string,
-  few: Partial<Network>,
-  many: Partial<Network>,
+  base: Partial<Network>,
+  compared: Partial<Network>,
 ): number {
   const other: Side = { ...side, name: 'theirs' }
   const networks = new Map([
-    [side, network(`${name}many`, side, many)],
-    [other, network(`${name}few`, side, few)],
+    [side, network(`${name}a`, side, compared)],
+    [other, network(`${name}b`, side, base)],
   ])
   return compareOf(
     inTurns(launch, side, other, pairs, (which, pair) => addAndDelete(which, networks.get(which)!, pair)),
@@ -178,12 +198,12 @@ function compareOf({ ours, theirs }: Pairs, step: number): Comparison {
 
 let networks = 0
 
-/** Writes the configuration, and the addresses that are taken; answers the configuration's file. */
-function network(name: string, side: Side, { ipMasq = false, taken = 0 }: Partial<Network> = {}): string {
+/** Writes the configuration, and the addresses that are taken; answers the configuration's file, which is called by its plugin. */
+function network(name: string, side: Side, { ipMasq = false, taken = 0, by }: Partial<Network> = {}): string {
   const number = networks++
   const dataDir = `/var/lib/cni/${side.name}-${number}`
   const subnet = `10.${number}.0.0/16`
-  const configuration = {
+  const configuration: Configuration = {
     cniVersion: '1.0.0',
     name: `bench-${name}`,
     type: 'bridge',
@@ -200,15 +220,32 @@ function network(name: string, side: Side, { ipMasq = false, taken = 0 }: Partia
   }
   if (taken)
     writeFileSync(join(addresses, 'last_reserved_ip.0'), `10.${number}.${(taken + 1) >> 8}.${(taken + 1) & 255}`)
-  const file = join(dataDir, 'configuration.json')
-  writeFileSync(file, JSON.stringify(configuration))
+  const file = join(dataDir, `${by ?? 'bridge'}.json`)
+  writeFileSync(file, JSON.stringify(by ? overlay(configuration, dataDir, subnet) : configuration))
   return file
+}
+
+/** A network of flannel whose delegate gets the same configuration. */
+function overlay(
+  { cniVersion, name, type: _, ipMasq, ipam: { ranges, ...ipam }, ...delegate }: Configuration,
+  dataDir: string,
+  subnet: string,
+): object {
+  const subnetFile = join(dataDir, 'subnet.env')
+  const lines = [
+    'FLANNEL_NETWORK=10.0.0.0/8',
+    `FLANNEL_SUBNET=${subnet}`,
+    'FLANNEL_MTU=1500',
+    `FLANNEL_IPMASQ=${!ipMasq}`,
+  ]
+  writeFileSync(subnetFile, lines.join('\n'))
+  return { cniVersion, name, type: 'flannel', subnetFile, dataDir: join(dataDir, 'scratch'), delegate, ipam }
 }
 
 function verb(command: string, side: Side, configuration: string, container: number, namespace = 0): Start {
   return {
     batch: '',
-    program: join(side.path, 'bridge'),
+    program: join(side.path, basename(configuration, '.json')),
     stdin: configuration,
     environment: {
       CNI_COMMAND: command,
@@ -247,6 +284,7 @@ function rowsOf(runs: readonly Run[]): Row[] {
       unit: 'ratio',
       target: 1.3,
     },
+    { name: "our flannel's ADD against our bridge's", value: middle(runs.map(({ detour }) => detour)), unit: 'ratio' },
     { name: 'peak memory of an ADD', value: Math.max(...runs.map(({ peak }) => peak)) / 1024, unit: 'MB', target: 5 },
   ]
 }
