@@ -96,7 +96,7 @@ export const flannel: Plugin<FlannelConfig> = {
     if (obstacle !== undefined) {
       throw notAvailable(`Cannot note in "${config.dataDir}" what the delegate is given: "${obstacle}" is no directory`)
     }
-    delegateTo(formatJsonValue(availableConfiguration(config, host))).status()
+    available(() => delegateTo(formatJsonValue(presentConfiguration(config, host)))).status()
   },
 }
 
@@ -107,10 +107,10 @@ function presentConfiguration(config: FlannelConfig, { files }: Host): JsonObjec
   return delegateConfiguration(config, readSubnetEnv(files, config.subnetFile))
 }
 
-/** The same for STATUS, which has a code for a daemon that has not come up. */
-function availableConfiguration(config: FlannelConfig, host: Host): JsonObject {
+/** For STATUS, which has a code for a daemon that has not come up and for a plugin that is not installed. */
+function available<T>(find: () => T): T {
   try {
-    return presentConfiguration(config, host)
+    return find()
   } catch (cause) {
     throw notAvailable(asCniError(cause).message)
   }
@@ -125,7 +125,7 @@ function configurationToDelete(scratch: Scratch, config: FlannelConfig, host: Ho
   } catch (cause) {
     const { message } = asCniError(cause)
     try {
-      const text = formatJsonValue(presentConfiguration(config, host))
+      const text = formatJsonValue(withPrevResult(presentConfiguration(config, host), config))
       host.writeStderr(`${message}; using what "${config.subnetFile}" and the configuration say now\n`)
       return text
     } catch (reason) {

@@ -269,6 +269,12 @@ describe('STATUS', () => {
     })
   }
 
+  test('is "not available" when the delegate is not installed', () => {
+    const { json } = flannelNode({ delegates: [] }).ask('STATUS')
+    assert.equal(json.code, 50)
+    assert.match(json.msg, /^Cannot find plugin "bridge"/)
+  })
+
   test('is "not available" when no scratch file could be written', () => {
     const node = flannelNode()
     node.write('/var/lib/cni', '')

@@ -41,7 +41,7 @@ export function network(name: string, subnet: string): Network {
 }
 
 const SUBNET_FILE = '/run/flannel/subnet.env'
-const SCRATCHES = '/var/lib/cni/flannel'
+export const SCRATCHES = '/var/lib/cni/flannel'
 
 /** The same by way of flannel. */
 export function flannelNetwork(name: string, subnet: string): Network {

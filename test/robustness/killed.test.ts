@@ -8,7 +8,16 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { run } from '../support/command.ts'
-import { type Attachment, call, flannelNetwork, leftovers, type Network, network, type Verb } from './attachment.ts'
+import {
+  type Attachment,
+  call,
+  flannelNetwork,
+  leftovers,
+  type Network,
+  network,
+  SCRATCHES,
+  type Verb,
+} from './attachment.ts'
 
 const TRACE = '/run/trace'
 const MINUTE = 60_000
@@ -94,7 +103,8 @@ function traceCalls(verb: Verb, attachment: Attachment): Call[] {
 
 /** As if this network had never been; no container may be attached. */
 function forget({ bridge, dataDir }: Network): void {
-  run('sh', '-c', `ip link delete ${bridge} 2>/dev/null; nft flush ruleset; rm -rf ${dataDir} /run/overlab`)
+  const folders = [dataDir, SCRATCHES, '/run/overlab'].join(' ')
+  run('sh', '-c', `ip link delete ${bridge} 2>/dev/null; nft flush ruleset; rm -rf ${folders}`)
 }
 
 function succeed(verb: Verb, attachment: Attachment, when = 'undisturbed'): void {
