@@ -67,6 +67,14 @@ export function explain(
     return error.message
   }
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  const about = `overlab ${version}, Node ${process.version}, ${process.platform}, arguments ${JSON.stringify(argv)}`
+  const about = `overlab ${version}, Node ${process.version}, ${process.platform}, arguments ${JSON.stringify(withoutPasswords(argv))}`
   return `This is a defect of overlab. Please report it with all of these lines.\n${about}\n${trace}`
+}
+
+/** `--etcd-password=…`, or with its value behind it. */
+function withoutPasswords(argv: readonly string[]): string[] {
+  return argv.map((word, i) => {
+    if (/^--?[\w-]*password$/.test(argv[i - 1] ?? '')) return '…'
+    return word.replace(/^(--?[\w-]*password=).*$/s, '$1…')
+  })
 }

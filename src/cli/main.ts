@@ -21,6 +21,10 @@ const commands: Readonly<Record<string, LazyCommand>> = {
     summary: 'run CNI plugins as a container runtime does',
     declare: async (command) => (await import('./cni.ts')).declareCni(command),
   },
+  daemon: {
+    summary: 'this node in an overlay network, as flanneld does it',
+    declare: async (command) => (await import('./daemon.ts')).declareDaemon(command, version),
+  },
   lab: {
     summary: 'nodes and pods as network namespaces on this machine',
     declare: async (command) => (await import('./lab.ts')).declareLab(command),

@@ -1,0 +1,17 @@
+/**
+ * `overlab daemon`: keeps this node in an overlay network. Its flags are read as flanneld's are, which commander cannot:
+ * daemon/flags.ts. What it needs is loaded when it runs.
+ */
+import type { Command } from 'commander'
+
+export function declareDaemon(command: Command, version: string): void {
+  command
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .argument('[flags...]', 'as of flanneld; --help lists them')
+    .action(async (argv: string[]) => {
+      const { runDaemon } = await import('./daemon/run.ts')
+      process.exitCode = await runDaemon(argv, version)
+    })
+}
