@@ -29,6 +29,8 @@ export interface EtcdOptions {
   readonly port?: number
   /** `server`: clients check etcd's certificate; `mutual`: etcd checks theirs, too. */
   readonly tls?: 'server' | 'mutual'
+  /** More of etcd's own, as `--auth-token-ttl=1`. */
+  readonly flags?: readonly string[]
 }
 
 export interface Etcd extends AsyncDisposable {
@@ -147,7 +149,7 @@ class EtcdProcess implements Etcd {
       ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
       // A leader soon, and leases of one second: etcd grants none shorter than one and a half elections.
       ...['--heartbeat-interval', '50', '--election-timeout', '500'],
-      ...['--logger', 'zap', '--log-outputs', 'stderr', ...tls],
+      ...['--logger', 'zap', '--log-outputs', 'stderr', ...tls, ...(options.flags ?? [])],
     ]
     const child = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#process = child
