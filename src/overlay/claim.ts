@@ -40,7 +40,8 @@ export function ownRecords(records: Iterable<LeaseRecord>, own: Announcement, pr
     .map(({ record }) => record)
 }
 
-function isPrevious(subnets: Subnets, previous: Subnets): boolean {
+/** Whether they are what a node had before it started, so that a lease of them with its address is indeed its own. */
+export function isPrevious(subnets: Subnets, previous: Subnets): boolean {
   return FAMILIES.every((family) => subnets[family] === previous[family])
 }
 

@@ -1,7 +1,7 @@
 /** What the store says of this node before it has asked for anything: its lease of an earlier life. Looked for once. */
 import type { Clock } from '../store/clock.ts'
 import { type Store, StoreError } from '../store/store.ts'
-import { type Announcement, ownRecords } from './claim.ts'
+import { type Announcement, isPrevious, ownRecords } from './claim.ts'
 import type { LeaseAttributes } from './lease.ts'
 import { networkKeys, type Subnets } from './lease-key.ts'
 import { LeaseTable } from './lease-table.ts'
@@ -45,7 +45,9 @@ export class EarlierLease {
       try {
         const table = new LeaseTable(subnets)
         table.list(await store.list(subnets))
-        return ownRecords(table.records, announcement, previous)[0]?.attributes
+        // Our address alone may be another node's too, behind another NAT; its MAC must not become ours.
+        const own = ownRecords(table.records, announcement, previous)
+        return own.find(({ subnets: had }) => isPrevious(had!, previous))?.attributes
       } catch (error) {
         // The registry, which watches the same keys, tells it.
         if (!(error instanceof StoreError)) throw error

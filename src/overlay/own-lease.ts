@@ -9,13 +9,17 @@
  *        ^                       │                                                             │
  *        └──── somebody was ─────┘<──────────── gone, or somebody else's: told ────────────────┘
  *
+ * A lease with our address may be ours from an earlier life, or that of another node which has the same address: a NAT card's,
+ * as every Vagrant machine has it. Where nothing shows that it was ours (subnet.env is lost), the key is bound to a new etcd
+ * lease. A node that is alive sees that, and binds its key to its own again; then it is not ours. It has a second for that.
+ *
  * A subnet belongs to whoever has its key. With both families two keys can name one subnet: the one that was written first
  * counts, and the other node takes its own back before it has used it.
  */
 import { type Prefix, parsePrefix } from '../address/prefix.ts'
 import { type LeaseId, type Revision, StoreError } from '../store/store.ts'
 import { OutOfSubnets } from './allocate.ts'
-import { type Announcement, chooseSubnets, fits, ownRecords, rivalOf } from './claim.ts'
+import { type Announcement, chooseSubnets, fits, isPrevious, ownRecords, rivalOf } from './claim.ts'
 import { FAMILIES, formatLeaseAttributes, type Lease, type LeaseAttributes, leaseOf } from './lease.ts'
 import { formatLeaseKey, type Subnets } from './lease-key.ts'
 import { isSameNode, type LeaseRecord, type LeaseTable } from './lease-table.ts'
@@ -30,6 +34,8 @@ const LAST_RETRY = 16 * SECOND
 const RACES = 3
 /** How often at most we write our lease again over what somebody else with our address wrote. */
 const REASSERT = 10 * SECOND
+/** For another node that has our address to say that the lease is its own. */
+const OBJECTION = SECOND
 
 export interface OwnLeaseOptions extends Omit<LeaseTimeOptions, 'onDue'> {
   /** What the keys of leases begin with. */
@@ -54,7 +60,7 @@ interface Held {
   readonly revision: Revision
   /** Listings that the table had had before that. */
   readonly listings: number
-  /** It said something else: of us in an earlier life, or of another node that has our address. */
+  /** It had our address, and nothing else showed that it was ours. */
   readonly isTakenOver: boolean
   readonly isSettled: boolean
 }
@@ -76,10 +82,11 @@ export class OwnLease {
   #making: string | undefined
   readonly #time: LeaseTime
   #mayReassert = true
+  #mayBeObjected = false
   #retry = FIRST_RETRY
   /** The last problem of each subject, so that it is told once. */
   readonly #problems = new Map<Notice['subject'], string>()
-  readonly #timers = new Map<'retry' | 'reassertion', () => void>()
+  readonly #timers = new Map<'retry' | 'reassertion' | 'objection', () => void>()
   #isDue = false
   #isTurning = false
   #isClosed = false
@@ -181,30 +188,32 @@ export class OwnLease {
     }
     const { config, attributes } = announcement
     const value = formatLeaseAttributes(attributes)
+    const { lease } = record.entry
     if (record.entry.value !== held.value) {
       if (record.entry.value !== value) return await this.#overwritten(held, record)
       // Our own write, whose answer was lost.
       this.#hold({ ...held, attributes, value })
       if (held.isSettled) this.#tell(leaseOf(held.subnets, attributes))
     }
-    if (record.entry.lease !== held.lease) {
-      // Somebody put the same value again: a flannel of this node, an operator who makes a reservation of it.
-      this.#hold({ ...this.#held!, lease: record.entry.lease })
-      this.#time.bind(record.entry.lease)
+    if (lease !== held.lease) {
+      if (lease !== undefined && held.lease !== undefined) return await this.#overwritten(held, record)
+      // An operator makes a reservation of it, or no longer has it as one.
+      this.#hold({ ...this.#held!, lease })
+      this.#time.bind(lease)
       this.#time.setDue()
     }
     if (!fits(config, held.subnets)) await this.#acquire(announcement, record)
     else if (value !== record.entry.value) await this.#write(held, record, attributes)
   }
 
-  /** Another node's write makes it another node's lease; what is no lease, or has our own address, is written over. */
+  /** Another node's write makes it another node's lease. What is no lease, or has our own address, is written over. */
   async #overwritten(held: Held, record: LeaseRecord): Promise<void> {
     const { lease, entry } = record
     const isOurs = !lease || isSameNode(held.attributes, lease)
     if (!isOurs || held.isTakenOver) {
       if (isOurs) this.#foreign.add(held.key)
       const whose = isOurs ? 'another node that has our address' : 'another node'
-      const message = `Lease ${nameOf(held)} belongs to ${whose} now, which wrote ${entry.value}; acquiring another one`
+      const message = `Lease ${nameOf(held)} belongs to ${whose}, which wrote ${entry.value}; acquiring another one`
       this.#notice('error', 'conflict', message)
       this.#drop(held)
       this.#tell(undefined)
@@ -307,18 +316,25 @@ export class OwnLease {
     this.#time.bind(lease)
   }
 
-  /** Makes a lease ours that has our address: it is kept as it is where it says what we say. */
+  /** Makes a lease ours that has our address. It is kept as it is where we had it before, and it says what we say. */
   async #adopt({ entry, subnets }: LeaseRecord, { attributes }: Announcement): Promise<void> {
     const { store, table } = this.#options
     const { listings } = table
     const { key } = entry
     const value = formatLeaseAttributes(attributes)
-    const lease = entry.lease === undefined ? undefined : await this.#time.aliveOrNew(entry.lease)
+    const isTakenOver = entry.lease !== undefined && !isPrevious(subnets!, this.#previous)
+    const old = isTakenOver ? undefined : entry.lease
+    const lease = entry.lease === undefined ? undefined : await this.#time.aliveOrNew(old)
     const isSame = value === entry.value && lease === entry.lease
     const conditions = [{ key, revision: entry.revision }]
     const revision = isSame ? entry.revision : await store.transact(conditions, [{ put: key, value, lease }])
     if (revision === undefined) return this.#retryLater()
-    const isTakenOver = entry.lease !== undefined && value !== entry.value
+    if (isTakenOver) {
+      this.#mayBeObjected = true
+      this.#after('objection', OBJECTION, () => {
+        this.#mayBeObjected = false
+      })
+    }
     const rest = { listings, isTakenOver, isSettled: false }
     this.#hold({ key, subnets: subnets!, attributes, value, lease, revision, ...rest })
     this.#time.bind(lease)
@@ -327,7 +343,7 @@ export class OwnLease {
   /** Once the table knows of our lease, it knows of all that were written before. */
   async #settle(held: Held): Promise<void> {
     const { table, store } = this.#options
-    if (!this.#isTold(held)) return
+    if (!this.#isTold(held) || (held.isTakenOver && this.#mayBeObjected)) return
     const record = table.get(held.key)
     if (record?.entry.value !== held.value) return
     const rival = rivalOf(record, table.records)
@@ -391,7 +407,7 @@ export class OwnLease {
   }
 
   /** Then it runs, and a turn is due. */
-  #after(name: 'retry' | 'reassertion', milliseconds: number, run: () => void): void {
+  #after(name: 'retry' | 'reassertion' | 'objection', milliseconds: number, run: () => void): void {
     this.#timers.get(name)?.()
     const cancel = this.#options.clock.after(milliseconds, () => {
       run()

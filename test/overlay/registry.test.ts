@@ -23,10 +23,25 @@ test('a node that starts again keeps its lease, and writes nothing', async () =>
   first.registry.close()
   const before = await world.entries()
   await world.clock.advance(10_000)
-  const second = await world.start(1)
+  const second = await world.start(1, vxlan, { previous: subnetsOf(first.lease!) })
   assert.deepEqual(second.lease, first.lease)
   assert.deepEqual(await world.entries(), before)
   assert.equal((await world.operator.timeToLive(before[0]!.lease!))!.left, 100)
+})
+
+test('a node that has forgotten its subnet keeps its lease as well, when nobody objects for a second', async () => {
+  const world = new World()
+  const first = await world.start(1, vxlan, { random: () => 0.5 })
+  first.registry.close()
+  const peer = await world.start(2)
+  const told = peer.peers.length
+  const second = await world.start(1)
+  assert.equal(second.lease, undefined)
+  await world.clock.advance(1_000)
+  assert.deepEqual(second.lease, first.lease)
+  assert.equal(peer.peers.length, told)
+  await world.clock.advance(1_000_000)
+  assert.equal((await world.entries()).length, 2)
 })
 
 test('a node that comes back with another MAC keeps its subnet, and tells the MAC', async () => {
@@ -35,7 +50,7 @@ test('a node that comes back with another MAC keeps its subnet, and tells the MA
   first.registry.close()
   const second = world.node()
   second.registry.announce({ config: vxlan, attributes: attributesOf(1, vxlan, 2) })
-  await world.settle()
+  await world.clock.advance(1_000)
   assert.deepEqual(subnetsOf(second.lease!), subnetsOf(first.lease!))
   assert.deepEqual(
     (await world.entries()).map(({ value }) => value),
@@ -181,7 +196,7 @@ test('a lease that another node writes over is that node’s, and ours is anothe
     node.leases.map((lease) => lease?.ipv4?.subnet),
     ['10.5.1.0/24', undefined, '10.5.2.0/24'],
   )
-  assert.match(node.told('conflict')[0]!, /^Lease 10\.5\.1\.0-24 belongs to another node now/)
+  assert.match(node.told('conflict')[0]!, /^Lease 10\.5\.1\.0-24 belongs to another node, which wrote/)
   assert.equal((await world.operator.get(keyOf('10.5.1.0-24')))!.value, valueFor(9))
 })
 
@@ -214,15 +229,37 @@ test('of two nodes with one address, the one that came later gives way', async (
   )
 })
 
-test('somebody puts our value with an etcd lease of his own, as a flannel of this node: it is kept alive from then on', async () => {
+test('somebody binds our key to an etcd lease of his own: it is bound to ours again, at most every ten seconds', async () => {
   const world = new World()
   const node = await world.start(1)
-  const lease = await world.operator.grant(100)
-  await world.put('10.5.1.0-24', valueFor(1), lease)
-  await world.clock.advance(1_000_000)
-  const [entry] = await world.entries()
-  assert.equal(entry!.lease, lease)
+  const [before] = await world.entries()
+  const theirs = await world.operator.grant(10_000)
+  const lease = async () => (await world.entries())[0]!.lease
+  await world.put('10.5.1.0-24', valueFor(1), theirs)
+  assert.equal(await lease(), before!.lease)
+  await world.put('10.5.1.0-24', valueFor(1), theirs)
+  assert.equal(await lease(), theirs)
+  await world.clock.advance(10_000)
+  assert.equal(await lease(), before!.lease)
   assert.equal(node.leases.length, 1)
+  assert.equal(node.told('conflict').length, 2)
+})
+
+test('of two nodes with one address and nothing else to tell them apart, the one that came later gives way', async () => {
+  const world = new World()
+  const config = parseConfig('{"Network":"10.5.0.0/16"}')
+  const announcement = { config, attributes: { backend: '', ipv4: { publicIp: '10.0.2.15' } } }
+  const first = world.node()
+  first.registry.announce(announcement)
+  await world.settle()
+  const twin = world.node()
+  twin.registry.announce(announcement)
+  await world.clock.advance(5_000)
+  assert.deepEqual(
+    [first, twin].map(({ leases }) => leases.map((lease) => lease?.ipv4?.subnet)),
+    [['10.5.1.0/24'], ['10.5.2.0/24']],
+    'and it never told the lease of the other one',
+  )
 })
 
 test('another address and another MAC are written into the same lease', async () => {
@@ -286,6 +323,7 @@ test('IPv6 alone: every node has a subnet of its own, under the key that flannel
   assert.deepEqual(nodes[0]!.reached, ['fd00:5:0:2::/64', 'fd00:5:0:3::/64'])
   nodes[1]!.registry.close()
   const again = await world.start(2, ipv6Only)
+  await world.clock.advance(1_000)
   assert.equal(again.lease!.ipv6!.subnet, 'fd00:5:0:2::/64')
 })
 
