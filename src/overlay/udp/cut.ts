@@ -7,6 +7,7 @@
  *
  * Of the headers only lengths, IP ID, sequence number, flags and checksums differ; the sum of the rest is made once.
  */
+import { IpProtocol } from '../../wire/ipv4.ts'
 import { TcpFlag } from '../../wire/tcp.ts'
 import type { Arena } from './arena.ts'
 import type { Batch } from './batch.ts'
@@ -19,6 +20,8 @@ import {
   IP_SOURCE,
   TCP_CHECKSUM,
   TCP_FLAGS,
+  TCP_HEADER,
+  TCP_OFFSET,
   TCP_SEQUENCE,
   UDP_CHECKSUM,
   UDP_HEADER,
@@ -109,21 +112,20 @@ export function segmentsOf({ length, header, size }: SuperPacket): number {
 }
 
 /**
- * Reads what the kernel says of a packet whose IPv4 header is whole: undefined when that does not fit the packet.
- * `kind`: the lower seven bits of gso_type.
+ * The packet at `at`, whose IPv4 header is whole, as the kernel has announced it: to be cut into segments of `size` bytes.
+ * Undefined when that does not fit the packet.
  */
 export function superPacketAt(
-  arena: Arena,
+  { bytes }: Arena,
   at: number,
   length: number,
   protocol: 'tcp' | 'udp',
   size: number,
 ): SuperPacket | undefined {
-  const { bytes } = arena
   const ipHeader = (bytes[at]! & 15) * 4
-  const [number, least] = protocol === 'tcp' ? [6, 20] : [17, UDP_HEADER]
-  if (bytes[at + IP_PROTOCOL] !== number || ipHeader + least > length || size === 0) return undefined
-  const own = protocol === 'tcp' ? (bytes[at + ipHeader + 12]! >> 4) * 4 : UDP_HEADER
+  const least = protocol === 'tcp' ? TCP_HEADER : UDP_HEADER
+  if (bytes[at + IP_PROTOCOL] !== IpProtocol[protocol] || ipHeader + least > length || size === 0) return undefined
+  const own = protocol === 'tcp' ? (bytes[at + ipHeader + TCP_OFFSET]! >> 4) * 4 : UDP_HEADER
   const header = ipHeader + own
   if (own < least || header >= length) return undefined
   return { protocol, at, length, ipHeader, header, size }

@@ -1,6 +1,6 @@
 /**
- * The data path of the backend udp, in flannel's format: a datagram is one IPv4 packet and nothing else, at one port on all
- * nodes, and its TTL goes down by one at each end.
+ * The data path of the backend udp, in flannel's format: a datagram is one IPv4 packet and nothing else, at one port on
+ * all nodes, and its TTL goes down by one at each end.
  *
  *                    transmit.ts                                              receive.ts
  *   TUN ──read──> route, TTL, cut.ts ──> batch.ts ──> sender.ts ~~ UDP ~~> inbox.ts ──> TTL, merge.ts ──writev──> TUN

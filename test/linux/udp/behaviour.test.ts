@@ -187,24 +187,31 @@ describe('two nodes', () => {
     mtu(MTU)
   })
 
-  test('when the MTU below becomes less, everything still arrives', async () => {
-    const mtu = (value: number) => {
-      for (const side of ['a', 'b']) ip(`node-${side}`, `link set under mtu ${value}`)
-    }
-    mtu(1400)
-    const before = a.counters()
-    assert.equal((await ping(podAddress('b'), { size: 1444, dontFragment: true })).outcome, 'reply')
-    const sent = [randomBytes(1 << 20), randomBytes(1 << 20)]
-    for (const [from, to] of [
-      ['a', 'b'],
-      ['b', 'a'],
-    ] as const) {
-      assert.deepEqual(Buffer.from(await transfer(from, to, sent)), Buffer.concat(sent))
-    }
-    assert.ok(a.counters().messagesSplit > before.messagesSplit)
-    assert.equal(a.counters().sendErrors, before.sendErrors)
-    mtu(1500)
-  })
+  // What says that there is less room than the overlay thinks: the link itself, or what is known of the path.
+  for (const { what, less, more } of [
+    { what: 'the link below', less: 'link set under mtu 1400', more: 'link set under mtu 1500' },
+    {
+      what: 'the path between',
+      less: 'route add 192.168.98.0/30 dev under mtu 1400',
+      more: 'route delete 192.168.98.0/30 dev under',
+    },
+  ]) {
+    test(`when the MTU of ${what} becomes less, everything still arrives`, async () => {
+      for (const side of ['a', 'b']) ip(`node-${side}`, less)
+      const before = a.counters()
+      assert.equal((await ping(podAddress('b'), { size: 1444, dontFragment: true })).outcome, 'reply')
+      const sent = [randomBytes(1 << 20), randomBytes(1 << 20)]
+      for (const [from, to] of [
+        ['a', 'b'],
+        ['b', 'a'],
+      ] as const) {
+        assert.deepEqual(Buffer.from(await transfer(from, to, sent)), Buffer.concat(sent))
+      }
+      assert.ok(a.counters().messagesSplit > before.messagesSplit)
+      assert.equal(a.counters().sendErrors, before.sendErrors)
+      for (const side of ['a', 'b']) ip(`node-${side}`, more)
+    })
+  }
 
   test('new routes are in effect within some thousand packets, however fast these come', async () => {
     const endFlood = await startProgram('pod-a', 'flood.ts', podAddress('b'), '7007', '900')

@@ -28,8 +28,8 @@ for (const [name, each] of Object.entries({ WebAssembly: sum, plain })) {
 
   test(`the sum by ${name} does not overflow over the longest packet`, () => {
     arena.bytes.fill(0xff)
-    for (const at of [0, 1])
-      assert.equal(each(at, 65_535), wireSum(arena.bytes.subarray(at, at + 65_535)) === 0xff00 ? 0x00ff : -1)
+    const expected = swap16(wireSum(arena.bytes.subarray(0, 65_535)))
+    for (const at of [0, 1]) assert.equal(each(at, 65_535), expected)
   })
 }
 

@@ -45,12 +45,28 @@ test('a checksum that the kernel left unfinished is finished', () => {
   }
 })
 
+test('of the flags, CWR is on the first segment only, PSH and FIN on the last only', () => {
+  const path = connected()
+  const flags = TcpFlag.cwr | TcpFlag.ece | TcpFlag.ack | TcpFlag.psh | TcpFlag.fin
+  path.fromTun(superPacket(tcpPacket(text(250), { flags }), 100), superPacket(tcpPacket(text(90), { flags }), 100))
+  const middle = TcpFlag.ece | TcpFlag.ack
+  assert.deepEqual(
+    datagrams(path).map((each) => decodeTcp(decodeIpv4(each).payload).flags),
+    [middle | TcpFlag.cwr, middle, middle | TcpFlag.psh | TcpFlag.fin, flags],
+  )
+})
+
 test('a UDP checksum that comes to 0 is written as all ones', () => {
   const path = connected()
   const packets = Array.from({ length: 65_536 }, (_, i) => udpPacket(Uint8Array.of(i >> 8, i)))
   const zero = packets.find((packet) => packet[26] === 0xff && packet[27] === 0xff)!
-  path.fromTun(withHeader(unfinished(zero), { flags: 1, start: 20, offset: 6 }))
-  assert.deepEqual(datagrams(path), [routed(zero)])
+  const twice = udpPacket(Uint8Array.of(...zero.subarray(28), ...zero.subarray(28)))
+  path.fromTun(withHeader(unfinished(zero), { flags: 1, start: 20, offset: 6 }), superPacket(twice, 2))
+  assert.deepEqual(
+    datagrams(path).map((each) => (each[26]! << 8) | each[27]!),
+    [0xffff, 0xffff, 0xffff],
+  )
+  for (const datagram of datagrams(path)) assertRight(datagram)
 })
 
 test('a super-packet is cut as the kernel would have cut it', () => {
