@@ -81,12 +81,11 @@ export class OwnLease {
   /** The key that is being made, or was, and nobody answered whether it is there. */
   #making: string | undefined
   readonly #time: LeaseTime
-  #mayReassert = true
-  #mayBeObjected = false
   #retry = FIRST_RETRY
   /** The last problem of each subject, so that it is told once. */
   readonly #problems = new Map<Notice['subject'], string>()
-  readonly #timers = new Map<'retry' | 'reassertion' | 'objection', () => void>()
+  /** What is waited for, and how to end that. */
+  readonly #waits = new Map<'retry' | 'reassertion' | 'objection', () => void>()
   #isDue = false
   #isTurning = false
   #isClosed = false
@@ -131,7 +130,7 @@ export class OwnLease {
   close(): void {
     this.#isClosed = true
     this.#time.stop()
-    for (const cancel of this.#timers.values()) cancel()
+    for (const cancel of this.#waits.values()) cancel()
   }
 
   async #run(): Promise<void> {
@@ -219,11 +218,8 @@ export class OwnLease {
       this.#tell(undefined)
       return
     }
-    if (!this.#mayReassert) return
-    this.#mayReassert = false
-    this.#after('reassertion', REASSERT, () => {
-      this.#mayReassert = true
-    })
+    if (this.#waits.has('reassertion')) return
+    this.#wait('reassertion', REASSERT)
     this.#notice(
       'error',
       'conflict',
@@ -329,12 +325,7 @@ export class OwnLease {
     const conditions = [{ key, revision: entry.revision }]
     const revision = isSame ? entry.revision : await store.transact(conditions, [{ put: key, value, lease }])
     if (revision === undefined) return this.#retryLater()
-    if (isTakenOver) {
-      this.#mayBeObjected = true
-      this.#after('objection', OBJECTION, () => {
-        this.#mayBeObjected = false
-      })
-    }
+    if (isTakenOver) this.#wait('objection', OBJECTION)
     const rest = { listings, isTakenOver, isSettled: false }
     this.#hold({ key, subnets: subnets!, attributes, value, lease, revision, ...rest })
     this.#time.bind(lease)
@@ -343,7 +334,7 @@ export class OwnLease {
   /** Once the table knows of our lease, it knows of all that were written before. */
   async #settle(held: Held): Promise<void> {
     const { table, store } = this.#options
-    if (!this.#isTold(held) || (held.isTakenOver && this.#mayBeObjected)) return
+    if (!this.#isTold(held) || (held.isTakenOver && this.#waits.has('objection'))) return
     const record = table.get(held.key)
     if (record?.entry.value !== held.value) return
     const rival = rivalOf(record, table.records)
@@ -402,18 +393,18 @@ export class OwnLease {
   }
 
   #retryLater(): void {
-    this.#after('retry', this.#retry, () => {})
+    this.#wait('retry', this.#retry)
     this.#retry = Math.min(2 * this.#retry, LAST_RETRY)
   }
 
-  /** Then it runs, and a turn is due. */
-  #after(name: 'retry' | 'reassertion' | 'objection', milliseconds: number, run: () => void): void {
-    this.#timers.get(name)?.()
+  /** Then a turn is due. */
+  #wait(name: 'retry' | 'reassertion' | 'objection', milliseconds: number): void {
+    this.#waits.get(name)?.()
     const cancel = this.#options.clock.after(milliseconds, () => {
-      run()
+      this.#waits.delete(name)
       this.wake()
     })
-    this.#timers.set(name, cancel)
+    this.#waits.set(name, cancel)
   }
 }
 
