@@ -5,7 +5,7 @@
  * that nobody kills shows; `inject` wants each as a name and how many of that name went before.
  */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { run } from '../support/command.ts'
 import {
@@ -105,6 +105,7 @@ function traceCalls(verb: Verb, attachment: Attachment): Call[] {
 function forget({ bridge, dataDir }: Network): void {
   const folders = [dataDir, SCRATCHES, '/run/overlab'].join(' ')
   run('sh', '-c', `ip link delete ${bridge} 2>/dev/null; nft flush ruleset; rm -rf ${folders}`)
+  mkdirSync('/var/lib/cni', { recursive: true }) // stays once it is there: what makes it would be missed later
 }
 
 function succeed(verb: Verb, attachment: Attachment, when = 'undisturbed'): void {
