@@ -16,6 +16,7 @@
  */
 import { KernelError } from '../kernel/errors.ts'
 import type { Change, LiveKernel, Subscription } from '../kernel/live.ts'
+import { describeDifferences } from '../reconcile/compare.ts'
 import { type Keeper, keep } from '../reconcile/keep.ts'
 import { joinStates, type Operation, type Owned } from '../reconcile/state.ts'
 import type { Clock } from '../store/clock.ts'
@@ -344,11 +345,10 @@ export class Daemon {
   #hasChanged(operations: readonly Operation[], cause: 'desired' | 'changed'): void {
     this.#options.events.changed?.(operations, cause)
     if (cause !== 'changed') return
-    const link = operations.find(({ subject, operation }) => subject === 'links' && operation === 'add')
-    const what = link
-      ? 'The device was gone: made again'
-      : `${operations.length} things put right that had been changed`
-    this.#notice('info', 'kernel', what)
+    const [first, ...more] = describeDifferences(operations)
+    if (first === undefined) return
+    const others = more.length === 0 ? '' : `, and ${more.length} more`
+    this.#notice('info', 'kernel', `Put right: ${first}${others}`)
     this.#publish()
   }
 

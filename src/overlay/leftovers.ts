@@ -30,16 +30,26 @@ const FLANNEL_DEVICE = /^flannel(?:\d+|(?:-v6)?\.\d+|\.ipip|-wg(?:-v6)?)$/
 /** Devices and routes of the node's own network, of whichever backend. */
 export function leftovers(kernel: Kernel, config: NetworkConfig, earlier: EarlierLife): Owned {
   const current = FAMILIES.flatMap((family) => config[family]?.network ?? [])
-  const networks = [...new Set([...current, ...Object.values<string>({ ...earlier.networks })])]
+  const networks = [...new Set([...current, ...FAMILIES.flatMap((family) => earlier.networks[family] ?? [])])]
   const isOurs = (prefix: string) =>
     networks.some((network) => contains(parsePrefix(network), parsePrefix(prefix).address))
   const devices = kernel.links
     .list()
-    .filter(({ name }) => OUR_DEVICE.test(name))
-    .filter(({ name }) => kernel.addresses.list(name).some(({ prefix }) => isOurs(prefix)))
+    .map(({ name }) => name)
+    .filter((name) => OUR_DEVICE.test(name))
+    .filter((name) => kernel.addresses.list(name).some(({ prefix }) => isOurs(prefix)))
+  const subnets = routesOf(config, earlier)
+  const whole = networks.map((network) => ({
+    protocol: RouteProtocol.boot,
+    subnets: { network, length: parsePrefix(network).length },
+  }))
   return {
-    links: devices.map(({ name }) => ({ name })),
-    ...(earlier.lease?.backend === 'host-gw' && { routes: routesOf(config, earlier) }),
+    links: devices.map((name) => ({ name })),
+    addresses: networks.map((within) => ({ links: devices, within })),
+    routes: [
+      ...[...subnets, ...whole].map((each) => ({ ...each, links: devices })),
+      ...(earlier.lease?.backend === 'host-gw' ? subnets : []),
+    ],
   }
 }
 

@@ -1,4 +1,4 @@
-/** What CHECK says: how a namespace differs from its desired state, in words. */
+/** How a namespace differs from its desired state, in words: what CHECK says, and what a daemon has found and put right. */
 import { KernelError } from '../kernel/errors.ts'
 import { plan } from './reconcile.ts'
 import type { Operation, SeenState, State } from './state.ts'
@@ -7,13 +7,16 @@ import { subjects } from './subjects.ts'
 /** Every difference, as a sentence without a full stop: `route 0.0.0.0/0 via 10.1.2.1 dev eth0 is missing`. */
 export function compare(desired: State, seen: SeenState): string[] {
   try {
-    return plan(desired, seen)
-      .filter((operation) => !mayBeMissing(operation))
-      .map(sentence)
+    return describeDifferences(plan(desired, seen))
   } catch (error) {
     if (error instanceof KernelError) return [error.message] // something of another kind is in its place
     throw error
   }
+}
+
+/** What the operations find wrong, a sentence for each. */
+export function describeDifferences(operations: readonly Operation[]): string[] {
+  return operations.filter((operation) => !mayBeMissing(operation)).map(sentence)
 }
 
 /** A setting that the kernel does not have cannot be wrong. */

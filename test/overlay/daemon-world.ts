@@ -9,6 +9,7 @@ import { parseSubnetFile } from '../../src/overlay/subnet-file.ts'
 import { COUNTERS, readCounters } from '../../src/overlay/udp/counters.ts'
 import type { UdpWish } from '../../src/overlay/udp-path.ts'
 import type { Operation } from '../../src/reconcile/state.ts'
+import type { Clock } from '../../src/store/clock.ts'
 import { MemoryServer, type MemoryStore } from '../../src/store/memory.ts'
 import { modelClock } from '../reconcile/model-clock.ts'
 import { settled } from '../support/manual-clock.ts'
@@ -23,7 +24,9 @@ export type Changes = Partial<Pick<DaemonOptions, 'uplink' | 'rules' | 'leaseSec
 
 export class World {
   readonly kernel: ModelKernel = createModel()
-  readonly clock = modelClock(this.kernel)
+  /** Delays of the timers that stores and daemons have set, milliseconds. */
+  readonly timers: number[] = []
+  readonly clock: Clock = this.#clock()
   readonly server = new MemoryServer(this.clock)
   /** Somebody with etcdctl. */
   readonly operator = this.server.connect()
@@ -52,6 +55,17 @@ export class World {
     const node = new Node(this, number)
     this.nodes.push(node)
     return node
+  }
+
+  #clock(): Clock {
+    const { now, after } = modelClock(this.kernel)
+    return {
+      now,
+      after: (milliseconds, run) => {
+        this.timers.push(milliseconds)
+        return after(milliseconds, run)
+      },
+    }
   }
 
   /** Joins a node to the switch, by a new link. */
@@ -250,6 +264,6 @@ export async function startNodes(count: number, config: unknown, changes: Change
     )
     node.addPod()
   }
-  await world.pass(1)
+  await world.pass(5)
   return world
 }
