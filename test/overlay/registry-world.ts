@@ -5,6 +5,7 @@ import { formatLeaseAttributes, type Lease, type LeaseAttributes } from '../../s
 import type { Subnets } from '../../src/overlay/lease-key.ts'
 import type { Notice } from '../../src/overlay/notice.ts'
 import { Registry } from '../../src/overlay/registry.ts'
+import type { Clock } from '../../src/store/clock.ts'
 import { MemoryServer, type MemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
 import { ManualClock, settled } from '../support/manual-clock.ts'
@@ -39,6 +40,7 @@ export interface NodeOptions {
   readonly random?: () => number
   readonly leaseSeconds?: number
   readonly store?: Store
+  readonly prefix?: string
 }
 
 /** A registry, and all that it told. */
@@ -48,22 +50,40 @@ export class Node {
   readonly configs: NetworkConfig[] = []
   readonly leases: (Lease | undefined)[] = []
   readonly peers: (readonly Lease[])[] = []
+  #look: () => void = () => {}
 
-  constructor(store: Store, clock: ManualClock, { previous = {}, random = () => 0, leaseSeconds = 100 }: NodeOptions) {
+  constructor(store: Store, clock: Clock, options: NodeOptions = {}) {
+    const { previous = {}, random = () => 0, leaseSeconds = 100, prefix = PREFIX } = options
+    const note =
+      <T>(list: T[]) =>
+      (item: T) => {
+        list.push(item)
+        this.#look()
+      }
     this.registry = new Registry({
       store,
-      prefix: PREFIX,
+      prefix,
       clock,
       random,
       previous,
       leaseSeconds,
       renewSeconds: leaseSeconds / 2,
       events: {
-        config: (config) => this.configs.push(config),
-        lease: (lease) => this.leases.push(lease),
-        peers: (peers) => this.peers.push(peers),
-        notice: (notice) => this.notices.push(notice),
+        config: note(this.configs),
+        lease: note(this.leases),
+        peers: note(this.peers),
+        notice: note(this.notices),
       },
+    })
+  }
+
+  /** When it has told what makes it so. */
+  until(isSo: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.#look = () => {
+        if (isSo()) resolve()
+      }
+      this.#look()
     })
   }
 
