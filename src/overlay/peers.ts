@@ -46,7 +46,8 @@ function problemOf(record: LeaseRecord, { attributes, prefixes }: Self, claims: 
     return { level: 'error', subject: 'conflict', message: `it overlaps our own ${ours}` }
   }
   if (isSameNode(attributes, lease)) {
-    const message = 'it has our own address; it is an earlier lease of this node, or another node has the same address'
+    const message =
+      'it has our own address; it is an earlier lease of this node, or another node has chosen the wrong link (--iface)'
     return { level: 'warning', subject: 'conflict', message }
   }
   if (lease.backend !== attributes.backend) {
