@@ -16,6 +16,8 @@ export interface Sent {
   readonly to: string
   readonly port: number
   readonly datagrams: readonly Uint8Array[]
+  /** Whether the kernel is asked to cut it: UDP_SEGMENT. */
+  readonly isTrain: boolean
 }
 
 export interface Message {
@@ -141,6 +143,10 @@ export class FakePath implements DataPath {
     for (; i < count && this.#received.length > 0; i++) {
       const { from, bytes: data, segment, isTruncated } = this.#received.shift()!
       const message = messages + i * 64
+      // The kernel writes no more than it is told to, and over what it was told.
+      if (view.getUint32(message + 8, true) < 16) throw new RangeError('Cannot write the sender: there is no room')
+      if (view.getBigUint64(message + 40, true) < 24n) throw new RangeError('Cannot write the length: there is no room')
+      view.setUint32(message + 8, 0, true)
       const [name, iovec, control] = [0, 16, 32].map((field) => this.#pointer(message + field))
       bytes.set(addressBytes(from), name! + 4)
       bytes.set(data, this.#pointer(iovec!))
@@ -185,7 +191,12 @@ export class FakePath implements DataPath {
     const datagrams = Array.from({ length: Math.ceil(whole.length / size) }, (_, i) =>
       whole.slice(i * size, (i + 1) * size),
     )
-    return { to: addressText(bytes.slice(name + 4, name + 8)), port: view.getUint16(name + 2), datagrams }
+    return {
+      to: addressText(bytes.slice(name + 4, name + 8)),
+      port: view.getUint16(name + 2),
+      datagrams,
+      isTrain: hasControl,
+    }
   }
 
   #gather(iovecs: number, count: number): Uint8Array {

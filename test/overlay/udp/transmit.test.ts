@@ -33,7 +33,7 @@ test('a packet goes to the node of its destination, a datagram of its own, with 
   const path = connected()
   const packet = udpPacket(text(33))
   path.fromTun(withHeader(packet))
-  assert.deepEqual(path.sent, [{ to: NODE, port: PORT, datagrams: [routed(packet)] }])
+  assert.deepEqual(path.sent, [{ to: NODE, port: PORT, datagrams: [routed(packet)], isTrain: false }])
 })
 
 test('a checksum that the kernel left unfinished is finished', () => {
@@ -140,7 +140,8 @@ test('consecutive packets to one node go as trains: of one length but the last, 
       const packets = shapes.map(([length, node], i) => udpPacket(text(length, i), { destination: `10.5.${node}.9` }))
       path.fromTun(...packets.map((packet) => withHeader(packet)))
       assert.deepEqual(datagrams(path), packets.map(routed))
-      for (const { to, datagrams: train } of path.sent) {
+      for (const { to, datagrams: train, isTrain } of path.sent) {
+        assert.equal(isTrain, train.length > 1)
         const [first, last] = [train[0]!.length, train.at(-1)!.length]
         assert.ok(train.length <= 64 && train.length * first <= 65_507 + first - last)
         assert.ok(last <= first && train.slice(0, -1).every(({ length }) => length === first))
@@ -148,6 +149,17 @@ test('consecutive packets to one node go as trains: of one length but the last, 
       }
     }),
   )
+})
+
+test('a train is no longer than a datagram may be', () => {
+  const path = connected()
+  const packets = Array.from({ length: 60 }, (_, i) => udpPacket(text(1400, i)))
+  path.fromTun(...packets.map((packet) => withHeader(packet)))
+  assert.deepEqual(
+    path.sent.map((message) => message.datagrams.length),
+    [45, 15],
+  )
+  assert.deepEqual(datagrams(path), packets.map(routed))
 })
 
 test('many equal packets are few messages', () => {
