@@ -56,6 +56,13 @@ export function refused(call: () => Promise<unknown>, kind: StoreErrorKind): Pro
   })
 }
 
+export function succeeds(call: Promise<unknown>): Promise<boolean> {
+  return call.then(
+    () => true,
+    () => false,
+  )
+}
+
 /** Notes what a watch is told, and keeps what follows from it. */
 export class Witness implements WatchEvents {
   /** `listed` alone, or with the keys; `put /a=1`, `delete /a`, `back` for changes that are none, `lost`. */

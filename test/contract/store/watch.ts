@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { put, refused, type StoreCase, until, Witness, watching } from './case.ts'
+import { put, refused, type StoreCase, succeeds, until, Witness, watching } from './case.ts'
 
 const DAY = 86_400
 
@@ -195,19 +195,14 @@ export const watchCases: readonly StoreCase[] = [
       for (const at of [1, 2, 3]) await put(other, `${prefix}a${at}`, 'old')
       const { revision: seen } = await one.list('')
       const witness = await watching(world, one)
+      await world.cut()
+      await until(world, () => witness.has('lost'), 'the watch is told that it is lost')
       await world.loseData()
-      await until(
-        world,
-        () =>
-          other.get('x').then(
-            () => true,
-            () => false,
-          ),
-        'the store is back',
-      )
-      // More of them than there were: revisions have overtaken what the watch has seen.
+      await until(world, () => succeeds(other.get('x')), 'the store is back')
+      // More changes than there were: revisions overtake what the watch has seen.
       const { revision } = await other.list('')
       for (let at = revision; at <= seen + 3n; at++) await put(other, `${prefix}b`, String(at))
+      await world.mend()
       await until(world, () => witness.keys.join() === `${prefix}b`, 'the watch has what the store has')
       await put(other, `${prefix}c`, 'new')
       await until(world, () => witness.has(`put ${prefix}c=new`), 'it goes on')

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net'
 import { onTestFinished, test } from 'vitest'
 import { etcdStore } from '../../../src/store/etcd/etcd.ts'
 import type { Store } from '../../../src/store/store.ts'
-import { put, refused, until, Witness } from '../../contract/store/case.ts'
+import { put, refused, succeeds, until, Witness } from '../../contract/store/case.ts'
 import { freePorts, startCluster, startEtcd } from '../../support/etcd.ts'
 import { Forwarder } from '../../support/forwarder.ts'
 
@@ -107,15 +107,7 @@ test('a member that dies is replaced by another, and the watch misses nothing', 
   const witness = await watching(store)
   await first!.kill()
   for (let at = 0; at < 5; at++) {
-    await until(
-      moment,
-      () =>
-        put(other, `/b${at}`, '2').then(
-          () => true,
-          () => false,
-        ),
-      'the others serve',
-    )
+    await until(moment, () => succeeds(put(other, `/b${at}`, '2')), 'the others serve')
   }
   await until(moment, () => witness.keys.length === 6, 'the changes are told')
   assert.deepEqual(
@@ -136,15 +128,7 @@ test('without a leader a watch is lost and a call unavailable, until there is on
   await until(moment, () => witness.has('lost'), 'the watch is told')
   await refused(() => store.get('/a'), 'unavailable')
   await second!.restart()
-  await until(
-    moment,
-    () =>
-      put(store, '/b', '2').then(
-        () => true,
-        () => false,
-      ),
-    'there is a leader',
-  )
+  await until(moment, () => succeeds(put(store, '/b', '2')), 'there is a leader')
   await until(moment, () => witness.has('put /b=2'), 'the change is told')
 })
 
