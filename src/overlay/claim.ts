@@ -34,10 +34,20 @@ export function ownRecords(records: Iterable<LeaseRecord>, own: Announcement, pr
     return record.entry.value === value ? 2 : 3
   }
   return [...records]
-    .filter(({ subnets, attributes }) => subnets && attributes && isSameNode(own.attributes, attributes))
+    .filter(({ subnets, attributes }) => subnets && attributes && isOwn(subnets, attributes, own, previous))
     .map((record) => ({ record, rank: rank(record) }))
     .sort((a, b) => a.rank - b.rank)
     .map(({ record }) => record)
+}
+
+/** A node whose address has changed is known by the subnets that it had and the MAC of its VXLAN device, together. */
+function isOwn(subnets: Subnets, attributes: LeaseAttributes, own: Announcement, previous: Subnets): boolean {
+  if (isSameNode(own.attributes, attributes)) return true
+  const macs = FAMILIES.map((family) => own.attributes[family]?.vtep?.mac)
+  return (
+    isPrevious(subnets, previous) &&
+    FAMILIES.some((family, i) => macs[i] !== undefined && macs[i] === attributes[family]?.vtep?.mac)
+  )
 }
 
 /** Whether they are what a node had before it started, so that a lease of them with its address is indeed its own. */

@@ -207,8 +207,9 @@ export class OwnLease {
 
   /** Another node's write makes it another node's lease. What is no lease, or has our own address, is written over. */
   async #overwritten(held: Held, record: LeaseRecord): Promise<void> {
-    const { lease, entry } = record
-    const isOurs = !lease || isSameNode(held.attributes, lease)
+    const { attributes, entry } = record
+    const isAnybodys = attributes?.ipv4 !== undefined || attributes?.ipv6 !== undefined
+    const isOurs = !isAnybodys || isSameNode(held.attributes, attributes)
     if (!isOurs || held.isTakenOver) {
       if (isOurs) this.#foreign.add(held.key)
       const whose = isOurs ? 'another node that has our address' : 'another node'

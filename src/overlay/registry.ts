@@ -149,7 +149,8 @@ export class Registry {
   }
 }
 
-/** The table keeps a lease's object as long as its value is the same. */
+/** In whatever order. The table keeps a lease's object as long as its value is the same. */
 function sameLeases(a: readonly Lease[], b: readonly Lease[]): boolean {
-  return a.length === b.length && a.every((lease, i) => lease === b[i])
+  const known = new Set(a)
+  return a.length === b.length && b.every((lease) => known.has(lease))
 }

@@ -165,6 +165,20 @@ test('a change that was missed, and compacted away, is made up for, and the own 
   assert.deepEqual(node.told('conflict'), [])
 })
 
+test('after an outage in which nothing happened to the leases nothing is told', async () => {
+  const world = new World()
+  const node = await world.start(1)
+  for (const number of [9, 7, 8]) await world.put(`10.5.${number}.0-24`, valueFor(number))
+  const { length } = node.peers
+  node.store.cut()
+  await world.settle()
+  await world.operator.transact([], [{ put: '/elsewhere', value: '' }])
+  world.server.compact()
+  node.store.mend()
+  await world.settle()
+  assert.equal(node.peers.length, length)
+})
+
 test('what was ignored before an outage is not said again after it', async () => {
   const world = new World()
   const node = await world.start(1)

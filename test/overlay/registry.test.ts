@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { parseConfig } from '../../src/overlay/config.ts'
-import { subnetsOf } from '../../src/overlay/lease.ts'
+import { formatLeaseAttributes, subnetsOf } from '../../src/overlay/lease.ts'
 import { attributesOf, dual, ipv6Only, keyOf, PREFIX, threeSubnets, valueFor, vxlan, World } from './registry-world.ts'
 
 test('the first node gets a free subnet, bound to an etcd lease, as flannel writes it', async () => {
@@ -56,6 +56,25 @@ test('a node that comes back with another MAC keeps its subnet, and tells the MA
     (await world.entries()).map(({ value }) => value),
     [valueFor(1, vxlan, 2)],
   )
+})
+
+test('a node that comes back with another address keeps its subnet, known by that and its MAC', async () => {
+  const world = new World()
+  const first = await world.start(1)
+  first.registry.close()
+  const previous = subnetsOf(first.lease!)
+  const [moved, other] = [world.node({ previous }), world.node({ previous })]
+  const attributes = { ...attributesOf(1), ipv4: { ...attributesOf(1).ipv4!, publicIp: '192.168.78.1' } }
+  moved.registry.announce({ config: vxlan, attributes })
+  await world.settle()
+  assert.equal(moved.lease!.ipv4!.subnet, '10.5.1.0/24')
+  assert.deepEqual(
+    (await world.entries()).map(({ value }) => value),
+    [formatLeaseAttributes(attributes)],
+  )
+  other.registry.announce({ config: vxlan, attributes: attributesOf(2) })
+  await world.settle()
+  assert.equal(other.lease!.ipv4!.subnet, '10.5.2.0/24')
 })
 
 test('the subnet that the node had before is taken where it is free, and allowed', async () => {
@@ -198,6 +217,15 @@ test('a lease that another node writes over is that node’s, and ours is anothe
   )
   assert.match(node.told('conflict')[0]!, /^Lease 10\.5\.1\.0-24 belongs to another node, which wrote/)
   assert.equal((await world.operator.get(keyOf('10.5.1.0-24')))!.value, valueFor(9))
+})
+
+test('a lease that is given to another node with what its backend cannot use is that node’s all the same', async () => {
+  const world = new World()
+  const node = await world.start(1)
+  const value = '{"PublicIP":"192.168.77.9","BackendType":"vxlan"}'
+  await world.put('10.5.1.0-24', value)
+  assert.equal((await world.operator.get(keyOf('10.5.1.0-24')))!.value, value)
+  assert.equal(node.lease!.ipv4!.subnet, '10.5.2.0/24')
 })
 
 test('what is no lease is written over, at most every ten seconds', async () => {
