@@ -1,10 +1,10 @@
 /**
- * containerd 1.6 starts containers on our bridge: `ctr run --cni`.
+ * containerd 1.6 starts containers on our bridge, and on an overlay's subnet of the node by flannel: `ctr run --cni`.
  *
  * With `--rm --cni` containerd removes the container first, so DEL comes when its namespace is gone, without CNI_NETNS.
  */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
 import { run } from '../support/command.ts'
@@ -13,8 +13,33 @@ import { debianPackage } from '../support/peers.ts'
 import { buildImage, IMAGE } from './image.ts'
 import { eventually, leftovers, makeNode, type Running, start, writeJson } from './node.ts'
 
-const NETWORK = 'overlab-containerd'
-const SUBNET = '10.219.0.0/16'
+const bridge = {
+  cniVersion: '1.0.0',
+  name: 'overlab-containerd',
+  plugins: [
+    {
+      type: 'bridge',
+      bridge: 'ovlctr0',
+      isGateway: true,
+      ipMasq: true,
+      ipam: { type: 'host-local', ranges: [[{ subnet: '10.219.0.0/16' }]], routes: [{ dst: '0.0.0.0/0' }] },
+    },
+  ],
+}
+const flannel = {
+  cniVersion: '1.0.0',
+  name: 'overlab-flannel',
+  plugins: [{ type: 'flannel', delegate: { bridge: 'ovlctr1', isDefaultGateway: true } }],
+}
+const subnetEnv = 'FLANNEL_NETWORK=10.0.0.0/8\nFLANNEL_SUBNET=10.220.0.1/16\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=false\n'
+
+const networks = [
+  { network: bridge, subnet: '10.219.0.0/16', address: /^10\.219\.0\.[23]$/ },
+  { network: flannel, subnet: '10.220.0.0/16', address: /^10\.220\.0\.[23]$/ },
+]
+/** containerd reads it for each container. */
+const CONFIGURATION = '/etc/cni/net.d/10-overlab.conflist'
+const SCRATCHES = '/var/lib/cni/flannel'
 const SOCKET = '/run/containerd.sock'
 const START_LIMIT = 60_000
 
@@ -28,19 +53,8 @@ let containerd: Running
 
 beforeAll(async () => {
   makeNode()
-  writeJson('/etc/cni/net.d/10-overlab.conflist', {
-    cniVersion: '1.0.0',
-    name: NETWORK,
-    plugins: [
-      {
-        type: 'bridge',
-        bridge: 'ovlctr0',
-        isGateway: true,
-        ipMasq: true,
-        ipam: { type: 'host-local', ranges: [[{ subnet: SUBNET }]], routes: [{ dst: '0.0.0.0/0' }] },
-      },
-    ],
-  })
+  mkdirSync('/run/flannel')
+  writeFileSync('/run/flannel/subnet.env', subnetEnv)
   const config = '/run/containerd.toml'
   writeFileSync(
     config,
@@ -65,24 +79,32 @@ afterAll(async () => {
   await containerd?.end('SIGTERM')
 })
 
-test('pods reach each other and, masqueraded, the network outside; their removal leaves nothing', async () => {
+test.each(
+  networks,
+)('pods on $network.name reach each other and, masqueraded, the network outside; their removal leaves nothing', async ({
+  network,
+  subnet,
+  address,
+}) => {
+  writeJson(CONFIGURATION, network)
   const pods = ['pod1', 'pod2'].map((name) =>
     start('ctr', [...client, 'run', '--rm', '--cni', IMAGE, name, '/bin/sleep', '600']),
   )
   try {
     await eventually(() => execute('pod1', 'ip', 'addr'), START_LIMIT)
     const other = await eventually(() => addressOf('pod2'), START_LIMIT)
-    assert.match(other, /^10\.219\.0\.[23]$/)
+    assert.match(other, address)
     assert.match(ping('pod1', other), / 0% packet loss/)
     assert.match(ping('pod1', OUTSIDE), / 0% packet loss/)
-    assert.notDeepEqual(leftovers(NETWORK, SUBNET), [], 'while the pods live their traces are found')
+    assert.notDeepEqual(leftovers(network.name, subnet), [], 'while the pods live their traces are found')
   } catch (error) {
     throw new Error(`ctr wrote: ${pods.map((pod) => pod.output()).join('')}`, { cause: error })
   } finally {
     for (const name of ['pod1', 'pod2']) ctr('task', 'kill', '--signal', 'SIGKILL', name)
     await Promise.all(pods.map((pod) => pod.ended()))
   }
-  assert.deepEqual(leftovers(NETWORK, SUBNET), [])
+  assert.deepEqual(leftovers(network.name, subnet), [])
+  if (network === flannel) assert.deepEqual(readdirSync(SCRATCHES), [])
   assert.equal(pods.map((pod) => pod.output()).join(''), '')
 })
 
