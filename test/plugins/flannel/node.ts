@@ -150,6 +150,10 @@ export function flannelNode({ subnetEnv = env4, delegates = ['bridge'], own = []
   }
 }
 
+/** What delegates were asked: verb and interface. */
+export const commands = ({ received }: FlannelNode) =>
+  received.map(({ command, ifName }) => `${command} ${ifName ?? '-'}`)
+
 /** One address, in the shape of the version. */
 function resultIn(cniVersion: string | undefined): object {
   if (cniVersion === undefined) return { ip4: { ip: '10.1.17.2/24' } }
