@@ -4,6 +4,7 @@
 import { CniCode, CniError } from '../cni/errors.ts'
 import { KernelError } from '../kernel/errors.ts'
 import { UnsupportedError } from '../lab/check-topology.ts'
+import { DaemonError } from '../lab/daemons.ts'
 
 export const Exit = {
   yes: 0,
@@ -46,6 +47,7 @@ const WRONG_USE: readonly number[] = [
 export function statusOf(error: unknown): number {
   if (error instanceof CommandError) return error.status
   if (error instanceof UnsupportedError) return Exit.unsupported
+  if (error instanceof DaemonError) return Exit.no
   if (error instanceof KernelError) return Exit.environment
   if (error instanceof CniError) {
     if (WRONG_USE.includes(error.code)) return Exit.usage
@@ -63,9 +65,8 @@ export function explain(
     return `${error.message}\nThis needs root, or at least CAP_NET_ADMIN and CAP_SYS_ADMIN.`
   }
   if (error instanceof CniError) return error.details ? `${error.message}\n${error.details}` : error.message
-  if (error instanceof CommandError || error instanceof KernelError || error instanceof UnsupportedError) {
-    return error.message
-  }
+  if (error instanceof CommandError || error instanceof KernelError) return error.message
+  if (error instanceof UnsupportedError || error instanceof DaemonError) return error.message
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error)
   const about = `overlab ${version}, Node ${process.version}, ${process.platform}, arguments ${JSON.stringify(withoutPasswords(argv))}`
   return `This is a defect of overlab. Please report it with all of these lines.\n${about}\n${trace}`
@@ -77,4 +78,14 @@ function withoutPasswords(argv: readonly string[]): string[] {
     if (/^--?[\w-]*password$/.test(argv[i - 1] ?? '')) return '…'
     return word.replace(/^(--?[\w-]*password=).*$/s, '$1…')
   })
+}
+
+/** RangeError: what a person has written cannot be built or found. */
+export async function asUsage<T>(call: () => T | Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    if (error instanceof RangeError) throw new CommandError(Exit.usage, error.message, { cause: error })
+    throw error
+  }
 }

@@ -1,4 +1,5 @@
 /** Ctrl-C as something that is tidied up after, not as a sudden end. */
+import type { Machine } from '../lab/machine.ts'
 import { CommandError, Exit } from './exit.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -26,4 +27,16 @@ export function unlessInterrupted<T>(promise: Promise<T>, signal: AbortSignal): 
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     }),
   ])
+}
+
+/** Waits no longer than until somebody wants the process to end. */
+export function abortable(machine: Machine, signal: AbortSignal): Machine {
+  return {
+    ...machine,
+    async until(done, milliseconds) {
+      const answer = await machine.until(() => signal.aborted || done(), milliseconds)
+      signal.throwIfAborted()
+      return answer
+    },
+  }
 }

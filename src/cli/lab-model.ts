@@ -1,12 +1,15 @@
 /** `overlab lab` with --engine model: the same commands, without root and on any operating system. */
 
 import { buildModelLab, type ModelLab } from '../lab/model-lab.ts'
+import type { NodeAction } from '../lab/node-action.ts'
 import { pingAll } from '../lab/ping.ts'
 import { findPlace } from '../lab/place.ts'
 import { inspect } from '../lab/status.ts'
-import { CommandError, Exit } from './exit.ts'
+import { traceInModel } from '../lab/trace.ts'
+import { asUsage, CommandError, Exit } from './exit.ts'
 import type { Options } from './lab-options.ts'
 import { formatMatrix, formatStatus, formatVerdict, isReply } from './lab-tables.ts'
+import { acrossNodes, formatAcross } from './lab-trace.ts'
 import { addDeed, claimModel, listModels, type ModelState, readModel, removeModel } from './model-state.ts'
 import { didYouMean } from './near.ts'
 import { print } from './output.ts'
@@ -20,7 +23,7 @@ export async function up({ name, output, chosen, file, seed }: Options): Promise
       `Lab "${name}" is up already: look at it with "overlab lab status", end it with "overlab lab down"`,
     )
   }
-  const status = inspect(lab.plan, lab.machine)
+  const status = await inspect(lab.plan, lab.machine)
   print(output, status, () => formatStatus(status))
   return status.healthy ? Exit.yes : Exit.no
 }
@@ -33,7 +36,7 @@ export async function down({ name, output }: Options): Promise<number> {
 
 export async function status({ name, output }: Options): Promise<number> {
   const { plan, machine } = await open(name)
-  const status = inspect(plan, machine)
+  const status = await inspect(plan, machine)
   print(output, status, () => formatStatus(status))
   return status.healthy ? Exit.yes : Exit.no
 }
@@ -43,6 +46,14 @@ export async function ping({ name, output }: Options): Promise<number> {
   const matrix = await pingAll(plan, machine)
   print(output, matrix, () => `${formatMatrix(matrix)}\n\n${formatVerdict(matrix)}`)
   return matrix.answers.every(({ answer }) => isReply(answer)) ? Exit.yes : Exit.no
+}
+
+export async function act({ name, output }: Options, node: string, action: NodeAction): Promise<number> {
+  const lab = await open(name)
+  const message = await asUsage(() => lab.act(node, action))
+  addDeed(name, { node, action })
+  print(output, { name, node, action }, () => message)
+  return Exit.yes
 }
 
 /** What was run is done again for the next command: the lab is what was done to it. */
@@ -66,13 +77,17 @@ export async function exec({ name }: Options, target: string, argv: readonly str
 }
 
 export async function demo({ output, chosen, file, seed }: Options): Promise<number> {
-  const { plan, machine } = await build({ topology: chosen.topology, file, seed, deeds: [] })
-  const status = inspect(plan, machine)
+  const lab = await build({ topology: chosen.topology, file, seed, deeds: [] })
+  const { plan, machine } = lab
+  const status = await inspect(plan, machine)
   const matrix = await pingAll(plan, machine)
-  print(output, { status, matrix }, () =>
+  const across = acrossNodes(plan, machine)
+  const trace = across && traceInModel(across, lab)
+  print(output, { status, matrix, ...(trace && { trace }) }, () =>
     [
       formatStatus(status),
       `Every pod pings every other, and the nodes. ${formatMatrix(matrix)}`,
+      ...(trace ? [formatAcross(trace)] : []),
       `${formatVerdict(matrix)}, in the model: nothing of it was ever on this machine.`,
     ].join('\n\n'),
   )
@@ -88,12 +103,7 @@ async function open(name: string): Promise<ModelLab> {
 }
 
 async function build({ topology, seed, deeds }: ModelState): Promise<ModelLab> {
-  try {
-    return await buildModelLab({ topology, deeds, ...(seed !== undefined && { seed }) })
-  } catch (error) {
-    if (error instanceof RangeError) throw new CommandError(Exit.usage, error.message, { cause: error })
-    throw error
-  }
+  return asUsage(() => buildModelLab({ topology, deeds, ...(seed !== undefined && { seed }) }))
 }
 
 /** As a POSIX shell reads it back. */

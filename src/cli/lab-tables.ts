@@ -1,16 +1,19 @@
 /** A lab's status and who reaches whom, as text. */
 import { styleText } from 'node:util'
 import type { EchoAnswer } from '../kernel/live.ts'
+import type { DaemonStatus } from '../lab/daemons.ts'
 import type { PingMatrix } from '../lab/ping.ts'
 import type { LabStatus } from '../lab/status.ts'
 import { table } from './output.ts'
 
 export function formatStatus({ nodes, pods }: LabStatus): string {
-  const nodeRows = nodes.map(({ name, links, podNetwork, namespace, up }) => [
+  const hasDaemons = nodes.some(({ daemon }) => daemon)
+  const nodeRows = nodes.map(({ name, links, podNetwork, daemon, namespace, up }) => [
     name,
     links.flatMap(({ addresses }) => addresses).join(' ') || '–',
     links.map(({ ifName, peer }) => `${ifName} to ${peer}`).join(', ') || '–',
-    podNetwork?.subnet ?? '–',
+    podNetwork?.subnet ?? daemon?.subnet ?? '–',
+    ...(hasDaemons ? [daemon ? formatDaemon(daemon) : '–'] : []),
     namespace,
     up ? 'up' : 'not up',
   ])
@@ -24,10 +27,16 @@ export function formatStatus({ nodes, pods }: LabStatus): string {
     fault ?? 'as promised',
   ])
   return [
-    table(['NODE', 'ADDRESS', 'LINK', 'PODS IN', 'NAMESPACE', 'STATE'], nodeRows),
+    table(['NODE', 'ADDRESS', 'LINK', 'PODS IN', ...(hasDaemons ? ['DAEMON'] : []), 'NAMESPACE', 'STATE'], nodeRows),
     '',
     table(['POD', 'NODE', 'ADDRESS', 'GATEWAY', "NODE'S END", 'PLUGINS', 'STATE'], podRows),
   ].join('\n')
+}
+
+/** `vxlan, ready`, `udp, not running`; what is wrong behind it. */
+function formatDaemon({ backend, isRunning, isReady, problems, warnings }: DaemonStatus): string {
+  const state = isReady ? 'ready' : isRunning ? 'not ready' : 'not running'
+  return [`${backend}, ${state}`, ...problems, ...warnings].join('; ')
 }
 
 /** Milliseconds, or what came instead. A row for each source, a column for each target. */

@@ -8,16 +8,21 @@ import { isName } from '../cni/config.ts'
 import { bringUp, type Removal, takeDown } from '../lab/lab.ts'
 import type { Machine } from '../lab/machine.ts'
 import { namespacePath } from '../lab/node.ts'
+import { actOnNode, NODE_ACTIONS, type NodeAction } from '../lab/node-action.ts'
+import { findOrigin, originsOf } from '../lab/origin.ts'
 import { type PingMatrix, pingAll } from '../lab/ping.ts'
 import type { LabPlan } from '../lab/plan.ts'
 import { listLabs, readState } from '../lab/state.ts'
 import { inspect } from '../lab/status.ts'
+import type { TraceDocument } from '../trace/document.ts'
 import { passThrough } from './child.ts'
 import { OWN_PLUGINS } from './cni.ts'
-import { CommandError, Exit } from './exit.ts'
-import { interruptible, unlessInterrupted } from './interrupt.ts'
+import { asUsage, CommandError, Exit } from './exit.ts'
+import { abortable, interruptible, unlessInterrupted } from './interrupt.ts'
+import { BACKENDS, withBackend } from './lab-backend.ts'
 import type { Given, Options } from './lab-options.ts'
 import { formatMatrix, formatStatus, formatVerdict, isReply } from './lab-tables.ts'
+import { acrossNodes, formatAcross } from './lab-trace.ts'
 import { listModels } from './model-state.ts'
 import { didYouMean } from './near.ts'
 import { complain, outputOption, print } from './output.ts'
@@ -66,12 +71,27 @@ export function declareLab(lab: Command): void {
   )
     .passThroughOptions()
     .addHelpText('after', '\nEnds with the status of the program; its options may stand behind --.')
-  command(lab, 'demo', 'up, status, ping and down, in one go', {
+  command(lab, 'demo', 'up, status, ping, a trace and down, in one go', {
     here: demo,
     elsewhere: runInOwnNamespaces,
     model: async (options) => (await import('./lab-model.ts')).demo(options),
     makes: true,
   })
+  const node = lab.command('node').description('make something happen to a node')
+  for (const action of NODE_ACTIONS) {
+    command<[string]>(node, `${action} <node>`, SUMMARIES[action], {
+      here: (options, name) => act(options, name, action),
+      elsewhere: enter,
+      model: async (options, name) => (await import('./lab-model.ts')).act(options, name, action),
+    })
+  }
+}
+
+const SUMMARIES: Readonly<Record<NodeAction, string>> = {
+  kill: 'kill -9 its daemon',
+  restart: 'start its daemon again, and wait until it is ready',
+  cut: 'take its links to other nodes down',
+  heal: 'bring its links up again',
 }
 
 function command<A extends unknown[]>(
@@ -80,9 +100,17 @@ function command<A extends unknown[]>(
   summary: string,
   { here, elsewhere, model, makes }: Handlers<A>,
 ): Command {
-  return lab
-    .command(usage)
-    .description(summary)
+  const declared = lab.command(usage).description(summary)
+  if (makes) {
+    declared
+      .addOption(
+        new Option('--backend <backend>', 'run overlab daemon on every node, with this backend')
+          .choices(BACKENDS)
+          .env('OVERLAB_BACKEND'),
+      )
+      .option('--direct-routing', 'with --backend vxlan: plain routes between nodes on one network')
+  }
+  return declared
     .addOption(new Option('--name <lab>', 'which lab').argParser(parseName).env('OVERLAB_LAB'))
     .addOption(new Option('--engine <engine>', 'where it is').choices(['model', 'kernel']).env('OVERLAB_ENGINE'))
     .addOption(new Option('-f, --file <topology>', 'topology file; left out, the only one here').env('OVERLAB_FILE'))
@@ -111,7 +139,7 @@ function command<A extends unknown[]>(
 function complete(given: Given): Options {
   const chosen = chooseTopology(given.file)
   const name = given.name ?? chosen.topology.name
-  return { ...given, name, chosen: { ...chosen, topology: { ...chosen.topology, name } } }
+  return { ...given, name, chosen: { ...chosen, topology: { ...withBackend(chosen.topology, given), name } } }
 }
 
 /** A lab that is up says itself where it is. */
@@ -126,7 +154,7 @@ function engineOf({ name, engine, chosen }: Options, makes: boolean): 'model' | 
 async function up(options: Options): Promise<number> {
   return interruptible(async (signal) => {
     const { plan, machine } = await build(options, signal, { owned: false })
-    const status = inspect(plan, machine)
+    const status = await inspect(plan, machine)
     print(options.output, status, () => formatStatus(status))
     return status.healthy ? Exit.yes : Exit.no
   })
@@ -143,7 +171,7 @@ async function down({ name, binDir, output }: Options): Promise<number> {
 
 async function status({ name, binDir, output }: Options): Promise<number> {
   const machine = await machineFor(binDir)
-  const status = inspect(requirePlan(name, machine), machine)
+  const status = await inspect(requirePlan(name, machine), machine)
   print(output, status, () => formatStatus(status))
   return status.healthy ? Exit.yes : Exit.no
 }
@@ -157,6 +185,16 @@ async function ping({ name, binDir, output }: Options): Promise<number> {
   })
 }
 
+async function act({ name, binDir, output }: Options, node: string, action: NodeAction): Promise<number> {
+  return interruptible(async (signal) => {
+    const machine = abortable(await machineFor(binDir), signal)
+    const plan = requirePlan(name, machine)
+    const message = await asUsage(() => actOnNode(plan, node, action, machine))
+    print(output, { name, node, action }, () => message)
+    return Exit.yes
+  })
+}
+
 async function exec({ name, binDir }: Options, target: string, argv: readonly string[]): Promise<number> {
   const { nodes, pods } = requirePlan(name, await machineFor(binDir))
   const places = [...nodes, ...pods]
@@ -166,7 +204,7 @@ async function exec({ name, binDir }: Options, target: string, argv: readonly st
     throw new CommandError(Exit.usage, `"${target}" is not in lab "${name}"${didYouMean(target, names)}`)
   }
   const [program = process.env.SHELL ?? '/bin/sh', ...rest] = argv[0] === '--' ? argv.slice(1) : argv
-  const { inNamespace } = await import('./machine.ts')
+  const { inNamespace } = await import('./processes.ts')
   const child = inNamespace(namespacePath(place.namespace), () => spawn(program, rest, { stdio: 'inherit' }))
   try {
     // To many a program a second Ctrl-C means another thing than the first.
@@ -181,13 +219,15 @@ async function demo(options: Options): Promise<number> {
     const { plan, machine } = await build(options, signal, { owned: true })
     let removal: Removal | undefined
     try {
-      const status = inspect(plan, machine)
+      const status = await inspect(plan, machine)
       const matrix = await unlessInterrupted(pingAll(plan, machine), signal)
+      const trace = await traceAcross(plan, options, machine)
       removal = takeDown(plan.name, machine)
-      print(options.output, { status, matrix, removal }, () =>
+      print(options.output, { status, matrix, ...(trace && { trace }), removal }, () =>
         [
           formatStatus(status),
           `Every pod pings every other, and the nodes. ${formatMatrix(matrix)}`,
+          ...(trace ? [formatAcross(trace)] : []),
           `${formatVerdict(matrix)}, and the lab is gone again.`,
         ].join('\n\n'),
       )
@@ -199,13 +239,25 @@ async function demo(options: Options): Promise<number> {
   })
 }
 
+async function traceAcross(
+  plan: LabPlan,
+  { chosen: { topology, source } }: Options,
+  machine: Machine,
+): Promise<TraceDocument | undefined> {
+  const across = acrossNodes(plan, machine)
+  if (!across) return undefined
+  const { traceInKernel } = await import('../lab/trace-kernel.ts')
+  const origins = originsOf(plan, topology, machine, source)
+  return traceInKernel(across, { plan, machine, originOf: (node, ref) => findOrigin(origins, node, ref) })
+}
+
 async function build(
   { name, binDir, chosen: { topology } }: Options,
   signal: AbortSignal,
   { owned }: { readonly owned: boolean },
 ) {
-  const machine = await machineFor(binDir)
-  const plan = await bringUp(topology, machine, { owned, run: (steps) => runSteps(steps, signal) })
+  const machine = abortable(await machineFor(binDir), signal)
+  const plan = await asUsage(() => bringUp(topology, machine, { owned, run: (steps) => runSteps(steps, signal) }))
   if (plan) return { plan, machine }
   throw new CommandError(
     Exit.no,

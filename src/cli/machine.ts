@@ -1,27 +1,26 @@
 /** The machine that a lab from the command line is built on: the real kernel, and this process's own host. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
-import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
 import { runEach } from '../command/run.ts'
-import { KernelError } from '../kernel/errors.ts'
 import { UnsupportedError } from '../lab/check-topology.ts'
 import { parseElsewhere, siblingPath } from '../lab/elsewhere.ts'
-import type { Listener, Machine, Processes, ProcessIdentity } from '../lab/machine.ts'
+import type { Listener, Machine } from '../lab/machine.ts'
 import type { Impair } from '../lab/topology.ts'
 import { host } from '../linux/host.ts'
 import { liveLinux } from '../linux/live.ts'
-import { Namespace } from '../linux/netns.ts'
+import { linuxDaemons } from './lab-daemons.ts'
+import { inNamespace, processes } from './processes.ts'
 
 const STATE_DIRECTORY = '/run/overlab/lab'
 
 export function linuxMachine(pluginDirectories: readonly string[]): Machine {
+  const kernel = liveLinux()
   return {
-    kernel: liveLinux(),
+    kernel,
     host,
     hostIn: (path) => ({ ...host, run: (...program) => inNamespace(path, () => host.run(...program)) }),
     runLine: (path, line) =>
@@ -36,6 +35,7 @@ export function linuxMachine(pluginDirectories: readonly string[]): Machine {
     stateDirectory: STATE_DIRECTORY,
     pluginDirectories,
     processes,
+    daemons: linuxDaemons(kernel),
   }
 }
 
@@ -95,59 +95,4 @@ function runProgram([program, ...argv]: readonly string[]): Outcome {
   const { status, error, stdout, stderr } = spawnSync(program!, argv, { encoding: 'utf8' })
   if (error) return { status: 127, stdout: '', stderr: `Cannot run "${program}": ${error.message}\n` }
   return { status: status ?? 128, stdout, stderr }
-}
-
-/**
- * Makes the call, which starts a child and does nothing else, in the namespace: children are where the main thread is
- * when it forks.
- */
-export function inNamespace<T>(path: string, call: () => T): T {
-  const namespace = Namespace.open(path)
-  if (!namespace) throw new KernelError('ENOENT', `enter network namespace "${path}"`)
-  try {
-    return namespace.inside(call)
-  } finally {
-    namespace.close()
-  }
-}
-
-const processes: Processes = {
-  own: { id: process.pid, started: startOf(process.pid)! },
-  isAlive: ({ id, started }: ProcessIdentity) => startOf(id) === started,
-  inNamespace(path) {
-    const namespace = statusOf(path)
-    const ids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))
-    return ids.map(Number).filter((id) => {
-      const status = statusOf(`/proc/${id}/ns/net`)
-      return status && status.device === namespace?.device && status.inode === namespace?.inode
-    })
-  },
-  end(id, signal) {
-    try {
-      process.kill(id, signal)
-      process.kill(id, 'SIGCONT') // a stopped one would not hear it
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-    }
-  },
-}
-
-/**
- * Fields 3 and 22 of stat, proc(5), counted from behind the closing parenthesis of field 2, which may hold anything.
- * Undefined for one that is not there, or has ended and is not yet reaped.
- */
-function startOf(id: number): string | undefined {
-  const stat = host.files.read(`/proc/${id}/stat`)
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[22 - 3]
-}
-
-/** Undefined also for processes of others, which are none of ours. */
-function statusOf(path: string): ReturnType<Host['files']['status']> {
-  try {
-    return host.files.status(path)
-  } catch (error) {
-    if (error instanceof KernelError) return undefined
-    throw error
-  }
 }

@@ -15,8 +15,8 @@ import type { TraceRequest } from '../lab/trace.ts'
 import type { TraceDocument } from '../trace/document.ts'
 import type { TextOptions } from '../trace/text.ts'
 import { OWN_PLUGINS } from './cni.ts'
-import { CommandError, Exit } from './exit.ts'
-import { interruptible } from './interrupt.ts'
+import { asUsage, CommandError, Exit } from './exit.ts'
+import { abortable, interruptible } from './interrupt.ts'
 import { readModel } from './model-state.ts'
 import { didYouMean } from './near.ts'
 import { complain } from './output.ts'
@@ -184,18 +184,6 @@ async function traceKernel({ from, to, options, chosen: { topology, source } }: 
   })
 }
 
-/** Waits no longer than until somebody wants the process to end. */
-function abortable(machine: Machine, signal: AbortSignal): Machine {
-  return {
-    ...machine,
-    async until(done, milliseconds) {
-      const answer = await machine.until(() => signal.aborted || done(), milliseconds)
-      signal.throwIfAborted()
-      return answer
-    },
-  }
-}
-
 function requestOf(from: string, to: string, options: Options, plan: LabPlan, machine: Machine): TraceRequest {
   const place = findPlace(from, plan)
   if (!place) throw new RangeError(`"${from}" is not in lab "${plan.name}"${near(from, plan)}`)
@@ -241,13 +229,3 @@ const near = (name: string, { nodes, pods }: LabPlan) =>
     name,
     [...nodes, ...pods].map((each) => each.name),
   )
-
-/** What a person has written cannot be built or found. */
-async function asUsage<T>(call: () => T | Promise<T>): Promise<T> {
-  try {
-    return await call()
-  } catch (error) {
-    if (error instanceof RangeError) throw new CommandError(Exit.usage, error.message, { cause: error })
-    throw error
-  }
-}

@@ -33,7 +33,7 @@ export function unsupportedIn({ topology, cluster = {} }: Topology): string[] {
       kind === 'host' ? [`topology.nodes.${node}.kind: host`] : [],
     ),
     ...(cni?.plugin === 'calico' ? ['cluster.cni.plugin: calico'] : []),
-    ...(cni?.backend === 'udp' ? ['cluster.cni.backend: udp'] : []),
+    ...(cni?.backend === 'udp' && !cni.daemons ? ['cluster.cni.backend: udp without daemons'] : []),
     ...(cni?.ipv6Network === undefined ? [] : ['cluster.cni.ipv6Network']),
     ...(policies.length > 0 ? ['cluster.policies'] : []),
     ...Object.entries(cluster.pods ?? {}).flatMap(([pod, { listen = [] }]) =>

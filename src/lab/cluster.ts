@@ -4,11 +4,14 @@
  *
  *   bridge     a bridge per node, and a route to every node that a link joins it to
  *   flannel    the same bridge, and the overlay that flannel's backends make: overlay/backend
+ *   flannel with daemons
+ *              `overlab daemon` on every node, which takes a subnet and makes that overlay itself: node-daemon.ts
  */
 import { formatIp, ipFromBigInt, ipToBigInt } from '../address/ip.ts'
 import { networkOf, parsePrefix } from '../address/prefix.ts'
+import { JsonError } from '../json/errors.ts'
 import { backendOf } from '../overlay/backend/backend.ts'
-import type { NetworkConfig, VxlanConfig } from '../overlay/config.ts'
+import { type BackendConfig, type NetworkConfig, parseConfig } from '../overlay/config.ts'
 import type { Lease } from '../overlay/lease.ts'
 import type { Uplink } from '../overlay/uplink.ts'
 import type { State } from '../reconcile/state.ts'
@@ -20,7 +23,8 @@ export const POD_NETWORK = '10.244.0.0/16'
 const NODE_PREFIX_LENGTH = 24
 /** flannel's defaults: net-conf.json. */
 const VNI = 1
-const PORT = 8472
+const VXLAN_PORT = 8472
+const UDP_PORT = 8285
 
 /** A node that carries pods, and the link by which other nodes know it. */
 export interface Carrier {
@@ -33,7 +37,8 @@ export interface Carrier {
 }
 
 export interface PodNetworkPlan {
-  readonly subnet: string
+  /** Left out: what the node's daemon takes. */
+  readonly subnet?: string
   /** Left out: the kernel's own. */
   readonly mtu?: number
   readonly hairpin: boolean
@@ -43,6 +48,13 @@ export interface PodNetworkPlan {
 export interface OverlayPlan {
   readonly leases: readonly Lease[]
   readonly state: State
+}
+
+/** `overlab daemon` on a node. */
+export interface DaemonPlan {
+  readonly backend: BackendConfig['type']
+  /** The link by which other nodes know it. */
+  readonly link: string
 }
 
 /** What the pods of the `index`th carrier are attached to. */
@@ -56,6 +68,7 @@ export function planPodNetwork(
   // A bridge alone leaves the network's first /24 free; flannel's nodes are numbered as Kubernetes hands out ranges.
   if (cni?.plugin !== 'flannel') return { subnet: podSubnet(network, index + 1), hairpin: false }
   const config = configOf(cluster, network)
+  if (cni.daemons) return { hairpin: true }
   const carrier = carriers[index]
   return {
     subnet: podSubnet(network, index),
@@ -64,15 +77,15 @@ export function planPodNetwork(
   }
 }
 
-/** RangeError when a node cannot be reached by the backend. */
+/** What the node is given, or its daemon. RangeError when a node cannot be reached by the backend. */
 export function planOverlay(
   cluster: Cluster | undefined,
   node: string,
   carriers: readonly Carrier[],
-): OverlayPlan | undefined {
-  if (cluster?.cni?.plugin !== 'flannel') return undefined
+): { readonly overlay?: OverlayPlan; readonly daemon?: DaemonPlan } {
+  if (cluster?.cni?.plugin !== 'flannel') return {}
   const index = carriers.findIndex(({ name }) => name === node)
-  if (index < 0) return undefined
+  if (index < 0) return {}
   const network = cluster.cni.network ?? POD_NETWORK
   const config = configOf(cluster, network)
   const backend = backendOf(config)
@@ -86,25 +99,55 @@ export function planOverlay(
       `Cannot reach node "${unreachable.lease.node}" from "${node}" by ${config.backend.type}: ${unreachable.reason} (${carriers[index]!.address}); use vxlan`,
     )
   }
-  return { leases, state: backend.plan(input) }
+  if (cluster.cni.daemons) return { daemon: { backend: config.backend.type, link: uplink.link } }
+  return { overlay: { leases, state: backend.plan(input) } }
+}
+
+/** net-conf.json, for daemons. RangeError when they could not use it. */
+export function planNetworkConfig({ cni }: Cluster): string {
+  const { network = POD_NETWORK, backend = 'vxlan', vni, port, mtu, directRouting } = cni!
+  const options = {
+    vxlan: { VNI: vni, Port: port, MTU: mtu, DirectRouting: directRouting },
+    udp: { Port: port },
+    'host-gw': {},
+  }
+  const json = { Network: network, Backend: { Type: backend, ...options[backend] } }
+  const text = `${JSON.stringify(json, undefined, 2)}\n`
+  try {
+    parseConfig(text)
+    return text
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error
+    throw new RangeError(`Cannot make an overlay of cluster.cni: ${error.message}`, { cause: error })
+  }
 }
 
 /** check-topology.ts has refused what is no backend here. */
 function configOf(cluster: Cluster | undefined, network: string): NetworkConfig {
-  const { backend = 'vxlan', vni = VNI, port = PORT, mtu } = cluster?.cni ?? {}
-  const vxlan: VxlanConfig = {
-    type: 'vxlan',
-    vni,
-    port,
-    ...(mtu !== undefined && { mtu }),
-    gbp: false,
-    learning: false,
-    directRouting: false,
-  }
   return {
     ipv4: { network, subnetMin: network, subnetMax: network, subnetLen: NODE_PREFIX_LENGTH },
     nftables: false,
-    backend: backend === 'host-gw' ? { type: 'host-gw' } : vxlan,
+    backend: backendConfigOf(cluster?.cni ?? {}),
+  }
+}
+
+function backendConfigOf({
+  backend = 'vxlan',
+  vni = VNI,
+  port,
+  mtu,
+  directRouting = false,
+}: Partial<NonNullable<Cluster['cni']>>): BackendConfig {
+  if (backend === 'host-gw') return { type: backend }
+  if (backend === 'udp') return { type: backend, port: port ?? UDP_PORT }
+  return {
+    type: backend,
+    vni,
+    port: port ?? VXLAN_PORT,
+    ...(mtu !== undefined && { mtu }),
+    gbp: false,
+    learning: false,
+    directRouting,
   }
 }
 

@@ -3,6 +3,7 @@
  * neighbours and FDB entries, routes. Rules and commands are text, which `run` carries out.
  */
 import { readIp } from '../address/ip.ts'
+import { ignoring } from '../kernel/errors.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { NewLink } from '../kernel/link.ts'
 import type { NextHop, Route } from '../kernel/route.ts'
@@ -43,6 +44,11 @@ export function describeNode(kernel: Kernel, node: TopologyNode): void {
     kernel.fdb.append({ link: dev, mac, owner: 'self', state: 'permanent', destination: dst })
   }
   for (const route of node.routes ?? []) kernel.routes.add(toRoute(route))
+}
+
+/** After links of the node were down: the routes that are there stay as they are. */
+export function restoreRoutes(kernel: Kernel, { routes = [] }: Pick<TopologyNode, 'routes'>): void {
+  for (const route of routes) ignoring('EEXIST', () => kernel.routes.add(toRoute(route)))
 }
 
 function addInterface(kernel: Kernel, name: string, options: TopologyInterface): void {

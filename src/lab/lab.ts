@@ -18,6 +18,7 @@
 import { ignoring, isErrno } from '../kernel/errors.ts'
 import { reconcile } from '../reconcile/apply.ts'
 import type { OverlayPlan } from './cluster.ts'
+import { hasDaemon, killDaemon, prepareDaemons, startDaemon, untilReady } from './daemons.ts'
 import { commandsOf, describeNode, isDescribed } from './describe-node.ts'
 import { addLink, addRoute, impairLink, LAB_GROUP } from './link.ts'
 import type { Machine, ProcessIdentity } from './machine.ts'
@@ -86,6 +87,16 @@ function endOwner(owner: ProcessIdentity, { processes, host }: Machine): void {
   processes.end(owner.id, 'SIGKILL')
 }
 
+/** What runs in the namespace, also what nobody has written down. */
+function endAll(path: string, { processes, host }: Machine): void {
+  const start = host.monotonic()
+  for (let ids = processes.inNamespace(path); ids.length > 0; ids = processes.inNamespace(path)) {
+    for (const id of ids) processes.end(id, 'SIGKILL')
+    if (host.monotonic() - start > PATIENCE) return
+    host.sleep(LOOK_AGAIN)
+  }
+}
+
 function stepsOf(plan: LabPlan, machine: Machine): Step[] {
   const { nodes, links, routes, pods, services } = plan
   return [
@@ -123,6 +134,7 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
     ...nodes.flatMap(({ name, namespace, overlay }) =>
       overlay ? [{ title: `overlay of ${name}`, run: () => addOverlay(namespace, overlay, machine) }] : [],
     ),
+    ...daemonSteps(plan, machine),
     ...pods.map((pod) => ({
       title: `pod ${pod.name} on ${pod.node}`,
       run: () => addPod(plan, pod, nodeOf(pod, plan), machine),
@@ -138,6 +150,20 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
     ...services.map((service) => ({
       title: `service ${service.name}`,
       run: () => addService(plan, service, machine),
+    })),
+  ]
+}
+
+/** All of them begin before the first is waited for. */
+function daemonSteps(plan: LabPlan, machine: Machine): Step[] {
+  const nodes = plan.nodes.filter(hasDaemon)
+  if (nodes.length === 0) return []
+  return [
+    { title: 'configuration of the overlay', run: () => prepareDaemons(plan, machine) },
+    ...nodes.map((node) => ({ title: `daemon of ${node.name}`, run: () => startDaemon(plan, node, machine) })),
+    ...nodes.map((node) => ({
+      title: `${node.name} ready on ${node.daemon!.backend}`,
+      run: () => untilReady(plan, node, nodes.length - 1, machine),
     })),
   ]
 }
@@ -187,8 +213,8 @@ function clearRemains(lab: string, machine: Machine): void {
 }
 
 /**
- * Links first, all of a node's at once: then the DELs find none and need not wait for the kernel one by one. Then what
- * runs in the namespaces, then these.
+ * Daemons first, which would make again what goes. Then links, all of a node's at once: then the DELs find none and need not
+ * wait for the kernel one by one. Then what runs in the namespaces, then these.
  */
 function tearDown(lab: string, plan: LabPlan | undefined, machine: Machine): Removal {
   const complaints: string[] = []
@@ -200,6 +226,7 @@ function tearDown(lab: string, plan: LabPlan | undefined, machine: Machine): Rem
     }
   }
 
+  for (const node of plan?.nodes.filter(hasDaemon) ?? []) attempt(() => killDaemon(plan!, node, machine))
   for (const { namespace } of plan?.nodes ?? []) {
     withNamespace(namespace, machine, ({ links }) => attempt(() => links.deleteGroup(LAB_GROUP)))
   }
@@ -210,7 +237,7 @@ function tearDown(lab: string, plan: LabPlan | undefined, machine: Machine): Rem
   }
   const namespaces = machine.kernel.namespaces.list().filter((name) => isNamespaceOf(name, lab))
   for (const namespace of namespaces) {
-    for (const id of machine.processes.inNamespace(namespacePath(namespace))) machine.processes.end(id, 'SIGKILL')
+    endAll(namespacePath(namespace), machine)
     attempt(() => ignoring('ENOENT', () => machine.kernel.namespaces.delete(namespace)))
   }
   for (const node of plan?.nodes ?? []) attempt(() => forgetAddresses(lab, node, machine))

@@ -2,6 +2,7 @@
 import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
 import type { LiveKernel } from '../kernel/live.ts'
+import type { Daemons } from './daemons.ts'
 import type { Impair } from './topology.ts'
 
 export interface Machine {
@@ -25,6 +26,7 @@ export interface Machine {
   /** CNI_PATH. */
   readonly pluginDirectories: readonly string[]
   readonly processes: Processes
+  readonly daemons: Daemons
 }
 
 export interface Listener {

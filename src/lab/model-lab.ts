@@ -7,14 +7,17 @@ import type { ModelKernel } from '../model/create.ts'
 import { bringUp } from './lab.ts'
 import { type ModelMachine, modelMachine } from './model-machine.ts'
 import { namespacePath } from './node.ts'
+import { actOnNode, type NodeAction } from './node-action.ts'
 import { findOrigin, originsOf } from './origin.ts'
 import { findPlace } from './place.ts'
 import type { LabPlan } from './plan.ts'
 import type { Topology } from './topology.ts'
 import type { TraceLab } from './trace.ts'
 
-/** A command that was run in a node or pod. */
-export interface Deed {
+/** A command that was run in a node or pod, or what happened to a node. */
+export type Deed = CommandDeed | { readonly node: string; readonly action: NodeAction }
+
+export interface CommandDeed {
   readonly place: string
   readonly line: string
 }
@@ -32,7 +35,9 @@ export interface ModelLab extends TraceLab {
   readonly plan: LabPlan
   readonly machine: ModelMachine
   /** RangeError when there is no such place. */
-  run(deed: Deed): Promise<Outcome>
+  run(deed: CommandDeed): Promise<Outcome>
+  /** What happened, in a sentence. RangeError when it cannot. */
+  act(node: string, action: NodeAction): Promise<string>
 }
 
 /** RangeError when the topology cannot be built, or a command of it fails. */
@@ -57,7 +62,8 @@ export async function buildModelLab({ topology, source, seed, deeds = [] }: Mode
     kernels.set(name, kernel)
     return kernel
   }
-  const run = ({ place, line }: Deed): Promise<Outcome> => machine.runLine(pathOf(place), line)
-  for (const deed of deeds) await run(deed)
-  return { plan, machine, originOf: (node, ref) => findOrigin(origins, node, ref), kernelOf, run }
+  const run = ({ place, line }: CommandDeed): Promise<Outcome> => machine.runLine(pathOf(place), line)
+  const act = (node: string, action: NodeAction) => actOnNode(plan, node, action, machine)
+  for (const deed of deeds) await ('action' in deed ? act(deed.node, deed.action) : run(deed))
+  return { plan, machine, originOf: (node, ref) => findOrigin(origins, node, ref), kernelOf, run, act }
 }

@@ -22,6 +22,7 @@ import { parseElsewhere, siblingPath } from './elsewhere.ts'
 import { parseImpair } from './impair.ts'
 import type { Machine } from './machine.ts'
 import { memoryFiles } from './memory-files.ts'
+import { ModelDaemons, passTime } from './model-daemons.ts'
 
 export interface ModelMachine extends Machine {
   readonly kernel: ModelKernel
@@ -82,8 +83,7 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
         },
       }
     },
-    until: async (done, milliseconds) =>
-      kernel.model.runUntil(done, kernel.model.clock.now + milliseconds * MICROSECONDS),
+    until: (done, milliseconds) => passTime(kernel.model, done, milliseconds),
     stateDirectory: STATE_DIRECTORY,
     pluginDirectories: [PLUGIN_DIRECTORY],
     processes: {
@@ -92,6 +92,7 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
       inNamespace: () => [],
       end() {},
     },
+    daemons: new ModelDaemons(kernel, files),
   }
 }
 

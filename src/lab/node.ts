@@ -5,10 +5,12 @@ import type { Runtime } from '../cni/runtime/runtime.ts'
 import { removeIndex } from '../ipam/disk-index.ts'
 import { isErrno } from '../kernel/errors.ts'
 import type { LiveKernel } from '../kernel/live.ts'
+import { removeOwners } from '../plugins/flannel/scratch.ts'
+import type { PodNetworkPlan } from './cluster.ts'
 import { applySysctls } from './describe-node.ts'
 import type { Machine } from './machine.ts'
 import { type LabPlan, NAMESPACES, type NodePlan } from './plan.ts'
-import { nodeDirectory } from './state.ts'
+import { nodeDirectory, subnetFile } from './state.ts'
 
 /** A node without IPv6 is a quiet one: no router solicitations, no listener reports. */
 const WITHOUT_IPV6 = { 'net.ipv6.conf.all.disable_ipv6': 1, 'net.ipv6.conf.default.disable_ipv6': 1 }
@@ -43,22 +45,15 @@ export function addNode({ name }: LabPlan, node: NodePlan, machine: Machine): vo
 /** What a pod is attached to, in this order: the loopback that every runtime adds by itself, then the node's bridge. */
 export function podNetworks(lab: string, node: NodePlan, machine: Machine): PodNetwork[] {
   if (!node.podNetwork) return []
-  const { subnet, mtu, hairpin } = node.podNetwork
   const directory = nodeDirectory(lab, node.name, machine)
   const loopback = { cniVersion: '1.1.0', name: 'loopback', plugins: [{ type: 'loopback' }] }
   const pods = {
     cniVersion: '1.1.0',
     name: 'pods',
     plugins: [
-      {
-        type: 'bridge',
-        bridge: BRIDGE,
-        isGateway: true,
-        isDefaultGateway: true,
-        ...(hairpin && { hairpinMode: true }),
-        ...(mtu !== undefined && { mtu }),
-        ipam: { type: 'host-local', ranges: [[{ subnet }]], dataDir: `${directory}/ipam` },
-      },
+      node.daemon
+        ? flannelPlugin(subnetFile(lab, node.name, machine), directory)
+        : bridgePlugin(node.podNetwork, directory),
     ],
   }
   return [
@@ -71,14 +66,39 @@ export function podNetworks(lab: string, node: NodePlan, machine: Machine): PodN
   }))
 }
 
+function bridgePlugin({ subnet, mtu, hairpin }: PodNetworkPlan, directory: string) {
+  return {
+    type: 'bridge',
+    bridge: BRIDGE,
+    isGateway: true,
+    isDefaultGateway: true,
+    ...(hairpin && { hairpinMode: true }),
+    ...(mtu !== undefined && { mtu }),
+    ipam: { type: 'host-local', ranges: [[{ subnet }]], dataDir: `${directory}/ipam` },
+  }
+}
+
+/** The same bridge; its subnet and MTU are what the node's daemon says. */
+function flannelPlugin(path: string, directory: string) {
+  return {
+    type: 'flannel',
+    subnetFile: path,
+    dataDir: `${directory}/flannel`,
+    ipam: { dataDir: `${directory}/ipam` },
+    delegate: { bridge: BRIDGE, isDefaultGateway: true, hairpinMode: true, ipMasq: false },
+  }
+}
+
 /** What the node's plugins keep outside of its directory, for as long as this is there. */
 export function forgetAddresses(lab: string, node: NodePlan, machine: Machine): void {
   const { files } = machine.host
-  const directory = `${nodeDirectory(lab, node.name, machine)}/ipam`
-  for (const network of files.list(directory) ?? []) {
-    const status = files.status(`${directory}/${network}`)
+  const directory = nodeDirectory(lab, node.name, machine)
+  for (const network of files.list(`${directory}/ipam`) ?? []) {
+    const status = files.status(`${directory}/ipam/${network}`)
     if (status) removeIndex(files, status)
   }
+  const noted = files.status(`${directory}/flannel`)
+  if (noted) removeOwners(files, noted)
 }
 
 /** The container runtime of this node: its plugins run in its namespace. */

@@ -71,5 +71,5 @@ async function askOnce(kernel: LiveKernel | undefined, address: string | undefin
 function nodeAddress({ name, podNetwork }: NodePlan, { links }: LabPlan): string | undefined {
   const ends = links.flatMap(({ ends }) => ends).filter(({ node }) => node === name)
   const address = ends.flatMap(({ addresses }) => addresses)[0]
-  return address ? bare(address) : podNetwork && bare(podNetwork.subnet).replace(/0$/, '1')
+  return address ? bare(address) : podNetwork?.subnet && bare(podNetwork.subnet).replace(/0$/, '1')
 }

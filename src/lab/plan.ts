@@ -7,11 +7,20 @@
  *   its pod "web-0"              namespace  ovl-web-0@two-nodes
  */
 import { faultsOf, UnsupportedError, unsupportedIn } from './check-topology.ts'
-import { type Carrier, type OverlayPlan, type PodNetworkPlan, planOverlay, planPodNetwork } from './cluster.ts'
+import {
+  type Carrier,
+  type DaemonPlan,
+  type OverlayPlan,
+  type PodNetworkPlan,
+  planNetworkConfig,
+  planOverlay,
+  planPodNetwork,
+} from './cluster.ts'
 import { selectPods } from './service.ts'
 import {
   type EndpointInFull,
   endpointsOf,
+  hasDaemons,
   type Impair,
   podNames,
   podNodes,
@@ -32,6 +41,8 @@ export interface LabPlan {
   readonly links: readonly LinkPlan[]
   readonly routes: readonly RoutePlan[]
   readonly services: readonly ServicePlan[]
+  /** net-conf.json, of a lab whose nodes have daemons. */
+  readonly networkConfig?: string
 }
 
 export interface NodePlan {
@@ -42,6 +53,7 @@ export interface NodePlan {
   /** Of a node that carries pods. */
   readonly podNetwork?: PodNetworkPlan
   readonly overlay?: OverlayPlan
+  readonly daemon?: DaemonPlan
 }
 
 export interface PodPlan {
@@ -105,7 +117,9 @@ export function planLab(topology: Topology): LabPlan {
   const nodes = planNodes(topology, links)
   const pods = planPods(topology)
   const routes = cluster?.cni?.plugin === 'flannel' ? [] : links.flatMap((link) => routesOver(link, nodes))
-  return { name, nodes, pods, links, routes, services: planServices(topology, pods) }
+  const services = planServices(topology, pods)
+  const networkConfig = hasDaemons(topology) && planNetworkConfig(cluster!)
+  return { name, nodes, pods, links, routes, services, ...(networkConfig && { networkConfig }) }
 }
 
 function planNodes(topology: Topology, links: readonly LinkPlan[]): NodePlan[] {
@@ -113,13 +127,15 @@ function planNodes(topology: Topology, links: readonly LinkPlan[]): NodePlan[] {
   const names = podNodes(topology)
   const carriers = names.flatMap((name) => carrierOf(name, links) ?? [])
   return Object.entries(nodes).map(([node, description]) => {
-    const overlay = planOverlay(topology.cluster, node, carriers)
+    if (hasDaemons(topology) && names.includes(node) && !carriers.some(({ name }) => name === node)) {
+      throw new RangeError(`Cannot run a daemon on node "${node}": no link of it has an IPv4 address`)
+    }
     return {
       name: node,
       namespace: namespaceOf(node, topology.name),
       description: { ...description, sysctls: { ...defaults?.sysctls, ...description.sysctls } },
       ...(names.includes(node) && { podNetwork: planPodNetwork(topology.cluster, names.indexOf(node), carriers) }),
-      ...(overlay && { overlay }),
+      ...planOverlay(topology.cluster, node, carriers),
     }
   })
 }

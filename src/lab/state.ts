@@ -5,6 +5,15 @@
  *                           <node>/net.d/   the node's configuration lists
  *                           <node>/cni/     its result cache
  *                           <node>/ipam/    its addresses, as host-local keeps them
+ *
+ * Where the nodes have daemons (daemons.ts), also
+ *
+ *   <state directory>/<lab>/.overlay/net-conf.json   what the first of them puts into the store
+ *                           .overlay/store/          the store, a directory
+ *                           <node>/subnet.env        what the CNI plugin flannel reads
+ *                           <node>/flannel/          what that has noted
+ *                           <node>/daemon.json       which process the daemon is
+ *                           <node>/daemon.log        what it said
  */
 import type { Files } from '../cni/host.ts'
 import { isErrno } from '../kernel/errors.ts'
@@ -25,6 +34,15 @@ export function labDirectory(lab: string, { stateDirectory }: Machine): string {
 
 export function nodeDirectory(lab: string, node: string, machine: Machine): string {
   return `${labDirectory(lab, machine)}/${node}`
+}
+
+/** What all nodes of the lab have in common. No node is called so: names begin with a letter or digit. */
+export function overlayDirectory(lab: string, machine: Machine): string {
+  return `${labDirectory(lab, machine)}/.overlay`
+}
+
+export function subnetFile(lab: string, node: string, machine: Machine): string {
+  return `${nodeDirectory(lab, node, machine)}/subnet.env`
 }
 
 /** False when a lab of this name has a state already. */

@@ -1,12 +1,15 @@
 /** How a lab is: what its plan says beside what is there. */
+import { type DaemonStatus, hasDaemon, inspectDaemon } from './daemons.ts'
 import type { Machine } from './machine.ts'
 import { withNamespace } from './node.ts'
 import { type LabPlan, type NodePlan, nodeOf, type PodPlan } from './plan.ts'
 import { type Attached, checkPod, getAttached } from './pod.ts'
 
-export interface NodeStatus extends NodePlan {
+export interface NodeStatus extends Omit<NodePlan, 'daemon'> {
   readonly up: boolean
   readonly links: readonly { readonly ifName: string; readonly addresses: readonly string[]; readonly peer: string }[]
+  /** Of a node that has one. */
+  readonly daemon?: DaemonStatus
 }
 
 export interface PodStatus extends PodPlan {
@@ -23,19 +26,20 @@ export interface LabStatus {
   readonly healthy: boolean
 }
 
-/** Every pod's attachment is examined by CHECK. */
-export function inspect(plan: LabPlan, machine: Machine): LabStatus {
+/** Every pod's attachment is examined by CHECK, and every daemon is asked. */
+export async function inspect(plan: LabPlan, machine: Machine): Promise<LabStatus> {
   const lab = plan.name
-  const nodes = plan.nodes.map((node) => ({ ...node, ...inspectNode(plan, node, machine) }))
+  const nodes = await Promise.all(plan.nodes.map((node) => inspectNode(plan, node, machine)))
   const pods = plan.pods.map((pod) => {
     const node = nodeOf(pod, plan)
     return { ...pod, attached: getAttached(lab, pod, node, machine), fault: faultOf(lab, pod, node, machine) }
   })
-  const healthy = nodes.every(({ up }) => up) && pods.every(({ fault }) => fault === undefined)
+  const areNodesWell = nodes.every(({ up, daemon }) => up && daemon?.isReady !== false)
+  const healthy = areNodesWell && pods.every(({ fault }) => fault === undefined)
   return { name: lab, nodes, pods, healthy }
 }
 
-function inspectNode(plan: LabPlan, node: NodePlan, machine: Machine): Pick<NodeStatus, 'up' | 'links'> {
+async function inspectNode(plan: LabPlan, node: NodePlan, machine: Machine): Promise<NodeStatus> {
   const ends = plan.links.flatMap(({ ends: [a, b] }) => [
     { ...a, peer: b.node },
     { ...b, peer: a.node },
@@ -44,7 +48,14 @@ function inspectNode(plan: LabPlan, node: NodePlan, machine: Machine): Pick<Node
   const up = withNamespace(node.namespace, machine, (kernel) =>
     links.every(({ ifName }) => kernel.links.get(ifName)?.operState === 'up'),
   )
-  return { up: up ?? false, links: links.map(({ ifName, addresses, peer }) => ({ ifName, addresses, peer })) }
+  const { daemon: _, ...planned } = node
+  const daemon = hasDaemon(node) && (await inspectDaemon(plan, node, machine))
+  return {
+    ...planned,
+    up: up ?? false,
+    links: links.map(({ ifName, addresses, peer }) => ({ ifName, addresses, peer })),
+    ...(daemon && { daemon }),
+  }
 }
 
 function faultOf(lab: string, pod: PodPlan, node: NodePlan, machine: Machine): string | undefined {

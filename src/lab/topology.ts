@@ -124,6 +124,10 @@ export interface Cluster {
     readonly vni?: number
     readonly port?: number
     readonly mtu?: number
+    /** vxlan: plain routes to the nodes on the same network. */
+    readonly directRouting?: boolean
+    /** `overlab daemon` runs on every node and takes its subnet from a store, instead of what it would make there. */
+    readonly daemons?: boolean
   }
   readonly proxy?: { readonly mode?: string; readonly serviceCIDR?: string }
   readonly pods?: Readonly<Record<string, TopologyPod>>
@@ -160,7 +164,7 @@ export const twoNodes: Topology = {
     links: [{ endpoints: ['n1:eth0', 'n2:eth0'], ipv4: ['192.168.56.11/24', '192.168.56.12/24'], mtu: 1500 }],
   },
   cluster: {
-    cni: { plugin: 'bridge', network: '10.244.0.0/16' },
+    cni: { plugin: 'flannel', backend: 'vxlan', network: '10.244.0.0/16' },
     pods: { web: { node: 'n1', replicas: 2 }, api: { node: 'n2', replicas: 2 } },
   },
 }
@@ -175,6 +179,11 @@ export function podNames(pods: Readonly<Record<string, TopologyPod>>): string[] 
 /** Nodes that carry pods, in the file's order. */
 export function podNodes({ topology }: Topology): string[] {
   return Object.entries(topology.nodes).flatMap(([name, { kind }]) => (kind === 'k8s-node' ? [name] : []))
+}
+
+/** Whether `overlab daemon` shall run on its nodes. */
+export function hasDaemons({ cluster }: Topology): boolean {
+  return cluster?.cni?.plugin === 'flannel' && cluster.cni.daemons === true
 }
 
 export interface EndpointInFull {

@@ -23,6 +23,7 @@ export type Source =
   | 'echoId'
   | 'icmpBurst'
   | 'host'
+  | 'daemon'
   | 'impairment'
 
 export class Random {

@@ -14,7 +14,7 @@
  * else whoever asks first may have it.
  */
 import { isName } from '../../cni/config.ts'
-import type { Files } from '../../cni/host.ts'
+import type { FileStatus, Files } from '../../cni/host.ts'
 import type { Attachment } from '../../cni/plugin.ts'
 import { KernelError } from '../../kernel/errors.ts'
 
@@ -29,6 +29,18 @@ export interface Scratch {
   readonly ifName: string | undefined
   readonly text: string
 }
+
+/** Removes the owners of a directory's files that goes itself: nobody else would before the machine boots. */
+export function removeOwners(files: Files, directory: FileStatus): void {
+  const home = homeOf(directory)
+  for (const containerId of files.list(home) ?? []) files.remove(`${home}/${containerId}`)
+  files.removeDirectory(home)
+  try {
+    files.removeDirectory(OWNERS)
+  } catch {} // other directories have owners there
+}
+
+const homeOf = ({ device, inode }: FileStatus) => `${OWNERS}/${device}.${inode}`
 
 export class ScratchDirectory {
   readonly #files: Files
@@ -141,7 +153,7 @@ export class ScratchDirectory {
   /** Where the owners stand; undefined when there is no directory that has any. */
   #home(): string | undefined {
     const status = this.#files.status(this.#directory)
-    return status && `${OWNERS}/${status.device}.${status.inode}`
+    return status && homeOf(status)
   }
 
   #path(name: string): string {

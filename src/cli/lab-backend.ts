@@ -1,0 +1,20 @@
+/** `--backend`: a topology whose nodes run `overlab daemon`, whatever its file says of the plugin. */
+import type { Topology } from '../lab/topology.ts'
+import { CommandError, Exit } from './exit.ts'
+import type { Given } from './lab-options.ts'
+
+export const BACKENDS = ['vxlan', 'host-gw', 'udp'] as const
+
+/** As it is where no backend is asked for. CommandError (usage) for what does not go with it. */
+export function withBackend(topology: Topology, { backend, directRouting }: Given): Topology {
+  if (directRouting && backend !== 'vxlan') {
+    throw new CommandError(Exit.usage, 'Cannot use --direct-routing without --backend vxlan')
+  }
+  if (backend === undefined) return topology
+  const { cluster } = topology
+  const routing = directRouting && { directRouting }
+  return {
+    ...topology,
+    cluster: { ...cluster, cni: { ...cluster?.cni, plugin: 'flannel', backend, daemons: true, ...routing } },
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Daemons of a lab on the real kernel: `overlab daemon`, a process each, in its node's namespace. It outlives the command that
+ * starts it; daemon.json says which process it is, and daemon.log what it said. How it is, it is asked by HTTP.
+ */
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import type { LiveKernel } from '../kernel/live.ts'
+import type { DaemonCondition, DaemonPlace, Daemons } from '../lab/daemons.ts'
+import type { ProcessIdentity } from '../lab/machine.ts'
+import { host } from '../linux/host.ts'
+import { request } from './plain-http.ts'
+import { inNamespace, processes, startOf } from './processes.ts'
+
+const MAIN = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js')
+
+/** Of /readyz and /metrics, on the loopback of every node's own namespace: beside udp's 8285. */
+const HEALTH_PORT = 8286
+/** Lines. */
+const WORDS = 10
+/** Milliseconds that a killed process has to be gone, and between looks whether it is. */
+const PATIENCE = 10_000
+const LOOK_AGAIN = 5
+
+const TUN = '/dev/net/tun'
+
+const identityFile = ({ directory }: DaemonPlace) => `${directory}/daemon.json`
+const logFile = ({ directory }: DaemonPlace) => `${directory}/daemon.log`
+
+const nobody: DaemonCondition = { isRunning: false, isReady: false, problems: [], warnings: [], peers: 0 }
+
+export function linuxDaemons(machineKernel: LiveKernel): Daemons {
+  return {
+    obstacleTo(backend) {
+      if (backend !== 'udp') return undefined
+      try {
+        closeSync(openSync(TUN, 'r+'))
+        return undefined
+      } catch (error) {
+        return `it needs ${TUN}: ${(error as NodeJS.ErrnoException).code}`
+      }
+    },
+
+    start(place) {
+      const log = openSync(logFile(place), 'a', 0o644)
+      try {
+        const argv = [...process.execArgv, MAIN, 'daemon', ...flagsOf(place)]
+        const child = inNamespace(place.namespacePath, () =>
+          spawn(process.execPath, argv, { detached: true, stdio: ['ignore', 'ignore', log], env: environment() }),
+        )
+        child.unref()
+        const id = child.pid!
+        const identity: ProcessIdentity = { id, started: startOf(id) ?? '' }
+        host.files.replace(identityFile(place), `${JSON.stringify(identity)}\n`, 0o644)
+      } finally {
+        closeSync(log)
+      }
+    },
+
+    kill(place) {
+      const identity = identityOf(place)
+      if (!identity) return
+      const start = host.monotonic()
+      while (processes.isAlive(identity) && host.monotonic() - start < PATIENCE) {
+        processes.end(identity.id, 'SIGKILL')
+        host.sleep(LOOK_AGAIN)
+      }
+    },
+
+    async condition(place) {
+      const identity = identityOf(place)
+      if (!identity || !processes.isAlive(identity)) return nobody
+      const kernel = machineKernel.enter(place.namespacePath)
+      if (!kernel) return nobody
+      try {
+        const [health, metrics] = await Promise.all(
+          ['/readyz', '/metrics'].map((path) => request(kernel, { address: '127.0.0.1', port: HEALTH_PORT }, path)),
+        )
+        const lines = health?.body.split('\n') ?? []
+        const told = (kind: string) =>
+          lines.flatMap((line) => (line.startsWith(`${kind}: `) ? [line.slice(kind.length + 2)] : []))
+        return {
+          isRunning: true,
+          isReady: health?.status === 200,
+          problems: health ? told('problem') : ['it does not answer yet'],
+          warnings: told('warning'),
+          peers: Number(/^overlab_peers (\d+)$/m.exec(metrics?.body ?? '')?.[1] ?? 0),
+        }
+      } finally {
+        kernel.close()
+      }
+    },
+
+    lastWords: (place) => host.files.read(logFile(place))?.split('\n').filter(Boolean).slice(-WORDS) ?? [],
+  }
+}
+
+function flagsOf({ store, networkConfig, link, subnetFile }: DaemonPlace): string[] {
+  const flags = {
+    store: `file:${store}`,
+    'network-config': networkConfig,
+    iface: link,
+    'subnet-file': subnetFile,
+    'healthz-port': HEALTH_PORT,
+  }
+  return Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+}
+
+/** Ours, without what is meant for a daemon of the machine's own. */
+function environment(): NodeJS.ProcessEnv {
+  const others = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('FLANNELD_') && !others.includes(name)),
+  )
+}
+
+/** Undefined where none was ever started. */
+function identityOf(place: DaemonPlace): ProcessIdentity | undefined {
+  const text = host.files.read(identityFile(place))
+  return text === undefined ? undefined : JSON.parse(text)
+}

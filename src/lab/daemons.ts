@@ -1,0 +1,146 @@
+/**
+ * `overlab daemon` on the nodes of a lab: one each, in its node's namespace, over a store that all of them share. They begin
+ * before the first pod is attached; the lab is up when every one of them is ready and knows the others. Their files: state.ts.
+ */
+import { parseSubnetFile } from '../overlay/subnet-file.ts'
+import type { Machine } from './machine.ts'
+import { namespacePath } from './node.ts'
+import { bare, type LabPlan, type NodePlan } from './plan.ts'
+import { nodeDirectory, overlayDirectory, subnetFile } from './state.ts'
+
+/** Everything that a daemon on a node is told. Paths are the host's. */
+export interface DaemonPlace {
+  readonly node: string
+  readonly namespacePath: string
+  /** The link by which other nodes know it. */
+  readonly link: string
+  /** net-conf.json. */
+  readonly networkConfig: string
+  readonly store: string
+  readonly subnetFile: string
+  /** The node's own, for whatever a machine keeps of a daemon. */
+  readonly directory: string
+}
+
+export interface DaemonCondition {
+  readonly isRunning: boolean
+  readonly isReady: boolean
+  /** Why it is not ready. */
+  readonly problems: readonly string[]
+  /** What works all the same, but not as it should. */
+  readonly warnings: readonly string[]
+  /** Other nodes that it knows. */
+  readonly peers: number
+}
+
+/** What a machine can do about daemons. */
+export interface Daemons {
+  /** Why no daemon can use the backend here; undefined when they can. */
+  obstacleTo(backend: string): string | undefined
+  /** Comes back when it has begun, not when it is ready. */
+  start(place: DaemonPlace): void
+  /** As kill -9 does: when it comes back, there is none. Succeeds twice. */
+  kill(place: DaemonPlace): void
+  condition(place: DaemonPlace): Promise<DaemonCondition>
+  /** What it said last, a line each. */
+  lastWords(place: DaemonPlace): readonly string[]
+}
+
+/** A daemon is not as it should be, in its own words. */
+export class DaemonError extends Error {
+  override name = 'DaemonError'
+}
+
+export interface DaemonStatus extends DaemonCondition {
+  readonly backend: string
+  /** Undefined until it has taken one. */
+  readonly subnet: string | undefined
+}
+
+/** Milliseconds that daemons have to become ready, and between looks whether they are. */
+const PATIENCE = 60_000
+const LOOK_AGAIN = 50
+
+export function hasDaemon(node: NodePlan): boolean {
+  return node.daemon !== undefined
+}
+
+export function daemonPlace({ name: lab }: LabPlan, { name, namespace, daemon }: NodePlan, machine: Machine) {
+  const shared = overlayDirectory(lab, machine)
+  return {
+    node: name,
+    namespacePath: namespacePath(namespace),
+    link: daemon!.link,
+    networkConfig: `${shared}/net-conf.json`,
+    store: `${shared}/store`,
+    subnetFile: subnetFile(lab, name, machine),
+    directory: nodeDirectory(lab, name, machine),
+  } satisfies DaemonPlace
+}
+
+/** DaemonError when the machine cannot run the backend. */
+export function prepareDaemons(plan: LabPlan, machine: Machine): void {
+  const { files } = machine.host
+  const [first] = plan.nodes.filter(hasDaemon)
+  if (!first) return
+  const { backend } = first.daemon!
+  const obstacle = machine.daemons.obstacleTo(backend)
+  if (obstacle !== undefined) throw new DaemonError(`Cannot use the backend ${backend} here: ${obstacle}`)
+  const { networkConfig } = daemonPlace(plan, first, machine)
+  files.makeDirectory(networkConfig.slice(0, networkConfig.lastIndexOf('/')), 0o755)
+  files.replace(networkConfig, plan.networkConfig!, 0o644)
+}
+
+export function startDaemon(plan: LabPlan, node: NodePlan, machine: Machine): void {
+  machine.daemons.start(daemonPlace(plan, node, machine))
+}
+
+export function killDaemon(plan: LabPlan, node: NodePlan, machine: Machine): void {
+  machine.daemons.kill(daemonPlace(plan, node, machine))
+}
+
+export async function inspectDaemon(plan: LabPlan, node: NodePlan, machine: Machine): Promise<DaemonStatus> {
+  const place = daemonPlace(plan, node, machine)
+  const subnet = takenSubnet(plan.name, node, machine)
+  return { ...(await machine.daemons.condition(place)), backend: node.daemon!.backend, subnet }
+}
+
+/** What the node's subnet.env says; undefined before there is one. */
+export function takenSubnet(lab: string, { name }: NodePlan, machine: Machine): string | undefined {
+  const text = machine.host.files.read(subnetFile(lab, name, machine))
+  return parseSubnetFile(text ?? '').subnets.ipv4
+}
+
+/** The network address of the node, by which others know it. */
+export function publicAddress({ name, daemon }: NodePlan, { links }: LabPlan): string {
+  const ends = links.flatMap(({ ends }) => ends)
+  const end = ends.find(({ node, ifName }) => node === name && ifName === daemon!.link)!
+  return bare(end.addresses.find((address) => !address.includes(':'))!)
+}
+
+/** Lets time pass until the node's daemon is ready and knows `peers` others. DaemonError that says why it is not. */
+export async function untilReady(plan: LabPlan, node: NodePlan, peers: number, machine: Machine): Promise<void> {
+  const place = daemonPlace(plan, node, machine)
+  const { host, daemons } = machine
+  for (const start = host.monotonic(); ; ) {
+    const condition = await daemons.condition(place)
+    if (condition.isReady && condition.peers >= peers) return
+    if (!condition.isRunning || host.monotonic() - start > PATIENCE) throw notReady(place, condition, peers, machine)
+    await machine.until(() => false, LOOK_AGAIN)
+  }
+}
+
+function notReady(
+  place: DaemonPlace,
+  { isRunning, isReady, problems, peers }: DaemonCondition,
+  wanted: number,
+  { daemons }: Machine,
+): DaemonError {
+  const reason = !isRunning
+    ? 'it has ended'
+    : isReady
+      ? `it knows ${peers} of ${wanted} other nodes`
+      : problems.join('; ') || 'it does not answer'
+  const words = daemons.lastWords(place).map((line) => `\n  ${line}`)
+  return new DaemonError(`Cannot bring up the daemon of node "${place.node}": ${reason}${words.join('')}`)
+}
