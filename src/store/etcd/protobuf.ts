@@ -138,7 +138,7 @@ export const bytes: Type<Uint8Array> = {
 export const text: Type<string> = {
   wireType: LEN,
   zero: () => '',
-  read: (reader) => Buffer.from(reader.bytes()).toString('utf8'),
+  read: (reader) => reader.text(),
   write: (tag, value, into) => into.push(...delimited(tag, Buffer.from(value, 'utf8'))),
 }
 
@@ -155,11 +155,11 @@ function varint(value: bigint): Uint8Array {
 }
 
 class Reader {
-  readonly #bytes: Uint8Array
+  readonly #bytes: Buffer
   #at = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
   get isAtEnd(): boolean {
@@ -184,26 +184,33 @@ class Reader {
   }
 
   bytes(): Uint8Array {
-    return this.#take(Number(this.varint()))
+    const start = this.#pass(Number(this.varint()))
+    return this.#bytes.subarray(start, this.#at)
+  }
+
+  text(): string {
+    const start = this.#pass(Number(this.varint()))
+    return this.#bytes.toString('utf8', start, this.#at)
   }
 
   skip(wireType: number): void {
     if (wireType === VARINT) this.varint()
-    else if (wireType === I64) this.#take(8)
+    else if (wireType === I64) this.#pass(8)
     else if (wireType === LEN) this.bytes()
-    else if (wireType === I32) this.#take(4)
+    else if (wireType === I32) this.#pass(4)
     else throw new RangeError(`Cannot decode a Protocol Buffers message: there is no wire type ${wireType}`)
   }
 
   #byte(): number {
-    return this.#take(1)[0]!
+    return this.#bytes[this.#pass(1)]!
   }
 
-  #take(length: number): Uint8Array {
-    const end = this.#at + length
-    if (end > this.#bytes.length) throw new RangeError('Cannot decode a Protocol Buffers message: it is cut short')
-    const taken = this.#bytes.subarray(this.#at, end)
-    this.#at = end
-    return taken
+  /** Where the next so many bytes begin. */
+  #pass(length: number): number {
+    const start = this.#at
+    if (start + length > this.#bytes.length)
+      throw new RangeError('Cannot decode a Protocol Buffers message: it is cut short')
+    this.#at = start + length
+    return start
   }
 }
