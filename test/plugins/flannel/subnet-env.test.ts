@@ -3,6 +3,8 @@ import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { CniError } from '../../../src/cni/errors.ts'
 import { KernelError } from '../../../src/kernel/errors.ts'
+import { parseConfig } from '../../../src/overlay/config.ts'
+import { formatSubnetFile } from '../../../src/overlay/subnet-file.ts'
 import { parseSubnetEnv, readSubnetEnv } from '../../../src/plugins/flannel/subnet-env.ts'
 import { memoryHost } from '../../support/memory-host.ts'
 
@@ -89,6 +91,28 @@ describe('is refused', () => {
       message: /: open \/run\/flannel\/subnet\.env: EACCES\. /,
     })
   })
+})
+
+test('what our daemon writes is what the plugin reads', () => {
+  const config = parseConfig(
+    '{"Network":"10.1.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:5::/48","Backend":{"Type":"vxlan"}}',
+  )
+  const subnets = { ipv4: '10.1.17.0/24', ipv6: 'fd00:5:0:17::/64' }
+  for (const [ipMasq, kept] of [
+    [true, ['ipv4', 'ipv6']],
+    [false, ['ipv4']],
+    [false, ['ipv6']],
+  ] as const) {
+    const part = <T>(of: { readonly ipv4?: T; readonly ipv6?: T }) =>
+      Object.fromEntries(kept.map((family) => [family, of[family]!]))
+    const text = formatSubnetFile({ config: part(config), subnets: part(subnets), mtu: 1430, ipMasq })
+    assert.deepEqual(parseSubnetEnv(text, FILE), {
+      networks: kept.map((family) => config[family]!.network),
+      subnets: kept.map((family) => subnets[family]),
+      mtu: 1430,
+      ipMasq,
+    })
+  }
 })
 
 test("any text is a node's subnet, or refused in the words of flannel", () => {
