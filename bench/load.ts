@@ -4,7 +4,7 @@
  *   load.ts tcp-sink ADDRESS PORT              reads one connection to its end, writes {"bytes", "seconds"}
  *   load.ts tcp-source ADDRESS PORT SECONDS
  *   load.ts udp-sink ADDRESS PORT SECONDS      counts what comes within so many seconds from the first on, writes {"packets", "seconds"}
- *   load.ts udp-source ADDRESS PORT SECONDS SIZE
+ *   load.ts udp-source ADDRESS PORT SECONDS SIZE [RATE]     as fast as it goes, or so many a second; writes {"packets"}
  *
  * A sink writes `ready` first.
  */
@@ -27,10 +27,13 @@ const AT_ONCE = 64
 const MESSAGE = 64
 const IOVEC = 16
 const DATAGRAM = 2048
+/** Packets between two looks at the clock. */
+const BURST = 20
 /** Seconds without a packet after which none is waited for. */
 const PATIENCE = 1
+const PATIENCE_AT_FIRST = 10
 
-const [mode, address, port, seconds, size] = process.argv.slice(2)
+const [mode, address, port, seconds, size, rate = 'Infinity'] = process.argv.slice(2)
 const endpoint = encodeSocketAddress(AF_INET, parseIpv4(address!), Number(port))
 const now = () => performance.now() / 1000
 const modes: Readonly<Record<string, () => void>> = {
@@ -78,9 +81,10 @@ function udpSink(): void {
   const messages = prepareMessages()
   writeSync(1, 'ready\n')
   let [packets, end, last, start] = [0, Infinity, 0, 0]
+  const giveUp = now() + PATIENCE_AT_FIRST
   while (now() < end) {
     const got = live.recvmmsg(socket, messages, AT_ONCE, MSG_WAITFORONE)
-    if (got <= 0 && packets > 0) break
+    if (got <= 0 && (packets > 0 || now() > giveUp)) break
     if (got <= 0) continue
     if (packets === 0) {
       start = now()
@@ -110,8 +114,15 @@ function udpSource(): void {
   const socket = must('socket', sys.socket(AF_INET, SOCK_DGRAM, 0))
   must('connect', sys.connect(socket, endpoint))
   const bytes = new Uint8Array(Number(size)).fill(0x62)
-  const end = now() + Number(seconds)
-  while (now() < end) for (let i = 0; i < 100; i++) sys.send(socket, bytes, bytes.length, 0)
+  const start = now()
+  let packets = 0
+  for (let passed = 0; passed < Number(seconds); passed = now() - start) {
+    for (let i = 0; i < BURST && packets < passed * Number(rate); i++, packets++) {
+      // ENOBUFS: the link's queue is full, which is a packet lost.
+      sys.send(socket, bytes, bytes.length, 0)
+    }
+  }
+  writeSync(1, `${JSON.stringify({ packets })}\n`)
 }
 
 function must(call: string, result: number): number {

@@ -1,8 +1,8 @@
 /** Measures the way between two places of test/linux/udp/network.ts by load.ts and ping(8). */
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { run } from '../test/support/command.ts'
 import type { Running } from './overlay-variants.ts'
 
@@ -20,6 +20,8 @@ export interface Figures {
   readonly tcp4: number
   /** Thousands of small packets a second that arrived. */
   readonly flood: number
+  /** Thousands of small packets a second of which all but one in a hundred arrive; NaN where it was not measured. */
+  readonly rate: number
   /** Round trip, µs. */
   readonly ping: number
   /** Seconds of CPU of both daemons for a GB of TCP. */
@@ -31,10 +33,17 @@ export interface Figures {
 const LOAD = join(import.meta.dirname, 'load.ts')
 const PAYLOAD = 64
 const GIGABYTE = 1e9
+const TCP_PORT = 7200
+const UDP_PORT = 7300
+/** Seconds that a sink waits for what is still on the way. */
+const LONGER = 0.5
 /** Answers of ping(8), 2 ms apart. */
 const PINGS = 300
+/** Each halves what the highest rate may be, on a scale of factors: to a twentieth. */
+const STEPS = 6
 
-export async function measure(way: Way, running: Running, seconds: number): Promise<Figures> {
+/** `seconds` of each load; with `searches`, also of each step towards the highest rate. */
+export async function measure(way: Way, running: Running, seconds: number, searches: boolean): Promise<Figures> {
   await transfer(way, 1, 0.3) // what is run often is compiled, and the way is known
   const rtt = ping(way)
   const [tcp, tcpCpu] = await withCpu(running, () => transfer(way, 1, seconds))
@@ -44,6 +53,7 @@ export async function measure(way: Way, running: Running, seconds: number): Prom
     tcp1: (tcp.bytes * 8) / tcp.seconds / 1e6,
     tcp4: (tcp4.bytes * 8) / tcp4.seconds / 1e6,
     flood: flood.packets / flood.seconds / 1e3,
+    rate: searches ? await highestRate(way, seconds) : Number.NaN,
     ping: rtt,
     cpuPerGigabyte: tcpCpu / (tcp.bytes / GIGABYTE),
     cpuPerPacket: (floodCpu / flood.packets) * 1e6,
@@ -60,39 +70,50 @@ interface Sunk {
   readonly bytes: number
   readonly packets: number
   readonly seconds: number
+  /** Packets that the source says it sent. */
+  readonly sent: number
 }
 
 /** All bytes of the streams, and the time of the longest. */
 async function transfer(way: Way, streams: number, seconds: number): Promise<Sunk> {
-  const all = await Promise.all(Array.from({ length: streams }, (_, i) => carry(way, 'tcp', 7200 + i, `${seconds}`)))
+  const all = await Promise.all(Array.from({ length: streams }, (_, i) => carry(way, 'tcp', TCP_PORT + i, seconds)))
   return {
     bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
     packets: 0,
+    sent: 0,
     seconds: Math.max(...all.map((each) => each.seconds)),
   }
 }
 
-const flooded = (way: Way, seconds: number) => carry(way, 'udp', 7300, `${seconds}`, `${PAYLOAD}`)
+/** By halves, from the slowest that is thought of to the fastest; thousands a second. */
+async function highestRate(way: Way, seconds: number): Promise<number> {
+  let [good, bad] = [5, 500]
+  for (let step = 0; step < STEPS; step++) {
+    const rate = Math.sqrt(good * bad)
+    const { packets, sent } = await carry(way, 'udp', UDP_PORT, seconds, PAYLOAD, rate * 1000)
+    if (packets >= 0.99 * sent) good = rate
+    else bad = rate
+  }
+  return good
+}
 
-/** From one load.ts to another; answers what the sink says. */
-async function carry({ from, to, address }: Way, protocol: string, port: number, ...words: string[]): Promise<Sunk> {
-  const start = (namespace: string, mode: string) =>
-    spawn(
-      'ip',
-      ['netns', 'exec', namespace, process.execPath, LOAD, `${protocol}-${mode}`, address, `${port}`, ...words],
-      {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    )
-  const sink = start(to, 'sink')
+const flooded = (way: Way, seconds: number) => carry(way, 'udp', UDP_PORT, seconds, PAYLOAD)
+
+/** From one load.ts to another; answers what the sink says. `words` are the source's alone. */
+async function carry(way: Way, protocol: string, port: number, seconds: number, ...words: number[]): Promise<Sunk> {
+  const start = (namespace: string, mode: string, ...rest: number[]) => {
+    const load = [process.execPath, LOAD, `${protocol}-${mode}`, way.address, ...[port, ...rest].map(String)]
+    return spawn('ip', ['netns', 'exec', namespace, ...load], { stdio: ['ignore', 'pipe', 'inherit'] })
+  }
+  const sink = start(way.to, 'sink', seconds + LONGER)
   const lines = createInterface({ input: sink.stdout })[Symbol.asyncIterator]()
-  if ((await lines.next()).value !== 'ready') throw new Error(`Cannot receive at ${address}, port ${port}`)
-  const source = start(from, 'source')
-  const ended = once(source, 'exit')
+  if ((await lines.next()).value !== 'ready') throw new Error(`Cannot receive at ${way.address}, port ${port}`)
+  const source = start(way.from, 'source', seconds, ...words)
+  const sent = text(source.stdout)
   const { value } = await lines.next()
-  await ended
-  if (typeof value !== 'string') throw new Error(`Cannot say what arrived at ${address}, port ${port}`)
-  return JSON.parse(value) as Sunk
+  if (typeof value !== 'string') throw new Error(`Cannot say what arrived at ${way.address}, port ${port}`)
+  const { packets = 0 } = JSON.parse((await sent) || '{}') as { readonly packets?: number }
+  return { ...JSON.parse(value), sent: packets } as Sunk
 }
 
 /** Average round trip, µs. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { startUdpEngine, type UdpEngine } from '../../../src/cli/udp-engine.ts'
-import type { EchoAnswer, EchoRequest } from '../../../src/kernel/live.ts'
+import type { EchoAnswer } from '../../../src/kernel/live.ts'
 import { EtherType, encodeEthernet } from '../../../src/wire/ethernet.ts'
 import { decodeIpv4, encodeIpv4, hasRightChecksum } from '../../../src/wire/ipv4.ts'
 import { encodeUdp } from '../../../src/wire/udp.ts'
@@ -19,6 +19,7 @@ import {
   namespacePath,
   nodeAddress,
   PORT,
+  ping,
   podAddress,
   removeNetwork,
   routesOf,
@@ -30,7 +31,6 @@ import {
 } from './network.ts'
 
 const ip = (namespace: string, words: string) => run('ip', '-n', namespace, ...words.split(' '))
-const ping = (to: string, request: EchoRequest = {}) => inside('pod-a').ping(to, request)
 const heardFrom = (answer: EchoAnswer) =>
   answer.outcome === 'error' ? `${answer.type}/${answer.code} from ${answer.from}` : answer.outcome
 

@@ -24,6 +24,7 @@ import {
   namespacePath,
   nodeAddress,
   PORT,
+  ping,
   podAddress,
   removeNetwork,
   startEngine,
@@ -84,17 +85,15 @@ for (const { far, wire } of [
     })
 
     test('packets of every size arrive and are answered', async () => {
-      const pod = inside('pod-a')
       for (const size of [0, 1, 7, 8, 56, 57, 999, 1000, 1443, 1444]) {
-        const { outcome } = await pod.ping(podAddress('b'), { size, dontFragment: true })
+        const { outcome } = await ping(podAddress('b'), { size, dontFragment: true })
         assert.equal(outcome, 'reply', `${size} bytes`)
       }
     })
 
     test('fragments arrive and are answered', async () => {
-      const pod = inside('pod-a')
       for (const size of [1445, 1473, 2999, 9001, 20_011, 65_507]) {
-        const { outcome } = await pod.ping(podAddress('b'), { size, dontFragment: false })
+        const { outcome } = await ping(podAddress('b'), { size, dontFragment: false })
         assert.equal(outcome, 'reply', `${size} bytes`)
       }
     })
@@ -112,9 +111,9 @@ for (const { far, wire } of [
       test(`UDP in large pieces from ${from} to ${to} arrives as single datagrams`, async () => {
         const receiver = listenUdp(`pod-${to}`, 7005)
         try {
-          const sent = Array.from({ length: 5 }, () => randomBytes(17_537))
+          const sent = Array.from({ length: 3 }, () => randomBytes(17_537))
           sendInPieces(`pod-${from}`, podAddress(to), 7005, sent, 1000)
-          await eventually(() => receiver.heard.length === 5 * 18, 'all datagrams arrive')
+          await eventually(() => receiver.heard.length === 3 * 18, 'all datagrams arrive')
           assert.deepEqual(Buffer.concat(receiver.heard), Buffer.concat(sent))
         } finally {
           receiver.close()

@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { startUdpEngine, type UdpEngine } from '../../../src/cli/udp-engine.ts'
-import type { LiveKernel } from '../../../src/kernel/live.ts'
+import type { EchoRequest, LiveKernel } from '../../../src/kernel/live.ts'
 import { liveLinux } from '../../../src/linux/live.ts'
 import { eventually } from '../../contract/kernel/case.ts'
 import { run } from '../../support/command.ts'
@@ -19,6 +19,8 @@ export const TUN = 'flannel0'
 export const MTU = 1472
 
 export type Side = 'a' | 'b'
+/** Milliseconds. */
+const PATIENCE = 20_000
 const numbers = { a: 1, b: 2 } as const
 const other = { a: 'b', b: 'a' } as const
 
@@ -131,6 +133,10 @@ export function closeHandles(): void {
   for (const handle of handles.values()) handle.close()
   handles.clear()
 }
+
+/** From pod a, with time enough for a busy machine. */
+export const ping = (to: string, request: EchoRequest = {}) =>
+  inside('pod-a').ping(to, { timeout: PATIENCE, ...request })
 
 /** A socket that keeps what it hears. */
 export function listenUdp(namespace: string, port: number, address?: string) {
