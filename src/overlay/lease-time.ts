@@ -24,6 +24,7 @@ export class LeaseTime {
   #granted: LeaseId | undefined
   #beganAt: number | undefined
   #isDue = false
+  #isClosed = false
   #cancel = () => {}
 
   constructor(options: LeaseTimeOptions) {
@@ -68,7 +69,7 @@ export class LeaseTime {
   /** Our key is bound to it since just now; undefined: to none, or we have no key. */
   bind(lease: LeaseId | undefined): void {
     if (lease === this.#granted) this.#granted = undefined
-    this.stop()
+    this.#stop()
     this.#beganAt = undefined
     if (lease !== undefined) this.#began(this.#options.leaseSeconds)
   }
@@ -83,15 +84,21 @@ export class LeaseTime {
     if (this.#isDue && lease !== undefined) this.#began(await this.#options.store.keepAlive(lease))
   }
 
-  stop(): void {
+  close(): void {
+    this.#isClosed = true
+    this.#stop()
+  }
+
+  #stop(): void {
     this.#isDue = false
     this.#cancel()
   }
 
   #began(seconds: number): void {
     const { clock, renewSeconds, onDue } = this.#options
-    this.stop()
+    this.#stop()
     this.#beganAt = clock.now()
+    if (this.#isClosed) return
     this.#cancel = clock.after(Math.max(1, seconds - renewSeconds) * SECOND, () => {
       this.#isDue = true
       onDue()

@@ -129,7 +129,7 @@ export class OwnLease {
 
   close(): void {
     this.#isClosed = true
-    this.#time.stop()
+    this.#time.close()
     for (const cancel of this.#waits.values()) cancel()
   }
 
@@ -205,14 +205,18 @@ export class OwnLease {
     else if (value !== record.entry.value) await this.#write(held, record, attributes)
   }
 
-  /** Another node's write makes it another node's lease. What is no lease, or has our own address, is written over. */
+  /**
+   * What another node wrote is that node's lease, and so is what has our address in a lease that we took over. Anything else is
+   * written over: what is nobody's, or an operator's.
+   */
   async #overwritten(held: Held, record: LeaseRecord): Promise<void> {
     const { attributes, entry } = record
     const isAnybodys = attributes?.ipv4 !== undefined || attributes?.ipv6 !== undefined
-    const isOurs = !isAnybodys || isSameNode(held.attributes, attributes)
-    if (!isOurs || held.isTakenOver) {
-      if (isOurs) this.#foreign.add(held.key)
-      const whose = isOurs ? 'another node that has our address' : 'another node'
+    const isOurs = isAnybodys && isSameNode(held.attributes, attributes)
+    const isTwins = isOurs && held.isTakenOver && entry.lease !== undefined
+    if (isTwins || (isAnybodys && !isOurs)) {
+      if (isTwins) this.#foreign.add(held.key)
+      const whose = isTwins ? 'another node that has our address' : 'another node'
       const message = `Lease ${nameOf(held)} belongs to ${whose}, which wrote ${entry.value}; acquiring another one`
       this.#notice('error', 'conflict', message)
       this.#drop(held)
@@ -378,13 +382,13 @@ export class OwnLease {
   }
 
   #tell(lease: Lease | undefined): void {
-    if (JSON.stringify(lease) === JSON.stringify(this.#told)) return
+    if (this.#isClosed || JSON.stringify(lease) === JSON.stringify(this.#told)) return
     this.#told = lease
     this.#options.events.lease(lease)
   }
 
   #notice(level: Notice['level'], subject: Notice['subject'], message: string): void {
-    this.#options.events.notice({ level, subject, message })
+    if (!this.#isClosed) this.#options.events.notice({ level, subject, message })
   }
 
   #problem(level: Notice['level'], subject: Notice['subject'], message: string): void {
@@ -400,6 +404,7 @@ export class OwnLease {
 
   /** Then a turn is due. */
   #wait(name: 'retry' | 'reassertion' | 'objection', milliseconds: number): void {
+    if (this.#isClosed) return
     this.#waits.get(name)?.()
     const cancel = this.#options.clock.after(milliseconds, () => {
       this.#waits.delete(name)

@@ -175,6 +175,24 @@ test('a lease that is only out of sight is never taken for gone', async () => {
   )
 })
 
+test('after close nothing is told, whatever was under way', async () => {
+  await fc.assert(
+    fc.asyncProperty(seeds, fc.integer({ min: 0, max: 400 }), async (seed, milliseconds) => {
+      const world = new SlowWorld(seed)
+      const { node } = world.begin(1, threeSubnets)
+      await world.clock.advance(milliseconds)
+      node.registry.close()
+      const told = () => node.notices.length + node.leases.length + node.peers.length + node.configs.length
+      const before = told()
+      await world.put('10.5.9.0-24', valueFor(9))
+      await world.clock.advance(500_000)
+      assert.equal(told(), before)
+      assert.equal(world.clock.next, undefined, 'nothing waits, and the lease has ended')
+    }),
+    { numRuns: 100 },
+  )
+})
+
 /** What can happen to a node or to the store. */
 const faults = [
   'cut',

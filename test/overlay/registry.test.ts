@@ -113,6 +113,19 @@ test('a reservation stays one when our MAC changes, and when an operator puts it
   assert.equal(node.lease!.ipv4!.subnet, '10.5.1.0/24')
 })
 
+test('an operator makes a reservation of a lease that a node took over', async () => {
+  const world = new World()
+  const first = await world.start(1)
+  first.registry.close()
+  const second = await world.start(1)
+  await world.clock.advance(1_000)
+  await world.put('10.5.1.0-24', '{"PublicIP":"192.168.77.1"}')
+  await world.clock.advance(1_000_000)
+  const [entry] = await world.entries()
+  assert.deepEqual([entry!.value, entry!.lease], [valueFor(1), undefined])
+  assert.equal(second.leases.length, 1)
+})
+
 test('a reservation of another node is never taken, even as the last subnet', async () => {
   const world = new World()
   await world.put('10.5.3.0-24', '{"PublicIP":"192.168.77.9"}')
