@@ -69,23 +69,22 @@ export class ScratchDirectory {
     this.#files.makeDirectory(this.#directory, DIRECTORY_MODE)
     const first = this.#path(containerId)
     const own = this.#path(`${containerId}:${ifName}`)
-    if (!this.#files.status(own)) {
-      if (this.#files.create(first, text, FILE_MODE)) {
-        this.#setOwner(containerId, ifName)
-        return () => this.#removeFirst(containerId)
-      }
-      const former = this.#read(containerId)
-      if (former?.ifName === ifName) {
-        this.#replaceFirst(containerId, ifName, text)
-        return () => this.#replaceFirst(containerId, ifName, former.text)
-      }
-    }
     const former = this.#files.read(own)
-    this.#files.replace(own, text, FILE_MODE)
-    return () => {
-      if (former === undefined) this.#files.remove(own)
-      else this.#files.replace(own, former, FILE_MODE)
+    if (former !== undefined) {
+      this.#files.replace(own, text, FILE_MODE)
+      return () => this.#files.replace(own, former, FILE_MODE)
     }
+    if (this.#files.create(first, text, FILE_MODE)) {
+      this.#setOwner(containerId, ifName)
+      return () => this.#removeFirst(containerId)
+    }
+    const there = this.#read(containerId)
+    if (there?.ifName === ifName) {
+      this.#replaceFirst(containerId, ifName, text)
+      return () => this.#replaceFirst(containerId, ifName, there.text)
+    }
+    this.#files.create(own, text, FILE_MODE)
+    return () => void this.#files.remove(own)
   }
 
   remove({ path, containerId }: Scratch): void {
