@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict'
 import { beforeAll, test } from 'vitest'
 import { run } from '../support/command.ts'
-import { type Answer, type Attachment, callTogether, leftovers, network, reservations } from './attachment.ts'
+import {
+  type Answer,
+  type Attachment,
+  callTogether,
+  flannelNetwork,
+  leftovers,
+  type Network,
+  network,
+  reservations,
+} from './attachment.ts'
 
 const CONTAINERS = 50
 const RUNS = 20
@@ -13,13 +22,15 @@ beforeAll(() => {
   for (const namespace of namespaces) run('ip', 'netns', 'add', namespace)
 })
 
-test.for(
-  Array.from({ length: RUNS }, (_, i) => i + 1),
-)('50 at once get 50 addresses, and leave nothing: run %i', async (i) => {
+test.for(Array.from({ length: RUNS }, (_, i) => i + 1))('50 at once get 50 addresses, and leave nothing: run %i', (i) =>
+  attachAndDetach(network(`many-${i}`, `10.${100 + i}.0.0/24`)))
+
+test('50 at once by way of flannel, too', () => attachAndDetach(flannelNetwork('overlay', '10.100.0.0/24')))
+
+async function attachAndDetach(pods: Network): Promise<void> {
   run('nft', 'flush', 'ruleset')
-  const pods = network(`many-${i}`, `10.${100 + i}.0.0/24`)
   const attachments = namespaces.map(
-    (namespace): Attachment => ({ network: pods, containerId: `${namespace}-${i}`, namespace }),
+    (namespace): Attachment => ({ network: pods, containerId: `${namespace}-${pods.name}`, namespace }),
   )
 
   const added = await callTogether('ADD', attachments)
@@ -32,7 +43,7 @@ test.for(
   assert.deepEqual(failures(deleted), [])
   assert.deepEqual(leftovers(pods, namespaces), [])
   run('ip', 'link', 'delete', pods.bridge)
-})
+}
 
 function failures(answers: readonly Answer[]): string[] {
   return answers
