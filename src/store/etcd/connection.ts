@@ -9,12 +9,13 @@
  */
 import { Client, type ClientDuplexStream, connectivityState, Metadata, type ServiceError } from '@grpc/grpc-js'
 import { StoreError } from '../store.ts'
-import { isBroken, isServiceError, isStaleToken, reasonOf, storeError } from './errors.ts'
+import { isBroken, isLate, isServiceError, isStaleToken, reasonOf, storeError } from './errors.ts'
 import { authenticate, type Method, status as maintenanceStatus } from './messages.ts'
 import { credentialsFor, type Endpoint, type EtcdSettings, parseEndpoints, serverName } from './settings.ts'
 
-/** Milliseconds until an endpoint has to have answered: long enough for a second SYN. */
+/** Milliseconds in which a connection must come about: long enough for a second SYN. */
 const CONNECT_LIMIT = 2_000
+/** … and in which a request must be answered. A busy etcd may need some seconds. */
 const REQUEST_LIMIT = 5_000
 /** Milliseconds until a connection that may be dead has to have answered. */
 const PROOF_LIMIT = 1_000
@@ -27,9 +28,10 @@ const CHANNEL_OPTIONS = {
   'grpc.enable_retries': 0,
   'grpc.max_receive_message_length': -1, // a listing is one message
   'grpc.max_send_message_length': -1, // etcd says what it takes
-  // While a watch is open a dead way is noticed within these two. etcd wants at least 5 s between pings.
+  // While a watch is open a dead way is noticed within these two. etcd wants at least 5 s between pings, and an idle
+  // process is to be left alone.
   'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 3_000,
+  'grpc.keepalive_timeout_ms': 10_000,
 }
 
 interface Session {
@@ -38,6 +40,8 @@ interface Session {
   /** What goes with each call: a token too, where a user is given. */
   readonly metadata: Metadata
   readonly streams: Set<{ cancel(): void }>
+  /** When it was heard last. */
+  heard: number
 }
 
 export type Stream<Q, R> = ClientDuplexStream<Partial<Q>, R>
@@ -81,9 +85,13 @@ export class Connection {
   /** A stream, whose errors the caller handles. */
   async open<Q extends object, R extends object>(method: Method<Q, R>, purpose: string): Promise<Stream<Q, R>> {
     try {
-      const { client, metadata, streams } = await this.#connected()
+      const session = await this.#connected()
+      const { client, metadata, streams } = session
       const opened = stream(client, method, metadata)
       streams.add(opened)
+      opened.on('data', () => {
+        session.heard = performance.now()
+      })
       opened.once('close', () => streams.delete(opened))
       return opened
     } catch (error) {
@@ -109,11 +117,15 @@ export class Connection {
     try {
       for (let attempt = 1; ; attempt++) {
         const session = await this.#connected()
+        const began = performance.now()
         try {
-          return await send(session)
+          const answer = await send(session)
+          session.heard = performance.now()
+          return answer
         } catch (error) {
           const isStale = isStaleToken(error)
-          if (isBroken(error)) this.#drop(session)
+          // One that has answered others meanwhile is slow, not dead: a new connection would only be more work for etcd.
+          if (isBroken(error) && !(isLate(error) && session.heard > began)) this.#drop(session)
           // Whom etcd does not recognise, it has not served.
           if (attempt > 1 || !(isStale || (isRepeatable && isBroken(error)))) throw error
           if (isStale) await this.#logIn(session)
@@ -179,8 +191,9 @@ export class Connection {
     })
     const metadata = new Metadata()
     metadata.set('hasleader', 'true') // etcd's WithRequireLeader
-    const session = { client, endpoint, metadata, streams: new Set<{ cancel(): void }>() }
+    const session = { client, endpoint, metadata, streams: new Set<{ cancel(): void }>(), heard: 0 }
     try {
+      await requireSettled(client)
       await requireLeader(client)
       await this.#logIn(session)
       return session
@@ -205,10 +218,24 @@ export class Connection {
   }
 }
 
+/** Until the connection stands, or has failed: then the first call says why. */
+async function requireSettled(client: Client): Promise<void> {
+  const channel = client.getChannel()
+  const deadline = Date.now() + CONNECT_LIMIT
+  for (;;) {
+    const state = channel.getConnectivityState(true)
+    if (state === connectivityState.READY || state === connectivityState.TRANSIENT_FAILURE) return
+    await new Promise<void>((resolve, reject) => {
+      const late = new Error('it did not answer in time')
+      channel.watchConnectivityState(state, deadline, (error) => (error ? reject(late) : resolve()))
+    })
+  }
+}
+
 async function requireLeader(client: Client): Promise<void> {
   const noLeader = 'it has no leader: more than half of its members are needed'
   try {
-    const { leader } = await unary(client, maintenanceStatus, {}, new Metadata(), CONNECT_LIMIT)
+    const { leader } = await unary(client, maintenanceStatus, {}, new Metadata(), REQUEST_LIMIT)
     if (leader === 0n) throw new Error(noLeader)
   } catch (error) {
     // A proxy, or an etcd that tells its status to nobody, is there all the same.

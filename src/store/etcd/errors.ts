@@ -28,6 +28,10 @@ export function isBroken(error: unknown): boolean {
   return !isServiceError(error) || BROKEN.has(error.code)
 }
 
+export function isLate(error: unknown): boolean {
+  return isServiceError(error) && error.code === status.DEADLINE_EXCEEDED
+}
+
 /** etcd no longer knows our token: it was used last some minutes ago, etcd has restarted, or users were changed. */
 export function isStaleToken(error: unknown): boolean {
   return isServiceError(error) && /invalid auth token|revision of auth store is old/.test(error.details)
@@ -48,7 +52,8 @@ export function reasonOf(error: unknown): string {
   if (!isServiceError(error)) return error instanceof Error ? error.message : String(error)
   const { details } = error
   if (details.includes('user name is empty')) return 'it wants a user name and a password'
-  if (error.code === status.DEADLINE_EXCEEDED) return 'it did not answer in time'
+  if (isLate(error)) return 'it did not answer in time'
+  if (error.code === status.CANCELLED) return 'the connection was given up'
   const lost = /Last error: (?:Error: )?(.*?)\. Resolution note: ?(.*)$/s.exec(details)
   return (lost ? (lost[1] === 'null' ? lost[2]! : lost[1]!) : details).replace(/^etcdserver: /, '')
 }
