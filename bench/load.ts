@@ -1,5 +1,6 @@
 /**
- * Load between two places, one process at each end: blocking calls on large buffers, so that what is measured is the way between.
+ * Load between two places, one process at each end: blocking calls on large buffers, so that what is measured is the
+ * way between.
  *
  *   load.ts tcp-sink ADDRESS PORT              reads one connection to its end, writes {"bytes", "seconds"}
  *   load.ts tcp-source ADDRESS PORT SECONDS

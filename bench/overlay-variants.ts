@@ -1,6 +1,6 @@
 /**
- * What carries packets between two nodes, each set up on the network of test/linux/udp/network.ts and taken down again: the UDP
- * data path, a plain loop as flannel's proxy is one, the kernel's VXLAN, and routing with nothing in between.
+ * What carries packets between two nodes, each set up on the network of test/linux/udp/network.ts and taken down again:
+ * the UDP data path, a plain loop as flannel's proxy is one, the kernel's VXLAN, and routing with nothing in between.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,6 +1,6 @@
 /**
- * The UDP backend's data path against a loop as flannel's proxy is one, with the kernel's VXLAN and plain routing beside them, all
- * between the same two namespaces and in turns.
+ * The UDP backend's data path against a loop as flannel's proxy is one, with the kernel's VXLAN and plain routing
+ * beside them, all between the same two namespaces and in turns.
  *
  *   node, pod                   between the nodes themselves; between pods behind a bridge
  *   with, without offloads      a veth pair as it is; one that takes whole frames only, as a plain network card

@@ -1,13 +1,19 @@
 /**
- * Runs the data path of the backend udp beside everything else that the process does: in a thread of its own, on a TUN device
- * and a socket of a network namespace.
+ * Runs the data path of the backend udp beside everything else that the process does: in a thread of its own, on a TUN
+ * device and a socket of a network namespace.
  *
- * The TUN device is persistent. Its address, MTU and routes are somebody else's to set, and to delete it too; a successor that
- * takes the same name goes on where this one ended.
+ * The TUN device is persistent. Its address, MTU and routes are somebody else's to set, and to delete it too; a
+ * successor that takes the same name goes on where this one ended.
  */
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { KernelError } from '../kernel/errors.ts'
-import { callDataPath, closeDataPath, openDataPath } from '../linux/data-path.ts'
+import {
+  callDataPath,
+  closeDataPath,
+  type DataPathOptions,
+  type OpenDataPath,
+  openDataPath,
+} from '../linux/data-path.ts'
 import { Namespace } from '../linux/netns.ts'
 import { COUNTERS, readCounters, type UdpCounters } from '../overlay/udp/counters.ts'
 import type { Command } from '../overlay/udp/engine.ts'
@@ -41,14 +47,16 @@ export interface UdpEngine {
 /** In the sources and in what is built of them, the worker lies beside this file and its kind. */
 const WORKER = new URL(`udp-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
 
-/** KernelError EBUSY when another process has the TUN device, EADDRINUSE the port, EADDRNOTAVAIL when the address is not here. */
+/**
+ * KernelError EBUSY when another process has the TUN device, EADDRINUSE the port, EADDRNOTAVAIL when the address is not
+ * here.
+ */
 export function startUdpEngine(options: UdpEngineOptions): UdpEngine {
   const { namespacePath = '/proc/thread-self/ns/net', tun, address, port, routes = [], onFailure } = options
   new RouteTable(routes)
   const namespace = Namespace.open(namespacePath)
   if (!namespace) throw new KernelError('ENOENT', `open network namespace "${namespacePath}"`)
-  const open = openDataPath({ tun, address, port }, namespace)
-  namespace.close()
+  const open = openIn(namespace, { tun, address, port })
 
   const counts = new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT))
   const { port1: ours, port2: theirs } = new MessageChannel()
@@ -100,5 +108,13 @@ export function startUdpEngine(options: UdpEngineOptions): UdpEngine {
       stopNow()
       await ended
     },
+  }
+}
+
+function openIn(namespace: Namespace, options: DataPathOptions): OpenDataPath {
+  try {
+    return openDataPath(options, namespace)
+  } finally {
+    namespace.close()
   }
 }

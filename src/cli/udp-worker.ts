@@ -1,6 +1,7 @@
 /**
- * The thread of the UDP data path: joins the engine with the kernel's descriptors. It waits in poll(2), so its event loop does
- * not turn: what it is told lies in the port until the eventfd calls, and what it counts lies in shared memory.
+ * The thread of the UDP data path: joins the engine with the kernel's descriptors. It waits in poll(2), so its event
+ * loop does not turn: what it is told lies in the port until the eventfd calls, and what it counts lies in shared
+ * memory.
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { linuxDataPath, type OpenDataPath } from '../linux/data-path.ts'

@@ -1,6 +1,6 @@
 /**
- * A data path: packets of a TUN device, and the UDP socket that carries them, in memory that the caller lays out. For who moves
- * so many packets that `live.ts`, which hands over one at a time, would take too long.
+ * A data path: packets of a TUN device, and the UDP socket that carries them, in memory that the caller lays out. For
+ * who moves so many packets that `live.ts`, which hands over one at a time, would take too long.
  *
  * Memory is named by its offset. Every call answers as the kernel does: a result of 0 or more, or the negated errno. Nothing
  * waits but `wait`.
@@ -19,7 +19,10 @@ export interface DataPath {
   receive(messages: number, count: number): number
   /** An ICMP message, without IP header; `address` is a struct sockaddr_in. */
   sendIcmp(at: number, length: number, address: number): number
-  /** Waits till something can be done, and answers what: Ready. With `sending`, for room in the socket instead of the TUN device. */
+  /**
+   * Waits till something can be done, and answers what: Ready. With `sending`, for room in the socket instead of the
+   * TUN device.
+   */
   wait(sending: boolean): number
 }
 

@@ -1,6 +1,6 @@
 /**
- * The kernel interface's data path, of the real kernel: a TUN device with offloads, a UDP socket that takes trains, and a raw
- * socket for ICMP.
+ * The kernel interface's data path, of the real kernel: a TUN device with offloads, a UDP socket that takes trains, and
+ * a raw socket for ICMP.
  *
  * Descriptors are opened in one thread and used in another, since their numbers belong to the process. The thread that works
  * waits in poll(2) and hears nothing else; an eventfd among what it waits for is how it is called.
@@ -145,9 +145,9 @@ export function linuxDataPath(open: OpenDataPath, memory: number): DataPath {
 }
 
 /**
- * The don't-fragment bit is set in every datagram that fits, as a socket's default has it. But that default forgets it in trains,
- * which are longer than the MTU until they are cut (net/ipv4/ip_output.c, __ip_make_skb). So it is demanded, but for
- * datagrams that are to be fragmented. Where an administrator wants none (ip_no_pmtu_disc), none is.
+ * The don't-fragment bit is set in every datagram that fits, as a socket's default has it. But that default forgets it
+ * in trains, which are longer than the MTU until they are cut (net/ipv4/ip_output.c, __ip_make_skb). So it is demanded,
+ * but for datagrams that are to be fragmented. Where an administrator wants none (ip_no_pmtu_disc), none is.
  */
 function mtuDiscovery(socket: number): { fragment(wanted: boolean): void } {
   const value = new Uint8Array(Int32Array.BYTES_PER_ELEMENT)

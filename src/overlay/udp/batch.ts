@@ -1,9 +1,9 @@
 /**
  * Packets on their way to other nodes, as messages for sendmmsg(2).
  *
- * A message is a run: consecutive packets to one node, all of one length but the last, which may be shorter. The kernel makes a
- * datagram of each (UDP_SEGMENT), so that on the wire there is one packet per datagram whatever the message was. A packet is in
- * pieces, which lie anywhere in the arena.
+ * A message is a run: consecutive packets to one node, all of one length but the last, which may be shorter. The kernel
+ * makes a datagram of each (UDP_SEGMENT), so that on the wire there is one packet per datagram whatever the message
+ * was. A packet is in pieces, which lie anywhere in the arena.
  *
  *   message ──> node, and the length of a packet
  *      └──────> header ── payload ── header ── payload ── …     struct iovec each

@@ -1,6 +1,7 @@
 /**
- * The checksum as a WebAssembly module, written here byte by byte: WebAssembly Core Specification 2.0, §5 (binary format) and
- * its SIMD instructions. It sums 16 bytes with two instructions, straight in the memory that the packets are in.
+ * The checksum as a WebAssembly module, written here byte by byte: WebAssembly Core Specification 2.0, §5 (binary
+ * format) and its SIMD instructions. It sums 16 bytes with two instructions, straight in the memory that the packets
+ * are in.
  *
  *   sum(at, length)      a, b: four 32-bit sums each      total: 64 bits
  *     while length ≥ 128: add eight times 16 bytes, to a and b in turns

@@ -15,7 +15,10 @@ export function fold(sum: number): number {
   return (once >>> 16) + (once & 0xffff)
 }
 
-/** The field's value for a sum. 0 would mean that there is none: RFC 768 writes all ones then, as the kernel does for every protocol. */
+/**
+ * The field's value for a sum. 0 would mean that there is none: RFC 768 writes all ones then, as the kernel does for
+ * every protocol.
+ */
 export function complement(sum: number): number {
   return ~sum & 0xffff || 0xffff
 }

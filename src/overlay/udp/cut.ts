@@ -1,6 +1,6 @@
 /**
- * Cuts super-packets: what the kernel has handed over in one piece of up to 64 kB becomes the packets that the wire carries, as
- * net/ipv4/tcp_offload.c (tcp_gso_segment) and udp_offload.c (__udp_gso_segment) would have made them.
+ * Cuts super-packets: what the kernel has handed over in one piece of up to 64 kB becomes the packets that the wire
+ * carries, as net/ipv4/tcp_offload.c (tcp_gso_segment) and udp_offload.c (__udp_gso_segment) would have made them.
  *
  *   header │ payload …………………………………………      read
  *   header'│ part        header''│ part …      sent: each header is made anew, the payload stays where it is

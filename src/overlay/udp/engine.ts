@@ -7,9 +7,10 @@
  *                  │                                                        │
  *                  └─────────────────────── icmp.ts ────────────────────────┘
  *
- * Nearly all of the time goes into the kernel's handling of each piece that crosses a descriptor, so the pieces are made large
- * and few. The TUN device's offloads hand over TCP in pieces of up to 64 kB, which are cut here and leave as trains; trains
- * are received and merged. Between the nodes each packet is a datagram of its own, so flannel is at the other end as well.
+ * Nearly all of the time goes into the kernel's handling of each piece that crosses a descriptor, so the pieces are
+ * made large and few. The TUN device's offloads hand over TCP in pieces of up to 64 kB, which are cut here and leave as
+ * trains; trains are received and merged. Between the nodes each packet is a datagram of its own, so flannel is at the
+ * other end as well.
  *
  * One thread, which waits in poll(2) and nowhere else. The engine itself calls nobody but `DataPath`: src/cli/udp-worker.ts
  * gives it the kernel's, and its memory: arena.ts.

@@ -37,7 +37,10 @@ export const UDP_HEADER = udpHeader.size
 export const UDP_LENGTH = udpHeader.offsets.length
 export const UDP_CHECKSUM = udpHeader.offsets.checksum
 
-/** struct virtio_net_hdr, linux/virtio_net.h: before every packet of a TUN with IFF_VNET_HDR. Its numbers are the machine's. */
+/**
+ * struct virtio_net_hdr, linux/virtio_net.h: before every packet of a TUN with IFF_VNET_HDR. Its numbers are the
+ * machine's.
+ */
 export const VNET_HEADER = 10
 export const VNET_FLAGS = 0
 export const VNET_GSO_TYPE = 1

@@ -2,8 +2,8 @@
  * What senders are told about packets that go no further: RFC 792, with RFC 1122 §3.2.2 on what may not be answered, and RFC
  * 1812 §4.3.2 on how long and how often.
  *
- * The message goes out of a raw socket: the kernel chooses the source by its route. As a packet written into the TUN device, with
- * that device's address as its source, it would be dropped as a martian.
+ * The message goes out of a raw socket: the kernel chooses the source by its route. As a packet written into the TUN
+ * device, with that device's address as its source, it would be dropped as a martian.
  */
 
 import type { DataPath } from '../../kernel/data-path.ts'
@@ -87,7 +87,10 @@ export class IcmpSender {
   }
 }
 
-/** RFC 1122 §3.2.2: none about an ICMP error, a broadcast or multicast, a later fragment, a source that is no single host. */
+/**
+ * RFC 1122 §3.2.2: none about an ICMP error, a broadcast or multicast, a later fragment, a source that is no single
+ * host.
+ */
 export function mayBeAnswered(bytes: Uint8Array, packet: number, length: number): boolean {
   const offset = ((bytes[packet + IP_FLAGS]! << 8) | bytes[packet + IP_FLAGS + 1]!) & FRAGMENT_OFFSET
   if (offset !== 0 || bytes[packet + IP_DESTINATION]! >= 224) return false

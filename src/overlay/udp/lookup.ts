@@ -1,6 +1,7 @@
 /**
- * Which node has a destination: the longest prefix wins. One map for each prefix length, so a packet costs as many probes as
- * there are lengths (flannel's subnets have one), however many nodes there are; and none when it goes where the last one went.
+ * Which node has a destination: the longest prefix wins. One map for each prefix length, so a packet costs as many
+ * probes as there are lengths (flannel's subnets have one), however many nodes there are; and none when it goes where
+ * the last one went.
  */
 import { parseIpv4 } from '../../address/ipv4.ts'
 import { networkOf, parsePrefix } from '../../address/prefix.ts'

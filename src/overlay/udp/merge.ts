@@ -8,8 +8,8 @@
  * One group is open at a time, of consecutive packets of one flow: the same header but for length, ID, checksum and sequence
  * number. A packet that does not fit ends it, so that nothing overtakes anything.
  *
- * The kernel believes the checksums of what is written as a group (VNET_NEEDS_CHECKSUM). So both checksums of every packet are
- * verified before it joins one. What is wrong is written alone, and the kernel drops it.
+ * The kernel believes the checksums of what is written as a group (VNET_NEEDS_CHECKSUM). So both checksums of every
+ * packet are verified before it joins one. What is wrong is written alone, and the kernel drops it.
  */
 import { IpProtocol } from '../../wire/ipv4.ts'
 import { TcpFlag } from '../../wire/tcp.ts'

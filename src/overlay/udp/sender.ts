@@ -1,8 +1,8 @@
 /**
  * Sends a batch, and knows what to do when the kernel will not.
  *
- * A full socket is waited for by whoever polls: what is left stays where it is. A message that is refused goes again, datagram by
- * datagram, fragmented where need be:
+ * A full socket is waited for by whoever polls: what is left stays where it is. A message that is refused goes again,
+ * datagram by datagram, fragmented where need be:
  *
  *   EINVAL, EMSGSIZE    a datagram is longer than the MTU of its path: net/ipv4/udp.c, udp_send_skb
  *   EIO                 trains need a link with checksum offload (before Linux 6.11): there are no more after that

@@ -1,6 +1,10 @@
-/** What the data path does beside carrying packets: who is told what, who is not heard, and what happens when things change. */
+/**
+ * What the data path does beside carrying packets: who is told what, who is not heard, and what happens when things
+ * change.
+ */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { startUdpEngine, type UdpEngine } from '../../../src/cli/udp-engine.ts'
 import type { EchoAnswer } from '../../../src/kernel/live.ts'
@@ -297,6 +301,23 @@ test('it takes a device that somebody else has made', async () => {
     assert.ok(engines[0]!.counters().superPackets > 0)
   } finally {
     for (const engine of engines) await engine.stop()
+    closeHandles()
+    removeNetwork()
+  }
+})
+
+test('stopped, or refused, it leaves no descriptor open', async () => {
+  buildNetwork()
+  try {
+    const startAndStop = async () => (await startEngine('a')).stop()
+    const descriptors = () => readdirSync('/proc/self/fd').length
+    await startAndStop() // whatever is opened once
+    const before = descriptors()
+    await startAndStop()
+    const wrong = { namespacePath: namespacePath('node-a'), tun: TUN, address: '192.0.2.1', port: PORT }
+    assert.throws(() => startUdpEngine(wrong), { errno: 'EADDRNOTAVAIL' })
+    assert.equal(descriptors(), before)
+  } finally {
     closeHandles()
     removeNetwork()
   }

@@ -1,6 +1,6 @@
 /**
- * What two pods get from each other: our engine on both nodes, and ours with a data path like flannel's on the other; over a wire that
- * takes super-packets, as between containers, and over one that does not, as between machines.
+ * What two pods get from each other: our engine on both nodes, and ours with a data path like flannel's on the other;
+ * over a wire that takes super-packets, as between containers, and over one that does not, as between machines.
  */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'

@@ -1,4 +1,7 @@
-/** An engine as a process of its own, that can be killed: `engine-process.ts a|b`, in any namespace. One line when it is ready. */
+/**
+ * An engine as a process of its own, that can be killed: `engine-process.ts a|b`, in any namespace. One line when it is
+ * ready.
+ */
 import { writeSync } from 'node:fs'
 import { startUdpEngine } from '../../../src/cli/udp-engine.ts'
 import { nodeAddress, PORT, routesOf, type Side, TUN } from './network.ts'

@@ -1,6 +1,6 @@
 /**
- * The plainest data path: a packet per read, sendto, recv and write, without offloads, as flannel's proxy_amd64.c works. What ours
- * must understand and is measured against.
+ * The plainest data path: a packet per read, sendto, recv and write, without offloads, as flannel's proxy_amd64.c
+ * works. What ours must understand and is measured against.
  *
  *   naive-proxy.ts TUN ADDRESS PORT SUBNET=NODE …      in the node's namespace; it writes one line when it is ready
  */

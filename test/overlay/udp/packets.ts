@@ -142,8 +142,8 @@ export function assertRight(packet: Uint8Array): void {
 }
 
 /**
- * What the kernel makes of a packet that is written to the TUN device: the packet, or where it is a super-packet the segments,
- * with IP IDs that count on, PSH on the last and the checksums finished.
+ * What the kernel makes of a packet that is written to the TUN device: the packet, or where it is a super-packet the
+ * segments, with IP IDs that count on, PSH on the last and the checksums finished.
  */
 export function segmentsOf(written: Uint8Array): Uint8Array[] {
   const { header, packet } = readHeader(written)
