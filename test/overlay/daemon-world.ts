@@ -122,6 +122,7 @@ export class Node {
   readonly kernel: ModelKernel
   readonly store: MemoryStore
   readonly #world: World
+  #random = 0
   daemon: Daemon | undefined
   pod: ModelKernel | undefined
   subnetFile: string | undefined
@@ -152,7 +153,7 @@ export class Node {
       kernel: this.kernel,
       clock,
       random: () => 0,
-      randomBytes: (length) => Uint8Array.from({ length }, (_, i) => 16 * i + this.number),
+      randomBytes: (length) => Uint8Array.from({ length }, (_, i) => 16 * i + this.number + 10 * ++this.#random),
       subnetFile: {
         read: () => this.subnetFile,
         write: (text) => {

@@ -153,11 +153,25 @@ test('B4: after a reboot the subnet is the same, and the MAC that the lease told
   const [mac, entries, leases] = [macOf(one!), entriesOf(two!.kernel), await world.leases()]
   await one!.stop()
   one!.kernel.links.delete('flannel.1')
-  one!.subnetFile = undefined
   one!.start()
   await world.pass(2)
   assert.equal(macOf(one!), mac)
   assert.deepEqual([entriesOf(two!.kernel), await world.leases()], [entries, leases])
+  assert.deepEqual(await world.unreachable(), [])
+})
+
+test('B4: after a reboot without subnet.env the subnet is the same, and peers have the new MAC alone', async () => {
+  const world = await startNodes(2, vxlan)
+  const [one, two] = world.nodes
+  const [mac, names] = [macOf(one!), Object.keys(await world.leases())]
+  await one!.stop()
+  one!.kernel.links.delete('flannel.1')
+  one!.subnetFile = undefined
+  one!.start()
+  await world.pass(2)
+  assert.notEqual(macOf(one!), mac)
+  assert.deepEqual(Object.keys(await world.leases()), names)
+  assert.deepEqual(entriesOf(two!.kernel), entriesFor(one!).sort())
   assert.deepEqual(await world.unreachable(), [])
 })
 
