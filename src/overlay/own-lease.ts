@@ -22,6 +22,7 @@ import { OutOfSubnets } from './allocate.ts'
 import { type Announcement, chooseSubnets, fits, isPrevious, ownRecords, rivalOf } from './claim.ts'
 import { FAMILIES, formatLeaseAttributes, type Lease, type LeaseAttributes, leaseOf } from './lease.ts'
 import { formatLeaseKey, type Subnets } from './lease-key.ts'
+import { LeaseMaker } from './lease-maker.ts'
 import { isSameNode, type LeaseRecord, type LeaseTable } from './lease-table.ts'
 import { LeaseTime, type LeaseTimeOptions } from './lease-time.ts'
 import type { Notice } from './notice.ts'
@@ -76,11 +77,8 @@ export class OwnLease {
   #isKnown = false
   /** Keys of leases with our address that are another node's. */
   readonly #foreign = new Set<string>()
-  /** What somebody took just before us; the table may not have it yet. */
-  #lostRaces: Subnets[] = []
-  /** The key that is being made, or was, and nobody answered whether it is there. */
-  #making: string | undefined
   readonly #time: LeaseTime
+  readonly #maker: LeaseMaker
   #retry = FIRST_RETRY
   /** The last problem of each subject, so that it is told once. */
   readonly #problems = new Map<Notice['subject'], string>()
@@ -94,6 +92,7 @@ export class OwnLease {
     this.#options = options
     this.#previous = options.previous
     this.#time = new LeaseTime({ ...options, onDue: () => this.wake() })
+    this.#maker = new LeaseMaker(options.store, options.table, this.#time)
   }
 
   /** Whether there has been a lease to tell. */
@@ -112,7 +111,7 @@ export class OwnLease {
   }
 
   isOwn(key: string): boolean {
-    return key === this.#held?.key || key === this.#making
+    return key === this.#held?.key || this.#maker.isMaking(key)
   }
 
   announce(announcement: Announcement): void {
@@ -122,7 +121,7 @@ export class OwnLease {
 
   /** Something happened: the table has changed, or time has passed. */
   wake(): void {
-    this.#lostRaces = []
+    this.#maker.forgetRaces()
     this.#isDue = true
     if (!this.#isTurning) void this.#run()
   }
@@ -251,7 +250,7 @@ export class OwnLease {
   /** `outgrown`: ours, and to be given up for what the configuration allows. */
   async #acquire(announcement: Announcement, outgrown?: LeaseRecord): Promise<void> {
     const { table, random } = this.#options
-    if (!(await this.#isMade())) return
+    if (!(await this.#maker.isTold())) return this.#retryLater()
     const records = [...table.records]
     const own = ownRecords(records, announcement, this.#previous).filter(
       ({ entry }) => !this.#foreign.has(entry.key) && entry.key !== outgrown?.entry.key,
@@ -266,7 +265,7 @@ export class OwnLease {
     try {
       const subnets = chooseSubnets(announcement.config, {
         preferred: [replaced?.subnets ?? {}, this.#previous],
-        taken: [...others, ...this.#lostRaces],
+        taken: [...others, ...this.#maker.lostRaces],
         random,
       })
       await this.#make(subnets, announcement, replaced)
@@ -278,43 +277,20 @@ export class OwnLease {
     }
   }
 
-  /** Whether the table has what we made last; a key whose answer was lost may be there without it. */
-  async #isMade(): Promise<boolean> {
-    const key = this.#making
-    if (key === undefined) return true
-    // It may be bound to the key; another one must not share it.
-    this.#time.forgetGranted()
-    if (!this.#options.table.get(key) && (await this.#options.store.get(key))) {
-      this.#retryLater()
-      return false
-    }
-    this.#making = undefined
-    return true
-  }
-
   async #make(subnets: Subnets, { attributes }: Announcement, replaced: LeaseRecord | undefined): Promise<void> {
-    const { store, prefix, table } = this.#options
+    const { prefix, table } = this.#options
     const { listings } = table
     const key = prefix + formatLeaseKey(subnets)
     const value = formatLeaseAttributes(attributes)
-    const lease = await this.#time.grant()
-    const conditions = [{ key, revision: undefined }]
-    this.#making = key
-    const revision = await store.transact(
-      replaced ? [...conditions, { key: replaced.entry.key, revision: replaced.entry.revision }] : conditions,
-      replaced ? [{ put: key, value, lease }, { delete: replaced.entry.key }] : [{ put: key, value, lease }],
-    )
-    this.#making = undefined
-    if (revision === undefined) {
-      this.#lostRaces.push(subnets)
-      if (this.#lostRaces.length < RACES) this.#isDue = true
+    const made = await this.#maker.make({ key, subnets, value, replaced })
+    if (!made) {
+      if (this.#maker.lostRaces.length < RACES) this.#isDue = true
       else this.#retryLater()
       return
     }
     if (replaced) this.#notice('info', 'lease', `Lease ${replaced.name} does not fit the configuration: replaced`)
-    const rest = { listings, isTakenOver: false, isSettled: false }
-    this.#hold({ key, subnets, attributes, value, lease, revision, ...rest })
-    this.#time.bind(lease)
+    this.#hold({ key, subnets, attributes, value, ...made, listings, isTakenOver: false, isSettled: false })
+    this.#time.bind(made.lease)
   }
 
   /** Makes a lease ours that has our address. It is kept as it is where we had it before, and it says what we say. */

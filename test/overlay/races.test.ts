@@ -98,7 +98,7 @@ for (const [name, config] of configs) {
         await world.clock.advance(60_000)
         await assertSettled(world, config)
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     )
   })
 
@@ -142,7 +142,7 @@ test('an answer that is lost leaves no second lease behind', async () => {
       await world.clock.advance(60_000)
       await assertSettled(world, threeSubnets)
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   )
 })
 
@@ -171,7 +171,7 @@ test('a lease that is only out of sight is never taken for gone', async () => {
       assert.deepEqual(node.told('conflict'), [])
       assert.deepEqual(node.reached, happens.length > 0 ? ['10.5.9.0/24'] : [])
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   )
 })
 
@@ -189,7 +189,7 @@ test('after close nothing is told, whatever was under way', async () => {
       assert.equal(told(), before)
       assert.equal(world.clock.next, undefined, 'nothing waits, and the lease has ended')
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   )
 })
 
@@ -243,6 +243,6 @@ test('whatever happens to nodes and store, afterwards every node has a lease, an
         await assertSettled(world, config)
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 100 },
   )
 })
