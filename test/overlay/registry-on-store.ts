@@ -83,9 +83,7 @@ export function registryOnStore(name: string, open: () => Store): void {
     await withNodes([1, 2, 3, 4], async (nodes, store, prefix) => {
       const waiting = () => nodes.filter(({ leases }) => leases.length === 0)
       await Promise.all(
-        nodes.map((node) =>
-          node.until(() => waiting().length <= 1 && (node.lease !== undefined || node.told('lease').length > 0)),
-        ),
+        nodes.map((node) => node.until(() => node.lease !== undefined || node.told('lease').length > 0)),
       )
       const [fourth] = waiting()
       const gone = nodes.find((node) => node !== fourth)!
