@@ -5,15 +5,9 @@
  * The TUN device is persistent. Its address, MTU and routes are somebody else's to set, and to delete it too; a
  * successor that takes the same name goes on where this one ended.
  */
-import { MessageChannel, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { KernelError } from '../kernel/errors.ts'
-import {
-  callDataPath,
-  closeDataPath,
-  type DataPathOptions,
-  type OpenDataPath,
-  openDataPath,
-} from '../linux/data-path.ts'
+import { callDataPath, closeDataPath, type OpenDataPath, openDataPath } from '../linux/data-path.ts'
 import { Namespace } from '../linux/netns.ts'
 import { COUNTERS, readCounters, type UdpCounters } from '../overlay/udp/counters.ts'
 import type { Command } from '../overlay/udp/engine.ts'
@@ -53,68 +47,85 @@ const WORKER = new URL(`udp-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.
  */
 export function startUdpEngine(options: UdpEngineOptions): UdpEngine {
   const { namespacePath = '/proc/thread-self/ns/net', tun, address, port, routes = [], onFailure } = options
-  new RouteTable(routes)
+  requireRoutes(routes)
   const namespace = Namespace.open(namespacePath)
   if (!namespace) throw new KernelError('ENOENT', `open network namespace "${namespacePath}"`)
-  const open = openIn(namespace, { tun, address, port })
-
-  const counts = new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT))
-  const { port1: ours, port2: theirs } = new MessageChannel()
-  let isRunning = true
-  const tell = (command: Command) => {
-    if (!isRunning) return
-    ours.postMessage(command)
-    callDataPath(open)
-  }
-  // A thread that waits in a system call would keep the process from ending.
-  const stopNow = () => tell({ kind: 'stop' })
-  process.on('exit', stopNow)
-
-  const workerData: WorkerData = { open, port, commands: theirs, counts }
-  const worker = new Worker(WORKER, { name: 'overlab udp', workerData, transferList: [theirs] })
-  const ready = new Promise<void>((resolve, reject) => {
-    worker.once('message', () => {
-      worker.unref() // alone it is no reason for the process to stay
-      resolve()
-    })
-    worker.on('error', (error) => {
-      reject(error)
-      onFailure?.(error)
-    })
-    worker.once('exit', () => reject(new Error('Cannot wait for the data path: it has been stopped')))
-  })
-  ready.catch(() => {}) // `onFailure` is told, and not everybody waits
-  const ended = new Promise<void>((resolve) => {
-    worker.once('exit', () => {
-      isRunning = false
-      process.off('exit', stopNow)
-      ours.close()
-      closeDataPath(open)
-      resolve()
-    })
-  })
-  ours.unref()
-  tell({ kind: 'routes', routes })
-
-  return {
-    ready,
-    setRoutes(next) {
-      new RouteTable(next)
-      tell({ kind: 'routes', routes: next })
-    },
-    counters: () => readCounters(counts),
-    async stop() {
-      worker.ref()
-      stopNow()
-      await ended
-    },
-  }
-}
-
-function openIn(namespace: Namespace, options: DataPathOptions): OpenDataPath {
   try {
-    return openDataPath(options, namespace)
+    const engine = new UdpThread(openDataPath({ tun, address, port }, namespace), port, onFailure)
+    engine.setRoutes(routes)
+    return engine
   } finally {
     namespace.close()
   }
+}
+
+class UdpThread implements UdpEngine {
+  readonly ready: Promise<void>
+  readonly #open: OpenDataPath
+  readonly #worker: Worker
+  readonly #commands: MessagePort
+  readonly #counts = new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT))
+  readonly #ended: Promise<void>
+  #isRunning = true
+  // A thread that waits in a system call would keep the process from ending.
+  readonly #stopAtExit = () => this.#tell({ kind: 'stop' })
+
+  constructor(open: OpenDataPath, port: number, onFailure: ((error: Error) => void) | undefined) {
+    this.#open = open
+    const { port1: ours, port2: theirs } = new MessageChannel()
+    this.#commands = ours
+    const workerData: WorkerData = { open, port, commands: theirs, counts: this.#counts }
+    this.#worker = new Worker(WORKER, { name: 'overlab udp', workerData, transferList: [theirs] })
+    ours.unref()
+    process.on('exit', this.#stopAtExit)
+    if (onFailure) this.#worker.on('error', onFailure)
+    this.ready = new Promise((resolve, reject) => {
+      this.#worker.once('message', () => {
+        this.#worker.unref() // alone it is no reason for the process to stay
+        resolve()
+      })
+      this.#worker.once('error', reject)
+      this.#worker.once('exit', () => reject(new Error('Cannot wait for the data path: it has been stopped')))
+    })
+    this.ready.catch(() => {}) // `onFailure` is told, and not everybody waits
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        this.#clean()
+        resolve()
+      })
+    })
+  }
+
+  setRoutes(routes: readonly UdpRoute[]): void {
+    requireRoutes(routes)
+    this.#tell({ kind: 'routes', routes })
+  }
+
+  counters(): UdpCounters {
+    return readCounters(this.#counts)
+  }
+
+  async stop(): Promise<void> {
+    this.#worker.ref()
+    this.#tell({ kind: 'stop' })
+    await this.#ended
+  }
+
+  #tell(command: Command): void {
+    if (!this.#isRunning) return
+    this.#commands.postMessage(command)
+    callDataPath(this.#open)
+  }
+
+  #clean(): void {
+    this.#isRunning = false
+    process.off('exit', this.#stopAtExit)
+    this.#commands.close()
+    closeDataPath(this.#open)
+  }
+}
+
+/** RangeError for the first that is not IPv4: the worker could tell nobody. */
+function requireRoutes(routes: readonly UdpRoute[]): void {
+  new RouteTable(routes)
 }
