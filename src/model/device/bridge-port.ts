@@ -15,7 +15,7 @@ import { drop, note, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
 import type { Bridge } from './bridge.ts'
 import { Device, type DeviceEvent } from './device.ts'
-import { isBroadcast, isLinkLocalGroup, isValidMac, sameMac } from './ethernet.ts'
+import { isBroadcast, isGroup, isLinkLocalGroup, isMacOf, isZero } from './ethernet.ts'
 
 /** BR_STATE_*. Listening, learning and blocking are spanning tree's. */
 export type PortState = 'disabled' | 'forwarding'
@@ -68,14 +68,13 @@ export class BridgePort {
       unsupported(packet, 'spanning tree')
       return true
     }
-    const { bytes, link } = packet
-    const source = link + 6
-    if (!isValidMac(bytes, source)) {
+    const { view, link } = packet
+    if (isGroup(view, link + 6) || isZero(view, link + 6)) {
       drop(packet, 'MAC_INVALID_SOURCE', 'br_handle_frame', { what: 'the source is a group address, or zero' })
       return true
     }
-    if (bytes[link] === 0x01 && isLinkLocalGroup(bytes, link)) {
-      const last = bytes[link + 5]!
+    if (view.getUint8(link) === 0x01 && isLinkLocalGroup(packet.bytes, link)) {
+      const last = view.getUint8(link + 5)
       if (last === 0x01) {
         drop(packet, 'MAC_IEEE_MAC_CONTROL', 'br_handle_frame', { what: 'a bridge forwards no MAC control frames' })
         return true
@@ -86,7 +85,7 @@ export class BridgePort {
       drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame', { what: `port ${this.device.name} is ${this.state}` })
       return true
     }
-    if (sameMac(bytes, link, this.bridge.mac)) packet.for = PacketFor.host
+    if (isMacOf(this.bridge, view, link)) packet.for = PacketFor.host
     const { namespace } = this.device
     if (
       namespace.hooks.bridge[Hook.prerouting]!.length === 0 ||
@@ -100,7 +99,7 @@ export class BridgePort {
   /** br_handle_frame_finish: behind NF_BR_PRE_ROUTING. */
   finish(packet: Packet): void {
     const { bridge } = this
-    const { bytes, link } = packet
+    const { view, link } = packet
     if (this.state === 'disabled') {
       drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame_finish', {
         what: `port ${this.device.name} is disabled`,
@@ -108,9 +107,9 @@ export class BridgePort {
       return
     }
     if (this.learning) {
-      const news = bridge.fdb.learn(this, bytes, link + 6)
+      const news = bridge.fdb.learn(this, packet, link + 6)
       if (news && packet.journey) {
-        const mac = formatMac(bytes.subarray(link + 6, link + 12))
+        const mac = formatMac(packet.bytes.subarray(link + 6, link + 12))
         note(packet, bridge, 'fdb', `learned ${mac} behind ${this.device.name}`, { kernel: 'br_fdb_update' })
       }
     }
@@ -119,11 +118,11 @@ export class BridgePort {
       return
     }
     const up = bridge.promiscuous
-    if ((bytes[link]! & 1) === 1) {
+    if (isGroup(view, link)) {
       this.#group(packet)
       return
     }
-    const entry = bridge.fdb.find(bytes, link)
+    const entry = bridge.fdb.find(view, link)
     if (entry === undefined) {
       if (packet.journey) note(packet, bridge, 'bridge', 'destination not known: flooded', { kernel: 'br_flood' })
       bridge.flood(packet, 'unicast', up, this)
@@ -167,14 +166,14 @@ export class BridgePort {
     ) {
       return true
     }
-    if (this.learning && this.state === 'forwarding') this.bridge.fdb.learn(this, packet.bytes, packet.link + 6)
+    if (this.learning && this.state === 'forwarding') this.bridge.fdb.learn(this, packet, packet.link + 6)
     return false
   }
 
   /** Group addresses go to every port, and up: nobody asks who has joined while no querier is about. */
   #group(packet: Packet): void {
     const { bridge } = this
-    if (isBroadcast(packet.bytes, packet.link)) {
+    if (isBroadcast(packet.view, packet.link)) {
       if (packet.journey) note(packet, bridge, 'bridge', 'broadcast: flooded, and up', { kernel: 'br_flood' })
       bridge.flood(packet, 'broadcast', true, this)
     } else {

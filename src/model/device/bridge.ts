@@ -14,7 +14,7 @@ import { clone, ETHERNET_HEADER, type Packet } from '../packet.ts'
 import { transmit } from '../path/transmit.ts'
 import { BridgePort, type FloodKind } from './bridge-port.ts'
 import { Device, type DeviceEvent, type DeviceOptions } from './device.ts'
-import { isBroadcast, isValidMac } from './ethernet.ts'
+import { isBroadcast, isGroup, isValidMac } from './ethernet.ts'
 import { BridgeFdb } from './fdb.ts'
 import { VLAN_HEADER } from './veth.ts'
 
@@ -142,16 +142,16 @@ export class Bridge extends Device {
   override send(packet: Packet): void {
     if (this.transmitHandler?.(packet, this)) return
     this.countSent(packet.end - packet.link)
-    const { bytes, link } = packet
+    const { view, link } = packet
     if (packet.protocol === EtherType.arp && this.suppressesNeighbours) {
       unsupported(packet, 'neighbour suppression')
       return
     }
-    if ((bytes[link]! & 1) === 1) {
-      this.flood(packet, isBroadcast(bytes, link) ? 'broadcast' : 'multicast', false, undefined)
+    if (isGroup(view, link)) {
+      this.flood(packet, isBroadcast(view, link) ? 'broadcast' : 'multicast', false, undefined)
       return
     }
-    const entry = this.fdb.find(bytes, link)
+    const entry = this.fdb.find(view, link)
     if (entry) this.forward(packet, entry.port, false, undefined)
     else this.flood(packet, 'unicast', false, undefined)
   }

@@ -7,13 +7,14 @@
  */
 import { KernelError } from '../../kernel/errors.ts'
 import type { MacOrigin, OperState } from '../../kernel/link.ts'
+import { sameBytes } from '../bytes.ts'
 import type { Ipv4Device } from '../ipv4/device.ts'
 import type { Ipv6Device } from '../ipv6/device.ts'
 import { type Namespace, notify } from '../namespace.ts'
 import type { HookEntry } from '../netfilter/hooks.ts'
 import type { Packet } from '../packet.ts'
 import type { Tap } from '../tap.ts'
-import { isValidMac, sameMac } from './ethernet.ts'
+import { isValidMac, macHead, macTail } from './ethernet.ts'
 import type { Impairment } from './impairment.ts'
 
 /** NETDEV_UP, NETDEV_DOWN, NETDEV_CHANGE (the carrier), NETDEV_CHANGEMTU, NETDEV_CHANGEADDR. */
@@ -36,7 +37,10 @@ export abstract class Device {
   name: string
   /** IFLA_INFO_KIND; `loopback`. */
   readonly kind: string
-  mac: Uint8Array
+  #mac: Uint8Array
+  /** Of its MAC: see macHead and macTail of ethernet.ts. */
+  macHead: number
+  macTail: number
   macOrigin: MacOrigin | undefined
   mtu: number
   /** IFF_UP. */
@@ -80,10 +84,23 @@ export abstract class Device {
     this.index = 0
     this.name = options.name
     this.kind = options.kind
-    this.mac = options.mac
+    this.#mac = options.mac
+    this.macHead = macHead(options.mac)
+    this.macTail = macTail(options.mac)
     this.macOrigin = options.macOrigin
     this.mtu = options.mtu
     this.txQueueLength = options.txQueueLength ?? 1000
+  }
+
+  /** Six bytes; empty where the device has no link layer. */
+  get mac(): Uint8Array {
+    return this.#mac
+  }
+
+  set mac(mac: Uint8Array) {
+    this.#mac = mac
+    this.macHead = macHead(mac)
+    this.macTail = macTail(mac)
   }
 
   /** Frames have an Ethernet header. */
@@ -163,7 +180,7 @@ export abstract class Device {
   setMac(mac: Uint8Array, origin: MacOrigin = 'set'): void {
     if (!this.hasLinkLayer) throw new KernelError('EOPNOTSUPP', `set the address of "${this.name}"`)
     if (mac.length !== this.mac.length) throw new KernelError('EINVAL', `set the address of "${this.name}"`)
-    if (!sameMac(mac, 0, this.mac)) {
+    if (!sameBytes(mac, 0, this.mac, 0, mac.length)) {
       if (!isValidMac(mac, 0)) throw new KernelError('EADDRNOTAVAIL', `set the address of "${this.name}"`)
       this.replaceMac(mac.slice())
     }

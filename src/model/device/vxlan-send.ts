@@ -5,7 +5,7 @@
  */
 
 import { IpProtocol } from '../../wire/ipv4.ts'
-import { fold, setU16, setU32, sumOf, u32 } from '../bytes.ts'
+import { fold, sumOf, u32 } from '../bytes.ts'
 import { formatAddress } from '../ipv4/address-text.ts'
 import { sendIpv4 } from '../ipv4/output.ts'
 import type { Ipv4Route } from '../ipv4/route.ts'
@@ -137,22 +137,17 @@ export class VxlanSender {
   /** vxlan_build_skb and udp_tunnel_xmit_skb: VXLAN and UDP headers before the frame. */
   #push(packet: Packet, remote: VxlanRemote, sourcePort: number, source: number): void {
     const vxlan = this.#vxlan
-    if (packet.link < ROOM) ensureHeadroom(packet, packet.link, ROOM)
-    const { bytes, end } = packet
+    ensureHeadroom(packet, packet.link, ROOM)
+    const { bytes, view, end } = packet
     const header = packet.link - VXLAN_HEADER
     const sendsGroup = vxlan.gbp && packet.mark !== 0
-    setU32(bytes, header, FLAG_VNI << 24)
-    if (sendsGroup) {
-      bytes[header] = FLAG_VNI | FLAG_GBP
-      setU16(bytes, header + 2, packet.mark)
-    }
-    setU32(bytes, header + 4, remote.vni << 8)
+    view.setInt32(header, sendsGroup ? ((FLAG_VNI | FLAG_GBP) << 24) | (packet.mark & 0xffff) : FLAG_VNI << 24)
+    view.setInt32(header + 4, remote.vni << 8)
     const udp = header - UDP_HEADER
     const length = end - udp
-    setU16(bytes, udp, sourcePort)
-    setU16(bytes, udp + 2, remote.port)
-    setU16(bytes, udp + 4, length)
-    setU16(bytes, udp + 6, 0)
+    view.setUint16(udp, sourcePort)
+    view.setUint16(udp + 2, remote.port)
+    view.setInt32(udp + 4, length << 16)
     packet.transport = udp
     packet.link = packet.network = udp
     packet.protocol = 0x0800
@@ -161,7 +156,7 @@ export class VxlanSender {
     const { address } = remote
     const pseudo = (source >>> 16) + (source & 0xffff) + (address >>> 16) + (address & 0xffff) + IpProtocol.udp + length
     // "If the computed checksum is zero, it is transmitted as all ones": RFC 768.
-    setU16(bytes, udp + 6, ~fold(sumOf(bytes, udp, end, pseudo)) & 0xffff || 0xffff)
+    view.setUint16(udp + 6, ~fold(sumOf(bytes, udp, end, pseudo)) & 0xffff || 0xffff)
     packet.checksum = 'verified'
   }
 
@@ -192,7 +187,7 @@ export class VxlanSender {
     }
     packet.device = target
     packet.for = PacketFor.host
-    if (target.learning) target.fdb.learn(packet.bytes, packet.link + 6, LOOPBACK_VTEP)
+    if (target.learning) target.fdb.learn(packet, packet.link + 6, LOOPBACK_VTEP)
     packet.stamp = 0 // ip_forward and br_forward_finish have cleared it
     target.namespace.model.enqueue(packet)
   }

@@ -22,7 +22,7 @@ export function deliverLocal(packet: Packet): void {
 function finishDelivery(packet: Packet): void {
   const { ipv4Protocols } = packet.device.namespace.model
   packet.transport = packet.network + headerLength(packet)
-  const number = packet.bytes[packet.network + PROTOCOL_AT]!
+  const number = packet.view.getUint8(packet.network + PROTOCOL_AT)
   const protocol = ipv4Protocols.get(number)
   if (packet.journey) note(packet, packet.device, 'local', 'for this host', { kernel: 'ip_local_deliver_finish' })
   if (protocol) {

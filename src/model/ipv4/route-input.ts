@@ -1,5 +1,4 @@
 /** Where a packet that came in goes: ip_route_input_slow and __mkroute_input, net/ipv4/route.c. */
-import { u32 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import { note } from '../observer.ts'
 import type { Packet } from '../packet.ts'
@@ -23,9 +22,9 @@ const LIMITED_BROADCAST = 0xffffffff
 
 /** Sets `packet.route`, or answers the reason for which the packet is to be dropped. */
 export function routeInput(packet: Packet): string | undefined {
-  const { bytes, network, device } = packet
-  const destination = u32(bytes, network + 16)
-  const found = findInputRoute(device, destination, u32(bytes, network + 12), bytes[network + 1]!, packet)
+  const { view, network, device } = packet
+  const destination = view.getUint32(network + 16)
+  const found = findInputRoute(device, destination, view.getUint32(network + 12), view.getUint8(network + 1), packet)
   if (typeof found === 'string') {
     if (packet.journey) noteRefusal(packet, device, found)
     return found
@@ -231,12 +230,12 @@ function unreachable(device: Device, error: RouteError, { route, rule }: FibResu
 }
 
 /** fib4_rules_early_flow_dissect: ports for rules that ask for them. */
-function dissect({ bytes, network, device }: Packet): void {
+function dissect({ bytes, network, end, device }: Packet): void {
   const { flow } = device.namespace.fib
   flow.protocol = bytes[network + 9]!
   const isFragment = (((bytes[network + 6]! & 0x1f) << 8) | bytes[network + 7]!) !== 0
   const at = network + (bytes[network]! & 15) * 4
-  const hasPorts = (flow.protocol === 6 || flow.protocol === 17) && !isFragment && at + 4 <= bytes.length
+  const hasPorts = (flow.protocol === 6 || flow.protocol === 17) && !isFragment && at + 4 <= end
   flow.sourcePort = hasPorts ? (bytes[at]! << 8) | bytes[at + 1]! : 0
   flow.destinationPort = hasPorts ? (bytes[at + 2]! << 8) | bytes[at + 3]! : 0
 }

@@ -68,7 +68,7 @@ export function sendIpv6(
   const { destination, protocol, traffic = 0, checksumAt } = sending
   const source = sending.source ?? sourceFor(namespace, route, destination)
   if (!source) return 'EADDRNOTAVAIL'
-  if (packet.transport < HEADER_LENGTH) ensureHeadroom(packet, packet.transport, HEADER_LENGTH)
+  ensureHeadroom(packet, packet.transport, HEADER_LENGTH)
   const network = packet.transport - HEADER_LENGTH
   const length = packet.end - network
   if ((sending.dontFragment && length > route.mtu) || length - HEADER_LENGTH > 0xffff) return 'EMSGSIZE'
