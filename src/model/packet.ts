@@ -232,9 +232,11 @@ export function clone(packet: Packet): Packet {
 
 /** Makes sure of `room` bytes before `at`: pskb_expand_head. All offsets may have changed behind it. */
 export function ensureHeadroom(packet: Packet, at: number, room: number): void {
+  if (at - packet.start < room) growBefore(packet, HEADROOM + room - (at - packet.start))
+}
+
+function growBefore(packet: Packet, more: number): void {
   const { bytes, start, limit } = packet
-  if (at - start >= room) return
-  const more = HEADROOM + room - (at - start)
   packet.takeRoom(new Packet(more + limit - start, packet.device, packet.protocol))
   packet.bytes.set(bytes.subarray(start, limit), packet.start + more)
   moveOffsets(packet, packet, packet.start + more - start)

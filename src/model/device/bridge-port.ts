@@ -16,6 +16,7 @@ import { type Packet, PacketFor } from '../packet.ts'
 import type { Bridge } from './bridge.ts'
 import { Device, type DeviceEvent } from './device.ts'
 import { isBroadcast, isGroup, isLinkLocalGroup, isMacOf, isZero } from './ethernet.ts'
+import type { FdbEntry } from './fdb.ts'
 
 /** BR_STATE_*. Listening, learning and blocking are spanning tree's. */
 export type PortState = 'disabled' | 'forwarding'
@@ -64,26 +65,11 @@ export class BridgePort {
   /** br_handle_frame. False: the frame is the port device's own after all. */
   handleFrame(packet: Packet): boolean {
     if (packet.for === PacketFor.loopback) return false
-    if (this.bridge.stp) {
-      unsupported(packet, 'spanning tree')
-      return true
-    }
     const { view, link } = packet
-    if (isGroup(view, link + 6) || isZero(view, link + 6)) {
-      drop(packet, 'MAC_INVALID_SOURCE', 'br_handle_frame', { what: 'the source is a group address, or zero' })
-      return true
-    }
-    if (view.getUint8(link) === 0x01 && isLinkLocalGroup(packet.bytes, link)) {
-      const last = view.getUint8(link + 5)
-      if (last === 0x01) {
-        drop(packet, 'MAC_IEEE_MAC_CONTROL', 'br_handle_frame', { what: 'a bridge forwards no MAC control frames' })
-        return true
-      }
-      if (last !== 0x00) return this.#linkLocal(packet)
-    }
-    if (this.state !== 'forwarding') {
-      drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame', { what: `port ${this.device.name} is ${this.state}` })
-      return true
+    const isPlain = !isGroup(view, link + 6) && !isZero(view, link + 6) && !isLinkLocalGroup(view, link)
+    if (!isPlain || this.bridge.stp || this.state !== 'forwarding') {
+      const taken = this.#handleSpecial(packet)
+      if (taken !== undefined) return taken
     }
     if (isMacOf(this.bridge, view, link)) packet.for = PacketFor.host
     const { namespace } = this.device
@@ -96,23 +82,39 @@ export class BridgePort {
     return true
   }
 
+  /** What br_handle_frame has to say of frames that are not everyday ones; undefined: they go on as others. */
+  #handleSpecial(packet: Packet): boolean | undefined {
+    const { view, link } = packet
+    if (this.bridge.stp) {
+      unsupported(packet, 'spanning tree')
+      return true
+    }
+    if (isGroup(view, link + 6) || isZero(view, link + 6)) {
+      drop(packet, 'MAC_INVALID_SOURCE', 'br_handle_frame', { what: 'the source is a group address, or zero' })
+      return true
+    }
+    if (isLinkLocalGroup(view, link)) {
+      const last = view.getUint8(link + 5)
+      if (last === 0x01) {
+        drop(packet, 'MAC_IEEE_MAC_CONTROL', 'br_handle_frame', { what: 'a bridge forwards no MAC control frames' })
+        return true
+      }
+      if (last !== 0x00) return this.#linkLocal(packet)
+    }
+    if (this.state === 'forwarding') return undefined
+    drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame', { what: `port ${this.device.name} is ${this.state}` })
+    return true
+  }
+
   /** br_handle_frame_finish: behind NF_BR_PRE_ROUTING. */
   finish(packet: Packet): void {
     const { bridge } = this
     const { view, link } = packet
     if (this.state === 'disabled') {
-      drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame_finish', {
-        what: `port ${this.device.name} is disabled`,
-      })
+      this.#refuseDisabled(packet)
       return
     }
-    if (this.learning) {
-      const news = bridge.fdb.learn(this, packet, link + 6)
-      if (news && packet.journey) {
-        const mac = formatMac(packet.bytes.subarray(link + 6, link + 12))
-        note(packet, bridge, 'fdb', `learned ${mac} behind ${this.device.name}`, { kernel: 'br_fdb_update' })
-      }
-    }
+    if (this.learning && bridge.fdb.learn(this, packet, link + 6) && packet.journey) this.#noteLearned(packet)
     if (packet.protocol === EtherType.arp && bridge.suppressesNeighbours) {
       unsupported(packet, 'neighbour suppression')
       return
@@ -123,20 +125,35 @@ export class BridgePort {
       return
     }
     const entry = bridge.fdb.find(view, link)
-    if (entry === undefined) {
-      if (packet.journey) note(packet, bridge, 'bridge', 'destination not known: flooded', { kernel: 'br_flood' })
-      bridge.flood(packet, 'unicast', up, this)
-    } else if (entry.local) {
+    if (packet.journey) this.#noteEntry(packet, entry)
+    if (entry?.local) {
       this.passUp(packet)
       return
-    } else {
-      if (packet.journey) {
-        const ref = `fdb ${formatMac(entry.mac)} dev ${entry.port?.device.name} master ${bridge.name}`
-        note(packet, bridge, 'fdb', `behind ${entry.port?.device.name}`, { kernel: 'br_handle_frame_finish', ref })
-      }
-      bridge.forward(packet, entry.port, up, this)
     }
+    if (entry === undefined) bridge.flood(packet, 'unicast', up, this)
+    else bridge.forward(packet, entry.port, up, this)
     if (up) this.passUp(packet)
+  }
+
+  #refuseDisabled(packet: Packet): void {
+    const what = `port ${this.device.name} is disabled`
+    drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame_finish', { what })
+  }
+
+  #noteLearned(packet: Packet): void {
+    const mac = formatMac(packet.bytes.subarray(packet.link + 6, packet.link + 12))
+    note(packet, this.bridge, 'fdb', `learned ${mac} behind ${this.device.name}`, { kernel: 'br_fdb_update' })
+  }
+
+  #noteEntry(packet: Packet, entry: FdbEntry | undefined): void {
+    const { bridge } = this
+    if (entry?.local) return
+    if (entry === undefined) {
+      note(packet, bridge, 'bridge', 'destination not known: flooded', { kernel: 'br_flood' })
+      return
+    }
+    const ref = `fdb ${formatMac(entry.mac)} dev ${entry.port?.device.name} master ${bridge.name}`
+    note(packet, bridge, 'fdb', `behind ${entry.port?.device.name}`, { kernel: 'br_handle_frame_finish', ref })
   }
 
   /** br_pass_frame_up. */

@@ -97,7 +97,6 @@ export class Bridge extends Device {
     if (device instanceof Bridge) throw new KernelError('ELOOP', call, 'Can not enslave a bridge to a bridge')
     if (device.master) throw new KernelError('EBUSY', call)
     const port = new BridgePort(this, device)
-    device.receiveHandler = (packet) => port.handleFrame(packet)
     device.master = this
     device.bridgePort = port
     this.ports.unshift(port)
@@ -117,7 +116,6 @@ export class Bridge extends Device {
     if (port.state !== 'disabled') this.#disable(port)
     this.fdb.deleteByPort(port, true)
     this.ports.splice(this.ports.indexOf(port), 1)
-    device.receiveHandler = undefined
     device.master = undefined
     device.bridgePort = undefined
     this.#adjustMtu()
@@ -208,17 +206,8 @@ export class Bridge extends Device {
   /** br_dev_queue_push_xmit: behind NF_BR_POST_ROUTING. */
   pushTransmit(packet: Packet): void {
     const { device } = packet
-    const most = device.mtu + ETHERNET_HEADER + VLAN_HEADER
-    if (!device.up || packet.end - packet.link > most) {
-      drop(packet, 'NOT_SPECIFIED', 'br_dev_queue_push_xmit', {
-        own: device.up ? 'OVL_BRIDGE_MTU' : 'OVL_LINK_DOWN',
-        what: device.up
-          ? `${packet.length} bytes are more than the ${most} that port ${device.name} takes with MTU ${device.mtu}`
-          : `port ${device.name} is down`,
-      })
-      return
-    }
-    transmit(packet, device)
+    if (device.up && packet.end - packet.link <= device.mtu + ETHERNET_HEADER + VLAN_HEADER) transmit(packet, device)
+    else drop(packet, 'NOT_SPECIFIED', 'br_dev_queue_push_xmit', refusalOfPort(packet, device))
   }
 
   protected override opened(): void {
@@ -315,6 +304,15 @@ function floods(port: BridgePort, kind: FloodKind, source: BridgePort | undefine
   if (kind === 'unicast') return port.flood
   if (source === undefined) return true
   return kind === 'multicast' ? port.multicastFlood : port.broadcastFlood
+}
+
+function refusalOfPort(packet: Packet, { name, up, mtu }: Device) {
+  if (!up) return { own: 'OVL_LINK_DOWN', what: `port ${name} is down` }
+  const most = mtu + ETHERNET_HEADER + VLAN_HEADER
+  return {
+    own: 'OVL_BRIDGE_MTU',
+    what: `${packet.length} bytes are more than the ${most} that port ${name} takes with MTU ${mtu}`,
+  }
 }
 
 function refusal(bridge: Bridge, to: BridgePort | undefined, source: BridgePort | undefined) {

@@ -3,7 +3,7 @@
  * ndo_start_xmit) and what it is made of.
  *
  *      transmit(packet)  path/transmit.ts   the stack's way out: netdev egress, taps, then device.send
- *      receive(packet)   path/receive.ts    the stack's way in: taps, netdev ingress, receiveHandler (a bridge's), protocol
+ *      receive(packet)   path/receive.ts    the stack's way in: taps, netdev ingress, a bridge's port, protocol
  */
 import { KernelError } from '../../kernel/errors.ts'
 import type { MacOrigin, OperState } from '../../kernel/link.ts'
@@ -19,6 +19,13 @@ import type { Impairment } from './impairment.ts'
 
 /** NETDEV_UP, NETDEV_DOWN, NETDEV_CHANGE (the carrier), NETDEV_CHANGEMTU, NETDEV_CHANGEADDR. */
 export type DeviceEvent = 'up' | 'down' | 'carrier' | 'mtu' | 'address'
+
+/** A bridge's side of a device that is its port. */
+export interface MasterPort {
+  deviceEvent(event: DeviceEvent): void
+  /** Its claim on frames that come in here: rx_handler. True: it has taken the packet. */
+  handleFrame(packet: Packet): boolean
+}
 
 export interface DeviceOptions {
   readonly name: string
@@ -54,10 +61,8 @@ export abstract class Device {
   noArp = false
   /** The device that this one is a port of. */
   master: Device | undefined = undefined
-  /** What makes it a port of its master: it hears of the device's events. */
-  bridgePort: { deviceEvent(event: DeviceEvent): void } | undefined = undefined
-  /** A bridge's claim on frames that come in here: rx_handler. True: it has taken the packet. */
-  receiveHandler: ((packet: Packet) => boolean) | undefined = undefined
+  /** What makes it a port of its master. */
+  bridgePort: MasterPort | undefined = undefined
   /** Chains of the nftables family netdev, by priority; undefined while there are none. */
   ingress: HookEntry[] | undefined = undefined
   egress: HookEntry[] | undefined = undefined

@@ -4,16 +4,8 @@ import { ETHERNET_HEADER, type Packet, PacketFor } from '../packet.ts'
 import type { Device } from './device.ts'
 
 /** IEEE 802.1D table 7-10: a bridge treats 01:80:c2:00:00:00 to …:0f by themselves. */
-export function isLinkLocalGroup(bytes: Uint8Array, at: number): boolean {
-  return (
-    bytes[at] === 0x01 &&
-    bytes[at + 1] === 0x80 &&
-    bytes[at + 2] === 0xc2 &&
-    bytes[at + 3] === 0 &&
-    bytes[at + 4] === 0 &&
-    bytes[at + 5]! <= 0x0f
-  )
-}
+export const isLinkLocalGroup = (view: DataView, at: number): boolean =>
+  view.getInt32(at) === 0x0180c200 && (view.getUint16(at + 4) & 0xfff0) === 0
 
 /** A MAC's first two bytes, and its last four, as a packet's view reads them: getUint16 and getInt32. */
 export const macHead = (mac: Uint8Array): number => (mac[0]! << 8) | mac[1]!

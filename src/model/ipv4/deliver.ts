@@ -25,10 +25,12 @@ function finishDelivery(packet: Packet): void {
   const number = packet.view.getUint8(packet.network + PROTOCOL_AT)
   const protocol = ipv4Protocols.get(number)
   if (packet.journey) note(packet, packet.device, 'local', 'for this host', { kernel: 'ip_local_deliver_finish' })
-  if (protocol) {
-    protocol.receive(packet)
-    return
-  }
+  if (protocol) protocol.receive(packet)
+  else refuseProtocol(packet, number)
+}
+
+function refuseProtocol(packet: Packet, number: number): void {
+  const { ipv4Protocols } = packet.device.namespace.model
   ipv4Protocols.get(ICMP)?.refuse?.(packet, UNREACHABLE, PROTOCOL_UNREACHABLE, 0)
   drop(packet, 'IP_NOPROTO', 'ip_local_deliver_finish', { what: `nobody takes protocol ${number}` })
 }

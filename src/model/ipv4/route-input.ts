@@ -5,6 +5,7 @@ import type { Packet } from '../packet.ts'
 import { multipathHash, selectHop } from './ecmp.ts'
 import type { FibNextHop, FibResult, FibRoute, RouteError } from './fib-route.ts'
 import { clearFlow } from './fib-rule.ts'
+import type { PathException } from './path-mtu.ts'
 import { Ipv4Route } from './route.ts'
 import { describeRoute, tableName } from './route-text.ts'
 import { isOnLink } from './select-address.ts'
@@ -102,34 +103,29 @@ function forward(
   const out = hop.device
   const verdict = validateSource(packet, device, out, source, destination, tos)
   if (typeof verdict === 'string') return verdict
-  let redirects = false
-  if (out === device) {
-    // Not IP: no route is made for what proxy ARP must not answer.
-    if (packet === undefined && device.ipv4.conf.proxy_arp_pvlan === 0) return 'NOT_SPECIFIED'
-    const { all } = namespace.ipv4
-    redirects =
-      packet !== undefined &&
-      verdict === SOURCE_ON_LINK &&
-      (device.ipv4.conf.send_redirects !== 0 || all.send_redirects !== 0) &&
-      (device.ipv4.conf.shared_media !== 0 || all.shared_media !== 0 || isOnLink(device, source, hop.gateway))
-  }
+  // Not IP: no route is made for what proxy ARP must not answer.
+  if (out === device && packet === undefined && device.ipv4.conf.proxy_arp_pvlan === 0) return 'NOT_SPECIFIED'
+  const redirects =
+    out === device && packet !== undefined && verdict === SOURCE_ON_LINK && mayRedirect(device, source, hop)
   const exception = hop.exceptions && namespace.ipv4.pathMtus.find(hop, destination)
   if (exception === undefined) {
     const known = redirects ? hop.redirectRoute : hop.inputRoute
     if (known !== undefined) return known
   }
-  const made = new Ipv4Route({
-    type: 'unicast',
-    device: out,
-    gateway: hop.gateway,
-    source: 0,
-    isInput: true,
-    isLocal: false,
-    fib: route,
-    hop,
-    redirects,
-    exception,
-  })
+  return makeRoute(route!, hop, redirects, exception)
+}
+
+function mayRedirect(device: Device, source: number, { gateway }: FibNextHop): boolean {
+  const { conf } = device.ipv4
+  const { all } = device.namespace.ipv4
+  if (conf.send_redirects === 0 && all.send_redirects === 0) return false
+  return conf.shared_media !== 0 || all.shared_media !== 0 || isOnLink(device, source, gateway)
+}
+
+function makeRoute(fib: FibRoute, hop: FibNextHop, redirects: boolean, exception: PathException | undefined) {
+  const { device, gateway } = hop
+  const parts = { type: 'unicast', device, gateway, source: 0, isInput: true, isLocal: false } as const
+  const made = new Ipv4Route({ ...parts, fib, hop, redirects, exception })
   if (exception === undefined) {
     if (redirects) hop.redirectRoute = made
     else hop.inputRoute = made
