@@ -74,7 +74,7 @@ export class BridgePort {
     if (isMacOf(this.bridge, view, link)) packet.for = PacketFor.host
     const { namespace } = this.device
     if (
-      namespace.hooks.bridge[Hook.prerouting]!.length === 0 ||
+      !namespace.hooks.bridge.has(Hook.prerouting) ||
       runHook(namespace, 'bridge', Hook.prerouting, packet, this.device, undefined)
     ) {
       this.finish(packet)
@@ -166,7 +166,7 @@ export class BridgePort {
     packet.device = bridge
     const { namespace } = this.device
     if (
-      namespace.hooks.bridge[Hook.input]!.length > 0 &&
+      namespace.hooks.bridge.has(Hook.input) &&
       !runHook(namespace, 'bridge', Hook.input, packet, this.device, undefined)
     ) {
       return
@@ -178,7 +178,7 @@ export class BridgePort {
   #linkLocal(packet: Packet): boolean {
     const { namespace } = this.device
     if (
-      namespace.hooks.bridge[Hook.input]!.length > 0 &&
+      namespace.hooks.bridge.has(Hook.input) &&
       !runHook(namespace, 'bridge', Hook.input, packet, this.device, undefined)
     ) {
       return true

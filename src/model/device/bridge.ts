@@ -184,10 +184,7 @@ export class Bridge extends Device {
     const { namespace } = this
     const hook = source ? Hook.forward : Hook.output
     packet.device = to.device
-    if (
-      namespace.hooks.bridge[hook]!.length === 0 ||
-      runHook(namespace, 'bridge', hook, packet, source?.device, to.device)
-    ) {
+    if (!namespace.hooks.bridge.has(hook) || runHook(namespace, 'bridge', hook, packet, source?.device, to.device)) {
       this.forwardFinish(packet)
     }
   }
@@ -196,7 +193,7 @@ export class Bridge extends Device {
   forwardFinish(packet: Packet): void {
     const { namespace } = this
     if (
-      namespace.hooks.bridge[Hook.postrouting]!.length === 0 ||
+      !namespace.hooks.bridge.has(Hook.postrouting) ||
       runHook(namespace, 'bridge', Hook.postrouting, packet, undefined, packet.device)
     ) {
       this.pushTransmit(packet)

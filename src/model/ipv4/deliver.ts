@@ -13,8 +13,7 @@ export function deliverLocal(packet: Packet): void {
   const { device } = packet
   const { namespace } = device
   if (isFragment(packet) && !namespace.ipv4.reassembly.gather(packet, LOCAL_DELIVERY)) return
-  const hooks = namespace.hooks.ip[Hook.input]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.input, packet, device, undefined)) return
+  if (namespace.hooks.ip.has(Hook.input) && !runHook(namespace, 'ip', Hook.input, packet, device, undefined)) return
   finishDelivery(packet)
 }
 

@@ -39,8 +39,8 @@ export function forward(packet: Packet): void {
   if (route.redirects) sendRedirect(packet)
   if (namespace.ipv4.settings.ip_forward_update_priority !== 0)
     packet.priority = priorityOf(view.getUint8(network + TOS_AT))
-  const hooks = namespace.hooks.ip[Hook.forward]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.forward, packet, device, route.device)) return
+  if (namespace.hooks.ip.has(Hook.forward) && !runHook(namespace, 'ip', Hook.forward, packet, device, route.device))
+    return
   ipOutput(packet, device)
 }
 

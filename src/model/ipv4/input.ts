@@ -39,7 +39,7 @@ export function receiveIpv4(packet: Packet): void {
   packet.fragmentMaxSize = 0
   packet.fragmentsDontFragment = false
   const { hooks } = device.namespace
-  if (hooks.ip[Hook.prerouting]!.length > 0) {
+  if (hooks.ip.has(Hook.prerouting)) {
     if (!runHook(device.namespace, 'ip', Hook.prerouting, packet, device, undefined)) return
   }
   finishIpv4(packet)

@@ -121,7 +121,7 @@ function fillChecksum({ bytes, network, transport, end }: Packet, checksumAt: nu
 function localOut(packet: Packet): 'EPERM' | undefined {
   const { device } = packet.route as Ipv4Route
   const { namespace } = device
-  if (namespace.hooks.ip[Hook.output]!.length > 0 && !output(packet, namespace, device)) return 'EPERM'
+  if (namespace.hooks.ip.has(Hook.output) && !output(packet, namespace, device)) return 'EPERM'
   return ipOutput(packet, undefined) ? undefined : 'EPERM'
 }
 
@@ -171,8 +171,8 @@ export function ipOutput(packet: Packet, input: Device | undefined): boolean {
   packet.device = device
   packet.protocol = ETHERTYPE_IPV4
   if (route.isForMany && !route.isInput && route.isLocal && device !== namespace.loopback) loopBack(packet, device)
-  const hooks = namespace.hooks.ip[Hook.postrouting]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.postrouting, packet, input, device)) return false
+  if (namespace.hooks.ip.has(Hook.postrouting) && !runHook(namespace, 'ip', Hook.postrouting, packet, input, device))
+    return false
   finish(packet)
   return true
 }
@@ -182,8 +182,8 @@ function loopBack(packet: Packet, device: Device): void {
   const copy = clone(packet)
   copy.journey = packet.journey?.spawn('clone')
   const { namespace } = device
-  const hooks = namespace.hooks.ip[Hook.postrouting]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.postrouting, copy, undefined, device)) return
+  if (namespace.hooks.ip.has(Hook.postrouting) && !runHook(namespace, 'ip', Hook.postrouting, copy, undefined, device))
+    return
   copy.for = PacketFor.loopback
   copy.link = copy.network
   copy.device = device
