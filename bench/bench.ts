@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { inlineMore } from '../src/lab/inlining.ts'
 import { benchCni } from './cni.ts'
 import { benchModel } from './model.ts'
 import { benchOverlay } from './overlay.ts'
@@ -76,6 +77,7 @@ if (!process.env[APART]) {
   process.exit(status ?? 1)
 }
 
+inlineMore()
 const options: Options = {
   pairs: positive(values.pairs),
   runs: positive(values.runs ?? `${group.runs ?? 3}`),

@@ -1,6 +1,9 @@
 /** `npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15]`: see src/oracle/oracle.ts. */
 import { parseArgs } from 'node:util'
+import { inlineMore } from '../src/lab/inlining.ts'
 import { answerAll } from '../src/oracle/oracle.ts'
+
+inlineMore()
 
 const { values } = parseArgs({
   options: { golden: { type: 'string' }, dump: { type: 'string' }, only: { type: 'string' } },

@@ -8,6 +8,7 @@ import { enableCompileCache } from 'node:module'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
+import { inlineMore } from '../lab/inlining.ts'
 import { Exit, explain, statusOf } from './exit.ts'
 import { complain } from './output.ts'
 
@@ -35,6 +36,7 @@ const commands: Readonly<Record<string, LazyCommand>> = {
   },
 }
 
+inlineMore()
 keepCompiledCode()
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 

@@ -84,10 +84,7 @@ export function receiveArp(packet: Packet): void {
     return
   }
   const { namespace } = device
-  if (
-    namespace.hooks.arp[ArpHook.in]!.length === 0 ||
-    runHook(namespace, 'arp', ArpHook.in, packet, device, undefined)
-  ) {
+  if (!namespace.hooks.arp.has(ArpHook.in) || runHook(namespace, 'arp', ArpHook.in, packet, device, undefined)) {
     process(packet, false)
   }
 }

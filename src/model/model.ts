@@ -52,6 +52,8 @@ export class Model {
   readonly ipv6Protocols: TransportProtocols = new Map()
   /** How many frames links have refused: NET_XMIT_DROP of a veth whose other end does not take them. */
   refusals = 0
+  /** How many captures are open: while there is none, nothing is stamped. */
+  captures = 0
   #stamp = 0
   readonly #journeys = { next: 1 }
   /** Called when a device goes up or down, gets or loses its carrier, another MTU or MAC: the netdevice notifier chain. */
@@ -91,7 +93,7 @@ export class Model {
 
   /** netif_rx: the packet will be received on `packet.device`, after those that came before it. */
   enqueue(packet: Packet): void {
-    if (packet.stamp === 0) packet.stamp = this.nextStamp()
+    if (packet.stamp === 0 && (this.captures > 0 || packet.journey !== undefined)) packet.stamp = this.nextStamp()
     this.#backlog[this.#tail++] = packet
   }
 

@@ -30,7 +30,12 @@ export const PacketFor = { host: 0, broadcast: 1, multicast: 2, otherhost: 3, lo
 export type ChecksumState = 'none' | 'verified'
 
 export class Packet {
+  /** The memory that its bytes are in, and others' too. Its own are those from `start` to `limit`; all offsets count from 0. */
   bytes: Uint8Array
+  /** The same, for numbers of several bytes: the data path's way to read and write them. */
+  view: DataView
+  start: number
+  limit: number
   /** Offset of the link-layer header; equal to `network` where there is none. */
   link: number
   /** Offset of the network header. */
@@ -85,14 +90,27 @@ export class Packet {
   /** The device at which a capture saw it last. */
   seenAt: Device | undefined = undefined
 
-  constructor(bytes: Uint8Array, link: number, network: number, end: number, device: Device, protocol: number) {
-    this.bytes = bytes
-    this.link = link
-    this.network = network
-    this.transport = network
-    this.end = end
+  /** `length` zeros, to be filled: all offsets are at the first of them. */
+  constructor(length: number, device: Device, protocol: number) {
+    const start = reserve(length)
+    this.bytes = reserved.bytes
+    this.view = reserved.view
+    this.start = start
+    this.limit = start + length
+    this.link = start
+    this.network = start
+    this.transport = start
+    this.end = start
     this.device = device
     this.protocol = protocol
+  }
+
+  /** Another's bytes in place of its own. The offsets are the caller's to set. */
+  takeRoom({ bytes, view, start, limit }: Packet): void {
+    this.bytes = bytes
+    this.view = view
+    this.start = start
+    this.limit = limit
   }
 
   /** Bytes from the link-layer header on: what is on the wire. */
@@ -102,9 +120,7 @@ export class Packet {
 
   /** The frame as AF_PACKET shows it: a copy, for journeys. */
   frame(): Uint8Array {
-    const copy = allocate(this.end - this.link)
-    copy.set(this.bytes.subarray(this.link, this.end))
-    return copy
+    return this.bytes.slice(this.link, this.end)
   }
 }
 
@@ -126,49 +142,73 @@ export interface Bridged {
   source: Uint8Array | undefined
 }
 
-/** Bytes that packets' buffers are cut from, and how long one may be that is. */
-const SLAB = 65_536
+/** Memory that packets' bytes are cut from, and how many bytes one may have that are. */
+const MEMORY = 65_536
 const LONGEST_CUT = 4_096
-let slab = new ArrayBuffer(SLAB)
+
+class Memory {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+
+  constructor(length: number) {
+    const buffer = new ArrayBuffer(length)
+    this.bytes = new Uint8Array(buffer)
+    this.view = new DataView(buffer)
+  }
+}
+
+let shared = new Memory(MEMORY)
 let cut = 0
+/** Where the room is that `reserve` answered last. */
+let reserved = shared
 
 /**
- * Zeros for a packet. They are cut from a larger piece, since memory of its own costs each array ten times as much as the
- * rest of it; a piece is never used twice, so that who keeps the bytes may do so.
+ * Zeros for a packet: where they begin in `reserved`. They are cut from a larger piece, since an array of their own costs each
+ * packet more than the rest of it; a piece is never used twice, so that who keeps the bytes may do so.
  */
-export function allocate(length: number): Uint8Array {
-  if (length > LONGEST_CUT) return new Uint8Array(length)
-  if (cut + length > SLAB) {
-    slab = new ArrayBuffer(SLAB)
+function reserve(length: number): number {
+  if (length > LONGEST_CUT) {
+    reserved = new Memory(length)
+    return 0
+  }
+  if (cut + length > MEMORY) {
+    shared = new Memory(MEMORY)
     cut = 0
   }
-  const bytes = new Uint8Array(slab, cut, length)
+  reserved = shared
+  const start = cut
   cut += length
-  return bytes
+  return start
 }
 
 /** A packet from a frame: the bytes are copied. */
 export function packetFromFrame(frame: Uint8Array, device: Device): Packet {
-  const bytes = allocate(HEADROOM + frame.length)
-  bytes.set(frame, HEADROOM)
+  const { length } = frame
   const hasLink = device.hasLinkLayer
-  const network = HEADROOM + (hasLink ? ETHERNET_HEADER : 0)
   const protocol = hasLink ? u16(frame, 12) : frame[0]! >> 4 === 6 ? 0x86dd : 0x0800
-  return new Packet(bytes, HEADROOM, network, HEADROOM + frame.length, device, protocol)
+  const packet = new Packet(HEADROOM + length, device, protocol)
+  const link = packet.start + HEADROOM
+  packet.bytes.set(frame, link)
+  packet.link = link
+  packet.network = packet.transport = link + (hasLink ? ETHERNET_HEADER : 0)
+  packet.end = link + length
+  return packet
 }
 
 /** An empty packet for `length` bytes of network header and payload, to be filled from `network` on. */
 export function newPacket(length: number, device: Device, protocol: number): Packet {
-  const network = HEADROOM + ETHERNET_HEADER
-  return new Packet(allocate(network + length), network, network, network + length, device, protocol)
+  const packet = new Packet(HEADROOM + ETHERNET_HEADER + length, device, protocol)
+  packet.link = packet.network = packet.transport = packet.start + HEADROOM + ETHERNET_HEADER
+  packet.end = packet.network + length
+  return packet
 }
 
 /** skb_copy: a packet of its own. The journey is the caller's to give. */
 export function clone(packet: Packet): Packet {
-  const bytes = allocate(packet.bytes.length)
-  bytes.set(packet.bytes)
-  const copy = new Packet(bytes, packet.link, packet.network, packet.end, packet.device, packet.protocol)
-  copy.transport = packet.transport
+  const { start, limit } = packet
+  const copy = new Packet(limit - start, packet.device, packet.protocol)
+  copy.bytes.set(packet.bytes.subarray(start, limit), copy.start)
+  moveOffsets(copy, packet, copy.start - start)
   copy.for = packet.for
   copy.mark = packet.mark
   copy.priority = packet.priority
@@ -190,23 +230,37 @@ export function clone(packet: Packet): Packet {
   return copy
 }
 
-/** Makes sure of `room` bytes before `at`. Offsets move with the bytes. */
-export function ensureHeadroom(packet: Packet, at: number, room: number): number {
-  if (at >= room) return 0
-  const more = HEADROOM + room - at
-  const bytes = allocate(packet.bytes.length + more)
-  bytes.set(packet.bytes, more)
-  packet.bytes = bytes
-  packet.link += more
-  packet.network += more
-  packet.transport += more
-  packet.end += more
-  return more
+/** Makes sure of `room` bytes before `at`: pskb_expand_head. All offsets may have changed behind it. */
+export function ensureHeadroom(packet: Packet, at: number, room: number): void {
+  if (at - packet.start < room) growBefore(packet, HEADROOM + room - (at - packet.start))
+}
+
+function growBefore(packet: Packet, more: number): void {
+  const { bytes, start, limit } = packet
+  packet.takeRoom(new Packet(more + limit - start, packet.device, packet.protocol))
+  packet.bytes.set(bytes.subarray(start, limit), packet.start + more)
+  moveOffsets(packet, packet, packet.start + more - start)
+}
+
+/** Makes sure of `room` bytes behind the packet's end: skb_tailroom. All offsets may have changed behind it. */
+export function ensureTailroom(packet: Packet, room: number): void {
+  const { bytes, start, end, limit } = packet
+  if (limit - end >= room) return
+  packet.takeRoom(new Packet(end - start + room, packet.device, packet.protocol))
+  packet.bytes.set(bytes.subarray(start, end), packet.start)
+  moveOffsets(packet, packet, packet.start - start)
+}
+
+function moveOffsets(to: Packet, from: Packet, by: number): void {
+  to.link = from.link + by
+  to.network = from.network + by
+  to.transport = from.transport + by
+  to.end = from.end + by
 }
 
 /** Puts an Ethernet header before the network header: eth_header. */
 export function pushEthernet(packet: Packet, destination: Uint8Array, source: Uint8Array, etherType: number): void {
-  if (packet.network < ETHERNET_HEADER) ensureHeadroom(packet, packet.network, ETHERNET_HEADER)
+  ensureHeadroom(packet, packet.network, ETHERNET_HEADER)
   const at = packet.network - ETHERNET_HEADER
   packet.link = at
   // Six bytes are sooner written one by one than by Uint8Array.set.

@@ -15,11 +15,12 @@ const HELD: readonly number[] = []
 /** dev_queue_xmit_nit, and deliver_skb of ptype_all: the frame passes every capture of this device. */
 export function tap(packet: Packet, device: Device, direction: 'in' | 'out'): void {
   packet.seenAt = device
-  if (packet.journey || device.taps.length > 0 || device.namespace.taps.length > 0) show(packet, device, direction)
+  if (packet.journey !== undefined || device.namespace.model.captures > 0) show(packet, device, direction)
 }
 
 /** By itself, since most packets are seen by nobody. */
 function show(packet: Packet, device: Device, direction: 'in' | 'out'): void {
+  if (!packet.journey && device.taps.length + device.namespace.taps.length === 0) return
   const stamp = direction === 'in' && packet.stamp !== 0 ? packet.stamp : device.namespace.model.nextStamp()
   if (packet.journey) {
     packet.journey.steps.push({

@@ -15,7 +15,8 @@ import { drop, note, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
 import type { Bridge } from './bridge.ts'
 import { Device, type DeviceEvent } from './device.ts'
-import { isBroadcast, isLinkLocalGroup, isValidMac, sameMac } from './ethernet.ts'
+import { isBroadcast, isGroup, isLinkLocalGroup, isMacOf, isZero } from './ethernet.ts'
+import type { FdbEntry } from './fdb.ts'
 
 /** BR_STATE_*. Listening, learning and blocking are spanning tree's. */
 export type PortState = 'disabled' | 'forwarding'
@@ -64,32 +65,16 @@ export class BridgePort {
   /** br_handle_frame. False: the frame is the port device's own after all. */
   handleFrame(packet: Packet): boolean {
     if (packet.for === PacketFor.loopback) return false
-    if (this.bridge.stp) {
-      unsupported(packet, 'spanning tree')
-      return true
+    const { view, link } = packet
+    const isPlain = !isGroup(view, link + 6) && !isZero(view, link + 6) && !isLinkLocalGroup(view, link)
+    if (!isPlain || this.bridge.stp || this.state !== 'forwarding') {
+      const taken = this.#handleSpecial(packet)
+      if (taken !== undefined) return taken
     }
-    const { bytes, link } = packet
-    const source = link + 6
-    if (!isValidMac(bytes, source)) {
-      drop(packet, 'MAC_INVALID_SOURCE', 'br_handle_frame', { what: 'the source is a group address, or zero' })
-      return true
-    }
-    if (bytes[link] === 0x01 && isLinkLocalGroup(bytes, link)) {
-      const last = bytes[link + 5]!
-      if (last === 0x01) {
-        drop(packet, 'MAC_IEEE_MAC_CONTROL', 'br_handle_frame', { what: 'a bridge forwards no MAC control frames' })
-        return true
-      }
-      if (last !== 0x00) return this.#linkLocal(packet)
-    }
-    if (this.state !== 'forwarding') {
-      drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame', { what: `port ${this.device.name} is ${this.state}` })
-      return true
-    }
-    if (sameMac(bytes, link, this.bridge.mac)) packet.for = PacketFor.host
+    if (isMacOf(this.bridge, view, link)) packet.for = PacketFor.host
     const { namespace } = this.device
     if (
-      namespace.hooks.bridge[Hook.prerouting]!.length === 0 ||
+      !namespace.hooks.bridge.has(Hook.prerouting) ||
       runHook(namespace, 'bridge', Hook.prerouting, packet, this.device, undefined)
     ) {
       this.finish(packet)
@@ -97,47 +82,78 @@ export class BridgePort {
     return true
   }
 
+  /** What br_handle_frame has to say of frames that are not everyday ones; undefined: they go on as others. */
+  #handleSpecial(packet: Packet): boolean | undefined {
+    const { view, link } = packet
+    if (this.bridge.stp) {
+      unsupported(packet, 'spanning tree')
+      return true
+    }
+    if (isGroup(view, link + 6) || isZero(view, link + 6)) {
+      drop(packet, 'MAC_INVALID_SOURCE', 'br_handle_frame', { what: 'the source is a group address, or zero' })
+      return true
+    }
+    if (isLinkLocalGroup(view, link)) {
+      const last = view.getUint8(link + 5)
+      if (last === 0x01) {
+        drop(packet, 'MAC_IEEE_MAC_CONTROL', 'br_handle_frame', { what: 'a bridge forwards no MAC control frames' })
+        return true
+      }
+      if (last !== 0x00) return this.#linkLocal(packet)
+    }
+    if (this.state === 'forwarding') return undefined
+    drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame', { what: `port ${this.device.name} is ${this.state}` })
+    return true
+  }
+
   /** br_handle_frame_finish: behind NF_BR_PRE_ROUTING. */
   finish(packet: Packet): void {
     const { bridge } = this
-    const { bytes, link } = packet
+    const { view, link } = packet
     if (this.state === 'disabled') {
-      drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame_finish', {
-        what: `port ${this.device.name} is disabled`,
-      })
+      this.#refuseDisabled(packet)
       return
     }
-    if (this.learning) {
-      const news = bridge.fdb.learn(this, bytes, link + 6)
-      if (news && packet.journey) {
-        const mac = formatMac(bytes.subarray(link + 6, link + 12))
-        note(packet, bridge, 'fdb', `learned ${mac} behind ${this.device.name}`, { kernel: 'br_fdb_update' })
-      }
-    }
+    if (this.learning && bridge.fdb.learn(this, packet, link + 6) && packet.journey) this.#noteLearned(packet)
     if (packet.protocol === EtherType.arp && bridge.suppressesNeighbours) {
       unsupported(packet, 'neighbour suppression')
       return
     }
     const up = bridge.promiscuous
-    if ((bytes[link]! & 1) === 1) {
+    if (isGroup(view, link)) {
       this.#group(packet)
       return
     }
-    const entry = bridge.fdb.find(bytes, link)
-    if (entry === undefined) {
-      if (packet.journey) note(packet, bridge, 'bridge', 'destination not known: flooded', { kernel: 'br_flood' })
-      bridge.flood(packet, 'unicast', up, this)
-    } else if (entry.local) {
+    const entry = bridge.fdb.find(view, link)
+    if (packet.journey) this.#noteEntry(packet, entry)
+    if (entry?.local) {
       this.passUp(packet)
       return
-    } else {
-      if (packet.journey) {
-        const ref = `fdb ${formatMac(entry.mac)} dev ${entry.port?.device.name} master ${bridge.name}`
-        note(packet, bridge, 'fdb', `behind ${entry.port?.device.name}`, { kernel: 'br_handle_frame_finish', ref })
-      }
-      bridge.forward(packet, entry.port, up, this)
     }
+    if (entry === undefined) bridge.flood(packet, 'unicast', up, this)
+    else bridge.forward(packet, entry.port, up, this)
     if (up) this.passUp(packet)
+  }
+
+  #refuseDisabled(packet: Packet): void {
+    const what = `port ${this.device.name} is disabled`
+    drop(packet, 'BRIDGE_INGRESS_STP_STATE', 'br_handle_frame_finish', { what })
+  }
+
+  #noteLearned(packet: Packet): void {
+    const mac = formatMac(packet.bytes.subarray(packet.link + 6, packet.link + 12))
+    note(packet, this.bridge, 'fdb', `learned ${mac} behind ${this.device.name}`, { kernel: 'br_fdb_update' })
+  }
+
+  #noteEntry(packet: Packet, entry: FdbEntry | undefined): void {
+    const { bridge } = this
+    if (entry?.local) return
+    if (entry === undefined) {
+      note(packet, bridge, 'bridge', 'destination not known: flooded', { kernel: 'br_flood' })
+      return
+    }
+    const ref = `fdb ${formatMac(entry.mac)} dev ${entry.port?.device.name} master ${bridge.name}`
+    note(packet, bridge, 'fdb', `behind ${entry.port?.device.name}`, { kernel: 'br_handle_frame_finish', ref })
   }
 
   /** br_pass_frame_up. */
@@ -150,7 +166,7 @@ export class BridgePort {
     packet.device = bridge
     const { namespace } = this.device
     if (
-      namespace.hooks.bridge[Hook.input]!.length > 0 &&
+      namespace.hooks.bridge.has(Hook.input) &&
       !runHook(namespace, 'bridge', Hook.input, packet, this.device, undefined)
     ) {
       return
@@ -162,19 +178,19 @@ export class BridgePort {
   #linkLocal(packet: Packet): boolean {
     const { namespace } = this.device
     if (
-      namespace.hooks.bridge[Hook.input]!.length > 0 &&
+      namespace.hooks.bridge.has(Hook.input) &&
       !runHook(namespace, 'bridge', Hook.input, packet, this.device, undefined)
     ) {
       return true
     }
-    if (this.learning && this.state === 'forwarding') this.bridge.fdb.learn(this, packet.bytes, packet.link + 6)
+    if (this.learning && this.state === 'forwarding') this.bridge.fdb.learn(this, packet, packet.link + 6)
     return false
   }
 
   /** Group addresses go to every port, and up: nobody asks who has joined while no querier is about. */
   #group(packet: Packet): void {
     const { bridge } = this
-    if (isBroadcast(packet.bytes, packet.link)) {
+    if (isBroadcast(packet.view, packet.link)) {
       if (packet.journey) note(packet, bridge, 'bridge', 'broadcast: flooded, and up', { kernel: 'br_flood' })
       bridge.flood(packet, 'broadcast', true, this)
     } else {

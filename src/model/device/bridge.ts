@@ -14,7 +14,7 @@ import { clone, ETHERNET_HEADER, type Packet } from '../packet.ts'
 import { transmit } from '../path/transmit.ts'
 import { BridgePort, type FloodKind } from './bridge-port.ts'
 import { Device, type DeviceEvent, type DeviceOptions } from './device.ts'
-import { isBroadcast, isValidMac } from './ethernet.ts'
+import { isBroadcast, isGroup, isValidMac } from './ethernet.ts'
 import { BridgeFdb } from './fdb.ts'
 import { VLAN_HEADER } from './veth.ts'
 
@@ -97,7 +97,6 @@ export class Bridge extends Device {
     if (device instanceof Bridge) throw new KernelError('ELOOP', call, 'Can not enslave a bridge to a bridge')
     if (device.master) throw new KernelError('EBUSY', call)
     const port = new BridgePort(this, device)
-    device.receiveHandler = (packet) => port.handleFrame(packet)
     device.master = this
     device.bridgePort = port
     this.ports.unshift(port)
@@ -117,7 +116,6 @@ export class Bridge extends Device {
     if (port.state !== 'disabled') this.#disable(port)
     this.fdb.deleteByPort(port, true)
     this.ports.splice(this.ports.indexOf(port), 1)
-    device.receiveHandler = undefined
     device.master = undefined
     device.bridgePort = undefined
     this.#adjustMtu()
@@ -142,16 +140,16 @@ export class Bridge extends Device {
   override send(packet: Packet): void {
     if (this.transmitHandler?.(packet, this)) return
     this.countSent(packet.end - packet.link)
-    const { bytes, link } = packet
+    const { view, link } = packet
     if (packet.protocol === EtherType.arp && this.suppressesNeighbours) {
       unsupported(packet, 'neighbour suppression')
       return
     }
-    if ((bytes[link]! & 1) === 1) {
-      this.flood(packet, isBroadcast(bytes, link) ? 'broadcast' : 'multicast', false, undefined)
+    if (isGroup(view, link)) {
+      this.flood(packet, isBroadcast(view, link) ? 'broadcast' : 'multicast', false, undefined)
       return
     }
-    const entry = this.fdb.find(bytes, link)
+    const entry = this.fdb.find(view, link)
     if (entry) this.forward(packet, entry.port, false, undefined)
     else this.flood(packet, 'unicast', false, undefined)
   }
@@ -186,10 +184,7 @@ export class Bridge extends Device {
     const { namespace } = this
     const hook = source ? Hook.forward : Hook.output
     packet.device = to.device
-    if (
-      namespace.hooks.bridge[hook]!.length === 0 ||
-      runHook(namespace, 'bridge', hook, packet, source?.device, to.device)
-    ) {
+    if (!namespace.hooks.bridge.has(hook) || runHook(namespace, 'bridge', hook, packet, source?.device, to.device)) {
       this.forwardFinish(packet)
     }
   }
@@ -198,7 +193,7 @@ export class Bridge extends Device {
   forwardFinish(packet: Packet): void {
     const { namespace } = this
     if (
-      namespace.hooks.bridge[Hook.postrouting]!.length === 0 ||
+      !namespace.hooks.bridge.has(Hook.postrouting) ||
       runHook(namespace, 'bridge', Hook.postrouting, packet, undefined, packet.device)
     ) {
       this.pushTransmit(packet)
@@ -208,17 +203,8 @@ export class Bridge extends Device {
   /** br_dev_queue_push_xmit: behind NF_BR_POST_ROUTING. */
   pushTransmit(packet: Packet): void {
     const { device } = packet
-    const most = device.mtu + ETHERNET_HEADER + VLAN_HEADER
-    if (!device.up || packet.end - packet.link > most) {
-      drop(packet, 'NOT_SPECIFIED', 'br_dev_queue_push_xmit', {
-        own: device.up ? 'OVL_BRIDGE_MTU' : 'OVL_LINK_DOWN',
-        what: device.up
-          ? `${packet.length} bytes are more than the ${most} that port ${device.name} takes with MTU ${device.mtu}`
-          : `port ${device.name} is down`,
-      })
-      return
-    }
-    transmit(packet, device)
+    if (device.up && packet.end - packet.link <= device.mtu + ETHERNET_HEADER + VLAN_HEADER) transmit(packet, device)
+    else drop(packet, 'NOT_SPECIFIED', 'br_dev_queue_push_xmit', refusalOfPort(packet, device))
   }
 
   protected override opened(): void {
@@ -315,6 +301,15 @@ function floods(port: BridgePort, kind: FloodKind, source: BridgePort | undefine
   if (kind === 'unicast') return port.flood
   if (source === undefined) return true
   return kind === 'multicast' ? port.multicastFlood : port.broadcastFlood
+}
+
+function refusalOfPort(packet: Packet, { name, up, mtu }: Device) {
+  if (!up) return { own: 'OVL_LINK_DOWN', what: `port ${name} is down` }
+  const most = mtu + ETHERNET_HEADER + VLAN_HEADER
+  return {
+    own: 'OVL_BRIDGE_MTU',
+    what: `${packet.length} bytes are more than the ${most} that port ${name} takes with MTU ${mtu}`,
+  }
 }
 
 function refusal(bridge: Bridge, to: BridgePort | undefined, source: BridgePort | undefined) {

@@ -3,21 +3,29 @@
  * ndo_start_xmit) and what it is made of.
  *
  *      transmit(packet)  path/transmit.ts   the stack's way out: netdev egress, taps, then device.send
- *      receive(packet)   path/receive.ts    the stack's way in: taps, netdev ingress, receiveHandler (a bridge's), protocol
+ *      receive(packet)   path/receive.ts    the stack's way in: taps, netdev ingress, a bridge's port, protocol
  */
 import { KernelError } from '../../kernel/errors.ts'
 import type { MacOrigin, OperState } from '../../kernel/link.ts'
+import { sameBytes } from '../bytes.ts'
 import type { Ipv4Device } from '../ipv4/device.ts'
 import type { Ipv6Device } from '../ipv6/device.ts'
 import { type Namespace, notify } from '../namespace.ts'
 import type { HookEntry } from '../netfilter/hooks.ts'
 import type { Packet } from '../packet.ts'
 import type { Tap } from '../tap.ts'
-import { isValidMac, sameMac } from './ethernet.ts'
+import { isValidMac, macHead, macTail } from './ethernet.ts'
 import type { Impairment } from './impairment.ts'
 
 /** NETDEV_UP, NETDEV_DOWN, NETDEV_CHANGE (the carrier), NETDEV_CHANGEMTU, NETDEV_CHANGEADDR. */
 export type DeviceEvent = 'up' | 'down' | 'carrier' | 'mtu' | 'address'
+
+/** A bridge's side of a device that is its port. */
+export interface MasterPort {
+  deviceEvent(event: DeviceEvent): void
+  /** Its claim on frames that come in here: rx_handler. True: it has taken the packet. */
+  handleFrame(packet: Packet): boolean
+}
 
 export interface DeviceOptions {
   readonly name: string
@@ -36,7 +44,10 @@ export abstract class Device {
   name: string
   /** IFLA_INFO_KIND; `loopback`. */
   readonly kind: string
-  mac: Uint8Array
+  #mac: Uint8Array
+  /** Of its MAC: see macHead and macTail of ethernet.ts. */
+  macHead: number
+  macTail: number
   macOrigin: MacOrigin | undefined
   mtu: number
   /** IFF_UP. */
@@ -50,10 +61,8 @@ export abstract class Device {
   noArp = false
   /** The device that this one is a port of. */
   master: Device | undefined = undefined
-  /** What makes it a port of its master: it hears of the device's events. */
-  bridgePort: { deviceEvent(event: DeviceEvent): void } | undefined = undefined
-  /** A bridge's claim on frames that come in here: rx_handler. True: it has taken the packet. */
-  receiveHandler: ((packet: Packet) => boolean) | undefined = undefined
+  /** What makes it a port of its master. */
+  bridgePort: MasterPort | undefined = undefined
   /** Chains of the nftables family netdev, by priority; undefined while there are none. */
   ingress: HookEntry[] | undefined = undefined
   egress: HookEntry[] | undefined = undefined
@@ -80,10 +89,23 @@ export abstract class Device {
     this.index = 0
     this.name = options.name
     this.kind = options.kind
-    this.mac = options.mac
+    this.#mac = options.mac
+    this.macHead = macHead(options.mac)
+    this.macTail = macTail(options.mac)
     this.macOrigin = options.macOrigin
     this.mtu = options.mtu
     this.txQueueLength = options.txQueueLength ?? 1000
+  }
+
+  /** Six bytes; empty where the device has no link layer. */
+  get mac(): Uint8Array {
+    return this.#mac
+  }
+
+  set mac(mac: Uint8Array) {
+    this.#mac = mac
+    this.macHead = macHead(mac)
+    this.macTail = macTail(mac)
   }
 
   /** Frames have an Ethernet header. */
@@ -163,7 +185,7 @@ export abstract class Device {
   setMac(mac: Uint8Array, origin: MacOrigin = 'set'): void {
     if (!this.hasLinkLayer) throw new KernelError('EOPNOTSUPP', `set the address of "${this.name}"`)
     if (mac.length !== this.mac.length) throw new KernelError('EINVAL', `set the address of "${this.name}"`)
-    if (!sameMac(mac, 0, this.mac)) {
+    if (!sameBytes(mac, 0, this.mac, 0, mac.length)) {
       if (!isValidMac(mac, 0)) throw new KernelError('EADDRNOTAVAIL', `set the address of "${this.name}"`)
       this.replaceMac(mac.slice())
     }

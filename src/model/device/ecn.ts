@@ -9,9 +9,10 @@ const ECT_0 = 2
 const CE = 3
 
 /** ip_tunnel_get_dsfield: type of service or traffic class of the packet at `packet.network`; 0 of other protocols. */
-export function dsFieldOf({ bytes, network, protocol, end }: Packet): number {
-  if (protocol === 0x0800 && end > network + 1) return bytes[network + 1]!
-  if (protocol === 0x86dd && end > network + 1) return ((bytes[network]! << 4) | (bytes[network + 1]! >> 4)) & 0xff
+export function dsFieldOf({ view, network, protocol, end }: Packet): number {
+  if (end <= network + 1) return 0
+  if (protocol === 0x0800) return view.getUint8(network + 1)
+  if (protocol === 0x86dd) return (view.getUint16(network) >> 4) & 0xff
   return 0
 }
 

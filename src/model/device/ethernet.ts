@@ -1,24 +1,22 @@
 /** Ethernet as the devices read it: eth_type_trans, net/ethernet/eth.c; MAC addresses where they stand in a packet. */
-import { sameBytes, u16 } from '../bytes.ts'
+import { u16 } from '../bytes.ts'
 import { ETHERNET_HEADER, type Packet, PacketFor } from '../packet.ts'
 import type { Device } from './device.ts'
 
 /** IEEE 802.1D table 7-10: a bridge treats 01:80:c2:00:00:00 to …:0f by themselves. */
-export function isLinkLocalGroup(bytes: Uint8Array, at: number): boolean {
-  return (
-    bytes[at] === 0x01 &&
-    bytes[at + 1] === 0x80 &&
-    bytes[at + 2] === 0xc2 &&
-    bytes[at + 3] === 0 &&
-    bytes[at + 4] === 0 &&
-    bytes[at + 5]! <= 0x0f
-  )
-}
+export const isLinkLocalGroup = (view: DataView, at: number): boolean =>
+  view.getInt32(at) === 0x0180c200 && (view.getUint16(at + 4) & 0xfff0) === 0
 
-export function isBroadcast(bytes: Uint8Array, at: number): boolean {
-  for (let i = 0; i < 6; i++) if (bytes[at + i] !== 0xff) return false
-  return true
-}
+/** A MAC's first two bytes, and its last four, as a packet's view reads them: getUint16 and getInt32. */
+export const macHead = (mac: Uint8Array): number => (mac[0]! << 8) | mac[1]!
+export const macTail = (mac: Uint8Array): number => (mac[2]! << 24) | (mac[3]! << 16) | (mac[4]! << 8) | mac[5]!
+
+export const isBroadcast = (view: DataView, at: number): boolean =>
+  view.getUint16(at) === 0xffff && view.getInt32(at + 2) === -1
+
+export const isZero = (view: DataView, at: number): boolean => (view.getUint16(at) | view.getInt32(at + 2)) === 0
+
+export const isGroup = (view: DataView, at: number): boolean => (view.getUint8(at) & 1) === 1
 
 export function isZeroMac(bytes: Uint8Array, at: number): boolean {
   for (let i = 0; i < 6; i++) if (bytes[at + i] !== 0) return false
@@ -30,21 +28,19 @@ export function isValidMac(bytes: Uint8Array, at: number): boolean {
   return (bytes[at]! & 1) === 0 && !isZeroMac(bytes, at)
 }
 
-export function sameMac(bytes: Uint8Array, at: number, mac: Uint8Array): boolean {
-  return sameBytes(bytes, at, mac, 0, 6)
-}
+/** Whether it is the device's own. */
+export const isMacOf = (device: Device, view: DataView, at: number): boolean =>
+  view.getInt32(at + 2) === device.macTail && view.getUint16(at) === device.macHead
 
 /** eth_type_trans: protocol, network header, and for whom the frame is. `packet.link` is its first byte. */
 export function etherTypeTrans(packet: Packet, device: Device): void {
-  const { bytes, link } = packet
+  const { view, link } = packet
   packet.device = device
   packet.network = link + ETHERNET_HEADER
-  if ((bytes[link]! & 1) === 1) {
-    packet.for = isBroadcast(bytes, link) ? PacketFor.broadcast : PacketFor.multicast
-  } else {
-    packet.for = sameMac(bytes, link, device.mac) ? PacketFor.host : PacketFor.otherhost
-  }
-  const type = u16(bytes, link + 12)
+  if (isMacOf(device, view, link)) packet.for = PacketFor.host
+  else if (!isGroup(view, link)) packet.for = PacketFor.otherhost
+  else packet.for = isBroadcast(view, link) ? PacketFor.broadcast : PacketFor.multicast
+  const type = view.getUint16(link + 12)
   packet.protocol = type >= 1536 ? type : lengthProtocol(packet)
 }
 

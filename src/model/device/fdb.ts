@@ -6,6 +6,7 @@ import { formatMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import { MILLISECOND, type Microseconds, SECOND, type Timer } from '../clock.ts'
 import { notify } from '../namespace.ts'
+import type { Packet } from '../packet.ts'
 import type { Bridge } from './bridge.ts'
 import type { BridgePort } from './bridge-port.ts'
 import { isValidMac, isZeroMac } from './ethernet.ts'
@@ -53,21 +54,21 @@ export class BridgeFdb {
     this.#bridge = bridge
   }
 
-  /** br_fdb_find_rcu: by the address at `bytes[at]`. */
-  find(bytes: Uint8Array, at: number): FdbEntry | undefined {
-    return this.#entries.get(bytes, at)
+  /** br_fdb_find_rcu: by the address at `at`. */
+  find(view: DataView, at: number): FdbEntry | undefined {
+    return this.#entries.at(view, at)
   }
 
   list(): FdbEntry[] {
     return this.#entries.values()
   }
 
-  /** br_fdb_update: the address at `bytes[at]` was seen behind this port. Whether that was news. */
-  learn(port: BridgePort, bytes: Uint8Array, at: number): boolean {
+  /** br_fdb_update: the address at `at` was seen behind this port. Whether that was news. */
+  learn(port: BridgePort, packet: Packet, at: number): boolean {
     if (this.#bridge.ageingTime === 0) return false
-    const entry = this.#entries.get(bytes, at)
+    const entry = this.#entries.at(packet.view, at)
     if (entry === undefined) {
-      this.#create(bytes.slice(at, at + 6), port, false, false)
+      this.#create(packet.bytes.slice(at, at + 6), port, false, false)
       return true
     }
     if (entry.local) return false
@@ -82,7 +83,7 @@ export class BridgeFdb {
   /** fdb_add_local: the MAC of a port or of the bridge. Of several the first stays. */
   addLocal(port: BridgePort | undefined, mac: Uint8Array): void {
     if (!isValidMac(mac, 0)) return
-    const entry = this.#entries.get(mac, 0)
+    const entry = this.#entries.get(mac)
     if (entry?.local) return
     if (entry) this.#delete(entry)
     this.#create(mac.slice(), port, true, false)
@@ -98,7 +99,7 @@ export class BridgeFdb {
 
   /** br_fdb_change_mac_address: the bridge is to have another MAC. Called while it still has the old one. */
   changeBridgeMac(mac: Uint8Array): void {
-    const entry = this.#entries.get(this.#bridge.mac, 0)
+    const entry = this.#entries.get(this.#bridge.mac)
     if (entry?.local && !entry.port && !entry.byUser) this.#deleteLocal(undefined, entry)
     this.addLocal(undefined, mac)
   }
@@ -120,7 +121,7 @@ export class BridgeFdb {
       throw new KernelError('EINVAL', call, 'FDB entry towards bridge must be permanent')
     }
     if (port && state === 'dynamic' && port.state !== 'forwarding') throw new KernelError('EPERM', call)
-    let entry = this.#entries.get(mac, 0)
+    let entry = this.#entries.get(mac)
     if (entry && operation === 'add') throw new KernelError('EEXIST', call)
     let changed = entry === undefined || entry.port !== port || entry.state !== state
     if (entry) {
@@ -139,7 +140,7 @@ export class BridgeFdb {
 
   /** `bridge fdb del`: fdb_delete_by_addr_and_port. KernelError ENOENT. */
   remove(mac: Uint8Array, port: BridgePort | undefined): void {
-    const entry = this.#entries.get(mac, 0)
+    const entry = this.#entries.get(mac)
     if (!entry || entry.port !== port) throw new KernelError('ENOENT', `delete fdb entry ${formatMac(mac)}`)
     this.#delete(entry)
   }

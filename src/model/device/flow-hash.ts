@@ -10,16 +10,16 @@ const UDP = 17
 const IPV4_FRAGMENT = 0x3fff
 
 /** Of the packet at `packet.network`, whose EtherType is `protocol`; never 0. */
-export function flowHash({ bytes, network, end }: Packet, protocol: number, key: number): number {
+export function flowHash({ bytes, view, network, end }: Packet, protocol: number, key: number): number {
   let hash = key | 0
   if (protocol === 0x0800 && end >= network + 20) {
-    const next = bytes[network + 9]!
-    hash = mixPair(hash, u32(bytes, network + 12), u32(bytes, network + 16))
+    const next = view.getUint8(network + 9)
+    hash = mixPair(hash, view.getUint32(network + 12), view.getUint32(network + 16))
     hash = mix(hash, next)
-    const transport = network + 4 * (bytes[network]! & 15)
-    const isWhole = (u16(bytes, network + 6) & IPV4_FRAGMENT) === 0
+    const transport = network + 4 * (view.getUint8(network) & 15)
+    const isWhole = (view.getUint16(network + 6) & IPV4_FRAGMENT) === 0
     if (isWhole && (next === TCP || next === UDP) && end >= transport + 4) {
-      hash = mixPair(hash, u16(bytes, transport), u16(bytes, transport + 2))
+      hash = mixPair(hash, view.getUint16(transport), view.getUint16(transport + 2))
     }
   } else if (protocol === 0x86dd && end >= network + 40) {
     for (let at = 8; at < 24; at += 4) hash = mixPair(hash, u32(bytes, network + at), u32(bytes, network + at + 16))

@@ -35,27 +35,30 @@ export class Veth extends Device {
 
   override send(packet: Packet): void {
     const { peer } = this
+    const length = packet.end - packet.link
+    if (!peer?.up || length > peer.mtu + ETHERNET_HEADER + VLAN_HEADER) {
+      this.#refuse(packet)
+      return
+    }
+    this.countSent(length)
+    peer.countReceived(length)
+    scrub(packet, peer.namespace !== this.namespace)
+    packet.priority = 0
+    etherTypeTrans(packet, peer)
+    if (packet.journey) noteCrossing(packet, this, peer)
+    this.namespace.model.enqueue(packet)
+  }
+
+  #refuse(packet: Packet): void {
+    const { peer } = this
     if (!peer) {
       drop(packet, 'NOT_SPECIFIED', 'veth_xmit', { own: 'OVL_LINK_DOWN', what: `${this.name} has no peer` })
       return
     }
-    if (!peer.up || packet.end - packet.link > peer.mtu + ETHERNET_HEADER + VLAN_HEADER) {
-      this.statistics.txDropped++
-      peer.statistics.rxDropped++
-      this.namespace.model.refusals++
-      drop(packet, 'NOT_SPECIFIED', '__dev_forward_skb2', refusal(packet, peer))
-      return
-    }
-    this.countSent(packet.end - packet.link)
-    peer.countReceived(packet.end - packet.link)
-    const crosses = peer.namespace !== this.namespace
-    scrub(packet, crosses)
-    packet.priority = 0
-    etherTypeTrans(packet, peer)
-    if (packet.journey) {
-      note(packet, this, 'veth', `to ${peer.name}${crosses ? ', another namespace' : ''}`, { kernel: 'veth_xmit' })
-    }
-    this.namespace.model.enqueue(packet)
+    this.statistics.txDropped++
+    peer.statistics.rxDropped++
+    this.namespace.model.refusals++
+    drop(packet, 'NOT_SPECIFIED', '__dev_forward_skb2', refusal(packet, peer))
   }
 
   protected override opened(): void {
@@ -94,6 +97,11 @@ export class Veth extends Device {
     this.peer = undefined
     if (peer?.peer === this) peer.peer = undefined
   }
+}
+
+function noteCrossing(packet: Packet, from: Veth, to: Veth): void {
+  const whither = to.namespace === from.namespace ? '' : ', another namespace'
+  note(packet, from, 'veth', `to ${to.name}${whither}`, { kernel: 'veth_xmit' })
 }
 
 function refusal(packet: Packet, peer: Veth) {

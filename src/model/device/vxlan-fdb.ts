@@ -6,10 +6,14 @@ import { formatMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import { type Microseconds, SECOND, type Timer } from '../clock.ts'
 import { notify } from '../namespace.ts'
-import { isZeroMac } from './ethernet.ts'
+import type { Packet } from '../packet.ts'
+import { isValidMac, isZeroMac } from './ethernet.ts'
 import type { FdbState } from './fdb.ts'
 import { MacTable } from './mac-table.ts'
 import type { Vxlan } from './vxlan.ts'
+
+/** Where everything goes that no other entry knows. */
+export const NO_MAC = new Uint8Array(6)
 
 /** FDB_AGE_INTERVAL: how often the aged are looked for. */
 const AGE_INTERVAL = 10 * SECOND
@@ -40,9 +44,9 @@ export class VxlanFdb {
     this.#vxlan = vxlan
   }
 
-  /** vxlan_find_mac: by the address at `bytes[at]`. */
-  find(bytes: Uint8Array, at: number): VxlanFdbEntry | undefined {
-    return this.#entries.get(bytes, at)
+  /** vxlan_find_mac: by the address at `at`, or where everything goes that no other entry knows. */
+  find(view: DataView, at: number): VxlanFdbEntry | undefined {
+    return this.#entries.at(view, at) ?? this.#entries.get(NO_MAC)
   }
 
   list(): VxlanFdbEntry[] {
@@ -65,7 +69,7 @@ export class VxlanFdb {
     const remote = { address, port: port || this.#vxlan.port, vni: vni || this.#vxlan.vni }
     const isRefused = operation === 'replace' && isGroup
     const refusal = () => new KernelError('EOPNOTSUPP', call, 'Cannot replace non-unicast fdb entries')
-    const entry = this.#entries.get(mac, 0)
+    const entry = this.#entries.get(mac)
     if (!entry) {
       if (isRefused) throw refusal()
       this.#create(mac.slice(), remote, state)
@@ -95,7 +99,7 @@ export class VxlanFdb {
   /** __vxlan_fdb_delete: one destination, or the entry. KernelError ENOENT where there is no entry. */
   delete(mac: Uint8Array, address?: number): void {
     const call = `delete fdb entry ${formatMac(mac)} of "${this.#vxlan.name}"`
-    const entry = this.#entries.get(mac, 0)
+    const entry = this.#entries.get(mac)
     if (!entry) throw new KernelError('ENOENT', call)
     if (address) {
       const at = entry.remotes.findIndex((remote) => remote.address === address)
@@ -111,9 +115,9 @@ export class VxlanFdb {
   }
 
   /** vxlan_snoop: a frame from this MAC came from this host. A reason where the frame is to be dropped. */
-  learn(bytes: Uint8Array, at: number, from: number): string | undefined {
-    if ((bytes[at]! & 1) === 1 || isZeroMac(bytes, at)) return 'MAC_INVALID_SOURCE'
-    const entry = this.#entries.get(bytes, at)
+  learn({ bytes, view }: Packet, at: number, from: number): string | undefined {
+    if (!isValidMac(bytes, at)) return 'MAC_INVALID_SOURCE'
+    const entry = this.#entries.at(view, at)
     if (!entry) {
       if (this.#vxlan.up) {
         const { port, vni } = this.#vxlan

@@ -4,12 +4,12 @@
  */
 import { formatMac } from '../../address/mac.ts'
 import type { Subscription } from '../../kernel/live.ts'
-import { u16, u32 } from '../bytes.ts'
+import { u32 } from '../bytes.ts'
 import type { Namespace } from '../namespace.ts'
 import { drop, note } from '../observer.ts'
 import { ETHERNET_HEADER, type Packet, scrub } from '../packet.ts'
 import { decapsulateEcn } from './ecn.ts'
-import { etherTypeTrans, sameMac } from './ethernet.ts'
+import { etherTypeTrans, isMacOf } from './ethernet.ts'
 import type { Vxlan } from './vxlan.ts'
 
 const UDP_HEADER = 8
@@ -18,6 +18,8 @@ const FLAG_VNI = 0x08
 const FLAG_GBP = 0x80
 /** VXLAN_GBP_DONT_LEARN, VXLAN_GBP_POLICY_APPLIED, in the header's second byte. */
 const GBP_BITS = 0x48
+/** Of the header's first word: the flags, those bits, and the group. */
+const KNOWN_WITH_GBP = ((FLAG_VNI | FLAG_GBP) << 24) | (GBP_BITS << 16) | 0xffff
 const SOURCE_AT = 12
 
 /** 127.0.0.1: what a frame was learned from that did not leave the host. */
@@ -67,49 +69,59 @@ export function findVxlan(underlay: Namespace, port: number, vni: number): Vxlan
 
 /** vxlan_rcv: `packet.network` is the outer IPv4 header, `packet.transport` the UDP header. */
 function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
-  const { bytes, end } = packet
+  const { view, end } = packet
   const header = packet.transport + UDP_HEADER
-  const fits = end >= header + VXLAN_HEADER && (bytes[header]! & FLAG_VNI) !== 0
-  const vxlan = fits ? devices.get(u32(bytes, header + 4) >>> 8) : undefined
-  if (vxlan === undefined || !hasKnownBits(bytes, header, vxlan)) {
+  const fits = end >= header + VXLAN_HEADER && (view.getUint8(header) & FLAG_VNI) !== 0
+  const vxlan = fits ? devices.get(view.getInt32(header + 4) >>> 8) : undefined
+  if (vxlan === undefined || !hasKnownBits(view, header, vxlan)) {
     refuseHeader(packet, header, vxlan)
     return
   }
-  const from = u32(bytes, packet.network + SOURCE_AT)
-  const outerTos = bytes[packet.network + 1]!
+  const from = view.getUint32(packet.network + SOURCE_AT)
+  const outerTos = view.getUint8(packet.network + 1)
   const link = header + VXLAN_HEADER
   if (end < link + ETHERNET_HEADER) {
-    drop(packet, 'PKT_TOO_SMALL', 'vxlan_rcv', { what: 'no room for an Ethernet header' })
+    refuseFrame(packet, 'PKT_TOO_SMALL', 'no room for an Ethernet header')
     return
   }
-  const group = vxlan.gbp && (bytes[header]! & FLAG_GBP) !== 0 ? u16(bytes, header + 2) : undefined
+  const group = vxlan.gbp && (view.getUint8(header) & FLAG_GBP) !== 0 ? view.getUint16(header + 2) : undefined
   scrub(packet, vxlan.underlay !== vxlan.namespace)
-  if (group !== undefined) packet.mark = group | ((bytes[header + 1]! & GBP_BITS) << 16)
+  if (group !== undefined) packet.mark = group | ((view.getUint8(header + 1) & GBP_BITS) << 16)
   packet.link = link
   packet.checksum = 'none'
   packet.flowHash = 0
   etherTypeTrans(packet, vxlan)
-  if (sameMac(bytes, link + 6, vxlan.mac)) {
-    drop(packet, 'LOCAL_MAC', 'vxlan_rcv', { what: `the frame's source is ${vxlan.name}'s own MAC` })
+  if (isMacOf(vxlan, view, link + 6)) {
+    refuseFrame(packet, 'LOCAL_MAC', `the frame's source is ${vxlan.name}'s own MAC`)
     return
   }
   if (vxlan.learning) {
-    const refusal = vxlan.fdb.learn(bytes, link + 6, from)
+    const refusal = vxlan.fdb.learn(packet, link + 6, from)
     if (refusal !== undefined) {
-      const mac = formatMac(bytes.subarray(link + 6, link + 12))
-      drop(packet, refusal, 'vxlan_rcv', { what: `${mac} may not be learned from there` })
+      refuseFrame(
+        packet,
+        refusal,
+        `${formatMac(packet.bytes.slice(link + 6, link + 12))} may not be learned from there`,
+      )
       return
     }
   }
   if (!decapsulateEcn(packet, outerTos)) {
     vxlan.statistics.rxDropped++
-    drop(packet, 'IP_TUNNEL_ECN', 'vxlan_rcv', { what: 'congestion was met by a packet that knows none: RFC 6040' })
+    refuseFrame(packet, 'IP_TUNNEL_ECN', 'congestion was met by a packet that knows none: RFC 6040')
     return
   }
   vxlan.countReceived(end - packet.network)
-  if (packet.journey)
-    note(packet, vxlan, 'decap', `VNI ${vxlan.vni}`, { kernel: 'vxlan_rcv', meta: { vni: vxlan.vni } })
+  if (packet.journey) noteDecapsulation(packet, vxlan)
   vxlan.namespace.model.enqueue(packet)
+}
+
+function refuseFrame(packet: Packet, reason: string, what: string): void {
+  drop(packet, reason, 'vxlan_rcv', { what })
+}
+
+function noteDecapsulation(packet: Packet, vxlan: Vxlan): void {
+  note(packet, vxlan, 'decap', `VNI ${vxlan.vni}`, { kernel: 'vxlan_rcv', meta: { vni: vxlan.vni } })
 }
 
 /** In the order of vxlan_rcv. `vxlan`: the device of its VNI, whose reserved bits it has set. */
@@ -129,8 +141,7 @@ function refuseHeader(packet: Packet, header: number, vxlan: Vxlan | undefined):
 }
 
 /** Reserved bits must be clear, which is stricter than RFC 7348; those of extensions that are on may be set. */
-function hasKnownBits(bytes: Uint8Array, header: number, { gbp }: Vxlan): boolean {
-  const flags = bytes[header]! & ~FLAG_VNI & (gbp ? ~FLAG_GBP : 0xff)
-  const extension = gbp ? bytes[header + 1]! & ~GBP_BITS : bytes[header + 1]! | bytes[header + 2]! | bytes[header + 3]!
-  return flags === 0 && extension === 0 && bytes[header + 7] === 0
+function hasKnownBits(view: DataView, header: number, { gbp }: Vxlan): boolean {
+  const known = gbp ? KNOWN_WITH_GBP : FLAG_VNI << 24
+  return (view.getInt32(header) & ~known) === 0 && view.getUint8(header + 7) === 0
 }

@@ -5,7 +5,7 @@
  */
 
 import { IpProtocol } from '../../wire/ipv4.ts'
-import { fold, setU16, setU32, sumOf, u32 } from '../bytes.ts'
+import { fold, sumOf, u32 } from '../bytes.ts'
 import { formatAddress } from '../ipv4/address-text.ts'
 import { sendIpv4 } from '../ipv4/output.ts'
 import type { Ipv4Route } from '../ipv4/route.ts'
@@ -63,7 +63,7 @@ export class VxlanSender {
   /** Of the settings that the ports were read from. */
   #generation = -1
   #firstPort = 0
-  #lastPort = 0
+  #ports = 0
 
   constructor(vxlan: Vxlan) {
     this.#vxlan = vxlan
@@ -76,7 +76,7 @@ export class VxlanSender {
     const { underlay } = vxlan
     const destination = remote.address
     if (destination === 0) {
-      drop(packet, 'NOT_SPECIFIED', 'vxlan_xmit_one', { own: 'OVL_VXLAN_NO_REMOTE', what: 'the entry names no host' })
+      refuseRemote(packet)
       return
     }
     const key = this.#key
@@ -87,9 +87,7 @@ export class VxlanSender {
     key.destinationPort = remote.port
     const route = routeOutput(underlay, key)
     if (typeof route === 'string' || route.device === vxlan) {
-      const what =
-        typeof route === 'string' ? `${route}: no route to ${formatAddress(destination)}` : 'the route leads back here'
-      drop(packet, 'IP_OUTNOROUTES', 'vxlan_xmit_one', { what })
+      refuseRoute(packet, route, destination)
       return
     }
     if (route.isLocal && route.type === 'local') {
@@ -110,59 +108,51 @@ export class VxlanSender {
     this.#push(packet, remote, key.sourcePort, sending.source)
     scrub(packet, underlay !== vxlan.namespace)
     const refused = sendIpv4(underlay, packet, sending)
-    if (refused === undefined) {
-      vxlan.countSent(inner)
-      return
-    }
-    vxlan.statistics.txDropped++
+    if (refused === undefined) vxlan.countSent(inner)
+    else this.#refused(packet, refused)
+  }
+
+  #refused(packet: Packet, errno: string): void {
+    this.#vxlan.statistics.txDropped++
     // EPERM: a hook has dropped it, and said so.
-    if (refused === 'EPERM') return
-    drop(packet, 'NOT_SPECIFIED', 'vxlan_xmit_one', { own: 'OVL_VXLAN_REFUSED', what: `not sent: ${refused}` })
+    if (errno === 'EPERM') return
+    drop(packet, 'NOT_SPECIFIED', 'vxlan_xmit_one', { own: 'OVL_VXLAN_REFUSED', what: `not sent: ${errno}` })
   }
 
   /** udp_flow_src_port. */
   #sourcePort(packet: Packet): number {
     let hash = packet.flowHash || flowHash(packet, packet.protocol, this.#hashKey)
     hash = (hash ^ (hash << 16)) >>> 0
+    if (this.#generation !== this.#vxlan.namespace.sysctl.generation) this.#readPorts()
+    return Math.floor((hash * this.#ports) / 0x1_0000_0000) + this.#firstPort
+  }
+
+  #readPorts(): void {
     const { sysctl } = this.#vxlan.namespace
-    if (this.#generation !== sysctl.generation) {
-      const [first, last] = sysctl.numbers(PORT_RANGE)
-      this.#firstPort = first!
-      this.#lastPort = last!
-      this.#generation = sysctl.generation
-    }
-    return Math.floor((hash * (this.#lastPort - this.#firstPort)) / 0x1_0000_0000) + this.#firstPort
+    const [first, last] = sysctl.numbers(PORT_RANGE)
+    this.#firstPort = first!
+    this.#ports = last! - first!
+    this.#generation = sysctl.generation
   }
 
   /** vxlan_build_skb and udp_tunnel_xmit_skb: VXLAN and UDP headers before the frame. */
   #push(packet: Packet, remote: VxlanRemote, sourcePort: number, source: number): void {
     const vxlan = this.#vxlan
-    if (packet.link < ROOM) ensureHeadroom(packet, packet.link, ROOM)
-    const { bytes, end } = packet
+    ensureHeadroom(packet, packet.link, ROOM)
+    const { view, end } = packet
     const header = packet.link - VXLAN_HEADER
     const sendsGroup = vxlan.gbp && packet.mark !== 0
-    setU32(bytes, header, FLAG_VNI << 24)
-    if (sendsGroup) {
-      bytes[header] = FLAG_VNI | FLAG_GBP
-      setU16(bytes, header + 2, packet.mark)
-    }
-    setU32(bytes, header + 4, remote.vni << 8)
+    view.setInt32(header, sendsGroup ? ((FLAG_VNI | FLAG_GBP) << 24) | (packet.mark & 0xffff) : FLAG_VNI << 24)
+    view.setInt32(header + 4, remote.vni << 8)
     const udp = header - UDP_HEADER
-    const length = end - udp
-    setU16(bytes, udp, sourcePort)
-    setU16(bytes, udp + 2, remote.port)
-    setU16(bytes, udp + 4, length)
-    setU16(bytes, udp + 6, 0)
+    view.setUint16(udp, sourcePort)
+    view.setUint16(udp + 2, remote.port)
+    view.setInt32(udp + 4, (end - udp) << 16)
     packet.transport = udp
     packet.link = packet.network = udp
     packet.protocol = 0x0800
     packet.checksum = 'none'
-    if (!vxlan.udpChecksum) return
-    const { address } = remote
-    const pseudo = (source >>> 16) + (source & 0xffff) + (address >>> 16) + (address & 0xffff) + IpProtocol.udp + length
-    // "If the computed checksum is zero, it is transmitted as all ones": RFC 768.
-    setU16(bytes, udp + 6, ~fold(sumOf(bytes, udp, end, pseudo)) & 0xffff || 0xffff)
-    packet.checksum = 'verified'
+    if (vxlan.udpChecksum) fillUdpChecksum(packet, source, remote.address)
   }
 
   /**
@@ -192,7 +182,7 @@ export class VxlanSender {
     }
     packet.device = target
     packet.for = PacketFor.host
-    if (target.learning) target.fdb.learn(packet.bytes, packet.link + 6, LOOPBACK_VTEP)
+    if (target.learning) target.fdb.learn(packet, packet.link + 6, LOOPBACK_VTEP)
     packet.stamp = 0 // ip_forward and br_forward_finish have cleared it
     target.namespace.model.enqueue(packet)
   }
@@ -204,4 +194,23 @@ export class VxlanSender {
       meta: { source: formatAddress(source), sourcePort: port, destinationPort: remote.port, vni: remote.vni },
     })
   }
+}
+
+function fillUdpChecksum(packet: Packet, source: number, destination: number): void {
+  const { bytes, view, transport, end } = packet
+  const addresses = (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff)
+  const pseudo = addresses + IpProtocol.udp + end - transport
+  // "If the computed checksum is zero, it is transmitted as all ones": RFC 768.
+  view.setUint16(transport + 6, ~fold(sumOf(bytes, transport, end, pseudo)) & 0xffff || 0xffff)
+  packet.checksum = 'verified'
+}
+
+function refuseRemote(packet: Packet): void {
+  drop(packet, 'NOT_SPECIFIED', 'vxlan_xmit_one', { own: 'OVL_VXLAN_NO_REMOTE', what: 'the entry names no host' })
+}
+
+function refuseRoute(packet: Packet, route: Ipv4Route | string, destination: number): void {
+  const what =
+    typeof route === 'string' ? `${route}: no route to ${formatAddress(destination)}` : 'the route leads back here'
+  drop(packet, 'IP_OUTNOROUTES', 'vxlan_xmit_one', { what })
 }

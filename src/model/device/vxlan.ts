@@ -17,7 +17,7 @@ import type { Namespace } from '../namespace.ts'
 import { drop, note } from '../observer.ts'
 import { clone, ETHERNET_HEADER, type Packet } from '../packet.ts'
 import { Device, type DeviceOptions } from './device.ts'
-import { VxlanFdb, type VxlanFdbEntry } from './vxlan-fdb.ts'
+import { NO_MAC, VxlanFdb, type VxlanFdbEntry } from './vxlan-fdb.ts'
 import { closeSocket, openSocket } from './vxlan-receive.ts'
 import { VxlanSender } from './vxlan-send.ts'
 
@@ -43,8 +43,6 @@ export interface VxlanDeviceOptions extends Omit<DeviceOptions, 'kind'> {
   readonly udpChecksum?: boolean
   readonly gbp?: boolean
 }
-
-const NO_MAC = new Uint8Array(6)
 
 export class Vxlan extends Device {
   readonly vni: number
@@ -113,8 +111,7 @@ export class Vxlan extends Device {
 
   /** vxlan_xmit. Of several destinations the first is sent to last: it gets the packet itself, the others copies. */
   override send(packet: Packet): void {
-    const { bytes, link } = packet
-    const entry = this.fdb.find(bytes, link) ?? this.fdb.find(NO_MAC, 0)
+    const entry = this.fdb.find(packet.view, packet.link)
     if (entry === undefined) {
       this.statistics.txDropped++
       drop(packet, 'NO_TX_TARGET', 'vxlan_xmit', this.#unknown(packet))

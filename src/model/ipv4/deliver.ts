@@ -13,8 +13,7 @@ export function deliverLocal(packet: Packet): void {
   const { device } = packet
   const { namespace } = device
   if (isFragment(packet) && !namespace.ipv4.reassembly.gather(packet, LOCAL_DELIVERY)) return
-  const hooks = namespace.hooks.ip[Hook.input]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.input, packet, device, undefined)) return
+  if (namespace.hooks.ip.has(Hook.input) && !runHook(namespace, 'ip', Hook.input, packet, device, undefined)) return
   finishDelivery(packet)
 }
 
@@ -22,13 +21,15 @@ export function deliverLocal(packet: Packet): void {
 function finishDelivery(packet: Packet): void {
   const { ipv4Protocols } = packet.device.namespace.model
   packet.transport = packet.network + headerLength(packet)
-  const number = packet.bytes[packet.network + PROTOCOL_AT]!
+  const number = packet.view.getUint8(packet.network + PROTOCOL_AT)
   const protocol = ipv4Protocols.get(number)
   if (packet.journey) note(packet, packet.device, 'local', 'for this host', { kernel: 'ip_local_deliver_finish' })
-  if (protocol) {
-    protocol.receive(packet)
-    return
-  }
+  if (protocol) protocol.receive(packet)
+  else refuseProtocol(packet, number)
+}
+
+function refuseProtocol(packet: Packet, number: number): void {
+  const { ipv4Protocols } = packet.device.namespace.model
   ipv4Protocols.get(ICMP)?.refuse?.(packet, UNREACHABLE, PROTOCOL_UNREACHABLE, 0)
   drop(packet, 'IP_NOPROTO', 'ip_local_deliver_finish', { what: `nobody takes protocol ${number}` })
 }

@@ -1,5 +1,5 @@
 /** On to somebody else: ip_forward, net/ipv4/ip_forward.c. The order is the kernel's: TTL, size, redirect, then the hook. */
-import { setU16, u16 } from '../bytes.ts'
+import type { Device } from '../device/device.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, note } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
@@ -17,14 +17,12 @@ export function forward(packet: Packet): void {
     })
     return
   }
-  const { bytes, network, device } = packet
+  const { view, network, device } = packet
   const route = packet.route as Ipv4Route
   const { namespace } = device
-  const ttl = bytes[network + TTL_AT]!
+  const ttl = view.getUint8(network + TTL_AT)
   if (ttl <= 1) {
-    if (packet.journey) note(packet, device, 'ttl', `ttl ${ttl} is used up`, { kernel: 'ip_forward', verdict: 'drop' })
-    sendIcmpError(packet, 11, 0, 0)
-    drop(packet, 'IP_INHDR', 'ip_forward', { what: 'time to live exceeded' })
+    expire(packet, ttl)
     return
   }
   const mtu = route.mtuFor(true)
@@ -33,19 +31,29 @@ export function forward(packet: Packet): void {
     refuseSize(packet, route, length, mtu)
     return
   }
-  bytes[network + TTL_AT] = ttl - 1
+  view.setUint8(network + TTL_AT, ttl - 1)
   // ip_decrease_ttl
-  const checksum = u16(bytes, network + CHECKSUM_AT) + 0x0100
-  setU16(bytes, network + CHECKSUM_AT, (checksum + (checksum >= 0xffff ? 1 : 0)) & 0xffff)
-  if (packet.journey) {
-    note(packet, device, 'ttl', `${ttl} → ${ttl - 1}`, { kernel: 'ip_decrease_ttl', set: { 'ip.ttl': [ttl, ttl - 1] } })
-    note(packet, device, 'forward', `to ${route.device.name}`, { kernel: 'ip_forward' })
-  }
+  const checksum = view.getUint16(network + CHECKSUM_AT) + 0x0100
+  view.setUint16(network + CHECKSUM_AT, checksum + (checksum >= 0xffff ? 1 : 0))
+  if (packet.journey) noteForward(packet, device, route, ttl)
   if (route.redirects) sendRedirect(packet)
-  if (namespace.ipv4.settings.ip_forward_update_priority !== 0) packet.priority = priorityOf(bytes[network + TOS_AT]!)
-  const hooks = namespace.hooks.ip[Hook.forward]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.forward, packet, device, route.device)) return
+  if (namespace.ipv4.settings.ip_forward_update_priority !== 0)
+    packet.priority = priorityOf(view.getUint8(network + TOS_AT))
+  if (namespace.hooks.ip.has(Hook.forward) && !runHook(namespace, 'ip', Hook.forward, packet, device, route.device))
+    return
   ipOutput(packet, device)
+}
+
+function expire(packet: Packet, ttl: number): void {
+  const { device } = packet
+  if (packet.journey) note(packet, device, 'ttl', `ttl ${ttl} is used up`, { kernel: 'ip_forward', verdict: 'drop' })
+  sendIcmpError(packet, 11, 0, 0)
+  drop(packet, 'IP_INHDR', 'ip_forward', { what: 'time to live exceeded' })
+}
+
+function noteForward(packet: Packet, device: Device, route: Ipv4Route, ttl: number): void {
+  note(packet, device, 'ttl', `${ttl} → ${ttl - 1}`, { kernel: 'ip_decrease_ttl', set: { 'ip.ttl': [ttl, ttl - 1] } })
+  note(packet, device, 'forward', `to ${route.device.name}`, { kernel: 'ip_forward' })
 }
 
 /** ip_exceeds_mtu, of what is longer: whether it must not be cut. */

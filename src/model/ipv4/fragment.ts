@@ -1,7 +1,7 @@
 /** A datagram in pieces: ip_do_fragment, net/ipv4/ip_output.c. */
 import { setU16, u16 } from '../bytes.ts'
 import { drop, note } from '../observer.ts'
-import { HEADROOM, Packet } from '../packet.ts'
+import { newPacket, type Packet } from '../packet.ts'
 import {
   DONT_FRAGMENT,
   FRAGMENT_AT,
@@ -45,7 +45,7 @@ export function fragmentIpv4(
     setU16(piece.bytes, piece.network + FRAGMENT_AT, (offset >> 3) | keptFlags | (more ? MORE_FRAGMENTS : 0))
     setU16(piece.bytes, piece.network + LENGTH_AT, header + length)
     if (offset > 0) blankOptions(piece, header)
-    writeChecksum(piece.bytes, piece.network)
+    writeChecksum(piece)
     at += length
     offset += length
     if (!output(piece)) {
@@ -95,11 +95,10 @@ function sizesThatFit(packet: Packet, room: number): readonly number[] {
 
 /** ip_copy_metadata */
 function copyOf(packet: Packet, header: number, at: number, length: number): Packet {
-  const bytes = new Uint8Array(HEADROOM + header + length)
-  bytes.set(packet.bytes.subarray(packet.network, packet.network + header), HEADROOM)
-  bytes.set(packet.bytes.subarray(at, at + length), HEADROOM + header)
-  const piece = new Packet(bytes, HEADROOM, HEADROOM, HEADROOM + header + length, packet.device, packet.protocol)
-  piece.transport = HEADROOM + header
+  const piece = newPacket(header + length, packet.device, packet.protocol)
+  piece.transport = piece.network + header
+  piece.bytes.set(packet.bytes.subarray(packet.network, packet.network + header), piece.network)
+  piece.bytes.set(packet.bytes.subarray(at, at + length), piece.transport)
   piece.for = packet.for
   piece.mark = packet.mark
   piece.priority = packet.priority

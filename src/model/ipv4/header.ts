@@ -1,5 +1,5 @@
 /** IPv4's header where a packet holds it: RFC 791. Offsets are from `packet.network`. */
-import { fold, setU16, sumOf, sumOf20, u16 } from '../bytes.ts'
+import { fold, sumOf, sumOf20 } from '../bytes.ts'
 import type { Packet } from '../packet.ts'
 
 export const ETHERTYPE_IPV4 = 0x0800
@@ -20,19 +20,20 @@ export const DONT_FRAGMENT = 0x4000
 export const MORE_FRAGMENTS = 0x2000
 export const OFFSET_MASK = 0x1fff
 
-export const headerLength = ({ bytes, network }: Packet) => (bytes[network]! & 15) * 4
+export const headerLength = ({ view, network }: Packet) => (view.getUint8(network) & 15) * 4
 
 /** ip_is_fragment */
-export const isFragment = ({ bytes, network }: Packet) => (u16(bytes, network + FRAGMENT_AT) & 0x3fff) !== 0
+export const isFragment = ({ view, network }: Packet) => (view.getUint16(network + FRAGMENT_AT) & 0x3fff) !== 0
 
-export const hasDontFragment = ({ bytes, network }: Packet) => (bytes[network + FRAGMENT_AT]! & 0x40) !== 0
+export const hasDontFragment = ({ view, network }: Packet) => (view.getUint8(network + FRAGMENT_AT) & 0x40) !== 0
 
 /** ip_send_check */
-export function writeChecksum(bytes: Uint8Array, network: number): void {
-  setU16(bytes, network + CHECKSUM_AT, 0)
-  const length = (bytes[network]! & 15) * 4
-  const sum = length === HEADER_LENGTH ? sumOf20(bytes, network) : sumOf(bytes, network, network + length)
-  setU16(bytes, network + CHECKSUM_AT, ~fold(sum) & 0xffff)
+export function writeChecksum(packet: Packet): void {
+  const { bytes, view, network } = packet
+  view.setUint16(network + CHECKSUM_AT, 0)
+  const length = headerLength(packet)
+  const sum = length === HEADER_LENGTH ? sumOf20(view, network) : sumOf(bytes, network, network + length)
+  view.setUint16(network + CHECKSUM_AT, ~fold(sum))
 }
 
 /** ip_tos2prio, net/ipv4/route.c. */

@@ -2,7 +2,7 @@
 import { setU32, u16, u32 } from '../bytes.ts'
 import { attach } from '../netfilter/conntrack.ts'
 import { note } from '../observer.ts'
-import { ETHERNET_HEADER, HEADROOM, Packet, PacketFor } from '../packet.ts'
+import { newPacket, type Packet, PacketFor } from '../packet.ts'
 import { formatAddress } from './address-text.ts'
 import { RtScope } from './fib-route.ts'
 import {
@@ -85,17 +85,8 @@ export function sendIcmpError(packet: Packet, type: number, code: number, info: 
 
 /** An empty ICMP packet of `length` bytes, on the way out. */
 export function newIcmp({ device }: Packet, length: number): Packet {
-  const network = HEADROOM + ETHERNET_HEADER
-  const transport = network + HEADER_LENGTH
-  const made = new Packet(
-    new Uint8Array(transport + length),
-    network,
-    network,
-    transport + length,
-    device,
-    ETHERTYPE_IPV4,
-  )
-  made.transport = transport
+  const made = newPacket(HEADER_LENGTH + length, device, ETHERTYPE_IPV4)
+  made.transport = made.network + HEADER_LENGTH
   return made
 }
 

@@ -1,5 +1,5 @@
 /** The way in: ip_rcv to ip_rcv_finish, net/ipv4/ip_input.c; ip_error, net/ipv4/route.c. */
-import { fold, sumOf, sumOf20, u16, u32 } from '../bytes.ts'
+import { fold, sumOf, sumOf20, u32 } from '../bytes.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
@@ -19,12 +19,17 @@ export function receiveIpv4(packet: Packet): void {
     drop(packet, 'OTHERHOST', 'ip_rcv_core', NOT_OURS)
     return
   }
-  const { bytes, network, device } = packet
+  const { view, network, device } = packet
   const available = packet.end - network
-  const header = (bytes[network]! & 15) * 4
-  const length = available < HEADER_LENGTH ? 0 : u16(bytes, network + LENGTH_AT)
+  if (available < HEADER_LENGTH) {
+    refuseHeader(packet, available, 0, 0)
+    return
+  }
+  const first = view.getUint8(network)
+  const header = (first & 15) * 4
+  const length = view.getUint16(network + LENGTH_AT)
   const isWhole = header >= HEADER_LENGTH && header <= length && length <= available
-  if (!isWhole || bytes[network]! >> 4 !== 4 || !isHeaderSumRight(bytes, network, header)) {
+  if (!isWhole || first >> 4 !== 4 || !isHeaderSumRight(packet, header)) {
     refuseHeader(packet, available, header, length)
     return
   }
@@ -34,7 +39,7 @@ export function receiveIpv4(packet: Packet): void {
   packet.fragmentMaxSize = 0
   packet.fragmentsDontFragment = false
   const { hooks } = device.namespace
-  if (hooks.ip[Hook.prerouting]!.length > 0) {
+  if (hooks.ip.has(Hook.prerouting)) {
     if (!runHook(device.namespace, 'ip', Hook.prerouting, packet, device, undefined)) return
   }
   finishIpv4(packet)
@@ -42,8 +47,8 @@ export function receiveIpv4(packet: Packet): void {
 
 const NOT_OURS = { what: 'the frame is for another MAC address' }
 
-function isHeaderSumRight(bytes: Uint8Array, network: number, header: number): boolean {
-  const sum = header === HEADER_LENGTH ? sumOf20(bytes, network) : sumOf(bytes, network, network + header)
+function isHeaderSumRight({ bytes, view, network }: Packet, header: number): boolean {
+  const sum = header === HEADER_LENGTH ? sumOf20(view, network) : sumOf(bytes, network, network + header)
   return fold(sum) === 0xffff
 }
 
@@ -52,7 +57,7 @@ function refuseHeader(packet: Packet, available: number, header: number, length:
   const { bytes, network } = packet
   if (available < HEADER_LENGTH || header < HEADER_LENGTH || bytes[network]! >> 4 !== 4 || available < header) {
     drop(packet, 'IP_INHDR', 'ip_rcv_core', { what: 'no IPv4 header' })
-  } else if (!isHeaderSumRight(bytes, network, header)) {
+  } else if (!isHeaderSumRight(packet, header)) {
     drop(packet, 'IP_CSUM', 'ip_rcv_core', { what: "the header's checksum is wrong" })
   } else if (available < length) {
     drop(packet, 'PKT_TOO_SMALL', 'ip_rcv_core', { what: `${available} of ${length} bytes are there` })
@@ -64,32 +69,38 @@ function finishIpv4(packet: Packet): void {
   if (packet.route === undefined) {
     const refused = routeInput(packet)
     if (refused !== undefined) {
-      const { device } = packet
-      drop(packet, refused, 'ip_rcv_finish_core', refused === 'IP_RPFILTER' ? { ref: rpFilterSetting(device) } : {})
+      refuseSource(packet, refused)
       return
     }
   }
   if (headerLength(packet) > HEADER_LENGTH && !acceptOptions(packet)) return
   const route = packet.route as Ipv4Route
   const isGroupFrame = packet.for === PacketFor.broadcast || packet.for === PacketFor.multicast
-  if (isGroupFrame && !route.isForMany) {
-    const { device } = packet
-    const { all } = device.namespace.ipv4
-    if (device.ipv4.conf.drop_unicast_in_l2_multicast !== 0 || all.drop_unicast_in_l2_multicast !== 0) {
-      drop(packet, 'UNICAST_IN_L2_MULTICAST', 'ip_rcv_finish_core')
-      return
-    }
-  }
+  if (isGroupFrame && !route.isForMany && isRefusedInGroupFrame(packet)) return
   if (route.error !== undefined) refuse(packet, route)
   else if (route.isLocal) deliverLocal(packet)
   else if (route.isInput) forward(packet)
-  else {
-    // Only vxlan_encap_bypass gives a packet of this host back to it with the route that it left by.
-    drop(packet, 'NOT_SPECIFIED', 'dst_discard', {
-      own: 'OVL_OUTPUT_ROUTE',
-      what: 'this host sent it, and gets it back from its own tunnel',
-    })
-  }
+  else refuseOutputRoute(packet)
+}
+
+function refuseSource(packet: Packet, reason: string): void {
+  drop(packet, reason, 'ip_rcv_finish_core', reason === 'IP_RPFILTER' ? { ref: rpFilterSetting(packet.device) } : {})
+}
+
+function isRefusedInGroupFrame(packet: Packet): boolean {
+  const { ipv4, namespace } = packet.device
+  if (ipv4.conf.drop_unicast_in_l2_multicast === 0 && namespace.ipv4.all.drop_unicast_in_l2_multicast === 0)
+    return false
+  drop(packet, 'UNICAST_IN_L2_MULTICAST', 'ip_rcv_finish_core')
+  return true
+}
+
+/** Only vxlan_encap_bypass gives a packet of this host back to it with the route that it left by. */
+function refuseOutputRoute(packet: Packet): void {
+  drop(packet, 'NOT_SPECIFIED', 'dst_discard', {
+    own: 'OVL_OUTPUT_ROUTE',
+    what: 'this host sent it, and gets it back from its own tunnel',
+  })
 }
 
 const END_OF_OPTIONS = 0

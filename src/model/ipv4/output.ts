@@ -5,7 +5,7 @@
  *      forward  ──────────┴─ ipOutput ─ POSTROUTING ─ fragments? ─ neighbour ─ device
  */
 
-import { fold, setU16, setU32, sumOf, u32 } from '../bytes.ts'
+import { fold, setU16, sumOf, u32 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
@@ -70,7 +70,7 @@ export function sendIpv4(
   if (typeof route === 'string') return route
   const source = sending.source || route.source
   const { destination, protocol, tos = 0, dontFragment = false, checksumAt } = sending
-  if (packet.transport < HEADER_LENGTH) ensureHeadroom(packet, packet.transport, HEADER_LENGTH)
+  ensureHeadroom(packet, packet.transport, HEADER_LENGTH)
   const network = packet.transport - HEADER_LENGTH
   const length = packet.end - network
   if (dontFragment && length > route.mtu) return 'EMSGSIZE'
@@ -83,21 +83,21 @@ export function sendIpv4(
   packet.for = PacketFor.host
   if (sending.mark !== undefined) packet.mark = sending.mark
 
-  const { bytes } = packet
-  bytes[network] = 0x45
-  bytes[network + TOS_AT] = tos
-  setU16(bytes, network + LENGTH_AT, length)
+  const { view } = packet
+  view.setUint16(network, 0x4500 | tos)
+  view.setUint16(network + LENGTH_AT, length)
   const identification =
     sending.identification ?? namespace.ipv4.identifications.next(namespace.model.random, source, destination, protocol)
-  setU16(bytes, network + IDENTIFICATION_AT, identification)
-  setU16(bytes, network + FRAGMENT_AT, dontFragment ? DONT_FRAGMENT : 0)
-  bytes[network + TTL_AT] =
+  view.setUint16(network + IDENTIFICATION_AT, identification)
+  view.setUint16(network + FRAGMENT_AT, dontFragment ? DONT_FRAGMENT : 0)
+  const ttl =
     sending.ttl ??
     (route.type === 'multicast' ? 1 : (route.fib?.metrics?.hoplimit ?? namespace.ipv4.settings.ip_default_ttl))
-  bytes[network + PROTOCOL_AT] = protocol
-  setU32(bytes, network + SOURCE_AT, source)
-  setU32(bytes, network + DESTINATION_AT, destination)
-  writeChecksum(bytes, network)
+  view.setUint8(network + TTL_AT, ttl)
+  view.setUint8(network + PROTOCOL_AT, protocol)
+  view.setInt32(network + SOURCE_AT, source)
+  view.setInt32(network + DESTINATION_AT, destination)
+  writeChecksum(packet)
   if (checksumAt !== undefined) fillChecksum(packet, checksumAt, protocol)
   if (packet.journey) noteRoute(packet, route)
   if (sending.transmit) {
@@ -121,7 +121,7 @@ function fillChecksum({ bytes, network, transport, end }: Packet, checksumAt: nu
 function localOut(packet: Packet): 'EPERM' | undefined {
   const { device } = packet.route as Ipv4Route
   const { namespace } = device
-  if (namespace.hooks.ip[Hook.output]!.length > 0 && !output(packet, namespace, device)) return 'EPERM'
+  if (namespace.hooks.ip.has(Hook.output) && !output(packet, namespace, device)) return 'EPERM'
   return ipOutput(packet, undefined) ? undefined : 'EPERM'
 }
 
@@ -171,8 +171,8 @@ export function ipOutput(packet: Packet, input: Device | undefined): boolean {
   packet.device = device
   packet.protocol = ETHERTYPE_IPV4
   if (route.isForMany && !route.isInput && route.isLocal && device !== namespace.loopback) loopBack(packet, device)
-  const hooks = namespace.hooks.ip[Hook.postrouting]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.postrouting, packet, input, device)) return false
+  if (namespace.hooks.ip.has(Hook.postrouting) && !runHook(namespace, 'ip', Hook.postrouting, packet, input, device))
+    return false
   finish(packet)
   return true
 }
@@ -182,8 +182,8 @@ function loopBack(packet: Packet, device: Device): void {
   const copy = clone(packet)
   copy.journey = packet.journey?.spawn('clone')
   const { namespace } = device
-  const hooks = namespace.hooks.ip[Hook.postrouting]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip', Hook.postrouting, copy, undefined, device)) return
+  if (namespace.hooks.ip.has(Hook.postrouting) && !runHook(namespace, 'ip', Hook.postrouting, copy, undefined, device))
+    return
   copy.for = PacketFor.loopback
   copy.link = copy.network
   copy.device = device
@@ -221,7 +221,8 @@ function toNeighbour(packet: Packet): void {
     namespace.nd.output(packet, device, gateway6)
     return
   }
-  namespace.arp.output(packet, device, gateway === 0 ? u32(packet.bytes, packet.network + DESTINATION_AT) : gateway)
+  const next = gateway === 0 ? packet.view.getInt32(packet.network + DESTINATION_AT) : gateway
+  namespace.arp.output(packet, device, next)
 }
 
 /**

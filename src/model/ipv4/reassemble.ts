@@ -6,7 +6,7 @@ import { setU16, u16, u32 } from '../bytes.ts'
 import { SECOND, type Timer } from '../clock.ts'
 import type { Namespace } from '../namespace.ts'
 import { delivered, drop, note } from '../observer.ts'
-import { HEADROOM, type Packet } from '../packet.ts'
+import { newPacket, type Packet } from '../packet.ts'
 import {
   DESTINATION_AT,
   DONT_FRAGMENT,
@@ -191,21 +191,21 @@ export class Reassembly {
         drop(each.packet, 'NOT_SPECIFIED', 'ip_frag_reasm', { own: 'OVL_FRAGMENT', what: 'cannot be put together' })
       return false
     }
-    const link = first.network - first.link
-    const network = HEADROOM + link
-    const bytes = new Uint8Array(network + header + queue.length)
-    bytes.set(first.bytes.subarray(first.link, first.network + header), HEADROOM)
+    const whole = newPacket(header + queue.length, packet.device, packet.protocol)
+    const { bytes, network } = whole
+    const link = network - (first.network - first.link)
+    bytes.set(first.bytes.subarray(first.link, first.network + header), link)
     for (const { packet: part, offset, end } of queue.fragments) {
       const from = part.network + headerLength(part)
       bytes.set(part.bytes.subarray(from, from + end - offset), network + header + offset)
     }
     for (const { packet: part } of queue.fragments)
       if (part !== packet && part.journey) delivered(part, 'ip_frag_reasm')
-    packet.bytes = bytes
-    packet.link = HEADROOM
+    packet.takeRoom(whole)
+    packet.link = link
     packet.network = network
     packet.transport = network + header
-    packet.end = bytes.length
+    packet.end = whole.end
     packet.for = first.for
     packet.mark = first.mark
     packet.checksum = 'none'
@@ -215,7 +215,7 @@ export class Reassembly {
     setU16(bytes, network + LENGTH_AT, header + queue.length)
     setU16(bytes, network + FRAGMENT_AT, packet.fragmentsDontFragment ? DONT_FRAGMENT : 0)
     bytes[network + TOS_AT]! |= ecn
-    writeChecksum(bytes, network)
+    writeChecksum(packet)
     if (packet.journey)
       note(packet, packet.device, 'defrag', `${queue.fragments.length} fragments are ${header + queue.length} bytes`, {
         kernel: 'ip_frag_reasm',

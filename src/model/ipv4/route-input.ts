@@ -1,11 +1,11 @@
 /** Where a packet that came in goes: ip_route_input_slow and __mkroute_input, net/ipv4/route.c. */
-import { u32 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import { note } from '../observer.ts'
 import type { Packet } from '../packet.ts'
 import { multipathHash, selectHop } from './ecmp.ts'
 import type { FibNextHop, FibResult, FibRoute, RouteError } from './fib-route.ts'
 import { clearFlow } from './fib-rule.ts'
+import type { PathException } from './path-mtu.ts'
 import { Ipv4Route } from './route.ts'
 import { describeRoute, tableName } from './route-text.ts'
 import { isOnLink } from './select-address.ts'
@@ -23,9 +23,9 @@ const LIMITED_BROADCAST = 0xffffffff
 
 /** Sets `packet.route`, or answers the reason for which the packet is to be dropped. */
 export function routeInput(packet: Packet): string | undefined {
-  const { bytes, network, device } = packet
-  const destination = u32(bytes, network + 16)
-  const found = findInputRoute(device, destination, u32(bytes, network + 12), bytes[network + 1]!, packet)
+  const { view, network, device } = packet
+  const destination = view.getUint32(network + 16)
+  const found = findInputRoute(device, destination, view.getUint32(network + 12), view.getUint8(network + 1), packet)
   if (typeof found === 'string') {
     if (packet.journey) noteRefusal(packet, device, found)
     return found
@@ -103,34 +103,29 @@ function forward(
   const out = hop.device
   const verdict = validateSource(packet, device, out, source, destination, tos)
   if (typeof verdict === 'string') return verdict
-  let redirects = false
-  if (out === device) {
-    // Not IP: no route is made for what proxy ARP must not answer.
-    if (packet === undefined && device.ipv4.conf.proxy_arp_pvlan === 0) return 'NOT_SPECIFIED'
-    const { all } = namespace.ipv4
-    redirects =
-      packet !== undefined &&
-      verdict === SOURCE_ON_LINK &&
-      (device.ipv4.conf.send_redirects !== 0 || all.send_redirects !== 0) &&
-      (device.ipv4.conf.shared_media !== 0 || all.shared_media !== 0 || isOnLink(device, source, hop.gateway))
-  }
+  // Not IP: no route is made for what proxy ARP must not answer.
+  if (out === device && packet === undefined && device.ipv4.conf.proxy_arp_pvlan === 0) return 'NOT_SPECIFIED'
+  const redirects =
+    out === device && packet !== undefined && verdict === SOURCE_ON_LINK && mayRedirect(device, source, hop)
   const exception = hop.exceptions && namespace.ipv4.pathMtus.find(hop, destination)
   if (exception === undefined) {
     const known = redirects ? hop.redirectRoute : hop.inputRoute
     if (known !== undefined) return known
   }
-  const made = new Ipv4Route({
-    type: 'unicast',
-    device: out,
-    gateway: hop.gateway,
-    source: 0,
-    isInput: true,
-    isLocal: false,
-    fib: route,
-    hop,
-    redirects,
-    exception,
-  })
+  return makeRoute(route!, hop, redirects, exception)
+}
+
+function mayRedirect(device: Device, source: number, { gateway }: FibNextHop): boolean {
+  const { conf } = device.ipv4
+  const { all } = device.namespace.ipv4
+  if (conf.send_redirects === 0 && all.send_redirects === 0) return false
+  return conf.shared_media !== 0 || all.shared_media !== 0 || isOnLink(device, source, gateway)
+}
+
+function makeRoute(fib: FibRoute, hop: FibNextHop, redirects: boolean, exception: PathException | undefined) {
+  const { device, gateway } = hop
+  const parts = { type: 'unicast', device, gateway, source: 0, isInput: true, isLocal: false } as const
+  const made = new Ipv4Route({ ...parts, fib, hop, redirects, exception })
   if (exception === undefined) {
     if (redirects) hop.redirectRoute = made
     else hop.inputRoute = made
@@ -231,12 +226,12 @@ function unreachable(device: Device, error: RouteError, { route, rule }: FibResu
 }
 
 /** fib4_rules_early_flow_dissect: ports for rules that ask for them. */
-function dissect({ bytes, network, device }: Packet): void {
+function dissect({ bytes, network, end, device }: Packet): void {
   const { flow } = device.namespace.fib
   flow.protocol = bytes[network + 9]!
   const isFragment = (((bytes[network + 6]! & 0x1f) << 8) | bytes[network + 7]!) !== 0
   const at = network + (bytes[network]! & 15) * 4
-  const hasPorts = (flow.protocol === 6 || flow.protocol === 17) && !isFragment && at + 4 <= bytes.length
+  const hasPorts = (flow.protocol === 6 || flow.protocol === 17) && !isFragment && at + 4 <= end
   flow.sourcePort = hasPorts ? (bytes[at]! << 8) | bytes[at + 1]! : 0
   flow.destinationPort = hasPorts ? (bytes[at + 2]! << 8) | bytes[at + 3]! : 0
 }

@@ -99,6 +99,11 @@ export class Ipv4Route {
 
   /** ip_dst_mtu_maybe_forward: what was learned of the path does not bind a router, unless ip_forward_use_pmtu. */
   mtuFor(forwarding: boolean): number {
+    if (this.#exception === undefined && this.fib?.metrics === undefined) return Math.min(this.device.mtu, MAX_MTU)
+    return this.#mtuByMetrics(forwarding)
+  }
+
+  #mtuByMetrics(forwarding: boolean): number {
     const { device, fib } = this
     if (this.#exception !== undefined) {
       const counts = !forwarding || this.mtuLocked || device.namespace.ipv4.settings.ip_forward_use_pmtu !== 0

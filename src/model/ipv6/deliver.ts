@@ -15,8 +15,7 @@ const UNKNOWN_NEXT_HEADER = 1
 export function deliverLocal6(packet: Packet): void {
   const { device } = packet
   const { namespace } = device
-  const hooks = namespace.hooks.ip6[Hook.input]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip6', Hook.input, packet, device, undefined)) return
+  if (namespace.hooks.ip6.has(Hook.input) && !runHook(namespace, 'ip6', Hook.input, packet, device, undefined)) return
   finishDelivery6(packet)
 }
 

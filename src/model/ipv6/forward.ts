@@ -57,8 +57,8 @@ export function forward6(packet: Packet): void {
     })
     note(packet, device, 'forward', `to ${route.device.name}`, { kernel: 'ip6_forward' })
   }
-  const hooks = namespace.hooks.ip6[Hook.forward]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip6', Hook.forward, packet, device, route.device)) return
+  if (namespace.hooks.ip6.has(Hook.forward) && !runHook(namespace, 'ip6', Hook.forward, packet, device, route.device))
+    return
   ipOutput6(packet, device)
 }
 

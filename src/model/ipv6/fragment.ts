@@ -1,7 +1,7 @@
 /** A datagram in pieces, which its sender alone makes: ip6_fragment, net/ipv6/ip6_output.c; RFC 8200 §4.5. */
 import { setU16, setU32 } from '../bytes.ts'
 import { note } from '../observer.ts'
-import { HEADROOM, Packet } from '../packet.ts'
+import { newPacket, type Packet } from '../packet.ts'
 import {
   FRAGMENT_HEADER,
   HEADER_LENGTH,
@@ -74,12 +74,10 @@ function sizesThatFit(room: number, total: number): readonly number[] {
 
 /** ip6_copy_metadata */
 function copyOf(packet: Packet, header: number, at: number, length: number): Packet {
-  const payload = HEADROOM + header + FRAGMENT_HEADER
-  const bytes = new Uint8Array(payload + length)
-  bytes.set(packet.bytes.subarray(packet.network, packet.network + header), HEADROOM)
-  bytes.set(packet.bytes.subarray(at, at + length), payload)
-  const piece = new Packet(bytes, HEADROOM, HEADROOM, payload + length, packet.device, packet.protocol)
-  piece.transport = HEADROOM + header
+  const piece = newPacket(header + FRAGMENT_HEADER + length, packet.device, packet.protocol)
+  piece.transport = piece.network + header
+  piece.bytes.set(packet.bytes.subarray(packet.network, packet.network + header), piece.network)
+  piece.bytes.set(packet.bytes.subarray(at, at + length), piece.transport + FRAGMENT_HEADER)
   piece.for = packet.for
   piece.mark = packet.mark
   piece.priority = packet.priority

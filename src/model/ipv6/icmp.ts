@@ -2,7 +2,7 @@
 import { setU32 } from '../bytes.ts'
 import { attach } from '../netfilter/conntrack.ts'
 import { note } from '../observer.ts'
-import { ETHERNET_HEADER, HEADROOM, Packet, PacketFor } from '../packet.ts'
+import { newPacket, type Packet, PacketFor } from '../packet.ts'
 import { isAny, isLinkLocal, isMulticast, keyOf, textOf } from './address.ts'
 import {
   DESTINATION_AT,
@@ -70,17 +70,8 @@ export function sendIcmpv6Error(packet: Packet, type: number, code: number, info
 
 /** An empty ICMPv6 packet of `length` bytes, on the way out. */
 export function newIcmpv6({ device }: Packet, length: number): Packet {
-  const network = HEADROOM + ETHERNET_HEADER
-  const transport = network + HEADER_LENGTH
-  const made = new Packet(
-    new Uint8Array(transport + length),
-    network,
-    network,
-    transport + length,
-    device,
-    ETHERTYPE_IPV6,
-  )
-  made.transport = transport
+  const made = newPacket(HEADER_LENGTH + length, device, ETHERTYPE_IPV6)
+  made.transport = made.network + HEADER_LENGTH
   return made
 }
 

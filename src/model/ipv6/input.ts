@@ -53,7 +53,7 @@ export function receiveIpv6(packet: Packet): void {
   packet.fragmentMaxSize = 0
   if (isHopByHop && !acceptHopByHop(packet)) return
   const { hooks } = device.namespace
-  if (hooks.ip6[Hook.prerouting]!.length > 0) {
+  if (hooks.ip6.has(Hook.prerouting)) {
     if (!runHook(device.namespace, 'ip6', Hook.prerouting, packet, device, undefined)) return
   }
   finishIpv6(packet)

@@ -50,8 +50,7 @@ export function sendOnLink(device: Device, message: LinkMessage, journey?: Journ
   packet.route = new Ipv6Route({ type: 'unicast', device })
   const { namespace } = device
   const { ip6 } = namespace.hooks
-  if (ip6[Hook.output]!.length > 0 && !runHook(namespace, 'ip6', Hook.output, packet, undefined, device)) return
-  if (ip6[Hook.postrouting]!.length > 0 && !runHook(namespace, 'ip6', Hook.postrouting, packet, undefined, device))
-    return
+  if (ip6.has(Hook.output) && !runHook(namespace, 'ip6', Hook.output, packet, undefined, device)) return
+  if (ip6.has(Hook.postrouting) && !runHook(namespace, 'ip6', Hook.postrouting, packet, undefined, device)) return
   namespace.nd.output(packet, device, keyOf(destination))
 }

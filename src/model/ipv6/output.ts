@@ -68,7 +68,7 @@ export function sendIpv6(
   const { destination, protocol, traffic = 0, checksumAt } = sending
   const source = sending.source ?? sourceFor(namespace, route, destination)
   if (!source) return 'EADDRNOTAVAIL'
-  if (packet.transport < HEADER_LENGTH) ensureHeadroom(packet, packet.transport, HEADER_LENGTH)
+  ensureHeadroom(packet, packet.transport, HEADER_LENGTH)
   const network = packet.transport - HEADER_LENGTH
   const length = packet.end - network
   if ((sending.dontFragment && length > route.mtu) || length - HEADER_LENGTH > 0xffff) return 'EMSGSIZE'
@@ -108,7 +108,7 @@ function fillChecksum({ bytes, network, transport, end }: Packet, checksumAt: nu
 export function localOut6(packet: Packet): 'EPERM' | undefined {
   const { device } = packet.route as Ipv6Route
   const { namespace } = device
-  if (namespace.hooks.ip6[Hook.output]!.length > 0 && !output(packet, namespace, device)) return 'EPERM'
+  if (namespace.hooks.ip6.has(Hook.output) && !output(packet, namespace, device)) return 'EPERM'
   return ipOutput6(packet, undefined) ? undefined : 'EPERM'
 }
 
@@ -152,8 +152,8 @@ export function ipOutput6(packet: Packet, input: Device | undefined): boolean {
     drop(packet, 'IPV6DISABLED', 'ip6_output', { ref: `sysctl net/ipv6/conf/${device.name}/disable_ipv6 1` })
     return true
   }
-  const hooks = namespace.hooks.ip6[Hook.postrouting]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip6', Hook.postrouting, packet, input, device)) return false
+  if (namespace.hooks.ip6.has(Hook.postrouting) && !runHook(namespace, 'ip6', Hook.postrouting, packet, input, device))
+    return false
   finish(packet, input !== undefined)
   return true
 }
@@ -202,8 +202,11 @@ function loopBack(packet: Packet, device: Device): void {
   const copy = clone(packet)
   copy.journey = packet.journey?.spawn('clone')
   const { namespace } = device
-  const hooks = namespace.hooks.ip6[Hook.postrouting]!
-  if (hooks.length > 0 && !runHook(namespace, 'ip6', Hook.postrouting, copy, undefined, device)) return
+  if (
+    namespace.hooks.ip6.has(Hook.postrouting) &&
+    !runHook(namespace, 'ip6', Hook.postrouting, copy, undefined, device)
+  )
+    return
   copy.for = PacketFor.loopback
   copy.link = copy.network
   copy.device = device

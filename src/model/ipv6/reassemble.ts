@@ -6,7 +6,7 @@ import { u16, u32 } from '../bytes.ts'
 import { SECOND, type Timer } from '../clock.ts'
 import type { Namespace } from '../namespace.ts'
 import { delivered, drop, note } from '../observer.ts'
-import { HEADROOM, type Packet } from '../packet.ts'
+import { newPacket, type Packet } from '../packet.ts'
 import { keyAt } from './address.ts'
 import {
   DESTINATION_AT,
@@ -169,10 +169,10 @@ export class Reassembly6 {
         drop(each.packet, 'NOT_SPECIFIED', 'ip6_frag_reasm', { own: 'OVL_FRAGMENT', what: 'cannot be put together' })
       return false
     }
-    const link = first.network - first.link
-    const network = HEADROOM + link
-    const bytes = new Uint8Array(network + header + queue.length)
-    bytes.set(first.bytes.subarray(first.link, first.network + header), HEADROOM)
+    const whole = newPacket(header + queue.length, packet.device, packet.protocol)
+    const { bytes, network } = whole
+    const link = network - (first.network - first.link)
+    bytes.set(first.bytes.subarray(first.link, first.network + header), link)
     bytes[network + namedAt] = first.bytes[first.network + header]!
     for (const part of queue.fragments) {
       const from = part.packet.network + part.header + FRAGMENT_HEADER
@@ -180,11 +180,11 @@ export class Reassembly6 {
     }
     for (const { packet: part } of queue.fragments)
       if (part !== packet && part.journey) delivered(part, 'ip6_frag_reasm')
-    packet.bytes = bytes
-    packet.link = HEADROOM
+    packet.takeRoom(whole)
+    packet.link = link
     packet.network = network
     packet.transport = network + header
-    packet.end = bytes.length
+    packet.end = whole.end
     packet.for = first.for
     packet.mark = first.mark
     packet.checksum = 'none'
@@ -193,7 +193,7 @@ export class Reassembly6 {
     writePayloadLength(packet)
     if (ecn !== 0) bytes[network + 1]! |= ecn << 4
     if (packet.journey)
-      note(packet, packet.device, 'defrag', `${queue.fragments.length} fragments are ${bytes.length - network} bytes`, {
+      note(packet, packet.device, 'defrag', `${queue.fragments.length} fragments are ${whole.end - network} bytes`, {
         kernel: 'ip6_frag_reasm',
       })
     return true

@@ -39,6 +39,7 @@ export class ModelPackets implements Packets {
       link === undefined ? this.#namespace.taps : requireDevice(this.#namespace, link, `capture on link "${link}"`).taps
     const tap = new Capture(snapLength, onPacket)
     taps.push(tap)
+    this.#namespace.model.captures++
     return { close: () => tap.close(taps, this.#namespace.model) }
   }
 }
@@ -68,15 +69,16 @@ class Capture implements Tap {
     this.#calling = false
   }
 
-  close(taps: Tap[], { clock }: Model): void {
+  close(taps: Tap[], model: Model): void {
     if (!this.#open) return
     this.#open = false
+    model.captures--
     const remove = () => {
       const at = taps.indexOf(this)
       if (at >= 0) taps.splice(at, 1)
     }
     // Not from under the feet of who goes through the list.
-    if (this.#calling) clock.after(0, remove)
+    if (this.#calling) model.clock.after(0, remove)
     else remove()
   }
 }

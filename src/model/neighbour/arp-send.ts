@@ -49,10 +49,7 @@ export function sendArp(device: Device, message: ArpMessage, journey: Journey | 
     note(packet, device, 'arp', what, { kernel: 'arp_send_dst' })
   }
   const { namespace } = device
-  if (
-    namespace.hooks.arp[ArpHook.out]!.length === 0 ||
-    runHook(namespace, 'arp', ArpHook.out, packet, undefined, device)
-  ) {
+  if (!namespace.hooks.arp.has(ArpHook.out) || runHook(namespace, 'arp', ArpHook.out, packet, undefined, device)) {
     transmit(packet, device)
   }
 }

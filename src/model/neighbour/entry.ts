@@ -10,9 +10,10 @@ import { formatMac } from '../../address/mac.ts'
 import type { Microseconds, Timer } from '../clock.ts'
 import { MILLISECOND, SECOND } from '../clock.ts'
 import type { Device } from '../device/device.ts'
+import { macHead, macTail } from '../device/ethernet.ts'
 import type { NeighbourKey, NeighbourTable } from '../neighbour.ts'
 import { drop, note } from '../observer.ts'
-import { type Packet, pushEthernet } from '../packet.ts'
+import { ETHERNET_HEADER, ensureHeadroom, type Packet, pushEthernet } from '../packet.ts'
 import { transmit } from '../path/transmit.ts'
 import { NeighbourUpdate, NUD_CONNECTED, NUD_IN_TIMER, NUD_VALID, Nud, type NudState, nameOfState } from './state.ts'
 import { timerDelay } from './timer-wheel.ts'
@@ -24,8 +25,10 @@ export class Neighbour {
   readonly table: NeighbourTable
   readonly device: Device
   readonly key: NeighbourKey
-  /** Meaningless while the state is not one of NUD_VALID. */
-  mac: Uint8Array
+  /** Of its MAC: macHead and macTail of device/ethernet.ts. */
+  #macHead = 0
+  #macTail = 0
+  #mac: Uint8Array
   state: NudState = Nud.none
   /** NTF_ROUTER. */
   router = false
@@ -49,7 +52,7 @@ export class Neighbour {
     this.table = table
     this.device = device
     this.key = key
-    this.mac = new Uint8Array(device.mac.length)
+    this.#mac = new Uint8Array(device.mac.length)
     this.updated = this.used = this.#now
     const fixed = table.family.fixedAddress(device, key)
     if (fixed) {
@@ -57,6 +60,17 @@ export class Neighbour {
       this.mac = fixed
     }
     this.confirmed = this.#now - 2 * this.conf.base_reachable_time_ms * MILLISECOND
+  }
+
+  /** Meaningless while the state is not one of NUD_VALID. */
+  get mac(): Uint8Array {
+    return this.#mac
+  }
+
+  set mac(mac: Uint8Array) {
+    this.#mac = mac
+    this.#macHead = macHead(mac)
+    this.#macTail = macTail(mac)
   }
 
   /** How many packets wait for the answer. */
@@ -83,18 +97,35 @@ export class Neighbour {
 
   /** A packet with its Ethernet header goes out. */
   #send(packet: Packet): void {
-    if (packet.journey) {
-      note(packet, this.device, 'neigh', `${this.table.family.format(this.key)} is ${formatMac(this.mac)}`, {
-        kernel: (this.state & NUD_CONNECTED) !== 0 ? 'neigh_connected_output' : 'neigh_resolve_output',
-        ref: `neigh ${this.describe()}`,
-      })
-    }
+    const { device } = this
+    if (packet.journey) this.#note(packet)
     this.hasHeader = true
+    if (!device.hasLinkLayer) packet.link = packet.network
     // What a bridge sends on to a destination that DNAT gave it keeps its sender's MAC.
-    const source = packet.bridged?.source ?? this.device.mac
-    if (this.device.hasLinkLayer) pushEthernet(packet, this.mac, source, packet.protocol)
-    else packet.link = packet.network
-    transmit(packet, this.device)
+    else if (packet.bridged?.source) pushEthernet(packet, this.mac, packet.bridged.source, packet.protocol)
+    else this.#pushHeader(packet)
+    transmit(packet, device)
+  }
+
+  /** neigh_hh_output: as pushEthernet, from this device, in words. */
+  #pushHeader(packet: Packet): void {
+    ensureHeadroom(packet, packet.network, ETHERNET_HEADER)
+    const { device } = this
+    const { view } = packet
+    const link = packet.network - ETHERNET_HEADER
+    packet.link = link
+    view.setUint16(link, this.#macHead)
+    view.setInt32(link + 2, this.#macTail)
+    view.setUint16(link + 6, device.macHead)
+    view.setInt32(link + 8, device.macTail)
+    view.setUint16(link + 12, packet.protocol)
+  }
+
+  #note(packet: Packet): void {
+    note(packet, this.device, 'neigh', `${this.table.family.format(this.key)} is ${formatMac(this.mac)}`, {
+      kernel: (this.state & NUD_CONNECTED) !== 0 ? 'neigh_connected_output' : 'neigh_resolve_output',
+      ref: `neigh ${this.describe()}`,
+    })
   }
 
   /** neigh_event_send: whether the packet must wait (or is gone). */

@@ -25,7 +25,7 @@ import { resumeRedirected, takeElsewhere, takeElsewhere6 } from './bridge/redire
 import { refragment } from './bridge/refragment.ts'
 import { isValidIpv4, isValidIpv6 } from './bridge/validate.ts'
 import { addressAt, sameAddress, type TupleFamily } from './conntrack/tuple.ts'
-import { Hook, type HookEntry, Priority, register, runHook, Verdict, type VerdictNumber } from './hooks.ts'
+import { Hook, type HookEntry, Priority, runHook, Verdict, type VerdictNumber } from './hooks.ts'
 
 const IPV4 = 0x0800
 const ARP = 0x0806
@@ -46,13 +46,13 @@ export function enableBridgeNetfilter(bridge: Bridge): void {
   const parts = { type: 'unicast', device: bridge, gateway: 0, source: 0, isInput: false, isLocal: false } as const
   bridge.bridgedRoute = new Ipv4Route(parts)
   const { hooks } = bridge.namespace
-  if (hooks.bridge[Hook.prerouting]!.some(({ name }) => name === preRoutingEntry.name)) return
-  register(hooks.bridge[Hook.prerouting]!, preRoutingEntry)
-  register(hooks.bridge[Hook.input]!, localInEntry)
-  register(hooks.bridge[Hook.forward]!, forwardEntry)
-  register(hooks.bridge[Hook.postrouting]!, postRoutingEntry)
-  register(hooks.ip[Hook.prerouting]!, handedUpEntry)
-  register(hooks.ip6[Hook.prerouting]!, handedUpEntry)
+  if (hooks.bridge.at(Hook.prerouting).some(({ name }) => name === preRoutingEntry.name)) return
+  hooks.bridge.register(Hook.prerouting, preRoutingEntry)
+  hooks.bridge.register(Hook.input, localInEntry)
+  hooks.bridge.register(Hook.forward, forwardEntry)
+  hooks.bridge.register(Hook.postrouting, postRoutingEntry)
+  hooks.ip.register(Hook.prerouting, handedUpEntry)
+  hooks.ip6.register(Hook.prerouting, handedUpEntry)
 }
 
 const entry = (priority: number, call: HookEntry['call']): HookEntry => ({ priority, name: 'br_netfilter', call })
@@ -111,13 +111,7 @@ function preRouting(family: TupleFamily, packet: Packet, port: Device): VerdictN
 /** Nobody but br_netfilter stands at a hook of this family. */
 function isIdle({ hooks }: Namespace, family: TupleFamily): boolean {
   const chains = family === 'ip' ? hooks.ip : hooks.ip6
-  return (
-    chains[Hook.prerouting]!.length === 1 &&
-    chains[Hook.forward]!.length === 0 &&
-    chains[Hook.postrouting]!.length === 0 &&
-    chains[Hook.input]!.length === 0 &&
-    chains[Hook.output]!.length === 0
-  )
+  return chains.hasOnly(Hook.prerouting) && chains.at(Hook.prerouting).length === 1
 }
 
 /** br_nf_local_in: copies of a new connection's packet are made by the bridge and above; it is confirmed before. */

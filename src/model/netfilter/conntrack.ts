@@ -29,16 +29,7 @@ import { type Lookups, track } from './conntrack/track.ts'
 import { refresh } from './conntrack/tracking.ts'
 import { hash4, hash6, hashOf, Protocol, sameTuple, type Tuple, type TupleFamily } from './conntrack/tuple.ts'
 import { defragment, defragment6 } from './defrag.ts'
-import {
-  Hook,
-  type HookEntry,
-  type HookNumber,
-  Priority,
-  register,
-  unregister,
-  Verdict,
-  type VerdictNumber,
-} from './hooks.ts'
+import { Hook, type HookEntry, type HookNumber, Priority, Verdict, type VerdictNumber } from './hooks.ts'
 import { Nat } from './nat.ts'
 
 /** NF_CT_EVICTION_RANGE: chains that are searched for an entry to give up when the table is full. */
@@ -75,7 +66,7 @@ export class ConntrackTable implements Lookups {
   /** nf_ct_netns_get: a rule needs to know connections of this family. The first one turns tracking on. */
   use(family: TupleFamily): void {
     if (this.#users[family]++ > 0) return
-    for (const { hook, entry } of this.#registrations[family]) register(this.namespace.hooks[family][hook]!, entry)
+    for (const { hook, entry } of this.#registrations[family]) this.namespace.hooks[family].register(hook, entry)
     // What was missed meanwhile must not make segments look out of the window: nf_ct_tcp_fixup.
     for (const { original, tcp } of this.#connections) {
       if (original.family !== family || !tcp) continue
@@ -87,7 +78,7 @@ export class ConntrackTable implements Lookups {
   /** nf_ct_netns_put. With the last one tracking ends; connections stay until their time is over. */
   release(family: TupleFamily): void {
     if (--this.#users[family] > 0) return
-    for (const { hook, entry } of this.#registrations[family]) unregister(this.namespace.hooks[family][hook]!, entry)
+    for (const { hook, entry } of this.#registrations[family]) this.namespace.hooks[family].unregister(hook, entry)
   }
 
   #hooks(family: TupleFamily): Registration[] {

@@ -50,15 +50,44 @@ export const Priority = {
   conntrackConfirm: 2147483647,
 } as const
 
-/**
- * The chains of one namespace: `hooks.ip[Hook.forward]`, by priority. Empty arrays cost one look. ARP's numbers are its
- * own: NF_ARP_IN is 0, NF_ARP_OUT 1.
- */
-export type Hooks = { readonly [F in HookFamily]: HookEntry[][] }
+/** The hooks of one family in a namespace. */
+export class FamilyHooks {
+  /** nf_hooks_needed: the bit of each hook where somebody stands. Every packet asks. */
+  #needed = 0
+  /** By the hook's number, each by priority. */
+  readonly #entries: readonly HookEntry[][] = [[], [], [], [], []]
+
+  /** Whether anybody stands there. */
+  has(hook: HookNumber): boolean {
+    return ((this.#needed >> hook) & 1) !== 0
+  }
+
+  /** Whether nobody stands at any other. */
+  hasOnly(hook: HookNumber): boolean {
+    return (this.#needed & ~(1 << hook)) === 0
+  }
+
+  at(hook: HookNumber): readonly HookEntry[] {
+    return this.#entries[hook]!
+  }
+
+  register(hook: HookNumber, entry: HookEntry): void {
+    register(this.#entries[hook]!, entry)
+    this.#needed |= 1 << hook
+  }
+
+  unregister(hook: HookNumber, entry: HookEntry): void {
+    const entries = this.#entries[hook]!
+    unregister(entries, entry)
+    if (entries.length === 0) this.#needed &= ~(1 << hook)
+  }
+}
+
+/** Who stands where in one namespace. ARP's numbers are its own: NF_ARP_IN is 0, NF_ARP_OUT 1. */
+export type Hooks = { readonly [F in HookFamily]: FamilyHooks }
 
 export function createHooks(): Hooks {
-  const none = (): HookEntry[][] => [[], [], [], [], []]
-  return { ip: none(), ip6: none(), bridge: none(), arp: none() }
+  return { ip: new FamilyHooks(), ip6: new FamilyHooks(), bridge: new FamilyHooks(), arp: new FamilyHooks() }
 }
 
 /** Puts an entry into its place: nf_hook_entries_grow, before those of its own priority. */
@@ -94,7 +123,7 @@ export function runHook(
 ): boolean {
   const { hooks } = namespace
   // By name, not by what the name is in: every packet passes here, and V8 knows where `hooks.ip` is.
-  const entries = (family === 'ip' ? hooks.ip : family === 'bridge' ? hooks.bridge : hooks[family])[hook]!
+  const entries = (family === 'ip' ? hooks.ip : family === 'bridge' ? hooks.bridge : hooks[family]).at(hook)
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i]!
     if (entry.priority < from) continue

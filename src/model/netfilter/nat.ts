@@ -93,15 +93,14 @@ export class Nat implements Sources {
    */
   register(family: TupleFamily, hook: HookNumber, chain: HookEntry): void {
     if (this.#isUnused(family))
-      for (const [i, each] of HOOKS.entries()) register(this.#namespace.hooks[family][each]!, this.#entries[family][i]!)
+      for (const [i, each] of HOOKS.entries()) this.#namespace.hooks[family].register(each, this.#entries[family][i]!)
     register(this.#chains[family][hook]!, chain)
   }
 
   unregister(family: TupleFamily, hook: HookNumber, chain: HookEntry): void {
     unregister(this.#chains[family][hook]!, chain)
     if (this.#isUnused(family))
-      for (const [i, each] of HOOKS.entries())
-        unregister(this.#namespace.hooks[family][each]!, this.#entries[family][i]!)
+      for (const [i, each] of HOOKS.entries()) this.#namespace.hooks[family].unregister(each, this.#entries[family][i]!)
   }
 
   #isUnused(family: TupleFamily): boolean {

@@ -22,7 +22,7 @@ export function createReceive(protocols: ReadonlyMap<number, ProtocolHandler>): 
     // What a host hears of its own broadcasts, captures do not.
     if (packet.for !== PacketFor.loopback) tap(packet, device, 'in')
     if (device.ingress && !runDeviceHook(device.ingress, packet, device, undefined)) return
-    if (device.receiveHandler?.(packet)) return
+    if (device.bridgePort?.handleFrame(packet)) return
     const handler = packet.protocol === IPV4 ? ipv4 : protocols.get(packet.protocol)
     if (handler) handler(packet)
     else if (packet.protocol === 0x8100 || packet.protocol === 0x88a8) unsupported(packet, 'VLAN tag')

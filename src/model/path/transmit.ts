@@ -14,16 +14,14 @@ import { tap } from '../tap.ts'
 export function transmit(packet: Packet, device: Device): void {
   packet.device = device
   if (device.egress && !runDeviceHook(device.egress, packet, undefined, device)) return
-  if (!device.up) {
-    drop(packet, 'NOT_SPECIFIED', '__dev_queue_xmit', { own: 'OVL_LINK_DOWN', device })
-    return
-  }
-  if (!device.carrier) {
-    drop(packet, 'QDISC_DROP', '__dev_queue_xmit', { what: `${device.name} has no carrier`, device })
-    return
-  }
-  if (device.impairment) delay(packet, device, device.impairment)
+  if (!device.up || !device.carrier) refuse(packet, device)
+  else if (device.impairment) delay(packet, device, device.impairment)
   else put(packet, device)
+}
+
+function refuse(packet: Packet, device: Device): void {
+  if (device.up) drop(packet, 'QDISC_DROP', '__dev_queue_xmit', { what: `${device.name} has no carrier`, device })
+  else drop(packet, 'NOT_SPECIFIED', '__dev_queue_xmit', { own: 'OVL_LINK_DOWN', device })
 }
 
 /** dev_hard_start_xmit */

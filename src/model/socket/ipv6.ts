@@ -71,7 +71,7 @@ export const ipv6Network: Network = {
 
   isOurs: (namespace, address) => isOurs(namespace, address, 0),
   isForMany: ({ bytes, network }) => isMulticast(bytes, network + 24),
-  lengthOfHeader: (bytes, at) => (findTransport(bytes, at, bytes.length)?.at ?? at + HEADER) - at,
+  lengthOfHeader: (bytes, at, end) => (findTransport(bytes, at, end)?.at ?? at + HEADER) - at,
   // Without the bits of ECN: INET_DSCP_MASK.
   tosOf: (bytes, at) => trafficClass(bytes, at) & 0xfc,
   refusePort: (packet) => sendIcmpv6Error(packet, Icmpv6Type.destinationUnreachable, PORT_UNREACHABLE, 0),

@@ -76,7 +76,7 @@ export interface Network {
   /** Whether a packet that came is for many: its destination is a broadcast or multicast address. */
   isForMany(packet: Packet): boolean
   /** Length of the header at `at`, options and extension headers included. */
-  lengthOfHeader(bytes: Uint8Array, at: number): number
+  lengthOfHeader(bytes: Uint8Array, at: number, end: number): number
   /** Type of service, or traffic class, of the header at `at`. */
   tosOf(bytes: Uint8Array, at: number): number
   /** Says to the sender that nobody listens: an ICMP error. The packet is still the caller's to end. */

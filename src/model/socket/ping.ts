@@ -106,7 +106,7 @@ export class Echoes {
   /** ping_err, raw_err: an ICMP error that quotes ICMP at `quoted`. */
   error(packet: Packet, network: Network, type: number, code: number, info: number, quoted: number): void {
     const { bytes } = packet
-    const at = quoted + network.lengthOfHeader(bytes, quoted)
+    const at = quoted + network.lengthOfHeader(bytes, quoted, packet.end)
     if (at + HEADER > packet.end || bytes[at] !== network.echoRequest) return
     const identifier = u16(bytes, at + IDENTIFIER_AT)
     const key = keyOf(identifier, u16(bytes, at + SEQUENCE_AT))

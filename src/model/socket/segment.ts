@@ -2,7 +2,7 @@
 import { type Ip, parseIp } from '../../address/ip.ts'
 import { fold, setU16, sumOf, u16 } from '../bytes.ts'
 import type { Namespace } from '../namespace.ts'
-import { allocate, ETHERNET_HEADER, HEADROOM, Packet } from '../packet.ts'
+import { ETHERNET_HEADER, HEADROOM, Packet } from '../packet.ts'
 import type { Network } from './network.ts'
 
 /** The largest network header that is pushed before a segment: IPv6's. */
@@ -10,9 +10,10 @@ const NETWORK_ROOM = 40
 
 /** An empty packet for `length` bytes from `transport` on. What is before them is pushed by the network layer. */
 export function newSegment(namespace: Namespace, network: Network, length: number): Packet {
-  const at = HEADROOM + ETHERNET_HEADER + NETWORK_ROOM
-  const packet = new Packet(allocate(at + length), at, at, at + length, namespace.loopback, network.protocol)
-  packet.transport = at
+  const room = HEADROOM + ETHERNET_HEADER + NETWORK_ROOM
+  const packet = new Packet(room + length, namespace.loopback, network.protocol)
+  packet.link = packet.network = packet.transport = packet.start + room
+  packet.end = packet.transport + length
   packet.ownerUid = 0
   return packet
 }

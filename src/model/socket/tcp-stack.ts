@@ -216,7 +216,7 @@ export function quotedTuple(
   network: Network,
   quoted: number,
 ): { readonly localPort: number; readonly remotePort: number; readonly at: number } | undefined {
-  const at = quoted + network.lengthOfHeader(packet.bytes, quoted)
+  const at = quoted + network.lengthOfHeader(packet.bytes, quoted, packet.end)
   if (at + 8 > packet.end) return undefined
   return { localPort: u16(packet.bytes, at), remotePort: u16(packet.bytes, at + 2), at }
 }

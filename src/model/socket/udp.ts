@@ -130,9 +130,9 @@ export class UdpSockets {
 
   /** __udp4_lib_rcv, __udp6_lib_rcv */
   receive(packet: Packet, network: Network): void {
-    const { bytes, transport } = packet
+    const { bytes, view, transport } = packet
     const room = packet.end - transport
-    const length = room < HEADER ? 0 : u16(bytes, transport + LENGTH_AT)
+    const length = room < HEADER ? 0 : view.getUint16(transport + LENGTH_AT)
     if (length < HEADER || length > room) {
       dropTruncated(packet, network, length, room)
       return
@@ -151,7 +151,7 @@ export class UdpSockets {
       bytes,
       packet.network + network.destinationAt,
       network.family,
-      u16(bytes, transport + 2),
+      view.getUint16(transport + 2),
     )
     if (endpoint === undefined) {
       network.refusePort(packet)
@@ -184,7 +184,7 @@ export class UdpSockets {
 
   /** __udp4_lib_err: the quoted datagram was ours where a socket is bound to its source. */
   error(packet: Packet, network: Network, type: number, code: number, info: number, quoted: number): void {
-    const at = quoted + network.lengthOfHeader(packet.bytes, quoted)
+    const at = quoted + network.lengthOfHeader(packet.bytes, quoted, packet.end)
     if (at + HEADER > packet.end) return
     const { bytes } = packet
     const find = (port: number) => this.#ports.find(bytes, quoted + network.sourceAt, network.family, port)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { beforeEach, describe, test } from 'vitest'
 import { runLine } from '../../../src/command/run.ts'
-import { Hook, register, Verdict } from '../../../src/model/netfilter/hooks.ts'
+import { Hook, Verdict } from '../../../src/model/netfilter/hooks.ts'
 import type { Packet } from '../../../src/model/packet.ts'
 import { twoNodes } from '../two-nodes.ts'
 import type { World } from '../world.ts'
@@ -108,8 +108,8 @@ describe('a frame', () => {
       marks.push(packet.mark)
       return Verdict.accept
     }
-    register(namespace.hooks.ip[Hook.forward]!, { priority: 0, name: 'mark', call: mark })
-    register(namespace.hooks.ip[Hook.postrouting]!, { priority: 0, name: 'see', call: see })
+    namespace.hooks.ip.register(Hook.forward, { priority: 0, name: 'mark', call: mark })
+    namespace.hooks.ip.register(Hook.postrouting, { priority: 0, name: 'see', call: see })
     send()
     // The frame's packet on flannel.1, then the outer one on eth0.
     assert.deepEqual(marks.slice(0, 2), [0x4000, 0x4000])

@@ -5,14 +5,7 @@ import { Model } from '../../../src/model/model.ts'
 import { Devices, type Namespace } from '../../../src/model/namespace.ts'
 import { stateName } from '../../../src/model/netfilter/conntrack/connection.ts'
 import { ConntrackTable } from '../../../src/model/netfilter/conntrack.ts'
-import {
-  createHooks,
-  Hook,
-  type HookCall,
-  type HookNumber,
-  register,
-  runHook,
-} from '../../../src/model/netfilter/hooks.ts'
+import { createHooks, Hook, type HookCall, type HookNumber, runHook } from '../../../src/model/netfilter/hooks.ts'
 import { type Packet, packetFromFrame } from '../../../src/model/packet.ts'
 import { linux618 } from '../../../src/model/profile/linux-6.18.ts'
 
@@ -55,7 +48,7 @@ export class Router {
 
   /** A chain of filter's at this hook. */
   addChain(hook: HookNumber, priority: number, call: HookCall): void {
-    register(this.namespace.hooks[this.#family][hook]!, { priority, name: 'test', call })
+    this.namespace.hooks[this.#family].register(hook, { priority, name: 'test', call })
   }
 
   /** A chain of nat's at this hook. */

@@ -329,7 +329,7 @@ test('a nat chain is given to translation, not to the hooks', () => {
     { operation: 'add chain', chain: { family: 'ip', table: 'nat', name: 'PREROUTING', base } },
   ])
   assert.deepEqual(tracking.natChains, ['ip: nft ip nat PREROUTING'])
-  assert.equal(namespace.hooks.ip[Hook.prerouting]!.length, 0)
+  assert.equal(namespace.hooks.ip.has(Hook.prerouting), false)
   namespace.nftables.commit([{ operation: 'delete table', table: { family: 'ip', name: 'nat' } }])
   assert.deepEqual(tracking.natChains, [])
 })

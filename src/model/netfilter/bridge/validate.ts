@@ -3,14 +3,14 @@ import { fold, sumOf, sumOf20, u16 } from '../../bytes.ts'
 import type { Packet } from '../../packet.ts'
 
 export function isValidIpv4(packet: Packet): boolean {
-  const { bytes, network, end } = packet
+  const { bytes, view, network, end } = packet
   if (end - network < 20) return false
-  const first = bytes[network]!
+  const first = view.getUint8(network)
   const headerLength = (first & 0xf) * 4
   if (first >> 4 !== 4 || headerLength < 20 || end - network < headerLength) return false
-  const sum = headerLength === 20 ? sumOf20(bytes, network) : sumOf(bytes, network, network + headerLength)
+  const sum = headerLength === 20 ? sumOf20(view, network) : sumOf(bytes, network, network + headerLength)
   if (fold(sum) !== 0xffff) return false
-  const length = u16(bytes, network + 2)
+  const length = view.getUint16(network + 2)
   if (end - network < length || length < headerLength) return false
   packet.end = network + length
   packet.transport = network + headerLength

@@ -193,9 +193,9 @@ export function attach(chain: Chain, namespace: Namespace, machines: Machines): 
     }
     if (type === 'nat' && (family === 'ip' || family === 'ip6')) attachToNat(chain, namespace, family, hook, entry)
     else {
-      const entries = namespace.hooks[family][hook]!
-      register(entries, entry)
-      chain.entries.push({ entry, detach: () => unregister(entries, entry) })
+      const hooks = namespace.hooks[family]
+      hooks.register(hook, entry)
+      chain.entries.push({ entry, detach: () => hooks.unregister(hook, entry) })
     }
   }
 }

@@ -6,6 +6,7 @@ import { routeOutput } from '../../ipv4/route-output.ts'
 import type { Ipv6Route } from '../../ipv6/route.ts'
 import { routeOutput6 } from '../../ipv6/route-output.ts'
 import { note } from '../../observer.ts'
+import { ensureTailroom } from '../../packet.ts'
 import type { Compiled } from '../vm/compile.ts'
 import { type Machine, NetfilterProtocol } from '../vm/machine.ts'
 import { SOURCE } from '../vm/routes.ts'
@@ -75,18 +76,15 @@ function setMss(machine: Machine, mss: number): void {
 
 /** The option goes before all others. */
 function addMss(machine: Machine, mss: number): void {
-  const { packet, transport } = machine
-  const { network, end } = packet
-  if (end + MSS_OPTION_LENGTH > packet.bytes.length) {
-    const larger = new Uint8Array(end + MSS_OPTION_LENGTH)
-    larger.set(packet.bytes.subarray(0, end))
-    packet.bytes = larger
-  }
-  const { bytes } = packet
+  const { packet } = machine
+  const length = packet.end - machine.transport
+  ensureTailroom(packet, MSS_OPTION_LENGTH)
+  const { bytes, network, end } = packet
+  const transport = end - length
+  machine.transport = transport
   const options = transport + TCP_HEADER
   bytes.copyWithin(options + MSS_OPTION_LENGTH, options, end)
   packet.end += MSS_OPTION_LENGTH
-  const length = end - transport
   updateChecksum(bytes, transport + CHECKSUM, length, length + MSS_OPTION_LENGTH)
   setU32(bytes, options, ((MSS_OPTION << 24) | (MSS_OPTION_LENGTH << 16) | mss) >>> 0)
   updateChecksum32(bytes, transport + CHECKSUM, 0, u32(bytes, options))
