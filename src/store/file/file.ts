@@ -64,7 +64,8 @@ class FileStore implements Store {
     this.name = `directory ${directory}`
     this.#directory = directory
     this.#clock = clock
-    this.#log = new Log({ files, directory, now: () => clock.now(), newId, report })
+    const changed = (news: News) => this.#tell(news)
+    this.#log = new Log({ files, directory, now: () => clock.now(), newId, changed, report })
   }
 
   async get(key: string): Promise<Entry | undefined> {
@@ -134,7 +135,7 @@ class FileStore implements Store {
   /** What is there now. Who comes by ends what has expired. */
   async #read(purpose: string): Promise<State> {
     const state = this.#attempt(purpose, () => {
-      this.#tell(this.#log.read())
+      this.#log.read()
       return this.#log.state
     })
     if (state.expired(this.#clock.now()).length > 0) await this.#write(purpose, () => undefined)
@@ -146,7 +147,6 @@ class FileStore implements Store {
     for (let pause = 1; ; pause = Math.min(2 * pause, LONGEST_LOCK_PAUSE)) {
       const written = this.#attempt(purpose, () => this.#log.tryWrite(plan))
       if (written) {
-        this.#tell(written.news)
         this.#setExpiry()
         return written.step
       }
@@ -189,11 +189,11 @@ class FileStore implements Store {
       this.#log.makeDirectory()
       // Before it reads, so that nothing is missed in between.
       this.#directoryWatch ??= watchDirectory(this.#directory, () => this.#look())
-      const news = this.#log.read()
+      this.#log.read()
       const wasLost = this.#isLost
       this.#isLost = false
       this.#pause = FIRST_PAUSE
-      this.#tell(news)
+      this.#tell([]) // who has just begun to watch lists
       if (wasLost) for (const watch of this.#watches) watch.back()
       this.#setExpiry()
       this.#cancelLook = this.#clock.after(LOOK, () => this.#look())

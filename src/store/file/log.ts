@@ -29,11 +29,13 @@ export interface LogOptions {
   now(): number
   /** Text that nobody else gets. */
   newId(): string
+  /** Whoever wrote it, we or others. */
+  changed(news: News): void
   /** For people: what cannot be read and is left out. */
   report(problem: string): void
 }
 
-/** What others or we have changed: these changes, or so much that only all of it will do. */
+/** These changes, or so much that only all of it will do. */
 export type News = readonly Change[] | 'all'
 
 export class Log {
@@ -64,39 +66,28 @@ export class Log {
   }
 
   /** Reads what was written since the last time. */
-  read(): News {
-    if (this.#file?.isCurrent()) return this.#readOn(this.#state.revision)
-    const file = this.#options.files.openLog(this.#path)
-    const [id, revision] = [this.#id, this.#state.revision]
-    this.close()
-    this.#file = file
-    if (!file) return id === undefined ? [] : 'all'
-    const compacted = this.#readHeader()
-    const isSame = (id === undefined || id === this.#id) && compacted <= revision
-    const changes = this.#readOn(revision)
-    this.#compactSize = this.#end
-    return isSame ? changes : 'all'
+  read(): void {
+    const news = this.#file?.isCurrent() ? this.#readOn(this.#state.revision) : this.#readAnew()
+    if (news === 'all' || news.length > 0) this.#options.changed(news)
   }
 
   /**
    * Under the lock: reads, and writes the step that `plan` makes of the state, unless it makes none. What has expired ends
    * before. Undefined, and nothing is done, while somebody else holds the lock.
    */
-  tryWrite<T extends Step | undefined>(
-    plan: (state: State) => T,
-  ): { readonly step: T; readonly news: News } | undefined {
+  tryWrite<T extends Step | undefined>(plan: (state: State) => T): { readonly step: T } | undefined {
     const { files, directory, now } = this.#options
     this.makeDirectory()
     const lock = files.tryLock(`${directory}/lock`, FILE_MODE)
     if (!lock) return undefined
     try {
-      const news = [this.read()]
+      this.read()
       const expired = this.#state.expired(now())
-      if (expired.length > 0) news.push(this.#append(this.#state.ending(expired)))
+      if (expired.length > 0) this.#append(this.#state.ending(expired))
       const step = plan(this.#state)
-      if (step) news.push(this.#append(step))
-      if (this.#end > LONG && this.#end > 2 * this.#compactSize) this.#compact()
-      return { step, news: news.includes('all') ? 'all' : (news as Change[][]).flat() }
+      if (step) this.#append(step)
+      if (this.#end > LONG && this.#end > 2 * this.#compactSize) this.#tryCompact()
+      return { step }
     } finally {
       lock.release()
     }
@@ -112,12 +103,26 @@ export class Log {
     this.#lines = 0
   }
 
-  #append(step: Step): Change[] {
-    if (step.revision === undefined && step.leases.length === 0 && step.ended.length === 0) return []
+  #readAnew(): News {
+    const file = this.#options.files.openLog(this.#path)
+    const [id, revision] = [this.#id, this.#state.revision]
+    this.close()
+    this.#file = file
+    if (!file) return id === undefined ? [] : 'all'
+    const compacted = this.#readHeader()
+    const isSame = (id === undefined || id === this.#id) && compacted <= revision
+    const changes = this.#readOn(revision)
+    this.#compactSize = this.#end
+    return isSame ? changes : 'all'
+  }
+
+  #append(step: Step): void {
+    if (step.revision === undefined && step.leases.length === 0 && step.ended.length === 0) return
     if (!this.#file) this.#create()
     this.#end = this.#file!.append(this.#end, formatStep(step))
     this.#lines++
-    return this.#state.apply(step)
+    const changes = this.#state.apply(step)
+    if (changes.length > 0) this.#options.changed(changes)
   }
 
   #create(): void {
@@ -125,8 +130,12 @@ export class Log {
     this.#replace(formatHeader({ id: this.#id, compacted: this.#state.revision }))
   }
 
-  #compact(): void {
-    this.#replace(formatState(this.#id!, this.#state))
+  #tryCompact(): void {
+    try {
+      this.#replace(formatState(this.#id!, this.#state))
+    } catch {
+      // What was to be written is written. The log stays long, and the next change tries again.
+    }
   }
 
   #replace(text: string): void {

@@ -234,6 +234,15 @@ test('a lease ends by the clock, while somebody watches or when somebody comes b
   assert.deepEqual(witness.told, ['listed /b=2', 'delete /b'])
 })
 
+test('a call that fails keeps nothing from the watches', async () => {
+  const directory = newDirectory()
+  const [one, other] = [open(directory), open(directory)]
+  const witness = await watching(one)
+  await put(other, '/a', '1')
+  await refused(() => one.keepAlive('123'), 'not found')
+  await until(moment, () => witness.has('put /a=1'), 'the change is told')
+})
+
 test('a lock that others hold is waited for', async () => {
   const directory = newDirectory()
   await put(open(directory), '/a', '1')
