@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import {
   appendFileSync,
   mkdtempSync,
@@ -104,37 +102,6 @@ test('a log that ends anywhere is a store as it was before the last change, and 
     assert.deepEqual(await pairs(again), ['/a=1', '/c=3'])
     again.close()
   }
-})
-
-test('writers that are killed leave every change whole, and nobody waiting', async () => {
-  const directory = newDirectory()
-  const store = open(directory)
-  const witness = await watching(store)
-  let revision = 0n
-  for (let round = 0; round < 6; round++) {
-    const writers = ['one', 'two'].map((name) =>
-      spawn(process.execPath, [join(import.meta.dirname, 'writer.ts'), directory, name], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      }),
-    )
-    await Promise.all(writers.map(({ stdout }) => once(stdout, 'data')))
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 50))
-    for (const writer of writers) {
-      const exit = once(writer, 'exit')
-      writer.kill('SIGKILL')
-      await exit
-    }
-    const listing = await store.list('')
-    const [left, right] = await Promise.all([store.get('/left'), store.get('/right')])
-    assert.deepEqual([left?.value, left?.revision, left?.lease], [right?.value, right?.revision, right?.lease])
-    assert.ok(listing.revision > revision)
-    revision = (await put(store, '/round', String(round)))!
-    const again = openDirectory(directory)
-    assert.deepEqual(await again.list(''), await store.list(''))
-    again.close()
-  }
-  await until(moment, () => witness.told.at(-1) === 'put /round=5', 'the watch is told the last change')
-  assert.deepEqual(witness.entries, (await store.list('')).entries)
 })
 
 test('a line that cannot be read is named and left out; the others count', async () => {
