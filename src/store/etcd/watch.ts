@@ -24,6 +24,7 @@ import { range, type WatchRequest, type WatchResponse, watch } from './messages.
 import type { Decoded } from './protobuf.ts'
 
 /** Milliseconds between attempts to come back; whoever was away is told within a second. */
+const SHORTEST_PAUSE = 50
 const FIRST_PAUSE = 100
 const LONGEST_PAUSE = 800
 
@@ -75,8 +76,9 @@ export class EtcdWatch implements Watch {
       } catch (error) {
         if (this.#isClosed) return
         this.#tellLost(storeError(`${this.#purpose} in ${this.#connection.name}`, error))
-        // A connection that was not answered has waited long enough.
-        await this.#sleep(this.#nextPause() - (performance.now() - began))
+        // An attempt that was not answered has waited itself.
+        const rest = this.#nextPause() - (performance.now() - began)
+        await this.#sleep(Math.max(rest, SHORTEST_PAUSE))
       }
     }
   }
@@ -181,7 +183,7 @@ export class EtcdWatch implements Watch {
 
   #sleep(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.max(0, milliseconds))
+      const timer = setTimeout(resolve, milliseconds)
       this.#wake = () => {
         clearTimeout(timer)
         resolve()
