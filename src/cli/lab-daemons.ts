@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { KernelError } from '../kernel/errors.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import type { DaemonCondition, DaemonPlace, Daemons } from '../lab/daemons.ts'
 import type { ProcessIdentity } from '../lab/machine.ts'
@@ -31,13 +32,13 @@ const nobody: DaemonCondition = { isRunning: false, isReady: false, problems: []
 
 export function linuxDaemons(machineKernel: LiveKernel): Daemons {
   return {
-    obstacleTo(backend) {
-      if (backend !== 'udp') return undefined
+    requireBackend(backend) {
+      if (backend !== 'udp') return
       try {
         closeSync(openSync(TUN, 'r+'))
-        return undefined
       } catch (error) {
-        return `it needs ${TUN}: ${(error as NodeJS.ErrnoException).code}`
+        const { code = 'EIO' } = error as NodeJS.ErrnoException
+        throw new KernelError(code, `open "${TUN}" for the backend udp`)
       }
     },
 
@@ -102,6 +103,7 @@ function flagsOf({ store, networkConfig, link, subnetFile }: DaemonPlace): strin
     iface: link,
     'subnet-file': subnetFile,
     'healthz-port': HEALTH_PORT,
+    'ip-masq': true,
   }
   return Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
 }

@@ -5,7 +5,7 @@
 import { parseSubnetFile } from '../overlay/subnet-file.ts'
 import type { Machine } from './machine.ts'
 import { namespacePath } from './node.ts'
-import { bare, type LabPlan, type NodePlan } from './plan.ts'
+import type { LabPlan, NodePlan } from './plan.ts'
 import { nodeDirectory, overlayDirectory, subnetFile } from './state.ts'
 
 /** Everything that a daemon on a node is told. Paths are the host's. */
@@ -35,8 +35,8 @@ export interface DaemonCondition {
 
 /** What a machine can do about daemons. */
 export interface Daemons {
-  /** Why no daemon can use the backend here; undefined when they can. */
-  obstacleTo(backend: string): string | undefined
+  /** KernelError when no daemon can use the backend here. */
+  requireBackend(backend: string): void
   /** Comes back when it has begun, not when it is ready. */
   start(place: DaemonPlace): void
   /** As kill -9 does: when it comes back, there is none. Succeeds twice. */
@@ -78,14 +78,12 @@ export function daemonPlace({ name: lab }: LabPlan, { name, namespace, daemon }:
   } satisfies DaemonPlace
 }
 
-/** DaemonError when the machine cannot run the backend. */
+/** KernelError when the machine cannot run the backend. */
 export function prepareDaemons(plan: LabPlan, machine: Machine): void {
   const { files } = machine.host
   const [first] = plan.nodes.filter(hasDaemon)
   if (!first) return
-  const { backend } = first.daemon!
-  const obstacle = machine.daemons.obstacleTo(backend)
-  if (obstacle !== undefined) throw new DaemonError(`Cannot use the backend ${backend} here: ${obstacle}`)
+  machine.daemons.requireBackend(first.daemon!.backend)
   const { networkConfig } = daemonPlace(plan, first, machine)
   files.makeDirectory(networkConfig.slice(0, networkConfig.lastIndexOf('/')), 0o755)
   files.replace(networkConfig, plan.networkConfig!, 0o644)
@@ -111,13 +109,6 @@ export function takenSubnet(lab: string, { name }: NodePlan, machine: Machine): 
   return parseSubnetFile(text ?? '').subnets.ipv4
 }
 
-/** The network address of the node, by which others know it. */
-export function publicAddress({ name, daemon }: NodePlan, { links }: LabPlan): string {
-  const ends = links.flatMap(({ ends }) => ends)
-  const end = ends.find(({ node, ifName }) => node === name && ifName === daemon!.link)!
-  return bare(end.addresses.find((address) => !address.includes(':'))!)
-}
-
 /** Lets time pass until the node's daemon is ready and knows `peers` others. DaemonError that says why it is not. */
 export async function untilReady(plan: LabPlan, node: NodePlan, peers: number, machine: Machine): Promise<void> {
   const place = daemonPlace(plan, node, machine)
@@ -136,11 +127,8 @@ function notReady(
   wanted: number,
   { daemons }: Machine,
 ): DaemonError {
-  const reason = !isRunning
-    ? 'it has ended'
-    : isReady
-      ? `it knows ${peers} of ${wanted} other nodes`
-      : problems.join('; ') || 'it does not answer'
+  const reasons = isReady ? [`it knows ${peers} of ${wanted} other nodes`] : problems
+  const reason = [...(isRunning ? [] : ['it has ended']), ...reasons].join(': ')
   const words = daemons.lastWords(place).map((line) => `\n  ${line}`)
   return new DaemonError(`Cannot bring up the daemon of node "${place.node}": ${reason}${words.join('')}`)
 }

@@ -44,9 +44,7 @@ export class ModelDaemons implements Daemons {
     this.#clock = modelClock(kernel.model)
   }
 
-  obstacleTo(): undefined {
-    return undefined
-  }
+  requireBackend(): void {}
 
   start(place: DaemonPlace): void {
     const { namespacePath, subnetFile, link } = place
@@ -67,7 +65,7 @@ export class ModelDaemons implements Daemons {
         write: (text) => this.#files.replace(subnetFile, text, 0o644),
       },
       uplink: { interfaces: [link], patterns: [], canReach: undefined, publicIp: {} },
-      rules: { masquerade: false, fullyRandom: true, forward: true, blackhole: false },
+      rules: { masquerade: true, fullyRandom: true, forward: true, blackhole: false },
       leaseSeconds: LEASE_SECONDS,
       renewSeconds: RENEW_SECONDS,
       startUdp: (options) => startModelUdp(kernel, options),

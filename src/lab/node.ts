@@ -85,7 +85,7 @@ function flannelPlugin(path: string, directory: string) {
     subnetFile: path,
     dataDir: `${directory}/flannel`,
     ipam: { dataDir: `${directory}/ipam` },
-    delegate: { bridge: BRIDGE, isDefaultGateway: true, hairpinMode: true, ipMasq: false },
+    delegate: { bridge: BRIDGE, isDefaultGateway: true, hairpinMode: true },
   }
 }
 

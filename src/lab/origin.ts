@@ -3,10 +3,12 @@
  * words, after its kind: `route 10.244.1.0/24 via …`, `fdb 02:f1:00:00:02:01 dst …`, `link veth1`.
  */
 
+import type { OverlayPlan } from './cluster.ts'
 import { sysctlPath } from './describe-node.ts'
 import type { Machine } from './machine.ts'
-import { type LabPlan, type NodePlan, nodeOf } from './plan.ts'
+import { type LabPlan, nodeOf } from './plan.ts'
 import { getAttached } from './pod.ts'
+import { takenOverlays } from './taken-leases.ts'
 import type { Topology } from './topology.ts'
 
 export interface Origin {
@@ -24,9 +26,10 @@ export function originsOf(
   machine: Machine,
   source: { readonly file: string; lineOf(path: readonly (string | number)[]): number | undefined } | undefined,
 ): Origin[] {
+  const taken = takenOverlays(plan, machine)
   return [
     ...(source ? originsOfFile(topology, source.file, source.lineOf) : []),
-    ...plan.nodes.flatMap(originsOfOverlay),
+    ...plan.nodes.flatMap(({ name, overlay = taken.get(name) }) => originsOfOverlay(name, overlay)),
     ...plan.routes.map(({ node, destination }) => ({ node, ref: `route ${destination}`, maker: `lab ${plan.name}` })),
     ...plan.pods.flatMap((pod): Origin[] => {
       const attached = getAttached(plan.name, pod, nodeOf(pod, plan), machine)
@@ -37,7 +40,7 @@ export function originsOf(
 }
 
 /** What the leases of an overlay brought. */
-function originsOfOverlay({ name: node, overlay }: NodePlan): Origin[] {
+function originsOfOverlay(node: string, overlay: OverlayPlan | undefined): Origin[] {
   if (!overlay) return []
   const { state, leases } = overlay
   const origins: Origin[] = (state.links ?? []).map((link) => ({

@@ -57,7 +57,9 @@ function targetsOf(plan: LabPlan, machine: Machine): Target[] {
     const address = getAttached(plan.name, pod, nodeOf(pod, plan), machine)?.address
     return { kind: 'pod' as const, name: pod.name, address: address && bare(address) }
   })
-  const nodes = plan.nodes.map((node) => ({ kind: 'node' as const, name: node.name, address: nodeAddress(node, plan) }))
+  // A bridge is nobody to talk to.
+  const hosts = plan.nodes.filter(({ description }) => description.kind !== 'bridge')
+  const nodes = hosts.map((node) => ({ kind: 'node' as const, name: node.name, address: nodeAddress(node, plan) }))
   return [...pods, ...nodes]
 }
 

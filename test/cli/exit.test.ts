@@ -3,6 +3,7 @@ import { test } from 'vitest'
 import { CommandError, explain, statusOf } from '../../src/cli/exit.ts'
 import { CniError } from '../../src/cni/errors.ts'
 import { KernelError } from '../../src/kernel/errors.ts'
+import { DaemonError } from '../../src/lab/daemons.ts'
 
 const endings = [
   { name: 'a check that fails', error: new CniError(101, 'gone'), status: 1 },
@@ -12,6 +13,7 @@ const endings = [
   { name: 'a version that nobody speaks', error: new CniError(1, 'bad'), status: 2 },
   { name: 'a file that cannot be read', error: new CniError(5, 'bad'), status: 4 },
   { name: 'a kernel that says no', error: new KernelError('EOPNOTSUPP', 'add link "a"'), status: 4 },
+  { name: 'a daemon that does not get ready', error: new DaemonError('Cannot bring it up'), status: 1 },
   { name: 'an interruption', error: new CommandError(130, 'Interrupted'), status: 130 },
   { name: 'a defect', error: new TypeError('undefined is not a function'), status: 70 },
 ]

@@ -84,3 +84,35 @@ test('a topology that cannot be built leaves nothing', () => {
   assert.match(stderr, /Cannot read the topology file/)
   assert.ok(!existsSync(join(directory, 'overlab/model')))
 })
+
+test('daemons: what happens to a node is there for the next command', () => {
+  assert.equal(up('--backend', 'udp').status, 0)
+  const status = () => overlab('lab', 'status', '-o', 'json')
+  const daemons = () => JSON.parse(status().stdout).nodes.map(({ daemon }: { daemon: object }) => daemon)
+  assert.deepEqual(
+    daemons().map(({ backend, isReady }: { backend: string; isReady: boolean }) => [backend, isReady]),
+    [
+      ['udp', true],
+      ['udp', true],
+    ],
+  )
+  const before = daemons()
+  assert.equal(overlab('lab', 'node', 'kill', 'n1').stdout, 'The daemon of n1 is dead; what it has made stays\n')
+  assert.equal(status().status, 1)
+  assert.equal(overlab('lab', 'ping').status, 1)
+  assert.equal(overlab('lab', 'node', 'restart', 'n1').status, 0)
+  assert.deepEqual(daemons(), before)
+  assert.equal(overlab('lab', 'node', 'cut', 'n2').status, 0)
+  assert.equal(overlab('lab', 'ping').status, 1)
+  assert.equal(overlab('lab', 'node', 'heal', 'n2').status, 0)
+  assert.equal(overlab('lab', 'ping').status, 0)
+  const nobody = overlab('lab', 'node', 'kill', 'n3')
+  assert.deepEqual([nobody.status, nobody.stderr], [2, '"n3" is no node of lab "two-nodes"\n'])
+})
+
+test('demo ends with a trace between two nodes', () => {
+  const { status, stdout } = overlab('lab', 'demo', '--engine', 'model', '--backend', 'vxlan')
+  assert.equal(status, 0)
+  assert.match(stdout, /route +10\.244\.\d+\.0\/24 via 10\.244\.\d+\.0 dev flannel\.1 onlink +\(flannel lease n2\)$/m)
+  assert.match(stdout, /^✔ DELIVERED both ways at api-0\/eth0 · through n1, n2/m)
+})

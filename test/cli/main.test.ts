@@ -15,6 +15,8 @@ for (const argv of [
   ['cni', '--help'],
   ['cni', 'add', '--help'],
   ['lab', 'exec', '--help'],
+  ['lab', 'node', '--help'],
+  ['lab', 'node', 'kill', '--help'],
 ]) {
   test(`overlab ${argv.join(' ')} explains itself on stdout`, () => {
     const { status, stdout, stderr } = overlab(argv)
@@ -36,6 +38,10 @@ const wrong = [
   { argv: ['cni', 'gc', 'net'], says: /say --all/ },
   { argv: ['cni', 'gc', 'net', '--valid', 'c1'], says: /not of the form container\/ifname/ },
   { argv: ['lab', 'up', '--name', '../x'], says: /a letter or digit first/ },
+  { argv: ['lab', 'up', '--backend', 'ipip'], says: /Allowed choices are vxlan, host-gw, udp/ },
+  { argv: ['lab', 'up', '--direct-routing'], says: /Cannot use --direct-routing without --backend vxlan/ },
+  { argv: ['lab', 'node', 'kill'], says: /missing required argument 'node'/ },
+  { argv: ['lab', 'node', 'kil', 'n1'], says: /Did you mean kill\?/ },
 ]
 for (const { argv, says } of wrong) {
   test(`overlab ${argv.join(' ')} is wrong use`, () => {
@@ -50,6 +56,8 @@ test('completion knows commands, options and choices', () => {
   assert.match(complete(''), /^cni\t/m)
   assert.match(complete('cni', ''), /^add\t.*^check\t.*^del\t.*^gc\t.*^status\t.*^list\t/ms)
   assert.match(complete('lab', 'up', '--'), /^--bin-dir\t/m)
+  assert.match(complete('lab', 'up', '--backend', ''), /^vxlan.*^host-gw.*^udp/ms)
+  assert.match(complete('lab', 'node', ''), /^kill\t.*^restart\t.*^cut\t.*^heal\t/ms)
   assert.match(complete('cni', 'list', '--output', ''), /^json/m)
   assert.match(overlab(['complete', 'bash']).stdout, /bash completion for overlab/)
 })

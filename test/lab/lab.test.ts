@@ -53,8 +53,8 @@ describe('a lab that is up', () => {
     assert.deepEqual(
       nodes.map(({ name, podNetwork }: { name: string; podNetwork: { subnet: string } }) => [name, podNetwork.subnet]),
       [
-        ['n1', '10.244.1.0/24'],
-        ['n2', '10.244.2.0/24'],
+        ['n1', '10.244.0.0/24'],
+        ['n2', '10.244.1.0/24'],
       ],
     )
     assert.deepEqual(
@@ -81,7 +81,8 @@ describe('a lab that is up', () => {
     }
     const [eth0] = ip('n1', 'address', 'show', 'dev', 'eth0')
     assert.deepEqual([eth0.operstate, eth0.addr_info[0].local], ['UP', '192.168.56.11'])
-    assert.equal(ip('n1', 'route', 'show', '10.244.2.0/24')[0].gateway, '192.168.56.12')
+    const [route] = ip('n1', 'route', 'show', '10.244.1.0/24')
+    assert.deepEqual([route.gateway, route.dev], ['10.244.1.0', 'flannel.1'])
     const ports = ip('n2', 'link', 'show', 'master', 'cni0').map(({ ifname }: { ifname: string }) => ifname)
     assert.deepEqual(ports.sort(), [pods[2].attached.hostInterface, pods[3].attached.hostInterface].sort())
   })
@@ -112,7 +113,7 @@ describe('a lab that is up', () => {
 
   test('exec runs in the pod or node, and ends as the program ends', () => {
     const inside = overlab('lab', 'exec', 'n2', '--', 'ip', '-j', 'address', 'show', 'dev', 'cni0')
-    assert.equal(JSON.parse(inside.stdout)[0].addr_info[0].local, '10.244.2.1')
+    assert.equal(JSON.parse(inside.stdout)[0].addr_info[0].local, '10.244.1.1')
     assert.equal(overlab('lab', 'exec', 'api-1', 'sh', '-c', 'exit 7').status, 7)
     assert.equal(overlab('lab', 'exec', 'api-1', 'sh', '-c', 'kill -TERM $$').status, 128 + 15)
     const missing = overlab('lab', 'exec', 'api-1', 'nonesuch')
@@ -142,7 +143,7 @@ describe('a lab that is up', () => {
   })
 
   test('ping says who does not answer', () => {
-    output('ip', '-n', 'ovl-n2@two-nodes', 'route', 'delete', '10.244.1.0/24')
+    output('ip', '-n', 'ovl-n2@two-nodes', 'route', 'delete', '10.244.0.0/24')
     const { status, stdout } = overlab('lab', 'ping')
     assert.equal(status, 1)
     assert.match(stdout, /^web-0( +\S+){2} +no answer +no answer +\S+ +no answer$/m)

@@ -6,7 +6,7 @@ import { type Cluster, podNames, type Topology, type TopologyLink, twoNodes } fr
 const description = { kind: 'k8s-node', sysctls: {} }
 
 test('two nodes: everything that will be made, under its final name', () => {
-  assert.deepEqual(planLab(twoNodes), {
+  assert.deepEqual(planLab(withCluster({ cni: { plugin: 'bridge', network: '10.244.0.0/16' } })), {
     name: 'two-nodes',
     nodes: [
       {
@@ -118,3 +118,52 @@ for (const { name, topology, says } of unusable) {
     assert.throws(() => planLab(topology), { name: 'RangeError', message: says })
   })
 }
+
+const withDaemons = (cni: Partial<NonNullable<Cluster['cni']>> = {}) =>
+  withCluster({ cni: { plugin: 'flannel', backend: 'vxlan', daemons: true, ...cni } })
+
+test('nodes with daemons have no subnet yet, and a configuration in common', () => {
+  const { networkConfig, nodes } = planLab(withDaemons({ vni: 7, directRouting: true }))
+  assert.deepEqual(JSON.parse(networkConfig!), {
+    Network: '10.244.0.0/16',
+    Backend: { Type: 'vxlan', VNI: 7, DirectRouting: true },
+  })
+  assert.deepEqual(
+    nodes.map(({ daemon, overlay, podNetwork }) => ({ daemon, overlay, podNetwork })),
+    Array(2).fill({ daemon: { backend: 'vxlan', link: 'eth0' }, overlay: undefined, podNetwork: { hairpin: true } }),
+  )
+})
+
+test('host-gw is refused between nodes that are no neighbours, with and without daemons', () => {
+  const apart: readonly string[] = ['192.168.56.11/24', '192.168.57.12/24']
+  for (const daemons of [true, false]) {
+    const topology = {
+      ...withDaemons({ backend: 'host-gw', daemons }),
+      topology: withLink({ ipv4: apart }).topology,
+    }
+    assert.throws(() => planLab(topology), {
+      name: 'RangeError',
+      message:
+        'Cannot reach node "n2" from "n1" by host-gw: 192.168.57.12 is not on the link eth0 (192.168.56.11/24); use vxlan',
+    })
+  }
+})
+
+test('udp needs daemons: there is nothing else that would carry packets', () => {
+  assert.throws(() => planLab(withDaemons({ backend: 'udp', daemons: false })), {
+    name: 'UnsupportedError',
+    message: 'unsupported: cluster.cni.backend: udp without daemons',
+  })
+})
+
+test('a daemon needs a link by which others know its node', () => {
+  const topology = { ...withDaemons(), topology: withLink({ ipv4: ['192.168.56.11/24'] }).topology }
+  assert.throws(() => planLab(topology), {
+    name: 'RangeError',
+    message: 'Cannot run a daemon on node "n2": no link of it has an IPv4 address',
+  })
+})
+
+test('what daemons could not use is refused before anything is made', () => {
+  assert.throws(() => planLab(withDaemons({ mtu: 100 })), { name: 'RangeError', message: /^Cannot make an overlay/ })
+})

@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -76,6 +77,29 @@ test('demo needs no holder', () => {
   assert.equal(status, 0)
   assert.match(stdout, /20 of 20 pings were answered, and the lab is gone again/)
   assert.deepEqual(readdirSync(runtime), [])
+})
+
+test('daemons run there as for root', () => {
+  const up = asNobody(['up', '--backend', 'vxlan'])
+  assert.equal(up.status, 0, up.stderr)
+  assert.match(asNobody(['ping']).stdout, /✔ 20 of 20 pings were answered/)
+  assert.equal(asNobody(['node', 'kill', 'n1']).status, 0)
+  assert.equal(asNobody(['status']).status, 1)
+  assert.equal(asNobody(['node', 'restart', 'n1']).status, 0)
+  assert.equal(asNobody(['status']).status, 0)
+  assert.equal(asNobody(['down']).status, 0)
+})
+
+test('udp needs /dev/net/tun, and says so where everybody may not open it', () => {
+  const mayAnybody = (statSync('/dev/net/tun').mode & 0o006) === 0o006
+  const { status, stderr } = asNobody(['up', '--backend', 'udp'])
+  if (mayAnybody) {
+    assert.equal(status, 0, stderr)
+    assert.match(asNobody(['ping']).stdout, /✔ 20 of 20 pings were answered/)
+  } else {
+    assert.equal(status, 4)
+    assert.match(stderr, /^Cannot open "\/dev\/net\/tun" for the backend udp: EACCES$/m)
+  }
 })
 
 test('a holder whose id was never written down is found', () => {

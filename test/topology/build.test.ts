@@ -82,9 +82,9 @@ const unsupported: { thing: string; text: string; says: string }[] = [
     says: 'unsupported: cluster.cni.plugin: calico',
   },
   {
-    thing: "flannel's backend udp",
+    thing: "flannel's backend udp without daemons",
     text: 'name: x\ntopology: { nodes: { n1: { kind: k8s-node } } }\ncluster: { cni: { plugin: flannel, backend: udp } }\n',
-    says: 'unsupported: cluster.cni.backend: udp',
+    says: 'unsupported: cluster.cni.backend: udp without daemons',
   },
   {
     thing: 'the host as a node',

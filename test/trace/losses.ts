@@ -402,6 +402,17 @@ function exampleCases(): LossCase[] {
       why: [/n1 has no route to 10\.244\.1\.2/, /n2 has 10\.244\.1\.0\/24, behind 10\.244\.1\.0/],
     },
     {
+      title: 'example two-segments, router-off',
+      file: example('two-segments'),
+      from: 'web-0',
+      to: 'db-0',
+      protocol: 'icmp',
+      faults: ['router-off'],
+      reason: 'IP_INADDRERRORS',
+      at: 'r1/eth0',
+      why: [/r1 does not forward/, /192\.168\.2\.11 is\s+not its own/],
+    },
+    {
       title: 'example s15, no-messages',
       file: example('s15-mtu-black-hole'),
       from: 'web-0',
