@@ -46,9 +46,10 @@ const WORKER = new URL(`udp-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.
  * here.
  */
 export function startUdpEngine(options: UdpEngineOptions): UdpEngine {
-  const { namespacePath = '/proc/thread-self/ns/net', tun, address, port, routes = [], onFailure } = options
+  const { namespacePath, tun, address, port, routes = [], onFailure } = options
   requireRoutes(routes)
-  const namespace = Namespace.open(namespacePath)
+  // Nobody needs to enter his own, for which CAP_SYS_ADMIN would be needed.
+  const namespace = namespacePath === undefined ? new Namespace('/proc/self/ns/net') : Namespace.open(namespacePath)
   if (!namespace) throw new KernelError('ENOENT', `open network namespace "${namespacePath}"`)
   try {
     const engine = new UdpThread(openDataPath({ tun, address, port }, namespace), port, onFailure)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { run } from '../support/command.ts'
-import { type StoreUnderTest, SWITCH, startNetwork, startStore } from './network.ts'
+import { eventually, type StoreUnderTest, SWITCH, startNetwork, startStore } from './network.ts'
 
 const NETWORK = { Network: '10.5.0.0/16' }
 const vxlan = { ...NETWORK, Backend: { Type: 'vxlan' } }

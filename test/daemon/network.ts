@@ -209,9 +209,9 @@ export class Node {
   }
 
   /** `before`: words that the daemon is run by, as strace. */
-  start(flags: readonly string[] = [], { before = [], env = {} }: StartOptions = {}): this {
+  start(flags: readonly string[] = [], { before = [], env = {}, main = MAIN }: StartOptions = {}): this {
     const argv = ['netns', 'exec', this.name, 'setpriv', '--pdeathsig', 'KILL', ...before]
-    argv.push(process.execPath, MAIN, 'daemon', ...this.#flags, ...flags)
+    argv.push(process.execPath, main, 'daemon', ...this.#flags, ...flags)
     this.#log = ''
     const child = spawn('ip', argv, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
@@ -374,6 +374,8 @@ export class Node {
 export interface StartOptions {
   readonly before?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** The command line that is run: that of the sources where left out. */
+  readonly main?: string
 }
 
 /** Asks ten times a second. The limit is for what never comes; how fast it comes is measured elsewhere. */
