@@ -34,6 +34,7 @@ import { dependsOnRoutes, describeLeftOut, nodeState, type RuleOptions, udpRoute
 import type { Notice } from './notice.ts'
 import { Registry } from './registry.ts'
 import { formatSubnetFile, parseSubnetFile } from './subnet-file.ts'
+import { type SubnetFileAccess, SubnetWriter } from './subnet-writer.ts'
 import { type StartUdpDataPath, UdpPath } from './udp-path.ts'
 import { findUplink, type Uplink, type UplinkOptions } from './uplink.ts'
 
@@ -67,14 +68,6 @@ export interface DaemonOptions {
   readonly events: DaemonEvents
 }
 
-/** subnet.env. Both throw when it cannot be done. */
-export interface SubnetFileAccess {
-  /** Undefined: there is none. */
-  read(): string | undefined
-  /** Others see the old file or the new one. */
-  write(text: string): void
-}
-
 export interface DaemonEvents {
   notice(notice: DaemonNotice): void
   /** Once: pods can be attached from now on. */
@@ -96,6 +89,7 @@ export class Daemon {
   readonly #registry: Registry
   readonly #keeper: Keeper
   readonly #udp: UdpPath
+  readonly #subnetFile: SubnetWriter
   readonly #earlierLease: EarlierLease
   readonly #earlier: Omit<EarlierLife, 'lease'>
   readonly #subscription: Subscription
@@ -108,8 +102,6 @@ export class Daemon {
   #peers: readonly Lease[] | undefined
   /** What the state before owned, or the daemon before us. */
   #owned: Owned | undefined
-  /** What subnet.env should say. */
-  #subnetFile: string | undefined
   #isReady = false
   #isClosed = false
   /** Problems that stand, by what they are about, so that each is told once. */
@@ -123,7 +115,8 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     const { store, prefix, kernel, clock, subnetFile, events } = options
     this.#options = options
-    this.#earlier = parseSubnetFile(this.#readSubnetFile(subnetFile) ?? '')
+    this.#subnetFile = new SubnetWriter(subnetFile, (level, message) => this.#notice(level, 'subnet.env', message))
+    this.#earlier = parseSubnetFile(this.#subnetFile.earlier())
     this.#keeper = keep(kernel, clock, {
       done: (operations, cause) => this.#hasChanged(operations, cause),
       refused: (error) => this.#notice('error', 'kernel', `${error.message}; trying again`),
@@ -168,7 +161,7 @@ export class Daemon {
       now: clock.now(),
       hasConfig: this.#config !== undefined,
       setting: this.#setting,
-      problems: [...this.#problems.values()],
+      problems: [...this.#problems.values(), this.#subnetFile.problem].filter((problem) => problem !== undefined),
       lease: this.#lease,
       peers: this.#peers?.length ?? 0,
       leftOut: this.#leftOut,
@@ -314,12 +307,10 @@ export class Daemon {
       this.#udp.want({ tun: tun!, address: address.slice(0, address.indexOf('/')), port: backend.port, routes })
     }
     this.#tellLeftOut(describeLeftOut(input))
-    this.#subnetFile = formatSubnetFile({
-      config: input.config,
-      subnets: subnetsOf(input.lease),
-      mtu: backendOf(input.config).mtu(input.uplink, input.config),
-      ipMasq: this.#options.rules.masquerade,
-    })
+    const { config, uplink, lease } = input
+    const mtu = backendOf(config).mtu(uplink, config)
+    const ipMasq = this.#options.rules.masquerade
+    this.#subnetFile.want(formatSubnetFile({ config, subnets: subnetsOf(lease), mtu, ipMasq }))
     this.#publish()
   }
 
@@ -359,31 +350,11 @@ export class Daemon {
 
   /** subnet.env says that pods can be attached: not before the device is there. */
   #publish(): void {
-    const text = this.#subnetFile
-    const { kernel, subnetFile, events } = this.#options
-    if (text === undefined || this.#devices().some((name) => !kernel.links.get(name))) return
-    try {
-      if (subnetFile.read() !== text) {
-        subnetFile.write(text)
-        this.#notice('info', 'subnet.env', `Wrote subnet.env: ${text.trim().replaceAll('\n', ' ')}`)
-      }
-      this.#problems.delete('subnet.env')
-    } catch (error) {
-      this.#problem('error', 'subnet.env', `${(error as Error).message}; trying again once a minute`)
-      return
-    }
-    if (this.#isReady) return
+    const { kernel, events } = this.#options
+    if (this.#devices().some((name) => !kernel.links.get(name))) return
+    if (!this.#subnetFile.write() || this.#isReady) return
     this.#isReady = true
     events.ready()
-  }
-
-  #readSubnetFile(file: SubnetFileAccess): string | undefined {
-    try {
-      return file.read()
-    } catch (error) {
-      this.#notice('warning', 'subnet.env', `${(error as Error).message}; going on without it`)
-      return undefined
-    }
   }
 
   #notice(level: DaemonNotice['level'], subject: DaemonNotice['subject'], message: string): void {

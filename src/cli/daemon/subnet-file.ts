@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { files } from '../../linux/files.ts'
-import type { SubnetFileAccess } from '../../overlay/daemon.ts'
+import type { SubnetFileAccess } from '../../overlay/subnet-writer.ts'
 
 /** For all to read: plugins may run as anybody. */
 const MODE = 0o644
