@@ -103,8 +103,9 @@ export class Connection {
   prove(): void {
     const session = this.#session
     if (!session) return
+    const began = performance.now()
     unary(session.client, maintenanceStatus, {}, new Metadata(), PROOF_LIMIT).catch((error) => {
-      if (isBroken(error)) this.#drop(session)
+      if (isBroken(error) && session.heard < began) this.#drop(session)
     })
   }
 

@@ -6,7 +6,7 @@ import { ChannelCredentials } from '@grpc/grpc-js'
 import { StoreError } from '../store.ts'
 
 export interface EtcdSettings {
-  /** `http://host:port`, `https://host:port`, or `host:port` for http. */
+  /** `http://host:port`, `https://host:port`, or `host:port` for http. The port is 2379 where none is given. */
   readonly endpoints: readonly string[]
   /** Paths of PEM files. Without `ca` an https endpoint is checked against the authorities that Node knows. */
   readonly ca?: string | undefined
