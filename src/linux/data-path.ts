@@ -8,6 +8,7 @@
 import { sys } from '#sys'
 import { parseIpv4 } from '../address/ipv4.ts'
 import { type DataPath, EINTR, Ready } from '../kernel/data-path.ts'
+import { KernelError } from '../kernel/errors.ts'
 import { LITTLE_ENDIAN } from './byte-order.ts'
 import { succeed } from './errno.ts'
 import type { Namespace } from './netns.ts'
@@ -44,10 +45,12 @@ const MSG_DONTWAIT = 0x40
 
 /** struct pollfd: descriptor, events wanted, events seen. */
 const POLLFD_SIZE = 8
-const EVENTS = 4
-const SEEN = 6
 const POLLIN = 1
 const POLLOUT = 4
+/** Their places in the array; the TUN device is the last, so that it can be left out. */
+const CONTROL = 0
+const SOCKET = 1
+const TUN = 2
 
 /** Numbers, which another thread of the process can be told. */
 export interface OpenDataPath {
@@ -69,6 +72,9 @@ export interface DataPathOptions {
 
 /** Opens all of it in the namespace. KernelError EBUSY while another process has the TUN device, EADDRINUSE the port. */
 export function openDataPath({ tun, address, port }: DataPathOptions, namespace: Namespace): OpenDataPath {
+  if (!LITTLE_ENDIAN) {
+    throw new KernelError('EOPNOTSUPP', `open TUN device "${tun}"`, 'only for machines with the lowest byte first')
+  }
   const opened: number[] = []
   const open = (descriptor: number, call: string) => {
     opened.push(succeed(descriptor, call))
@@ -107,16 +113,16 @@ export function callDataPath({ control }: OpenDataPath): void {
 /** `memory`: address of the byte at offset 0. */
 export function linuxDataPath(open: OpenDataPath, memory: number): DataPath {
   const { tun, socket, icmp, control } = open
-  const fds = fixedMemory(3 * POLLFD_SIZE)
-  const fdsAddress = Number(fds.address)
-  const view = new DataView(fds.bytes.buffer, fds.bytes.byteOffset, fds.bytes.length)
-  const count = new Uint8Array(8)
+  const { address, bytes } = fixedMemory(3 * POLLFD_SIZE)
+  const fds = Number(address)
+  const descriptors = new Int32Array(bytes.buffer, bytes.byteOffset)
+  const events = new Int16Array(bytes.buffer, bytes.byteOffset)
   for (const [i, descriptor] of [control, socket, tun].entries()) {
-    view.setInt32(i * POLLFD_SIZE, descriptor, LITTLE_ENDIAN)
-    view.setInt16(i * POLLFD_SIZE + EVENTS, POLLIN, LITTLE_ENDIAN)
+    descriptors[2 * i] = descriptor
+    events[4 * i + 2] = POLLIN
   }
+  const count = new Uint8Array(8)
   const discovery = mtuDiscovery(socket)
-  const seen = (i: number) => view.getInt16(i * POLLFD_SIZE + SEEN, LITTLE_ENDIAN)
   return {
     readTun: (at, length) => addressed.read(tun, memory + at, length),
     writeTun: (iovecs, pieces) => addressed.writev(tun, memory + iovecs, pieces),
@@ -124,22 +130,22 @@ export function linuxDataPath(open: OpenDataPath, memory: number): DataPath {
       discovery.fragment(fragment)
       return addressed.sendmmsg(socket, memory + messages, most, MSG_DONTWAIT)
     },
-    receive: (messages, most) => addressed.recvmmsg(socket, memory + messages, most, MSG_DONTWAIT, 0),
+    receive: (messages, most) => addressed.recvmmsg(socket, memory + messages, most, MSG_DONTWAIT),
     sendIcmp: (at, length, address) =>
       addressed.sendto(icmp, memory + at, length, MSG_DONTWAIT, memory + address, SOCKADDR_IN_SIZE),
     wait(sending) {
-      view.setInt16(POLLFD_SIZE + EVENTS, sending ? POLLIN | POLLOUT : POLLIN, LITTLE_ENDIAN)
-      // The last of the three is the TUN device.
-      const result = addressed.poll(fdsAddress, sending ? 2 : 3, -1)
+      events[4 * SOCKET + 2] = sending ? POLLIN | POLLOUT : POLLIN
+      events[4 * TUN + 3] = 0
+      const result = addressed.poll(fds, sending ? TUN : TUN + 1, -1)
       if (result < 0) return result === -EINTR ? 0 : succeed(result, 'wait for packets')
-      const [called, received, read] = [seen(0), seen(1), sending ? 0 : seen(2)]
-      if (called) sys.read(control, count)
-      return (
-        (called ? Ready.control : 0) |
-        (received & ~POLLOUT ? Ready.socket : 0) |
-        (received & POLLOUT ? Ready.writable : 0) |
-        (read ? Ready.tun : 0)
-      )
+      const onSocket = events[4 * SOCKET + 3]!
+      let ready = (onSocket & ~POLLOUT ? Ready.socket : 0) | (onSocket & POLLOUT ? Ready.writable : 0)
+      if (events[4 * TUN + 3]) ready |= Ready.tun
+      if (events[4 * CONTROL + 3]) {
+        sys.read(control, count)
+        ready |= Ready.control
+      }
+      return ready
     },
   }
 }

@@ -52,16 +52,21 @@ export class Inbox {
       arena.longs[(message + IOVEC_COUNT) >> 2] = 1
       arena.point(message + CONTROL, this.#controls + i * CONTROL_MESSAGE)
     }
+    this.clear(MAX_MESSAGES)
   }
 
-  /** The messages for the call, the first `count` made ready: the kernel wrote over the lengths when it filled them. */
-  prepare(count: number): number {
+  /** Where the messages are, ready for the call. */
+  get messages(): number {
+    return this.#messages
+  }
+
+  /** Makes the first `count` messages ready again: the kernel has written over the lengths of what there is room for. */
+  clear(count: number): void {
     const { longs } = this.#arena
     for (let message = this.#messages; message < this.#messages + count * MESSAGE; message += MESSAGE) {
       longs[(message + NAME_LENGTH) >> 2] = SOCKET_ADDRESS
       longs[(message + CONTROL_LENGTH) >> 2] = CONTROL_MESSAGE
     }
-    return this.#messages
   }
 
   /** The sender's address, as RouteTable has it. */

@@ -57,7 +57,7 @@ export class Receiver {
   drain(routes: RouteTable): boolean {
     const inbox = this.#inbox
     const wanted = this.#atOnce
-    const count = this.#path.receive(inbox.prepare(wanted), wanted)
+    const count = this.#path.receive(inbox.messages, wanted)
     this.#counts[Counter.receiveCalls]!++
     if (count <= 0) return count === -EINTR
     let received = 0
@@ -66,6 +66,7 @@ export class Receiver {
       this.#take(i, routes)
     }
     this.#merger.flush()
+    inbox.clear(count)
     this.#counts[Counter.messagesReceived]! += count
     this.#atOnce = received > MANY_BYTES ? FEW_MESSAGES : MAX_MESSAGES
     return count === wanted
