@@ -232,6 +232,18 @@ test('status tells what is there, and follows symbolic links', () => {
   assert.equal(files.status(`${path}-nothing`), undefined)
 })
 
+test('tryLock does not wait for a lock that somebody holds', () => {
+  const path = fresh()
+  const lock = ours.tryLock(path, 0o600)
+  assert.ok(lock)
+  assert.equal(ours.tryLock(path, 0o600), undefined)
+  lock.release()
+  lock.release()
+  const next = ours.tryLock(path, 0o600)
+  assert.ok(next)
+  next.release()
+})
+
 test('a lock is waited for, and given back by release or by the death of its holder', async () => {
   const path = fresh()
   const source = `
