@@ -10,6 +10,7 @@ import type { LiveKernel } from '../kernel/live.ts'
 import type { DaemonCondition, DaemonPlace, Daemons } from '../lab/daemons.ts'
 import type { ProcessIdentity } from '../lab/machine.ts'
 import { host } from '../linux/host.ts'
+import { nodeCommand } from './ends-with-us.ts'
 import { request } from './plain-http.ts'
 import { inNamespace, processes, startOf } from './processes.ts'
 
@@ -45,9 +46,12 @@ export function linuxDaemons(machineKernel: LiveKernel): Daemons {
     start(place) {
       const log = openSync(logFile(place), 'a', 0o644)
       try {
-        const argv = [...process.execArgv, MAIN, 'daemon', ...flagsOf(place)]
         const child = inNamespace(place.namespacePath, () =>
-          spawn(process.execPath, argv, { detached: true, stdio: ['ignore', 'ignore', log], env: environment() }),
+          spawn(...nodeCommand(MAIN, 'daemon', ...flagsOf(place)), {
+            detached: true,
+            stdio: ['ignore', 'ignore', log],
+            env: environment(),
+          }),
         )
         child.unref()
         const id = child.pid!

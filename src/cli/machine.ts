@@ -12,6 +12,7 @@ import type { Listener, Machine } from '../lab/machine.ts'
 import type { Impair } from '../lab/topology.ts'
 import { host } from '../linux/host.ts'
 import { liveLinux } from '../linux/live.ts'
+import { nodeCommand } from './ends-with-us.ts'
 import { linuxDaemons } from './lab-daemons.ts'
 import { inNamespace, processes } from './processes.ts'
 
@@ -71,7 +72,7 @@ const LISTEN = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 
 /** A process that answers there, and outlives us. The lab ends it with everything else that is in the namespace. */
 async function listen(path: string, ports: readonly string[]): Promise<Listener> {
   const child = inNamespace(path, () =>
-    spawn(process.execPath, [LISTEN, ...ports], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
+    spawn(...nodeCommand(LISTEN, ...ports), { detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
   )
   const [ready] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
   if (!Buffer.isBuffer(ready)) {

@@ -17,6 +17,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, st
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { passThrough } from './child.ts'
+import { ENDS_WITH_US } from './ends-with-us.ts'
 import { CommandError, Exit } from './exit.ts'
 
 const HOLDER = 'OVERLAB_LAB_HOLDER'
@@ -28,7 +29,7 @@ const OWN_RUN = 'mount -t tmpfs none /run && '
 export async function runInOwnNamespaces(): Promise<number> {
   requireUserNamespaces()
   const argv = unshareArguments('exec setpriv --pdeathsig KILL -- "$@"', ...ourselves())
-  return passThrough(spawn('unshare', argv, { stdio: 'inherit' }))
+  return passThrough(spawn('unshare', argv, { stdio: 'inherit', env: { ...process.env, [ENDS_WITH_US]: '1' } }))
 }
 
 /** Runs this very command in the lab's namespaces, which it makes first where they are not there. */

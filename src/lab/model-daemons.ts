@@ -24,6 +24,7 @@ const WORDS = 10
 
 interface Running {
   readonly daemon: Daemon
+  readonly kernel: ModelKernel
   readonly store: MemoryStore
   failure: Error | undefined
 }
@@ -79,7 +80,7 @@ export class ModelDaemons implements Daemons {
         },
       },
     })
-    const running: Running = { daemon, store, failure: undefined }
+    const running: Running = { daemon, kernel, store, failure: undefined }
     this.#running.set(namespacePath, running)
   }
 
@@ -87,7 +88,7 @@ export class ModelDaemons implements Daemons {
     const running = this.#running.get(namespacePath)
     if (!running) return
     this.#running.delete(namespacePath)
-    void running.daemon.close()
+    void running.daemon.close().then(() => running.kernel.close())
     running.store.close()
   }
 

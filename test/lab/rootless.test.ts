@@ -1,6 +1,6 @@
 /** The lab without root: as uid 65534, in user namespaces. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -15,11 +15,13 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, test } from 'vitest'
 import { MAIN } from '../cli/overlab.ts'
-import { processesWith, traces } from './traces.ts'
+import { MARK, processesWith, traces } from './traces.ts'
 
 const NOBODY = 65534
+const [name = '', value = ''] = MARK.split('=')
 const folder = mkdtempSync(join(tmpdir(), 'overlab-rootless-'))
 chmodSync(folder, 0o755)
 const runtime = join(folder, 'runtime')
@@ -100,6 +102,20 @@ test('udp needs /dev/net/tun, and says so where everybody may not open it', () =
     assert.equal(status, 4)
     assert.match(stderr, /^Cannot open "\/dev\/net\/tun" for the backend udp: EACCES$/m)
   }
+})
+
+test('a demo that is killed takes its daemons with it: nobody could find them again', async () => {
+  const child = spawn(process.execPath, [MAIN, 'lab', 'demo', '--backend', 'vxlan'], {
+    uid: NOBODY,
+    gid: NOBODY,
+    cwd: '/',
+    env: { ...process.env, XDG_RUNTIME_DIR: runtime, [name]: value },
+    stdio: 'ignore',
+  })
+  const daemons = () => processesWith(MARK).filter((command) => command.includes(' daemon --store='))
+  while (daemons().length < 2) await setTimeout(5)
+  child.kill('SIGKILL')
+  while (processesWith(MARK).length > 0) await setTimeout(5)
 })
 
 test('a holder whose id was never written down is found', () => {

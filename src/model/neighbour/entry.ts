@@ -122,6 +122,7 @@ export class Neighbour {
   }
 
   #note(packet: Packet): void {
+    if (this.mac.length === 0) return // a device without addresses has nothing to resolve
     note(packet, this.device, 'neigh', `${this.table.family.format(this.key)} is ${formatMac(this.mac)}`, {
       kernel: (this.state & NUD_CONNECTED) !== 0 ? 'neigh_connected_output' : 'neigh_resolve_output',
       ref: `neigh ${this.describe()}`,
