@@ -4,7 +4,7 @@
 import { CniCode, CniError } from '../cni/errors.ts'
 import { KernelError } from '../kernel/errors.ts'
 import { UnsupportedError } from '../lab/check-topology.ts'
-import { DaemonError } from '../lab/daemons.ts'
+import { DaemonError } from '../lab/daemon-error.ts'
 
 export const Exit = {
   yes: 0,

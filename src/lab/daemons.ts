@@ -3,6 +3,7 @@
  * before the first pod is attached; the lab is up when every one of them is ready and knows the others. Their files: state.ts.
  */
 import { parseSubnetFile } from '../overlay/subnet-file.ts'
+import { DaemonError } from './daemon-error.ts'
 import type { Machine } from './machine.ts'
 import { namespacePath } from './node.ts'
 import type { LabPlan, NodePlan } from './plan.ts'
@@ -44,11 +45,6 @@ export interface Daemons {
   condition(place: DaemonPlace): Promise<DaemonCondition>
   /** What it said last, a line each. */
   lastWords(place: DaemonPlace): readonly string[]
-}
-
-/** A daemon is not as it should be, in its own words. */
-export class DaemonError extends Error {
-  override name = 'DaemonError'
 }
 
 export interface DaemonStatus extends DaemonCondition {

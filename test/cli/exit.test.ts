@@ -3,7 +3,7 @@ import { test } from 'vitest'
 import { CommandError, explain, statusOf } from '../../src/cli/exit.ts'
 import { CniError } from '../../src/cni/errors.ts'
 import { KernelError } from '../../src/kernel/errors.ts'
-import { DaemonError } from '../../src/lab/daemons.ts'
+import { DaemonError } from '../../src/lab/daemon-error.ts'
 
 const endings = [
   { name: 'a check that fails', error: new CniError(101, 'gone'), status: 1 },
