@@ -30,9 +30,10 @@ import { EarlierLease } from './earlier-lease.ts'
 import { type Condition, conditionOf } from './health.ts'
 import { FAMILIES, type Family, type Lease, type LeaseAttributes, leaseOf, subnetsOf } from './lease.ts'
 import { type EarlierLife, leftovers } from './leftovers.ts'
-import { dependsOnRoutes, describeLeftOut, nodeState, type RuleOptions, udpRoutes } from './node-state.ts'
+import { dependsOnRoutes, describeLeftOut, nodeState, type RuleOptions, rulesOf, udpRoutes } from './node-state.ts'
 import type { Notice } from './notice.ts'
 import { Registry } from './registry.ts'
+import type { NetworkRules } from './rules/shared.ts'
 import { formatSubnetFile, parseSubnetFile } from './subnet-file.ts'
 import { type SubnetFileAccess, SubnetWriter } from './subnet-writer.ts'
 import { type StartUdpDataPath, UdpPath } from './udp-path.ts'
@@ -65,7 +66,17 @@ export interface DaemonOptions {
   readonly leaseSeconds: number
   readonly renewSeconds: number
   readonly startUdp: StartUdpDataPath
+  /** Left out: there is no other daemon on this node. */
+  readonly otherNetworks?: OtherNetworks
   readonly events: DaemonEvents
+}
+
+/** What daemons of several networks on one node tell each other. */
+export interface OtherNetworks {
+  /** Of ours. subnet.env is there. */
+  publish(rules: NetworkRules): void
+  list(): readonly NetworkRules[]
+  watch(onChange: () => void): Subscription
 }
 
 export interface DaemonEvents {
@@ -92,7 +103,7 @@ export class Daemon {
   readonly #subnetFile: SubnetWriter
   readonly #earlierLease: EarlierLease
   readonly #earlier: Omit<EarlierLife, 'lease'>
-  readonly #subscription: Subscription
+  readonly #subscriptions: readonly Subscription[]
   #config: NetworkConfig | undefined
   #setting: Setting | undefined
   #attributes: LeaseAttributes | undefined
@@ -102,6 +113,8 @@ export class Daemon {
   #peers: readonly Lease[] | undefined
   /** What the state before owned, or the daemon before us. */
   #owned: Owned | undefined
+  /** What other daemons are told of ours. */
+  #rules: NetworkRules | undefined
   #isReady = false
   #isClosed = false
   /** Problems that stand, by what they are about, so that each is told once. */
@@ -131,7 +144,11 @@ export class Daemon {
       failed: (error) => this.#notice('error', 'udp', `${error.message}; trying again`),
     })
     this.#earlierLease = new EarlierLease({ store, prefix, clock, previous: this.#earlier.subnets })
-    this.#subscription = kernel.watch(['link', 'address', 'route'], (change) => this.#onChange(change))
+    const others = options.otherNetworks?.watch(() => this.#turnSoon('plan'))
+    this.#subscriptions = [
+      kernel.watch(['link', 'address', 'route'], (change) => this.#onChange(change)),
+      ...(others ? [others] : []),
+    ]
     this.#registry = new Registry({
       ...options,
       previous: this.#earlier.subnets,
@@ -183,7 +200,7 @@ export class Daemon {
     this.#isClosed = true
     this.#cancelTurn?.()
     this.#cancelPeriod()
-    this.#subscription.close()
+    for (const subscription of this.#subscriptions) subscription.close()
     this.#registry.close()
     this.#earlierLease.close()
     this.#keeper.close()
@@ -290,7 +307,10 @@ export class Daemon {
     this.#due.plan = false
     const input = this.#input()
     if (!input) return
-    const state = () => nodeState(input, this.#options.rules)
+    const { rules, otherNetworks } = this.#options
+    this.#rules = rulesOf(input, rules)
+    const others = otherNetworks?.list() ?? []
+    const state = () => nodeState(input, rules, others)
     const now = state()
     const { backend } = input.config
     if (backend.type !== 'udp') this.#udp.want(undefined)
@@ -309,8 +329,8 @@ export class Daemon {
     this.#tellLeftOut(describeLeftOut(input))
     const { config, uplink, lease } = input
     const mtu = backendOf(config).mtu(uplink, config)
-    const ipMasq = this.#options.rules.masquerade
-    this.#subnetFile.want(formatSubnetFile({ config, subnets: subnetsOf(lease), mtu, ipMasq }))
+    const subnets = subnetsOf(lease)
+    this.#subnetFile.want(formatSubnetFile({ config, subnets, mtu, ipMasq: rules.masquerade }))
     this.#publish()
   }
 
@@ -350,9 +370,11 @@ export class Daemon {
 
   /** subnet.env says that pods can be attached: not before the device is there. */
   #publish(): void {
-    const { kernel, events } = this.#options
+    const { kernel, events, otherNetworks } = this.#options
     if (this.#devices().some((name) => !kernel.links.get(name))) return
-    if (!this.#subnetFile.write() || this.#isReady) return
+    if (!this.#subnetFile.write()) return
+    if (this.#rules) otherNetworks?.publish(this.#rules)
+    if (this.#isReady) return
     this.#isReady = true
     events.ready()
   }

@@ -1,7 +1,8 @@
 /** What a node's kernel should look like: its backend's part and its traffic rules, as one state. */
 import { joinStates, type State } from '../reconcile/state.ts'
 import { type BackendInput, backendOf, type LeftOut } from './backend/backend.ts'
-import { blackholeRoutes, noBlackholeRoutes, trafficRules } from './rules/rules.ts'
+import { blackholeRoutes, noBlackholeRoutes } from './rules/rules.ts'
+import { type NetworkRules, sharedRules } from './rules/shared.ts'
 import type { TrafficOptions } from './rules/traffic.ts'
 import type { UdpRoute } from './udp/lookup.ts'
 
@@ -10,13 +11,25 @@ export interface RuleOptions extends TrafficOptions {
   readonly blackhole: boolean
 }
 
-export function nodeState(input: BackendInput, options: RuleOptions): State {
+/** `others`: networks of other daemons on this node. */
+export function nodeState(input: BackendInput, options: RuleOptions, others: readonly NetworkRules[]): State {
   const { config, lease } = input
   return joinStates(
     backendOf(config).plan(input),
-    trafficRules(config, lease, options),
+    sharedRules([...others, rulesOf(input, options)]),
     options.blackhole ? blackholeRoutes(config, lease) : noBlackholeRoutes(config),
   )
+}
+
+/** What other daemons on this node must know of ours. */
+export function rulesOf({ config, lease }: BackendInput, options: RuleOptions): NetworkRules {
+  const { ipv4, ipv6, nftables } = config
+  const { masquerade, fullyRandom, forward } = options
+  return {
+    config: { ...(ipv4 && { ipv4 }), ...(ipv6 && { ipv6 }), nftables },
+    lease,
+    options: { masquerade, fullyRandom, forward },
+  }
 }
 
 /** Whether the state depends on the kernel's routes too: then it is another one when those change. */

@@ -20,7 +20,7 @@ export function describeDifferences(operations: readonly Operation[]): string[] 
 }
 
 /** A setting that the kernel does not have cannot be wrong. */
-function mayBeMissing(operation: Operation): boolean {
+export function mayBeMissing(operation: Operation): boolean {
   return operation.subject === 'sysctls' && operation.operation === 'add' && operation.desired.optional === true
 }
 

@@ -15,6 +15,7 @@
 import { KernelError } from '../kernel/errors.ts'
 import type { Change, LiveKernel, Subscription } from '../kernel/live.ts'
 import { attempt, linkOf, type Refused } from './attempt.ts'
+import { mayBeMissing } from './compare.ts'
 import { difference } from './difference.ts'
 import { Interest } from './interest.ts'
 import { observe } from './observe.ts'
@@ -202,7 +203,9 @@ class KernelKeeper implements Keeper {
     const now = this.#clock.now()
     for (const operation of operations) if (cause === 'desired') this.#tries.forget(thingOf(operation))
     const admitted = operations.filter((operation) => this.#tries.admit(thingOf(operation), now))
-    const { done, refused } = attempt(this.#kernel, admitted)
+    // A setting that the kernel does not have is missing again after that.
+    const { done: carriedOut, refused } = attempt(this.#kernel, admitted)
+    const done = carriedOut.filter((operation) => !(cause === 'changed' && mayBeMissing(operation)))
     for (const operation of done) {
       const thing = thingOf(operation)
       if (cause === 'desired') this.#tries.forget(thing)

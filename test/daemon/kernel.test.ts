@@ -1,7 +1,9 @@
 /** What others do to a node's kernel: what is the overlay's is put right, and what lies below it is followed. */
 import assert from 'node:assert/strict'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { run } from '../support/command.ts'
+import { assertSilent, monitor } from './monitor.ts'
 import { eventually, type Node, type StoreUnderTest, SWITCH, startNetwork, startStore } from './network.ts'
 
 const NETWORK = { Network: '10.5.0.0/16' }
@@ -139,4 +141,32 @@ describe('D5, D6: rules', () => {
     await network.configure(vxlan)
     await eventually('those of iptables alone', () => chains(node!) === before)
   })
+})
+
+test.each([
+  false,
+  true,
+])('A4: two daemons with a network each leave each other’s rules alone; nftables: %s', async (nft) => {
+  const config = { ...vxlan, EnableNFTables: nft }
+  await using network = await startNetwork({ store, config, nodes: 1, flags: ['--ip-masq'] })
+  const [node] = network.nodes
+  const other = { Network: '10.6.0.0/16', EnableNFTables: nft, Backend: { Type: 'host-gw' } }
+  await store.operator.transact([], [{ put: '/other/config', value: JSON.stringify(other) }])
+  const second = node!.startSecond(['-etcd-prefix', '/other', '--ip-masq'])
+  const lines = () => node!.run('nft', 'list', 'ruleset')
+  try {
+    // saddr, daddr, and three each of masquerading and two of forwarding: whatever is said of one is said of the other.
+    const count = (prefix: string) => lines().split(prefix).length - 1
+    await eventually(
+      'the rules of both',
+      () => count('10.5.0.0/16') > 5 && count('10.5.0.0/16') === count('10.6.0.0/16'),
+    )
+    const running = await monitor(node!)
+    await setTimeout(2000)
+    await assertSilent(running)
+    await second.end()
+    assert.equal(count('10.5.0.0/16'), count('10.6.0.0/16'))
+  } finally {
+    await second.end()
+  }
 })

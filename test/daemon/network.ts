@@ -221,6 +221,20 @@ export class Node {
     return this
   }
 
+  /** Another daemon on this node, with another network. */
+  startSecond(flags: readonly string[]): { end(): Promise<void> } {
+    const argv = ['netns', 'exec', this.name, 'setpriv', '--pdeathsig', 'KILL', process.execPath, MAIN, 'daemon']
+    argv.push(...this.#flags, ...flags, '--subnet-file', join(this.#folder, 'second.env'))
+    const child = spawn('ip', argv, { stdio: 'ignore' })
+    return {
+      async end() {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        child.kill()
+        await once(child, 'exit')
+      },
+    }
+  }
+
   get log(): string {
     return this.#log
   }

@@ -20,6 +20,7 @@ import { describeFlags, parseFlags } from './flags.ts'
 import { type Level, type Log, openLog } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { serviceManager } from './notify.ts'
+import { otherNetworks } from './other-networks.ts'
 import { readSettings, type Settings } from './settings.ts'
 import { subnetFileAt } from './subnet-file.ts'
 
@@ -65,6 +66,7 @@ async function keepNode(kernel: LiveKernel, settings: Settings, version: string)
     randomBytes: (length) => randomBytes(length),
     subnetFile: subnetFileAt(settings.subnetFile),
     startUdp: startUdpEngine,
+    otherNetworks: otherNetworks(settings.subnetFile),
     events: {
       notice(notice) {
         tell(log, notice)
@@ -189,6 +191,7 @@ function removeAll(kernel: LiveKernel, { subnetFile }: Settings): number {
   const file = subnetFileAt(subnetFile)
   const { done, refused } = cleanUp(kernel, parseSubnetFile(file.read() ?? ''))
   file.remove()
+  otherNetworks(subnetFile).withdraw()
   const [first] = refused
   if (first) throw new CommandError(Exit.environment, `Cannot remove everything: ${first.error.message}`)
   return said(done.length === 0 ? 'There was nothing to remove' : `Removed ${done.length} things`)
