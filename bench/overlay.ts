@@ -86,9 +86,10 @@ function absolutes(variants: readonly Variant[], rounds: Rounds): string[] {
     for (const shape of shapes) {
       for (const { name } of variants) {
         const key = keyOf(name, shape, wire)
-        const cells = columns.map(([, field, digits]) =>
-          median(rounds.get(key)!.map((each) => each[field])).toFixed(digits),
-        )
+        const cells = columns.map(([, field, digits]) => {
+          const value = median(rounds.get(key)!.map((each) => each[field]))
+          return Number.isNaN(value) ? '–' : value.toFixed(digits)
+        })
         lines.push(`| ${key} | ${cells.join(' | ')} |`)
       }
     }
