@@ -7,6 +7,7 @@
  *
  * Another suite is read from the mirror and with the key that the machine's own Debian sources name (sources.list(5)).
  */
+import { spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -86,10 +87,12 @@ function fetchInto(folder, packages) {
 }
 
 /** A package stands in its folder whole or not at all. */
-function fetchOne(folder, options, { name, suite }) {
+function fetchOne(folder, options, { name, suite, pointsTo }) {
   const scratch = mkdtempSync(join(folder, `.${name}-`))
   try {
-    if (!runQuietly('apt-get', [...options, 'download', `${name}/${suite}`], { cwd: scratch })) return false
+    const wanted = pointsTo ? dependency(options, name, pointsTo) : name
+    if (!wanted || !runQuietly('apt-get', [...options, 'download', `${wanted}/${suite}`], { cwd: scratch }))
+      return false
     const archive = readdirSync(scratch).find((file) => file.endsWith('.deb'))
     if (!archive || !runQuietly('dpkg-deb', ['-x', archive, 'tree'], { cwd: scratch })) return false
     renameSync(join(scratch, 'tree'), join(folder, name))
@@ -97,6 +100,15 @@ function fetchOne(folder, options, { name, suite }) {
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
+}
+
+/** The package that `name` depends on and whose own name holds a version; undefined, after saying so, where it has none. */
+function dependency(options, name, pattern) {
+  const { stdout } = spawnSync('apt-cache', [...options, 'depends', name], { encoding: 'utf8' })
+  const names = [...(stdout || '').matchAll(/Depends: (\S+)/g)].map((match) => match[1])
+  const found = names.find((each) => pattern.test(each))
+  if (found === undefined) say(`Cannot find what ${name} depends on`)
+  return found
 }
 
 /** The machine's Debian mirror, and its options with a space behind; undefined where it has none. */

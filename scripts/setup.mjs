@@ -1,10 +1,11 @@
 /**
  * Set-up: everything that a checkout needs beyond itself, brought once.
  *
- *   node scripts/setup.mjs [ok | start | test]
+ *   node scripts/setup.mjs [ok | start | pack | test]
  *
  *   ok      npm packages; Node 24 beside them where the running Node is too old
  *   start   … and a C compiler and QuickJS, for the plugin executables
+ *   pack    … and what the Vagrant lab's nodes are given
  *   test    … and every witness and peer that the tests ask: debian-packages.mjs names them
  *
  * The machine's Node may be any since 16, so set-up is plain JavaScript and imports nothing but Node's own modules.
@@ -18,7 +19,7 @@ import { packagesFor } from './debian-packages.mjs'
 import { buildRawSocket, installNode24, installNpmPackages, nodeIsOld } from './npm.mjs'
 import { say } from './say.mjs'
 
-/** @typedef {'ok' | 'start' | 'test'} Purpose */
+/** @typedef {'ok' | 'start' | 'pack' | 'test'} Purpose */
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 
@@ -81,8 +82,8 @@ function trySetUp(purpose) {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const purpose = process.argv[2] === undefined ? 'start' : process.argv[2]
-  if (purpose !== 'ok' && purpose !== 'start' && purpose !== 'test') {
-    say(`Cannot set up for "${purpose}": say ok, start or test`)
+  if (purpose !== 'ok' && purpose !== 'start' && purpose !== 'pack' && purpose !== 'test') {
+    say(`Cannot set up for "${purpose}": say ok, start, pack or test`)
     process.exit(2)
   }
   trySetUp(purpose)
