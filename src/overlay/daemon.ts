@@ -37,7 +37,7 @@ import type { NetworkRules } from './rules/shared.ts'
 import { formatSubnetFile, parseSubnetFile } from './subnet-file.ts'
 import { type SubnetFileAccess, SubnetWriter } from './subnet-writer.ts'
 import { type StartUdpDataPath, UdpPath } from './udp-path.ts'
-import { findUplink, type Uplink, type UplinkOptions } from './uplink.ts'
+import { findUplinkAgain, type Uplink, type UplinkOptions } from './uplink.ts'
 
 /** Milliseconds from the first notification to the look at the uplink: changes come in groups. */
 const MOMENT = 20
@@ -259,7 +259,7 @@ export class Daemon {
     if (this.#registry.lostAt !== undefined) store.reconnect()
     const families = FAMILIES.filter((family) => config[family])
     try {
-      const uplink = findUplink(kernel, { ...wanted, families })
+      const uplink = findUplinkAgain(kernel, { ...wanted, families }, this.#setting?.uplink.link)
       backendOf(config).check(uplink, config)
       this.#problems.delete('uplink')
       this.#adopt({ config, uplink })

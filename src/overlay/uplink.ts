@@ -82,6 +82,16 @@ export function findUplink(kernel: UplinkKernel, options: UplinkOptions): Uplink
   throw new RangeError(problems.join('; '))
 }
 
+/** The link that it was before will do where nothing says which: a default route goes with each fall of its link. */
+export function findUplinkAgain(kernel: UplinkKernel, options: UplinkOptions, before: string | undefined): Uplink {
+  try {
+    return findUplink(kernel, options)
+  } catch (error) {
+    if (!(error instanceof RangeError) || before === undefined || !kernel.links.get(before)) throw error
+    return findUplink(kernel, { ...options, interfaces: [before], patterns: [], canReach: undefined })
+  }
+}
+
 function byInterface(kernel: UplinkKernel, text: string): Candidate {
   const ip = readIp(text)
   if (ip) return byAddress(kernel, ip)

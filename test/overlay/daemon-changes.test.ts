@@ -129,7 +129,6 @@ for (const [name, config] of Object.entries({ vxlan, 'host-gw': hostGw })) {
     await world.pass(1)
     assert.match(one!.condition.problems.join(), /eth0|default route/)
     one!.kernel.addresses.add({ link: 'eth0', prefix: '192.168.77.11/24' })
-    one!.kernel.routes.replace({ destination: '0.0.0.0/0', gateway: '192.168.77.254', link: 'eth0' })
     await world.pass(2)
     assert.match((await world.leases())['10.5.1.0-24']!, /^{"PublicIP":"192.168.77.11"/)
     assert.equal(one!.variable('FLANNEL_SUBNET'), '10.5.1.1/24')
@@ -150,6 +149,17 @@ for (const [name, config] of Object.entries({ vxlan, 'host-gw': hostGw })) {
     assert.deepEqual(one!.condition.problems, [])
   })
 }
+
+test('D3: a link that goes down and up, and has no default route after that, is the same link', async () => {
+  const world = await startNodes(2, hostGw)
+  const [one] = world.nodes
+  one!.kernel.links.set('eth0', { up: false })
+  await world.pass(1)
+  one!.kernel.links.set('eth0', { up: true })
+  await world.pass(6)
+  assert.deepEqual(one!.condition.problems, [])
+  assert.deepEqual(await world.unreachable(), [])
+})
 
 test('D4: what is left of a peer that went while the daemon was down goes; what is others’ stays', async () => {
   const world = await startNodes(2, vxlan)
