@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, test } from 'vitest'
 import { run } from '../support/command.ts'
+import { startEtcd } from '../support/etcd.ts'
 import { eventually, type Node, type StoreUnderTest, SWITCH, startNetwork, startStore } from './network.ts'
 
 const NETWORK = { Network: '10.5.0.0/16' }
@@ -111,6 +112,37 @@ test('waits for the first configuration', async () => {
   await network.configure(vxlan)
   await node!.ready()
   assert.equal(await node!.stop(), 0)
+})
+
+test('E9: a user of etcd; a wrong password is an error at once, and is not in the log', async () => {
+  await using network = await startNetwork({ store, config: vxlan, nodes: 1, idle: true })
+  const [node] = network.nodes
+  await using etcd = await startEtcd({ address: '192.168.77.99' })
+  await etcd.etcdctl('put', `${network.prefix}/config`, JSON.stringify(vxlan))
+  await etcd.etcdctl('user', 'add', 'root:right-password')
+  await etcd.etcdctl('user', 'grant-role', 'root', 'root')
+  await etcd.etcdctl('auth', 'enable')
+  const flags = ['-etcd-endpoints', etcd.endpoint, '-etcd-username', 'root']
+  node!.start(flags, { env: { FLANNELD_ETCD_PASSWORD: 'right-password' } })
+  await node!.ready()
+  assert.equal(await node!.stop(), 0)
+  node!.start([...flags, '-etcd-password=wrong-password'])
+  assert.equal(await node!.ended(), 1)
+  assert.match(node!.log, /authentication failed|password/)
+  assert.doesNotMatch(node!.log, /right-password|wrong-password/)
+})
+
+test('begins while etcd is away, and goes on when it is there', async () => {
+  await using network = await startNetwork({ store, config: vxlan, nodes: 1, idle: true })
+  const [node] = network.nodes
+  await store.etcd!.kill()
+  try {
+    node!.start()
+    await eventually('it waits', () => /trying again/.test(node!.log))
+  } finally {
+    await store.etcd!.restart()
+  }
+  await node!.ready()
 })
 
 test('tells systemd that it is ready, how it is, that it lives, and that it ends', async () => {
