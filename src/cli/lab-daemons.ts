@@ -10,6 +10,7 @@ import type { LiveKernel } from '../kernel/live.ts'
 import type { DaemonCondition, DaemonPlace, Daemons } from '../lab/daemons.ts'
 import type { ProcessIdentity } from '../lab/machine.ts'
 import { host } from '../linux/host.ts'
+import { forgetNetwork } from './daemon/other-networks.ts'
 import { nodeCommand } from './ends-with-us.ts'
 import { request } from './plain-http.ts'
 import { inNamespace, processes, startOf } from './processes.ts'
@@ -70,6 +71,10 @@ export function linuxDaemons(machineKernel: LiveKernel): Daemons {
         processes.end(identity.id, 'SIGKILL')
         host.sleep(LOOK_AGAIN)
       }
+    },
+
+    forget({ subnetFile, namespacePath }) {
+      forgetNetwork(subnetFile, host.files.status(namespacePath)?.inode)
     },
 
     async condition(place) {

@@ -42,6 +42,8 @@ export interface Daemons {
   start(place: DaemonPlace): void
   /** As kill -9 does: when it comes back, there is none. Succeeds twice. */
   kill(place: DaemonPlace): void
+  /** Removes what one that was killed has left outside of its lab's directory, before its namespace goes. */
+  forget(place: DaemonPlace): void
   condition(place: DaemonPlace): Promise<DaemonCondition>
   /** What it said last, a line each. */
   lastWords(place: DaemonPlace): readonly string[]
@@ -91,6 +93,10 @@ export function startDaemon(plan: LabPlan, node: NodePlan, machine: Machine): vo
 
 export function killDaemon(plan: LabPlan, node: NodePlan, machine: Machine): void {
   machine.daemons.kill(daemonPlace(plan, node, machine))
+}
+
+export function forgetDaemon(plan: LabPlan, node: NodePlan, machine: Machine): void {
+  machine.daemons.forget(daemonPlace(plan, node, machine))
 }
 
 export async function inspectDaemon(plan: LabPlan, node: NodePlan, machine: Machine): Promise<DaemonStatus> {

@@ -18,7 +18,7 @@
 import { ignoring, isErrno } from '../kernel/errors.ts'
 import { reconcile } from '../reconcile/apply.ts'
 import type { OverlayPlan } from './cluster.ts'
-import { hasDaemon, killDaemon, prepareDaemons, startDaemon, untilReady } from './daemons.ts'
+import { forgetDaemon, hasDaemon, killDaemon, prepareDaemons, startDaemon, untilReady } from './daemons.ts'
 import { commandsOf, describeNode, isDescribed } from './describe-node.ts'
 import { addLink, addRoute, impairLink, LAB_GROUP } from './link.ts'
 import type { Machine, ProcessIdentity } from './machine.ts'
@@ -236,8 +236,9 @@ function tearDown(lab: string, plan: LabPlan | undefined, machine: Machine): Rem
     withNamespace(node.namespace, machine, () => attempt(() => detachPod(lab, pod, node, machine)))
   }
   const namespaces = machine.kernel.namespaces.list().filter((name) => isNamespaceOf(name, lab))
+  for (const namespace of namespaces) endAll(namespacePath(namespace), machine)
+  for (const node of plan?.nodes.filter(hasDaemon) ?? []) attempt(() => forgetDaemon(plan!, node, machine))
   for (const namespace of namespaces) {
-    endAll(namespacePath(namespace), machine)
     attempt(() => ignoring('ENOENT', () => machine.kernel.namespaces.delete(namespace)))
   }
   for (const node of plan?.nodes ?? []) attempt(() => forgetAddresses(lab, node, machine))

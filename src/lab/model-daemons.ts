@@ -92,6 +92,8 @@ export class ModelDaemons implements Daemons {
     running.store.close()
   }
 
+  forget(): void {}
+
   async condition({ namespacePath }: DaemonPlace): Promise<DaemonCondition> {
     const running = this.#running.get(namespacePath)
     if (!running || running.failure) {

@@ -3,7 +3,7 @@
  * network namespace, since they share its chains. A file counts as long as there is the subnet.env that it belongs to, also
  * while its daemon is away: the rules that keep its pods connected must stay.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, watch } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, watch } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { files } from '../../linux/files.ts'
 import type { OtherNetworks } from '../../overlay/daemon.ts'
@@ -22,7 +22,7 @@ export function otherNetworks(subnetFile: string): OtherNetworks & { withdraw():
   // `net:[4026532322]`
   const namespace = readlinkSync('/proc/self/ns/net').replace(/\D/g, '')
   const directory = join(DIRECTORY, namespace)
-  const path = join(directory, `${own.replaceAll('%', '%25').replaceAll('/', '%2F')}.json`)
+  const path = join(directory, fileOf(own))
   const read = (name: string): Publication | undefined => {
     try {
       return JSON.parse(readFileSync(join(directory, name), 'utf8')) as Publication
@@ -56,4 +56,25 @@ export function otherNetworks(subnetFile: string): OtherNetworks & { withdraw():
 
     withdraw: () => rmSync(path, { force: true }),
   }
+}
+
+/** Removes what a daemon that has ended left here, when its namespace goes too; of that the number, where it is known. */
+export function forgetNetwork(subnetFile: string, namespace: bigint | undefined): void {
+  if (!existsSync(DIRECTORY)) return
+  const file = fileOf(resolve(subnetFile))
+  for (const name of readdirSync(DIRECTORY)) {
+    const path = join(DIRECTORY, name, file)
+    if (name !== String(namespace) && !existsSync(path)) continue
+    rmSync(path, { force: true })
+    removeIfEmpty(join(DIRECTORY, name))
+  }
+  removeIfEmpty(DIRECTORY)
+}
+
+const fileOf = (path: string) => `${path.replaceAll('%', '%25').replaceAll('/', '%2F')}.json`
+
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch {} // another network is there
 }
