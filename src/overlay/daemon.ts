@@ -33,7 +33,7 @@ import { type EarlierLife, leftovers } from './leftovers.ts'
 import { dependsOnRoutes, describeLeftOut, nodeState, type RuleOptions, rulesOf, udpRoutes } from './node-state.ts'
 import type { Notice } from './notice.ts'
 import { Registry } from './registry.ts'
-import type { NetworkRules } from './rules/shared.ts'
+import type { NetworkRules, OtherNetworks } from './rules/shared.ts'
 import { formatSubnetFile, parseSubnetFile } from './subnet-file.ts'
 import { type SubnetFileAccess, SubnetWriter } from './subnet-writer.ts'
 import { type StartUdpDataPath, UdpPath } from './udp-path.ts'
@@ -43,6 +43,8 @@ import { findUplinkAgain, type Uplink, type UplinkOptions } from './uplink.ts'
 const MOMENT = 20
 /** A turn that took so long is followed by a rest of so many times that. */
 const REST = 2
+/** Milliseconds until a peer that has gone is let go: one that lost its lease has it again at once. */
+const FAREWELL = 200
 /** Milliseconds between looks that nothing has called for. */
 const PERIOD = 60_000
 const AFTER_FAILURE = 1_000
@@ -69,14 +71,6 @@ export interface DaemonOptions {
   /** Left out: there is no other daemon on this node. */
   readonly otherNetworks?: OtherNetworks
   readonly events: DaemonEvents
-}
-
-/** What daemons of several networks on one node tell each other. */
-export interface OtherNetworks {
-  /** Of ours. subnet.env is there. */
-  publish(rules: NetworkRules): void
-  list(): readonly NetworkRules[]
-  watch(onChange: () => void): Subscription
 }
 
 export interface DaemonEvents {
@@ -121,7 +115,9 @@ export class Daemon {
   readonly #problems = new Map<DaemonNotice['subject'], string>()
   #leftOut: readonly string[] = []
   readonly #due = { look: false, plan: false }
-  #cancelTurn: (() => void) | undefined
+  /** On the clock. */
+  #turnAt: number | undefined
+  #cancelTurn: () => void = () => {}
   #cancelPeriod: () => void = () => {}
   #rested = 0
 
@@ -162,8 +158,10 @@ export class Daemon {
           this.#turnSoon('plan')
         },
         peers: (peers) => {
+          const known = new Set(this.#peers)
+          const isFarewell = this.#peers !== undefined && peers.every((peer) => known.has(peer))
           this.#peers = peers
-          this.#turnSoon('plan')
+          this.#turnSoon('plan', isFarewell ? FAREWELL : 0)
         },
         notice: (notice) => events.notice(notice),
       },
@@ -198,7 +196,7 @@ export class Daemon {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#cancelTurn?.()
+    this.#cancelTurn()
     this.#cancelPeriod()
     for (const subscription of this.#subscriptions) subscription.close()
     this.#registry.close()
@@ -224,10 +222,14 @@ export class Daemon {
   /** Never within the caller's call; what comes until then is done at once. */
   #turnSoon(what: 'look' | 'plan', delay = 0): void {
     this.#due[what] = true
-    if (this.#cancelTurn || this.#isClosed) return
+    if (this.#isClosed) return
     const { clock } = this.#options
-    this.#cancelTurn = clock.after(Math.max(delay, this.#rested - clock.now()), () => {
-      this.#cancelTurn = undefined
+    const at = Math.max(clock.now() + delay, this.#rested)
+    if (this.#turnAt !== undefined && this.#turnAt <= at) return
+    this.#cancelTurn()
+    this.#turnAt = at
+    this.#cancelTurn = clock.after(Math.max(0, at - clock.now()), () => {
+      this.#turnAt = undefined
       this.#turn()
     })
   }

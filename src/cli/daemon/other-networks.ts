@@ -6,8 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, watch } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { files } from '../../linux/files.ts'
-import type { OtherNetworks } from '../../overlay/daemon.ts'
-import type { NetworkRules } from '../../overlay/rules/shared.ts'
+import type { NetworkRules, OtherNetworks } from '../../overlay/rules/shared.ts'
 
 const DIRECTORY = '/run/overlab/networks'
 

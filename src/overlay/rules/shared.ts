@@ -3,6 +3,7 @@
  * their names. So that none takes the others' rules for a stranger's, every daemon wants all of them, in the same order.
  * With one network the chains are flannel's, to the letter.
  */
+import type { Subscription } from '../../kernel/live.ts'
 import type { ChainContent, GuestChain, State } from '../../reconcile/state.ts'
 import type { NetworkConfig } from '../config.ts'
 import type { Lease } from '../lease.ts'
@@ -14,6 +15,14 @@ export interface NetworkRules {
   readonly config: Pick<NetworkConfig, 'ipv4' | 'ipv6' | 'nftables'>
   readonly lease: Lease
   readonly options: TrafficOptions
+}
+
+/** What daemons of several networks on one node tell each other. */
+export interface OtherNetworks {
+  /** Of ours. subnet.env is there. */
+  publish(rules: NetworkRules): void
+  list(): readonly NetworkRules[]
+  watch(onChange: () => void): Subscription
 }
 
 export function sharedRules(networks: readonly NetworkRules[]): State {
