@@ -5,6 +5,7 @@
  *   root      asks the real kernel, each file in a network and mount namespace of its own
  *   interop   programs of others on our bridge: containerd, podman
  *   uml       what the development kernel lacks, in User-Mode Linux, where it runs the project guest
+ *   vm        the Vagrant lab in three machines of QEMU's
  */
 import { defineConfig } from 'vitest/config'
 
@@ -26,6 +27,7 @@ const rootFolders = [
 const root = rootFolders.map((folder) => `test/${folder}/**/*.test.ts`)
 const interop = ['test/interop/**/*.test.ts']
 const uml = ['test/uml/*.test.ts']
+const vm = ['test/vm/*.test.ts']
 const guest = ['test/uml/guest/**/*.test.ts']
 
 const asRoot = {
@@ -41,7 +43,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...root, ...interop, ...uml, ...guest],
+          exclude: [...root, ...interop, ...uml, ...vm, ...guest],
           testTimeout: 30 * SECOND,
         },
       },
@@ -53,6 +55,9 @@ export default defineConfig({
       },
       {
         test: { name: 'uml', include: uml, testTimeout: 900 * SECOND, hookTimeout: 900 * SECOND, ...asRoot },
+      },
+      {
+        test: { name: 'vm', include: vm, testTimeout: 300 * SECOND, hookTimeout: 600 * SECOND, ...asRoot },
       },
       {
         test: { name: 'guest', include: guest, testTimeout: 300 * SECOND, hookTimeout: 300 * SECOND, ...asRoot },

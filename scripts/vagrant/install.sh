@@ -36,7 +36,7 @@ rm -rf "$home"
 mv "$home.new" "$home"
 
 step 'put programs, plugins and configuration in their places'
-mkdir -p /opt/cni/bin /etc/cni/net.d /etc/containerd /etc/default /etc/tmpfiles.d /etc/modules-load.d /etc/sysctl.d $units
+mkdir -p /usr/local/bin /opt/cni/bin /etc/cni/net.d /etc/containerd /etc/default /etc/tmpfiles.d /etc/modules-load.d /etc/sysctl.d $units
 for program in "$home"/bin/* "$home"/node/bin/*; do ln -sf "$program" /usr/local/bin/; done
 for plugin in "$home"/cni-bin/*; do ln -f "$plugin" /opt/cni/bin/; done
 cp "$home"/netconf/10-flannel.conflist /etc/cni/net.d/

@@ -27,7 +27,7 @@ import { debianPackage } from '../../test/support/peers.ts'
 
 const root = join(import.meta.dirname, '../..')
 const folder = join(root, '.cache/vagrant')
-const archive = join(folder, 'overlab.tar.gz')
+const archive = join(folder, 'overlab.tar')
 
 /** By Debian's package. */
 const PROGRAMS = {
@@ -63,15 +63,13 @@ try {
       linkSync(join(debianPackage(name), program), join(scratch, 'bin', basename(program)))
   }
   buildImage(join(scratch, 'image.tar'))
-  const draft = join(scratch, 'overlab.tar.gz')
-  // Programs hardly get smaller by packing harder.
-  const quickly = '--use-compress-program=gzip -1'
+  const draft = join(scratch, 'overlab.tar')
   const sources = [
     ...['-C', root, ...ofCheckout],
     ...['-C', import.meta.dirname, 'node'],
     ...['-C', scratch, 'bin', 'image.tar'],
   ]
-  execFileSync('tar', ['-cf', draft, quickly, '--owner=0', '--group=0', ...sources])
+  execFileSync('tar', ['-cf', draft, '--owner=0', '--group=0', ...sources])
   renameSync(draft, archive)
 } finally {
   rmSync(scratch, { recursive: true, force: true })

@@ -17,7 +17,7 @@ import { run } from '../support/command.ts'
 
 const checkout = join(import.meta.dirname, '../..')
 const scripts = join(checkout, 'scripts/vagrant')
-const archive = join(checkout, '.cache/vagrant/overlab.tar.gz')
+const archive = join(checkout, '.cache/vagrant/overlab.tar')
 
 const numbers = [1, 2, 3]
 const ETCD = '192.168.56.11'
