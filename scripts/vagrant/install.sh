@@ -51,7 +51,11 @@ FLANNELD_IFACE=$address
 FLANNELD_IP_MASQ=true
 FLANNELD_HEALTHZ_PORT=8471
 ENV
-echo "export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=http://$etcd:2379" >/etc/default/overlab-lab
+cat >/etc/default/overlab-lab <<ENV
+export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=http://$etcd:2379
+# Of busy machines, which are slower than etcdctl expects.
+export ETCDCTL_DIAL_TIMEOUT=20s ETCDCTL_COMMAND_TIMEOUT=60s
+ENV
 
 step 'load kernel modules, forward packets'
 # A kernel may have them built in.
