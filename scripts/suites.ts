@@ -6,6 +6,7 @@
  *   conformance conformance-better conformance-node   the plugins against the reference, by cnidiff
  *   interop                                       containerd and podman run containers on our bridge
  *   uml                                           what this kernel lacks, in User-Mode Linux
+ *   vm                                            the Vagrant lab's nodes, in three machines of QEMU's
  *   vagrant start                                 the two ways in: three VMs, and the lab
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -52,6 +53,7 @@ export const suites: readonly Suite[] = [
   conformance('conformance-node', { cases: 'open', mode: 'plain', expected: CASES.open, prepare: buildNodeScripts }),
   vitest('interop', false, 10 * MINUTE),
   vitest('uml', false, 20 * MINUTE),
+  vitest('vm', false, 20 * MINUTE),
   command('vagrant', false, ['sh', '-c', 'node scripts/vagrant/pack.mjs && vagrant validate --ignore-provider']),
   command('start', false, [process.execPath, 'scripts/start.ts']),
 ]
