@@ -32,6 +32,8 @@ export class ElementChanges {
         this.#renew(set, obstacle.element, given)
         continue
       }
+      // nft_pipapo_insert asks last whether a concatenation's range is one.
+      if (given.keyEnd && !set.isRange(given.key, given.keyEnd)) throw refusal('EINVAL')
       if (element.key.length > 0 && set.isFull) throw refusal('ENFILE')
       this.#insert(set, element)
       leads ||= element.verdict?.chain !== undefined
@@ -113,7 +115,7 @@ export class ElementChanges {
     const { key, keyEnd, data, comment, timeout } = given
     if (key.length > 0 && key.length !== keyLength) throw refusal('EINVAL')
     if (keyEnd && (!interval || keyEnd.length !== keyLength)) throw refusal('EINVAL')
-    if (keyEnd && !set.isRange(key, keyEnd)) throw refusal('EINVAL')
+    if (keyEnd && !isConcatenation(set.definition) && !set.isRange(key, keyEnd)) throw refusal('EINVAL')
     if (timeout !== undefined && set.timeout === undefined) throw refusal('EINVAL')
     if ((data === undefined) !== (leadsTo === undefined)) throw refusal('EINVAL')
     const isVerdict = data !== undefined && !(data instanceof Uint8Array)
