@@ -48,7 +48,15 @@ export default defineConfig({
         },
       },
       {
-        test: { name: 'root', include: root, testTimeout: 120 * SECOND, hookTimeout: 120 * SECOND, ...asRoot },
+        // They wait more than they compute: for namespaces to end, for daemons.
+        test: {
+          name: 'root',
+          include: root,
+          maxWorkers: 3,
+          testTimeout: 120 * SECOND,
+          hookTimeout: 120 * SECOND,
+          ...asRoot,
+        },
       },
       {
         test: { name: 'interop', include: interop, testTimeout: 300 * SECOND, hookTimeout: 300 * SECOND, ...asRoot },

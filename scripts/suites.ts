@@ -47,7 +47,7 @@ export const suites: readonly Suite[] = [
   command('types', true, ['npm', 'run', '--silent', 'types']),
   command('lint', true, ['npm', 'run', '--silent', 'lint']),
   vitest('unit', true, 10 * MINUTE),
-  vitest('root', false, 25 * MINUTE),
+  vitest('root', false, 40 * MINUTE),
   conformance('conformance', { cases: 'open', mode: 'all', expected: CASES.openInAllModes }),
   conformance('conformance-better', { cases: 'better', mode: 'plain', expected: CASES.better }),
   conformance('conformance-node', { cases: 'open', mode: 'plain', expected: CASES.open, prepare: buildNodeScripts }),
