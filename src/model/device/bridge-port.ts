@@ -15,7 +15,7 @@ import { drop, note, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
 import type { Bridge } from './bridge.ts'
 import { Device, type DeviceEvent } from './device.ts'
-import { isBroadcast, isGroup, isLinkLocalGroup, isMacOf, isZero } from './ethernet.ts'
+import { isBroadcast, isGroup, isLinkLocalGroup, isMacOf, isValidSource } from './ethernet.ts'
 import type { FdbEntry } from './fdb.ts'
 
 /** BR_STATE_*. Listening, learning and blocking are spanning tree's. */
@@ -66,7 +66,7 @@ export class BridgePort {
   handleFrame(packet: Packet): boolean {
     if (packet.for === PacketFor.loopback) return false
     const { view, link } = packet
-    const isPlain = !isGroup(view, link + 6) && !isZero(view, link + 6) && !isLinkLocalGroup(view, link)
+    const isPlain = isValidSource(view, link + 6) && !isLinkLocalGroup(view, link)
     if (!isPlain || this.bridge.stp || this.state !== 'forwarding') {
       const taken = this.#handleSpecial(packet)
       if (taken !== undefined) return taken
@@ -89,7 +89,7 @@ export class BridgePort {
       unsupported(packet, 'spanning tree')
       return true
     }
-    if (isGroup(view, link + 6) || isZero(view, link + 6)) {
+    if (!isValidSource(view, link + 6)) {
       drop(packet, 'MAC_INVALID_SOURCE', 'br_handle_frame', { what: 'the source is a group address, or zero' })
       return true
     }

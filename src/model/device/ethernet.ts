@@ -14,9 +14,11 @@ export const macTail = (mac: Uint8Array): number => (mac[2]! << 24) | (mac[3]! <
 export const isBroadcast = (view: DataView, at: number): boolean =>
   view.getUint16(at) === 0xffff && view.getInt32(at + 2) === -1
 
-export const isZero = (view: DataView, at: number): boolean => (view.getUint16(at) | view.getInt32(at + 2)) === 0
-
 export const isGroup = (view: DataView, at: number): boolean => (view.getUint8(at) & 1) === 1
+
+/** As isValidMac, of a frame's source. */
+export const isValidSource = (view: DataView, at: number): boolean =>
+  !isGroup(view, at) && (view.getUint16(at) | view.getInt32(at + 2)) !== 0
 
 export function isZeroMac(bytes: Uint8Array, at: number): boolean {
   for (let i = 0; i < 6; i++) if (bytes[at + i] !== 0) return false

@@ -7,7 +7,7 @@ import { KernelError } from '../../kernel/errors.ts'
 import { type Microseconds, SECOND, type Timer } from '../clock.ts'
 import { notify } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
-import { isValidMac, isZeroMac } from './ethernet.ts'
+import { isValidSource, isZeroMac } from './ethernet.ts'
 import type { FdbState } from './fdb.ts'
 import { MacTable } from './mac-table.ts'
 import type { Vxlan } from './vxlan.ts'
@@ -116,7 +116,7 @@ export class VxlanFdb {
 
   /** vxlan_snoop: a frame from this MAC came from this host. A reason where the frame is to be dropped. */
   learn({ bytes, view }: Packet, at: number, from: number): string | undefined {
-    if (!isValidMac(bytes, at)) return 'MAC_INVALID_SOURCE'
+    if (!isValidSource(view, at)) return 'MAC_INVALID_SOURCE'
     const entry = this.#entries.at(view, at)
     if (!entry) {
       if (this.#vxlan.up) {
