@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { run } from '../support/command.ts'
+import { run } from '../../support/command.ts'
 import { assertSilent, monitor } from './monitor.ts'
 import {
   eventually,

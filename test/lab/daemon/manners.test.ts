@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, test } from 'vitest'
-import { run } from '../support/command.ts'
-import { startEtcd } from '../support/etcd.ts'
+import { run } from '../../support/command.ts'
+import { startEtcd } from '../../support/etcd.ts'
 import { eventually, type Node, type StoreUnderTest, SWITCH, startNetwork, startStore } from './network.ts'
 
 const NETWORK = { Network: '10.5.0.0/16' }
@@ -204,7 +204,7 @@ test('H2: while nothing happens it takes no time, executes nothing, and makes fe
 })
 
 test('runs from a copy outside the checkout, worker and libraries and all', async () => {
-  const root = join(import.meta.dirname, '../..')
+  const root = join(import.meta.dirname, '../../..')
   const folder = mkdtempSync(join(tmpdir(), 'overlab-copy-'))
   try {
     const script = "const { buildLibrary } = await import('./scripts/build-library.ts'); await buildLibrary()"

@@ -11,16 +11,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { files } from '../../src/linux/files.ts'
-import { parseSubnetFile } from '../../src/overlay/subnet-file.ts'
-import { openStore } from '../../src/store/open.ts'
-import type { Store } from '../../src/store/store.ts'
-import { run } from '../support/command.ts'
-import { type Etcd, startEtcd } from '../support/etcd.ts'
+import { files } from '../../../src/linux/files.ts'
+import { parseSubnetFile } from '../../../src/overlay/subnet-file.ts'
+import { openStore } from '../../../src/store/open.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { run } from '../../support/command.ts'
+import { type Etcd, startEtcd } from '../../support/etcd.ts'
 
 export const SWITCH = 'switch'
 const SWITCH_ADDRESS = '192.168.77.100'
-const MAIN = join(import.meta.dirname, '../../src/cli/main.ts')
+const MAIN = join(import.meta.dirname, '../../../../src/cli/main.ts')
 const SECOND = 1000
 
 /** Where the leases of a test file's networks are. */

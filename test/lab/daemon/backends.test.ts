@@ -1,7 +1,7 @@
 /** Networks from an empty store, by each backend: what is in the kernel and in the store is flannel's, to the letter. */
 import assert from 'node:assert/strict'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { run } from '../support/command.ts'
+import { run } from '../../support/command.ts'
 import { eventually, type StoreUnderTest, SWITCH, startNetwork, startStore } from './network.ts'
 
 const NETWORK = { Network: '10.5.0.0/16' }
