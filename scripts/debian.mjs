@@ -90,7 +90,7 @@ function fetchInto(folder, packages) {
 function fetchOne(folder, options, { name, suite, pointsTo }) {
   const scratch = mkdtempSync(join(folder, `.${name}-`))
   try {
-    const wanted = pointsTo ? dependency(options, name, pointsTo) : name
+    const wanted = pointsTo ? dependency(options, name, suite, pointsTo) : name
     if (!wanted || !runQuietly('apt-get', [...options, 'download', `${wanted}/${suite}`], { cwd: scratch }))
       return false
     const archive = readdirSync(scratch).find((file) => file.endsWith('.deb'))
@@ -102,9 +102,10 @@ function fetchOne(folder, options, { name, suite, pointsTo }) {
   }
 }
 
-/** The package that `name` depends on and whose own name holds a version; undefined, after saying so, where it has none. */
-function dependency(options, name, pattern) {
-  const { stdout } = spawnSync('apt-cache', [...options, 'depends', name], { encoding: 'utf8' })
+/** The package that `name` of that suite depends on and whose own name holds a version; undefined, after saying so, where it has none. */
+function dependency(options, name, suite, pattern) {
+  const argv = [...options, `-oAPT::Default-Release=${suite}`, 'depends', name]
+  const { stdout } = spawnSync('apt-cache', argv, { encoding: 'utf8' })
   const names = [...(stdout || '').matchAll(/Depends: (\S+)/g)].map((match) => match[1])
   const found = names.find((each) => pattern.test(each))
   if (found === undefined) say(`Cannot find what ${name} depends on`)
