@@ -46,9 +46,7 @@ function problemOf(record: LeaseRecord, { attributes, prefixes }: Self, claims: 
     return { level: 'error', subject: 'conflict', message: `it overlaps our own ${ours}` }
   }
   if (isSameNode(attributes, lease)) {
-    const message =
-      'it has our own address; it is an earlier lease of this node, or another node has chosen the wrong link (--iface)'
-    return { level: 'warning', subject: 'conflict', message }
+    return { level: 'warning', subject: 'conflict', message: twinProblem(lease) }
   }
   if (lease.backend !== attributes.backend) {
     const [theirs, ours] = [lease.backend, attributes.backend].map((type) => (type === '' ? 'udp or alloc' : type))
@@ -58,6 +56,14 @@ function problemOf(record: LeaseRecord, { attributes, prefixes }: Self, claims: 
   if (first)
     return { level: 'error', subject: 'conflict', message: `lease ${first.name} had one of its subnets before it` }
   return vniProblem(lease, attributes)
+}
+
+/** What VirtualBox gives every machine on its first card, the NAT card: VirtualBox manual, chapter 6.3. */
+const VIRTUALBOX_NAT = '10.0.2.15'
+
+function twinProblem(lease: Lease): string {
+  const nat = addressOf(lease) === VIRTUALBOX_NAT ? ', which VirtualBox gives the NAT card of every machine' : ''
+  return `it has our own address${nat}; it is an earlier lease of this node, or the nodes have chosen the wrong link (--iface)`
 }
 
 /** Another VNI is another network: the peer's kernel would drop what it is sent. Old flannels do not tell theirs. */

@@ -15,7 +15,7 @@ import { type Prefix, parsePrefix } from '../address/prefix.ts'
 import type { Address } from '../kernel/address.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { type Route, RouteTable } from '../kernel/route.ts'
-import type { Family, Lease } from './lease.ts'
+import type { Family } from './lease.ts'
 import { parsePattern } from './uplink-pattern.ts'
 
 export interface UplinkAddress {
@@ -229,25 +229,3 @@ function describeLinks(kernel: UplinkKernel): string {
 }
 
 const addressOf = (prefix: string) => prefix.slice(0, prefix.indexOf('/'))
-
-/** What VirtualBox gives every machine on its first card, the NAT card: VirtualBox manual, chapter 6.3. */
-const VIRTUALBOX_NAT = '10.0.2.15'
-
-/**
- * Says, for every address that several leases have, that they cannot all be reached by it: most often the wrong link was
- * chosen, and each node has the same address behind its own translation.
- */
-export function sharedAddresses(leases: readonly Lease[]): string[] {
-  const owners = new Map<string, string[]>()
-  for (const { node, ipv4, ipv6 } of leases) {
-    for (const each of [ipv4, ipv6]) {
-      if (each) owners.set(each.publicIp, [...(owners.get(each.publicIp) ?? []), node ?? each.subnet])
-    }
-  }
-  return [...owners]
-    .filter(([, names]) => names.length > 1)
-    .map(([ip, names]) => {
-      const nat = ip === VIRTUALBOX_NAT ? ', which VirtualBox gives the NAT card of every machine' : ''
-      return `${names.join(', ')} announce the same address ${ip}${nat}: choose another link with --iface`
-    })
-}

@@ -1,9 +1,6 @@
 /** Nodes that all announce one address, that of their NAT cards: each has a subnet of its own, and it is said. */
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import { leaseOf, parseLeaseAttributes } from '../../src/overlay/lease.ts'
-import { parseLeaseKey } from '../../src/overlay/lease-key.ts'
-import { sharedAddresses } from '../../src/overlay/uplink.ts'
 import { World } from './daemon-world.ts'
 
 test('two new nodes behind NAT cards with one address do not share a lease', async () => {
@@ -15,10 +12,7 @@ test('two new nodes behind NAT cards with one address do not share a lease', asy
     node.start({ uplink: { interfaces: ['nat0'], patterns: [], canReach: undefined, publicIp: {} } })
     await world.pass(3)
   }
-  const leases = Object.entries(await world.leases()).map(([name, value]) =>
-    leaseOf(parseLeaseKey(name)!, parseLeaseAttributes(value)),
-  )
-  assert.equal(leases.length, 2)
-  assert.match(sharedAddresses(leases)[0]!, /announce the same address 10\.0\.2\.15, which VirtualBox/)
-  for (const { notices } of nodes) assert.ok(notices.some(({ subject }) => subject === 'conflict'))
+  assert.equal(Object.keys(await world.leases()).length, 2)
+  const said = /our own address, which VirtualBox gives the NAT card of every machine; .*--iface/
+  for (const { notices } of nodes) assert.ok(notices.some(({ message }) => said.test(message)))
 })

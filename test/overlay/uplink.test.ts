@@ -4,8 +4,7 @@ import { test } from 'vitest'
 import type { Address } from '../../src/kernel/address.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { createModel } from '../../src/model/create.ts'
-import type { Lease } from '../../src/overlay/lease.ts'
-import { findUplink, sharedAddresses, type UplinkOptions } from '../../src/overlay/uplink.ts'
+import { findUplink, type UplinkOptions } from '../../src/overlay/uplink.ts'
 import { parsePattern } from '../../src/overlay/uplink-pattern.ts'
 
 const nothing: UplinkOptions = {
@@ -236,22 +235,3 @@ for (const pattern of patterns) {
     assert.throws(() => parsePattern(pattern), { name: 'RangeError', message: /^Cannot use the pattern/ })
   })
 }
-
-test('leases with one address are told, with VirtualBox’s known one', () => {
-  const lease = (node: string, publicIp: string): Lease => ({
-    node,
-    backend: 'vxlan',
-    ipv4: { subnet: '10.5.1.0/24', publicIp },
-  })
-  assert.deepEqual(
-    sharedAddresses([lease('n1', '10.0.2.15'), lease('n2', '10.0.2.15'), lease('n3', '192.168.56.13')]),
-    [
-      'n1, n2 announce the same address 10.0.2.15, which VirtualBox gives the NAT card of every machine: choose another link with --iface',
-    ],
-  )
-  const nameless: Lease = { backend: '', ipv4: { subnet: '10.5.2.0/24', publicIp: '1.2.3.4' } }
-  assert.deepEqual(sharedAddresses([lease('n1', '1.2.3.4'), nameless]), [
-    'n1, 10.5.2.0/24 announce the same address 1.2.3.4: choose another link with --iface',
-  ])
-  assert.deepEqual(sharedAddresses([lease('n1', '1.2.3.4'), lease('n2', '1.2.3.5')]), [])
-})
