@@ -20,7 +20,7 @@ import { type Etcd, startEtcd } from '../../support/etcd.ts'
 
 export const SWITCH = 'switch'
 const SWITCH_ADDRESS = '192.168.77.100'
-const MAIN = join(import.meta.dirname, '../../../../src/cli/main.ts')
+const MAIN = join(import.meta.dirname, '../../../src/cli/main.ts')
 const SECOND = 1000
 
 /** Where the leases of a test file's networks are. */
