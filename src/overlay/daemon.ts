@@ -114,7 +114,7 @@ export class Daemon {
   /** Problems that stand, by what they are about, so that each is told once. */
   readonly #problems = new Map<DaemonNotice['subject'], string>()
   #leftOut: readonly string[] = []
-  readonly #due = { look: false, plan: false }
+  readonly #due = { look: false, plan: false, store: false }
   /** On the clock. */
   #turnAt: number | undefined
   #cancelTurn: () => void = () => {}
@@ -208,6 +208,8 @@ export class Daemon {
   #onChange(change: Change | 'lost'): void {
     // What is on our own devices says nothing of the way to the others, and there is much of it.
     if (change !== 'lost' && change.link !== undefined && this.#devices().includes(change.link)) return
+    // Routes change on it all the time, with host-gw.
+    this.#due.store ||= change === 'lost' || (change.link === this.#setting?.uplink.link && change.subject !== 'route')
     this.#turnSoon('look', MOMENT)
   }
 
@@ -258,7 +260,9 @@ export class Daemon {
     const config = this.#config
     if (!config) return
     const { kernel, store, uplink: wanted, events } = this.#options
-    if (this.#registry.lostAt !== undefined) store.reconnect()
+    // The way to the store may be another one, or open again.
+    if (this.#due.store || this.#registry.lostAt !== undefined) store.reconnect()
+    this.#due.store = false
     const families = FAMILIES.filter((family) => config[family])
     try {
       const uplink = findUplinkAgain(kernel, { ...wanted, families }, this.#setting?.uplink.link)

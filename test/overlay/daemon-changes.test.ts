@@ -151,6 +151,23 @@ for (const [name, config] of Object.entries({ vxlan, 'host-gw': hostGw })) {
   })
 }
 
+test('a link that comes up has the store asked whether it still answers; pods that come and go do not', async () => {
+  const world = await startNodes(1, vxlan)
+  const [one] = world.nodes
+  let asked = 0
+  one!.store.reconnect = () => {
+    asked++
+  }
+  one!.kernel.links.add({ kind: 'veth', name: 'veth9', up: true, peer: { name: 'veth10' } })
+  one!.kernel.routes.add({ destination: '10.99.0.0/24', gateway: '192.168.77.100', link: 'eth0' })
+  await world.pass(1)
+  assert.equal(asked, 0)
+  one!.kernel.links.set('eth0', { up: false })
+  one!.kernel.links.set('eth0', { up: true })
+  await world.pass(1)
+  assert.equal(asked, 1)
+})
+
 test('D3: a link that goes down and up, and has no default route after that, is the same link', async () => {
   const world = await startNodes(2, hostGw)
   const [one] = world.nodes
