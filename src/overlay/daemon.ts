@@ -36,13 +36,12 @@ import { Registry } from './registry.ts'
 import type { NetworkRules, OtherNetworks } from './rules/shared.ts'
 import { formatSubnetFile, parseSubnetFile } from './subnet-file.ts'
 import { type SubnetFileAccess, SubnetWriter } from './subnet-writer.ts'
+import { Turns } from './turns.ts'
 import { type StartUdpDataPath, UdpPath } from './udp-path.ts'
 import { findUplinkAgain, type Uplink, type UplinkOptions } from './uplink.ts'
 
 /** Milliseconds from the first notification to the look at the uplink: changes come in groups. */
 const MOMENT = 20
-/** A turn that took so long is followed by a rest of so many times that. */
-const REST = 2
 /** Milliseconds until a peer that has gone is let go: one that lost its lease has it again at once. */
 const FAREWELL = 200
 /** Milliseconds between looks that nothing has called for. */
@@ -115,15 +114,13 @@ export class Daemon {
   readonly #problems = new Map<DaemonNotice['subject'], string>()
   #leftOut: readonly string[] = []
   readonly #due = { look: false, plan: false, store: false }
-  /** On the clock. */
-  #turnAt: number | undefined
-  #cancelTurn: () => void = () => {}
+  readonly #turns: Turns
   #cancelPeriod: () => void = () => {}
-  #rested = 0
 
   constructor(options: DaemonOptions) {
     const { store, prefix, kernel, clock, subnetFile, events } = options
     this.#options = options
+    this.#turns = new Turns(clock, () => this.#turn())
     this.#subnetFile = new SubnetWriter(subnetFile, (level, message) => this.#notice(level, 'subnet.env', message))
     this.#earlier = parseSubnetFile(this.#subnetFile.earlier())
     this.#keeper = keep(kernel, clock, {
@@ -196,7 +193,7 @@ export class Daemon {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#cancelTurn()
+    this.#turns.close()
     this.#cancelPeriod()
     for (const subscription of this.#subscriptions) subscription.close()
     this.#registry.close()
@@ -221,24 +218,12 @@ export class Daemon {
     })
   }
 
-  /** Never within the caller's call; what comes until then is done at once. */
   #turnSoon(what: 'look' | 'plan', delay = 0): void {
     this.#due[what] = true
-    if (this.#isClosed) return
-    const { clock } = this.#options
-    const at = Math.max(clock.now() + delay, this.#rested)
-    if (this.#turnAt !== undefined && this.#turnAt <= at) return
-    this.#cancelTurn()
-    this.#turnAt = at
-    this.#cancelTurn = clock.after(Math.max(0, at - clock.now()), () => {
-      this.#turnAt = undefined
-      this.#turn()
-    })
+    this.#turns.soon(delay)
   }
 
   #turn(): void {
-    const { clock } = this.#options
-    const start = clock.now()
     try {
       if (this.#due.look) this.#look()
       if (this.#due.plan) this.#plan()
@@ -250,8 +235,6 @@ export class Daemon {
       this.#due.plan = true
       this.#turnSoon('look', AFTER_FAILURE)
     }
-    const end = clock.now()
-    this.#rested = end + REST * (end - start)
   }
 
   /** Which link is it that others know us by, and can the backend be used there? */

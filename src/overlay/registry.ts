@@ -7,12 +7,12 @@
  *                                                          peers.ts      ──>  peers, as a whole
  */
 import type { Clock } from '../store/clock.ts'
-import type { Store, StoreError, Watch } from '../store/store.ts'
+import type { Listing, Store, StoreError, Watch } from '../store/store.ts'
 import type { Announcement } from './claim.ts'
 import type { NetworkConfig } from './config.ts'
 import { watchConfig } from './config-watch.ts'
-import type { Lease } from './lease.ts'
-import { networkKeys, type Subnets } from './lease-key.ts'
+import { type Lease, subnetsOf } from './lease.ts'
+import { formatLeaseKey, networkKeys, type Subnets } from './lease-key.ts'
 import { LeaseTable } from './lease-table.ts'
 import type { Notice } from './notice.ts'
 import { OwnLease } from './own-lease.ts'
@@ -20,6 +20,8 @@ import { peersOf } from './peers.ts'
 
 /** Life of a lease that is not renewed: flannel's subnetTTL. */
 export const LEASE_SECONDS = 86_400
+/** Milliseconds in which every node has found a store that lost its data, and has put its lease there again. */
+const REUNION = 3_000
 
 export interface RegistryOptions {
   readonly store: Store
@@ -60,6 +62,8 @@ export class Registry {
   /** Why a record is ignored, by key, so that it is told once. */
   #told = new Map<string, string>()
   #lostAt: number | undefined
+  /** Ends the wait for peers whose leases were lost with ours; undefined: none is waited for. */
+  #endReunion: (() => void) | undefined
 
   constructor(options: RegistryOptions) {
     const { store, prefix, events } = options
@@ -83,7 +87,7 @@ export class Registry {
     this.#watches = [
       watchConfig(store, keys.config, events),
       store.watch(keys.subnets, {
-        listed: (listing) => this.#changed(() => this.#table.list(listing)),
+        listed: (listing) => this.#changed(() => this.#list(listing)),
         changed: (changes) => this.#changed(() => this.#table.change(changes)),
         lost: (error) => this.#lost(error),
       }),
@@ -113,6 +117,20 @@ export class Registry {
   close(): void {
     for (const watch of this.#watches) watch.close()
     this.#own.close()
+    this.#endReunion?.()
+  }
+
+  /** Where our own lease has vanished, the others' may have too, and their nodes put them there again as we do. */
+  #list(listing: Listing): void {
+    const hasOurs = () => [...this.#table.records].some(({ entry }) => this.#own.isOwn(entry.key))
+    const hadOurs = hasOurs()
+    this.#table.list(listing)
+    if (!this.#endReunion && (!hadOurs || hasOurs())) return
+    this.#endReunion?.()
+    this.#endReunion = this.#clock.after(REUNION, () => {
+      this.#endReunion = undefined
+      this.#tellPeers()
+    })
   }
 
   #changed(apply: () => void): void {
@@ -143,6 +161,11 @@ export class Registry {
       if (this.#told.get(key) !== notice.message) this.#events.notice(notice)
     }
     this.#told = new Map([...ignored].map(([key, { message }]) => [key, message]))
+    if (this.#endReunion) {
+      if (!isSuperset(leases, this.#peers ?? [])) return
+      this.#endReunion()
+      this.#endReunion = undefined
+    }
     if (this.#peers && sameLeases(this.#peers, leases)) return
     this.#peers = leases
     this.#events.peers(leases)
@@ -153,4 +176,10 @@ export class Registry {
 function sameLeases(a: readonly Lease[], b: readonly Lease[]): boolean {
   const known = new Set(a)
   return a.length === b.length && b.every((lease) => known.has(lease))
+}
+
+/** Whether who had a lease before has it again. */
+function isSuperset(leases: readonly Lease[], before: readonly Lease[]): boolean {
+  const names = new Set(leases.map((lease) => formatLeaseKey(subnetsOf(lease))))
+  return before.every((lease) => names.has(formatLeaseKey(subnetsOf(lease))))
 }

@@ -193,6 +193,35 @@ test('what was ignored before an outage is not said again after it', async () =>
   assert.equal(node.told('peer').length, 1)
 })
 
+test('when a store comes back empty, peers that have not yet found it stay for a while', async () => {
+  const world = new World()
+  const node = await world.start(1)
+  const others = [await world.start(2), await world.start(3)]
+  const reached = ['10.5.2.0/24', '10.5.3.0/24']
+  const { length } = node.peers
+  for (const { store } of others) store.cut()
+  world.server.restartEmpty()
+  await world.settle()
+  others[0]!.store.mend()
+  await world.clock.advance(1_000)
+  assert.deepEqual(await world.names(), ['10.5.1.0-24', '10.5.2.0-24'])
+  assert.equal(node.peers.length, length)
+  others[1]!.store.mend()
+  await world.clock.advance(1_000)
+  assert.deepEqual(node.reached, reached)
+  assert.ok(node.peers.slice(length).every((peers) => peers.length === 2))
+
+  // Whoever does not come back is gone in the end, and whoever comes later is a peer at once.
+  others[1]!.store.cut()
+  world.server.restartEmpty()
+  await world.settle()
+  assert.deepEqual(node.reached, reached)
+  await world.clock.advance(10_000)
+  assert.deepEqual(node.reached, ['10.5.2.0/24'])
+  await world.put('10.5.9.0-24', valueFor(9))
+  assert.deepEqual(node.reached, ['10.5.2.0/24', '10.5.9.0/24'])
+})
+
 test('a node that changes its backend reaches those of the new one', async () => {
   const world = new World()
   const node = await world.start(1)
