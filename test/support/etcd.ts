@@ -18,14 +18,13 @@ import { type Certificates, makeCertificates } from './certificates.ts'
 import { debianPackage } from './peers.ts'
 
 const CLIENT_PORT = 2379
-const PEER_PORT = 2380
 
 export interface EtcdOptions {
   /** A named network namespace to run in; our own where none is given. */
   readonly namespace?: string
   /** To listen on, and in the certificate. */
   readonly address?: string
-  /** Of clients. A free one where none is given; 2379 in a namespace. */
+  /** Of the first member's clients. A free one where none is given; 2379 in a namespace, and those after it. */
   readonly port?: number
   /** `server`: clients check etcd's certificate; `mutual`: etcd checks theirs, too. */
   readonly tls?: 'server' | 'mutual'
@@ -64,13 +63,15 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<Etcd> {
 /** Members of one cluster on one address. More than half of them must live. */
 export async function startCluster(size: number, options: EtcdOptions = {}): Promise<Etcd[]> {
   const { address = '127.0.0.1', namespace, tls } = options
+  // All of them must be free at the same time; in a namespace nobody else is.
+  const ports = namespace
+    ? Array.from({ length: 2 * size }, (_, i) => (options.port ?? CLIENT_PORT) + i)
+    : await freePorts(2 * size, address)
+  if (options.port !== undefined) ports[0] = options.port
   const members: Member[] = []
   for (let at = 0; at < size; at++) {
-    // Two that must be free at the same time; in a namespace nobody else is.
-    const [client, peer] = namespace
-      ? [(options.port ?? CLIENT_PORT) + 10 * at, PEER_PORT + 10 * at]
-      : await freePorts(2, address)
-    const clientUrl = `${tls ? 'https' : 'http'}://${address}:${options.port ?? client!}`
+    const [client, peer] = ports.slice(2 * at)
+    const clientUrl = `${tls ? 'https' : 'http'}://${address}:${client}`
     members.push({ name: `member${at}`, clientUrl, peerUrl: `http://${address}:${peer}` })
   }
   const folder = mkdtempSync(join(tmpdir(), 'overlab-etcd-'))
