@@ -1,0 +1,56 @@
+/** Path attributes as octets: RFC 4271 §4.3. */
+import { joined } from '../octets.ts'
+import { needsAs4Path } from './as4-path.ts'
+import { Flag, OPTIONAL_TRANSITIVE } from './attribute.ts'
+import { type AttributeValues, attributeRows, type PathAttributes } from './attributes.ts'
+
+const SHORT_VALUE = 255
+const MAX_VALUE = 65535
+
+/**
+ * All attributes but MP_REACH_NLRI, by type code. NEXT_HOP is left out where MP_REACH_NLRI has it. Throws RangeError for an
+ * attribute of more than 65,535 octets.
+ */
+export function encodeAttributes(
+  attributes: PathAttributes,
+  session: { readonly as4: boolean },
+  withNextHop: boolean,
+): Uint8Array {
+  const values = valuesToSend(attributes, session.as4, withNextHop)
+  const parts: { readonly code: number; readonly octets: Uint8Array }[] = []
+  for (const { key, codec } of attributeRows) {
+    const value = values[key]
+    if (value === undefined) continue
+    parts.push({ code: codec.code, octets: encodeAttribute(codec.flags, codec.code, codec.encode(value, session)) })
+  }
+  // "The Partial bit … MUST be set to 1" by who passes on what it does not know (§5): and nobody else has such attributes.
+  const flags = OPTIONAL_TRANSITIVE | Flag.partial
+  for (const { code, value } of attributes.unknown) parts.push({ code, octets: encodeAttribute(flags, code, value) })
+  return joined(parts.sort((a, b) => a.code - b.code).map(({ octets }) => octets))
+}
+
+function valuesToSend(attributes: PathAttributes, as4: boolean, withNextHop: boolean): AttributeValues {
+  const { asPath, nextHop, aggregator, communities, clusterList, extendedCommunities, largeCommunities } = attributes
+  const values: AttributeValues = { origin: attributes.origin, asPath }
+  if (withNextHop) values.nextHop = nextHop
+  if (attributes.med !== undefined) values.med = attributes.med
+  if (attributes.localPref !== undefined) values.localPref = attributes.localPref
+  if (attributes.atomicAggregate) values.atomicAggregate = true
+  if (aggregator) values.aggregator = aggregator
+  if (communities.length > 0) values.communities = communities
+  if (attributes.originatorId !== undefined) values.originatorId = attributes.originatorId
+  if (clusterList.length > 0) values.clusterList = clusterList
+  if (extendedCommunities.length > 0) values.extendedCommunities = extendedCommunities
+  if (largeCommunities.length > 0) values.largeCommunities = largeCommunities
+  // RFC 6793 §4.2.2: only where two octets have lost something.
+  if (!as4 && needsAs4Path(asPath)) values.as4Path = asPath
+  if (!as4 && aggregator && aggregator.as > 0xffff) values.as4Aggregator = aggregator
+  return values
+}
+
+function encodeAttribute(flags: number, code: number, value: Uint8Array): Uint8Array {
+  const { length } = value
+  if (length > MAX_VALUE) throw new RangeError(`Cannot encode attribute ${code}: its ${length} octets are too many`)
+  const header = length > SHORT_VALUE ? [flags | Flag.extendedLength, code, length >> 8, length] : [flags, code, length]
+  return joined([Uint8Array.from(header), value])
+}
