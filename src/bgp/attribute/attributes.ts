@@ -75,7 +75,27 @@ type Table = typeof attributeTable
 export type AttributeName = keyof Table
 
 /** The values of an UPDATE, before it is known whether they make a route. */
-export type AttributeValues = { [N in AttributeName]?: Table[N] extends AttributeCodec<infer T> ? T : never }
+export type AttributeValues = {
+  [N in AttributeName]: (Table[N] extends AttributeCodec<infer T> ? T : never) | undefined
+}
+
+/** All members at once: objects that grow by and by have many shapes, and are slow. */
+export const NO_VALUES: Readonly<AttributeValues> = {
+  origin: undefined,
+  asPath: undefined,
+  nextHop: undefined,
+  med: undefined,
+  localPref: undefined,
+  atomicAggregate: undefined,
+  aggregator: undefined,
+  communities: undefined,
+  originatorId: undefined,
+  clusterList: undefined,
+  extendedCommunities: undefined,
+  as4Path: undefined,
+  as4Aggregator: undefined,
+  largeCommunities: undefined,
+}
 
 export interface AttributeRow {
   readonly key: AttributeName
@@ -104,7 +124,7 @@ export function attributeName(code: number): string {
 
 /** One line per attribute that is there, as `NAME value`. */
 export function formatAttributes(attributes: PathAttributes): string[] {
-  const values = attributes as AttributeValues
+  const values = attributes as Partial<AttributeValues>
   const known = rows.flatMap(({ key, codec }) => {
     const value = values[key]
     if (value === undefined || (Array.isArray(value) && value.length === 0 && key !== 'asPath')) return []

@@ -10,11 +10,13 @@ import { AS_TRANS, asPathLength, hasAsZero } from './as-path.ts'
 import { mergedPath } from './as4-path.ts'
 import { Flag, type Handling, OPTIONAL_TRANSITIVE, type SessionKind } from './attribute.ts'
 import {
+  type AttributeName,
   type AttributeRow,
   type AttributeValues,
   attributeName,
   attributeRow,
   attributeTable,
+  NO_VALUES,
   type PathAttributes,
   type UnknownAttribute,
 } from './attributes.ts'
@@ -73,10 +75,10 @@ export function decodeAttributes(
   announces: Announces,
   session: SessionKind,
 ): DecodedAttributes {
-  const values: AttributeValues = {}
+  const values: AttributeValues = { ...NO_VALUES }
   const unknown: UnknownAttribute[] = []
   const damage: Damage[] = []
-  const seen = new Set<number>()
+  const seen: number[] = []
 
   for (let at = from; at < to; ) {
     const span = readAttribute(bytes, at, to)
@@ -87,12 +89,12 @@ export function decodeAttributes(
     at = span.to
     const { code, flags } = span
     if (code === MP_REACH_NLRI || code === MP_UNREACH_NLRI) continue
-    if (seen.has(code)) {
+    if (seen.includes(code)) {
       // RFC 7606 §3 g: "all the occurrences of the attribute other than the first one SHALL be discarded".
       damage.push(discard(code, UpdateError.malformedAttributeList, `${attributeName(code)} again`))
       continue
     }
-    seen.add(code)
+    seen.push(code)
     const row = attributeRow(code)
     if (row) {
       const found = readKnown(row, span, bytes, session, values)
@@ -109,8 +111,10 @@ export function decodeAttributes(
   if (announces !== 'nothing') damage.push(...missing(values, announces === 'nlri'))
   const withdrawn = damage.some(({ handling }) => handling === 'treat-as-withdraw')
   const attributes = withdrawn || announces === 'nothing' ? undefined : finished(values, unknown, announces)
-  return { attributes, damage }
+  return { attributes, damage: damage.length > 0 ? damage : NONE }
 }
+
+const NONE: readonly never[] = []
 
 /** Puts the value into `values`, or answers what is wrong with it. */
 function readKnown(
@@ -123,18 +127,22 @@ function readKnown(
   if (codec.unwanted?.(session)) {
     return discard(code, UpdateError.optionalAttribute, `${codec.name} has no meaning on this session`)
   }
-  const octets = () => bytes.slice(at, to)
   if ((flags & OPTIONAL_TRANSITIVE) !== codec.flags) {
     // RFC 7606 §3 c, whatever the attribute.
-    const error = updateError(UpdateError.attributeFlags, `${codec.name} with flags 0x${flags.toString(16)}`, octets())
+    const error = updateError(
+      UpdateError.attributeFlags,
+      `${codec.name} with flags 0x${flags.toString(16)}`,
+      bytes.slice(at, to),
+    )
     return { attribute: code, handling: 'treat-as-withdraw', error }
   }
   try {
-    Object.assign(values, { [key]: codec.decode(bytes.subarray(from, to), session) })
+    const byKey: Record<AttributeName, unknown> = values
+    byKey[key] = codec.decode(bytes.subarray(from, to), session)
     return undefined
   } catch (cause) {
     if (!(cause instanceof BgpError)) throw cause
-    const error = new BgpError(cause.code, cause.subcode, cause.reason, octets())
+    const error = new BgpError(cause.code, cause.subcode, cause.reason, bytes.slice(at, to))
     return { attribute: code, handling: codec.damaged, error }
   }
 }
@@ -165,6 +173,7 @@ function mergeFourOctetAs(values: AttributeValues, damage: Damage[]): void {
 
 /** RFC 7606 §3 d. */
 function missing(values: AttributeValues, needsNextHop: boolean): Damage[] {
+  if (values.origin !== undefined && values.asPath && (values.nextHop !== undefined || !needsNextHop)) return []
   const wanted = ['origin', 'asPath', ...(needsNextHop ? (['nextHop'] as const) : [])] as const
   return wanted
     .filter((key) => values[key] === undefined)
@@ -192,12 +201,12 @@ function finished(
     localPref: values.localPref,
     atomicAggregate: values.atomicAggregate,
     aggregator: values.aggregator,
-    communities: values.communities ?? [],
+    communities: values.communities ?? NONE,
     originatorId: values.originatorId,
-    clusterList: values.clusterList ?? [],
-    extendedCommunities: values.extendedCommunities ?? [],
-    largeCommunities: values.largeCommunities ?? [],
-    unknown: unknown.sort((a, b) => a.code - b.code),
+    clusterList: values.clusterList ?? NONE,
+    extendedCommunities: values.extendedCommunities ?? NONE,
+    largeCommunities: values.largeCommunities ?? NONE,
+    unknown: unknown.length > 0 ? unknown.sort((a, b) => a.code - b.code) : NONE,
   })
 }
 

@@ -30,22 +30,28 @@ export function encodeAttributes(
 }
 
 function valuesToSend(attributes: PathAttributes, as4: boolean, withNextHop: boolean): AttributeValues {
-  const { asPath, nextHop, aggregator, communities, clusterList, extendedCommunities, largeCommunities } = attributes
-  const values: AttributeValues = { origin: attributes.origin, asPath }
-  if (withNextHop) values.nextHop = nextHop
-  if (attributes.med !== undefined) values.med = attributes.med
-  if (attributes.localPref !== undefined) values.localPref = attributes.localPref
-  if (attributes.atomicAggregate) values.atomicAggregate = true
-  if (aggregator) values.aggregator = aggregator
-  if (communities.length > 0) values.communities = communities
-  if (attributes.originatorId !== undefined) values.originatorId = attributes.originatorId
-  if (clusterList.length > 0) values.clusterList = clusterList
-  if (extendedCommunities.length > 0) values.extendedCommunities = extendedCommunities
-  if (largeCommunities.length > 0) values.largeCommunities = largeCommunities
-  // RFC 6793 §4.2.2: only where two octets have lost something.
-  if (!as4 && needsAs4Path(asPath)) values.as4Path = asPath
-  if (!as4 && aggregator && aggregator.as > 0xffff) values.as4Aggregator = aggregator
-  return values
+  const { asPath, aggregator, communities, clusterList, extendedCommunities, largeCommunities } = attributes
+  return {
+    origin: attributes.origin,
+    asPath,
+    nextHop: withNextHop ? attributes.nextHop : undefined,
+    med: attributes.med,
+    localPref: attributes.localPref,
+    atomicAggregate: attributes.atomicAggregate,
+    aggregator,
+    communities: filled(communities),
+    originatorId: attributes.originatorId,
+    clusterList: filled(clusterList),
+    extendedCommunities: filled(extendedCommunities),
+    // RFC 6793 §4.2.2: only where two octets have lost something.
+    as4Path: !as4 && needsAs4Path(asPath) ? asPath : undefined,
+    as4Aggregator: !as4 && aggregator && aggregator.as > 0xffff ? aggregator : undefined,
+    largeCommunities: filled(largeCommunities),
+  }
+}
+
+function filled<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length > 0 ? list : undefined
 }
 
 function encodeAttribute(flags: number, code: number, value: Uint8Array): Uint8Array {

@@ -55,6 +55,7 @@ export function decodeOpen(message: Uint8Array): Open {
 function decodeParameters(bytes: Uint8Array, length: number): Capability[] {
   // "If the one-octet 'Optional Parameters Length' field is non-zero, a BGP speaker MUST use the value of the octet following"
   const extended = length > 0 && bytes[0] === EXTENDED
+  if (extended && bytes.length < 3) throw openError(UNSPECIFIC, 'extended parameters without a length')
   const parameters = bytes.subarray(extended ? 3 : 0)
   const said = extended ? u16(bytes, 1) : length
   if (said !== parameters.length) {
