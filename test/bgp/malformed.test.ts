@@ -323,7 +323,7 @@ describe('the attribute is dropped and the route used', () => {
         damage.map(({ attribute, handling }) => [attribute, handling]),
         [[each.code, 'attribute discard']],
       )
-      const [{ attributes }] = announced as [{ attributes: PathAttributes }]
+      const { attributes } = announced[0]!
       assert.equal(formatAsPath(attributes.asPath), '65100')
       assert.deepEqual({ ...attributes, ...each.left }, attributes)
     })
@@ -511,7 +511,7 @@ describe('odd and right: the route is used as it is', () => {
       const { announced, withdrawn, damage } = decodeUpdate(built(each), read(each.session ?? EXTERNAL))
       assert.deepEqual([withdrawn, damage], [[], []])
       assert.deepEqual(prefixesOf(announced), [each.nlri ? '30.0.0.0/23' : '30.0.0.0/24'])
-      const [{ attributes }] = announced as [{ attributes: PathAttributes }]
+      const { attributes } = announced[0]!
       assert.deepEqual({ ...attributes, ...each.left }, attributes)
     })
   }
