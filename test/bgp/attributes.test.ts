@@ -122,6 +122,7 @@ const route: PathAttributes = {
   extendedCommunities: [],
   largeCommunities: [],
   unknown: [],
+  partial: [],
 }
 
 /** `code:value` of each attribute in the block, and its flags. */
@@ -233,6 +234,27 @@ test('a path of more than 255 numbers goes out in several segments', () => {
     [...path!.matchAll(/02(ff|5a)(?:0000....)+?(?=02(?:ff|5a)0000|$)/g)].map(([, count]) => count),
     ['ff', 'ff', '5a'],
   )
+})
+
+test('Partial stays set on an attribute that we know (RFC 4271 §5)', () => {
+  const received = fromTwoOctets(
+    twoOctets([sequence(7)]),
+    octetsOf('e0', 8, 'fe4c0001'),
+    octetsOf('c0', 32, '00'.repeat(12)),
+  )
+  assert.deepEqual(written(received, true).slice(3), ['e0 8 fe4c0001', 'c0 32 000000000000000000000000'])
+})
+
+test('Partial of AS4_PATH and AS4_AGGREGATOR does not outlive them', () => {
+  const as4 = [fourOctets([sequence(4_200_000_005)]), octetsOf('c0', 18, 'fa56ea050a000009')]
+  const partial = as4.map((each) => each.replace(/^c0/, 'e0'))
+  const received = fromTwoOctets(twoOctets([sequence(23456)]), octetsOf('c0', 7, '5ba00a000009'), ...partial)
+  assert.deepEqual(received.partial, [])
+  assert.deepEqual(written(received, false).slice(3), [
+    'c0 7 5ba00a000009',
+    'c0 17 0201fa56ea05',
+    'c0 18 fa56ea050a000009',
+  ])
 })
 
 describe('AS paths', () => {

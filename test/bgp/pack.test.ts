@@ -25,6 +25,7 @@ const attributes: PathAttributes = {
   extendedCommunities: [],
   largeCommunities: [],
   unknown: [],
+  partial: [],
 }
 const over6: PathAttributes = { ...attributes, nextHop: 'fd00:10::1', linkLocal: 'fe80::1' }
 const sending = { as4: true, longest: MAX_MESSAGE }

@@ -195,7 +195,15 @@ const attributes: fc.Arbitrary<PathAttributes> = fc
         .map((list) => list.sort(([a], [b]) => a - b).map(([code, value]) => ({ code, value }))),
     }),
   )
-  .map(([hops, others]) => ({ ...hops, ...others }))
+  .chain(([hops, others]) => {
+    const codes = [
+      ...(others.aggregator ? [7] : []),
+      ...(others.communities.length ? [8] : []),
+      ...(others.extendedCommunities.length ? [16] : []),
+      ...(others.largeCommunities.length ? [32] : []),
+    ]
+    return fc.subarray(codes).map((partial) => ({ ...hops, ...others, partial }))
+  })
 
 const keys = fc.array(prefix.map(keyOf), { minLength: 1, maxLength: 60 })
 const ofFamily = (list: readonly PrefixKey[], family: 'ipv4' | 'ipv6') =>

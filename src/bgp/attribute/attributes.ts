@@ -51,6 +51,11 @@ export interface PathAttributes {
   readonly largeCommunities: readonly LargeCommunity[]
   /** By type code. */
   readonly unknown: readonly UnknownAttribute[]
+  /**
+   * Type codes of those above that a speaker on the way did not know. Once the Partial bit is 1, it "MUST NOT be set back to
+   * 0" (RFC 4271 §5).
+   */
+  readonly partial: readonly number[]
 }
 
 /** By the names of PathAttributes. as4Path and as4Aggregator are on the wire only. */

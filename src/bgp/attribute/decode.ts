@@ -77,6 +77,7 @@ export function decodeAttributes(
 ): DecodedAttributes {
   const values: AttributeValues = { ...NO_VALUES }
   const unknown: UnknownAttribute[] = []
+  const partial: number[] = []
   const damage: Damage[] = []
   const seen: number[] = []
 
@@ -99,6 +100,7 @@ export function decodeAttributes(
     if (row) {
       const found = readKnown(row, span, bytes, session, values)
       if (found) damage.push(found)
+      else if ((flags & PARTIAL) === PARTIAL && !isOfTheSession(row.key)) partial.push(code)
     } else if ((flags & Flag.optional) === 0) {
       const reason = `attribute ${code} is unknown here and well-known to the peer`
       throw updateError(UpdateError.unrecognizedWellKnownAttribute, reason, bytes.slice(span.at, span.to))
@@ -110,11 +112,18 @@ export function decodeAttributes(
   if (!session.as4) mergeFourOctetAs(values, damage)
   if (announces !== 'nothing') damage.push(...missing(values, announces === 'nlri'))
   const withdrawn = damage.some(({ handling }) => handling === 'treat-as-withdraw')
-  const attributes = withdrawn || announces === 'nothing' ? undefined : finished(values, unknown, announces)
+  const attributes = withdrawn || announces === 'nothing' ? undefined : finished(values, unknown, partial, announces)
   return { attributes, damage: damage.length > 0 ? damage : NONE }
 }
 
 const NONE: readonly never[] = []
+/** The bit means something where the attribute is optional and transitive. */
+const PARTIAL = OPTIONAL_TRANSITIVE | Flag.partial
+
+/** Speakers that do not know these two set the bit; who does merges them away. */
+function isOfTheSession(key: AttributeName): boolean {
+  return key === 'as4Path' || key === 'as4Aggregator'
+}
 
 /** Puts the value into `values`, or answers what is wrong with it. */
 function readKnown(
@@ -188,6 +197,7 @@ function missing(values: AttributeValues, needsNextHop: boolean): Damage[] {
 function finished(
   values: AttributeValues,
   unknown: UnknownAttribute[],
+  partial: number[],
   announces: 'nlri' | Uint8Array,
 ): PathAttributes {
   const { nextHop, linkLocal } =
@@ -207,6 +217,7 @@ function finished(
     extendedCommunities: values.extendedCommunities ?? NONE,
     largeCommunities: values.largeCommunities ?? NONE,
     unknown: unknown.length > 0 ? unknown.sort((a, b) => a.code - b.code) : NONE,
+    partial: partial.length > 0 ? partial.sort((a, b) => a - b) : NONE,
   })
 }
 

@@ -21,7 +21,9 @@ export function encodeAttributes(
   for (const { key, codec } of attributeRows) {
     const value = values[key]
     if (value === undefined) continue
-    parts.push({ code: codec.code, octets: encodeAttribute(codec.flags, codec.code, codec.encode(value, session)) })
+    const { code } = codec
+    const flags = attributes.partial.includes(code) ? codec.flags | Flag.partial : codec.flags
+    parts.push({ code, octets: encodeAttribute(flags, code, codec.encode(value, session)) })
   }
   // "The Partial bit … MUST be set to 1" by who passes on what it does not know (§5): and nobody else has such attributes.
   const flags = OPTIONAL_TRANSITIVE | Flag.partial
