@@ -56,7 +56,7 @@ const GLOBAL = 'fd000010000000000000000000000101'
 const P6 = '40fd01000000000000'
 
 describe('the routes count as withdrawn', () => {
-  const cases: (Case & { code: number })[] = [
+  const cases: (Case & { code: number; others?: number[] })[] = [
     { id: 'U01', title: 'ORIGIN of value 3', attributes: [attribute('40', 1, '03'), A, H], code: 1 },
     { title: 'ORIGIN of 2 octets', attributes: [attribute('40', 1, '0000'), A, H], code: 1 },
     { title: 'ORIGIN without a value', attributes: [attribute('40', 1, ''), A, H], code: 1 },
@@ -83,7 +83,7 @@ describe('the routes count as withdrawn', () => {
     { title: 'ORIGIN missing', attributes: [A, H], code: 1 },
     { id: 'U08', title: 'AS_PATH missing', attributes: [O, H], code: 2 },
     { title: 'NEXT_HOP missing', attributes: [O, A], code: 3 },
-    { title: 'every attribute missing', attributes: [], code: 1 },
+    { title: 'every attribute missing', attributes: [], code: 1, others: [2, 3] },
     { id: 'U10', title: 'MED of 3 octets', attributes: [...GOOD, attribute('80', 4, '000001')], code: 4 },
     {
       title: 'LOCAL_PREF of 3 octets from iBGP',
@@ -116,7 +116,7 @@ describe('the routes count as withdrawn', () => {
     },
     {
       title: 'MP_REACH_NLRI with the Transitive flag',
-      attributes: [O, A, mp('0002', GLOBAL, P6).replace(/^80/, 'c0')],
+      attributes: [O, A, H, mp('0002', GLOBAL, P6).replace(/^80/, 'c0')],
       code: 14,
     },
     {
@@ -163,6 +163,7 @@ describe('the routes count as withdrawn', () => {
       title: 'a dropped attribute and a severe one: the severer handling',
       attributes: [...GOOD, attribute('40', 6, '00'), attribute('80', 4, '')],
       code: 4,
+      others: [6],
     },
   ]
   for (const each of cases) {
@@ -177,9 +178,10 @@ describe('the routes count as withdrawn', () => {
           ...(each.nlri === '' ? [] : ['30.0.0.0/24']),
         ]
         assert.deepEqual(prefixesOf(withdrawn), wanted)
-        assert.ok(
-          damage.some(({ handling, attribute }) => handling === WITHDRAW && attribute === each.code),
-          'damage',
+        assert.ok(damage.some(({ handling, attribute }) => handling === WITHDRAW && attribute === each.code))
+        assert.deepEqual(
+          damage.map(({ attribute }) => attribute).sort((a, b) => a - b),
+          [each.code, ...(each.others ?? [])].sort((a, b) => a - b),
         )
       }
     })

@@ -110,7 +110,7 @@ export function decodeAttributes(
   }
 
   if (!session.as4) mergeFourOctetAs(values, damage)
-  if (announces !== 'nothing') damage.push(...missing(values, announces === 'nlri'))
+  if (announces !== 'nothing') damage.push(...missing(seen, announces === 'nlri'))
   const withdrawn = damage.some(({ handling }) => handling === 'treat-as-withdraw')
   const attributes = withdrawn || announces === 'nothing' ? undefined : finished(values, unknown, partial, announces)
   return { attributes, damage: damage.length > 0 ? damage : NONE }
@@ -181,19 +181,17 @@ function mergeFourOctetAs(values: AttributeValues, damage: Damage[]): void {
 }
 
 /** RFC 7606 §3 d. */
-function missing(values: AttributeValues, needsNextHop: boolean): Damage[] {
-  if (values.origin !== undefined && values.asPath && (values.nextHop !== undefined || !needsNextHop)) return []
-  const wanted = ['origin', 'asPath', ...(needsNextHop ? (['nextHop'] as const) : [])] as const
+function missing(seen: readonly number[], needsNextHop: boolean): Damage[] {
+  const wanted = [attributeTable.origin, attributeTable.asPath, ...(needsNextHop ? [attributeTable.nextHop] : [])]
   return wanted
-    .filter((key) => values[key] === undefined)
-    .map((key) => {
-      const { code, name } = attributeTable[key]
+    .filter(({ code }) => !seen.includes(code))
+    .map(({ code, name }) => {
       const error = updateError(UpdateError.missingWellKnownAttribute, `${name} is missing`, Uint8Array.of(code))
       return { attribute: code, handling: 'treat-as-withdraw', error }
     })
 }
 
-/** `values` has passed missing(). */
+/** `values` has all that is mandatory, since none of it was missing or damaged. */
 function finished(
   values: AttributeValues,
   unknown: UnknownAttribute[],
