@@ -227,6 +227,29 @@ test('an attribute of more than 255 octets has a length of two', () => {
   assert.match(written({ ...route, communities: communities.slice(1) }, true)[3]!, /^c0 8 /)
 })
 
+test('an attribute of 255 octets has a length of one, and of 256 of two', () => {
+  const of = (length: number) => ({ ...route, unknown: [{ code: 213, value: new Uint8Array(length) }] })
+  assert.equal(written(of(255), true)[3], `e0 213 ${'00'.repeat(255)}`)
+  assert.equal(written(of(256), true)[3], `f0 213 ${'00'.repeat(256)}`)
+})
+
+test('an attribute of more than 65,535 octets cannot be encoded', () => {
+  const communities = new Array<number>(16_384).fill(1)
+  assert.throws(() => encodeAttributes({ ...route, communities }, { as4: true }, true), RangeError)
+})
+
+test('65535 is the last AS number that fits two octets', () => {
+  const of = (as: number) => ({ ...route, asPath: [sequence(as)], aggregator: { as, address: '10.0.0.9' } })
+  assert.deepEqual(written(of(65535), false).slice(1), ['40 2 0201ffff', '40 3 0a000001', 'c0 7 ffff0a000009'])
+  assert.deepEqual(written(of(65536), false).slice(1), [
+    '40 2 02015ba0',
+    '40 3 0a000001',
+    'c0 7 5ba00a000009',
+    'c0 17 020100010000',
+    'c0 18 000100000a000009',
+  ])
+})
+
 test('a path of more than 255 numbers goes out in several segments', () => {
   const asPath = [sequence(...Array.from({ length: 600 }, (_, i) => i + 1))]
   const [, path] = written({ ...route, asPath }, true)

@@ -435,6 +435,12 @@ describe('the session ends', () => {
       answer: '3/6 40010103',
     },
     {
+      title: 'MP_REACH_NLRI without prefixes and with wrong flags',
+      attributes: [O, A, mp('0002', GLOBAL, '').replace(/^80/, 'c0')],
+      nlri: '',
+      answer: `3/4 ${mp('0002', GLOBAL, '').replace(/^80/, 'c0')}`,
+    },
+    {
       title: 'an attribute that swallows MP_REACH_NLRI',
       attributes: [O, A, `c008ff${mp('0002', GLOBAL, P6)}`],
       nlri: '',
@@ -523,6 +529,17 @@ describe('odd and right: the route is used as it is', () => {
     const { passedOver, announced, damage } = decodeUpdate(update([O, A, H, evpn], P), read(EXTERNAL))
     assert.deepEqual(passedOver, [{ afi: 25, safi: 70 }])
     assert.deepEqual([prefixesOf(announced), damage], [['30.0.0.0/24'], []])
+  })
+
+  test('a withdrawal needs no attributes, and an MP_UNREACH_NLRI with wrong flags withdraws all the same', () => {
+    const unreach = attribute('c0', 15, `000201${P6}`)
+    const { withdrawn, endOfRib, damage } = decodeUpdate(update([unreach], '', P), read(EXTERNAL))
+    assert.deepEqual([prefixesOf(withdrawn), endOfRib, damage.length], [['30.0.0.0/24', 'fd01::/64'], undefined, 1])
+  })
+
+  test('attributes without prefixes are no End-of-RIB', () => {
+    const { endOfRib, announced, withdrawn, damage } = decodeUpdate(update(GOOD, ''), read(EXTERNAL))
+    assert.deepEqual([endOfRib, announced, withdrawn, damage], [undefined, [], [], []])
   })
 
   test('the same prefix withdrawn and announced is announced, since withdrawals are applied first', () => {
