@@ -27,7 +27,7 @@ export function ofU16(value: number): Uint8Array {
 
 export function ofU32(...values: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(4 * values.length)
-  for (const [i, value] of values.entries()) setU32(bytes, 4 * i, value)
+  for (let i = 0; i < values.length; i++) setU32(bytes, 4 * i, values[i]!)
   return bytes
 }
 

@@ -1,5 +1,4 @@
 /** Path attributes as octets: RFC 4271 §4.3. */
-import { joined } from '../octets.ts'
 import { needsAs4Path } from './as4-path.ts'
 import { Flag, OPTIONAL_TRANSITIVE } from './attribute.ts'
 import { type AttributeValues, attributeRows, type PathAttributes } from './attributes.ts'
@@ -17,18 +16,19 @@ export function encodeAttributes(
   withNextHop: boolean,
 ): Uint8Array {
   const values = valuesToSend(attributes, session.as4, withNextHop)
-  const parts: { readonly code: number; readonly octets: Uint8Array }[] = []
+  const parts: Part[] = []
   for (const { key, codec } of attributeRows) {
     const value = values[key]
     if (value === undefined) continue
     const { code } = codec
     const flags = attributes.partial.includes(code) ? codec.flags | Flag.partial : codec.flags
-    parts.push({ code, octets: encodeAttribute(flags, code, codec.encode(value, session)) })
+    parts.push({ flags, code, value: codec.encode(value, session) })
   }
   // "The Partial bit … MUST be set to 1" by who passes on what it does not know (§5): and nobody else has such attributes.
   const flags = OPTIONAL_TRANSITIVE | Flag.partial
-  for (const { code, value } of attributes.unknown) parts.push({ code, octets: encodeAttribute(flags, code, value) })
-  return joined(parts.sort((a, b) => a.code - b.code).map(({ octets }) => octets))
+  for (const { code, value } of attributes.unknown) parts.push({ flags, code, value })
+  if (attributes.unknown.length > 0) parts.sort((a, b) => a.code - b.code)
+  return written(parts)
 }
 
 function valuesToSend(attributes: PathAttributes, as4: boolean, withNextHop: boolean): AttributeValues {
@@ -56,9 +56,27 @@ function filled<T>(list: readonly T[]): readonly T[] | undefined {
   return list.length > 0 ? list : undefined
 }
 
-function encodeAttribute(flags: number, code: number, value: Uint8Array): Uint8Array {
-  const { length } = value
-  if (length > MAX_VALUE) throw new RangeError(`Cannot encode attribute ${code}: its ${length} octets are too many`)
-  const header = length > SHORT_VALUE ? [flags | Flag.extendedLength, code, length >> 8, length] : [flags, code, length]
-  return joined([Uint8Array.from(header), value])
+interface Part {
+  readonly flags: number
+  readonly code: number
+  readonly value: Uint8Array
+}
+
+function written(parts: readonly Part[]): Uint8Array {
+  let size = 0
+  for (const { value } of parts) size += (value.length > SHORT_VALUE ? 4 : 3) + value.length
+  const block = new Uint8Array(size)
+  let at = 0
+  for (const { flags, code, value } of parts) {
+    const { length } = value
+    if (length > MAX_VALUE) throw new RangeError(`Cannot encode attribute ${code}: its ${length} octets are too many`)
+    const isLong = length > SHORT_VALUE
+    block[at++] = isLong ? flags | Flag.extendedLength : flags
+    block[at++] = code
+    if (isLong) block[at++] = length >> 8
+    block[at++] = length
+    block.set(value, at)
+    at += length
+  }
+  return block
 }

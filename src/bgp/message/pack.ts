@@ -113,11 +113,12 @@ function packed(
   write: (message: Uint8Array, first: number) => Written | undefined,
 ): Uint8Array[] | undefined {
   const messages: Uint8Array[] = []
-  const room = new Uint8Array(Math.min(longest, MAX_AROUND + blockLength + MAX_PREFIX * prefixes.length))
   for (let first = 0; first < prefixes.length; ) {
-    const written = write(room, first)
+    const room = MAX_AROUND + blockLength + MAX_PREFIX * (prefixes.length - first)
+    const message = new Uint8Array(Math.min(longest, room))
+    const written = write(message, first)
     if (!written || written.next === first) return undefined
-    messages.push(writeHeader(room.slice(0, written.end), MessageType.update))
+    messages.push(writeHeader(message.subarray(0, written.end), MessageType.update))
     first = written.next
   }
   return messages
