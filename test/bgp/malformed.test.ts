@@ -434,6 +434,7 @@ describe('the session ends', () => {
       withdrawn: P,
       answer: '3/6 40010103',
     },
+    { title: 'MP_REACH_NLRI of which only the type is left', attributes: [...GOOD, '800e'], answer: '3/1 ' },
     {
       title: 'MP_REACH_NLRI without prefixes and with wrong flags',
       attributes: [O, A, mp('0002', GLOBAL, '').replace(/^80/, 'c0')],
@@ -455,6 +456,32 @@ describe('the session ends', () => {
       )
     })
   }
+})
+
+describe('what RFC 4271 §6.3 would have answered stands beside the handling', () => {
+  const cases: [title: string, octets: string, answer: string, session?: SessionKind][] = [
+    ['ORIGIN of value 3', attribute('40', 1, '03'), '3/6'],
+    ['ORIGIN of 2 octets', attribute('40', 1, '0000'), '3/5'],
+    ['ORIGIN with the Optional flag', attribute('c0', 1, '00'), '3/4'],
+    ['AS_PATH segment past the end', attribute('40', 2, '02090000fe4c'), '3/11'],
+    ['AS 0 in AS_PATH', attribute('40', 2, '020100000000'), '3/11'],
+    ['NEXT_HOP of 3 octets', attribute('40', 3, '0a0000'), '3/5'],
+    ['MED of 3 octets', attribute('80', 4, '000001'), '3/5'],
+    ['COMMUNITIES of 5 octets', attribute('c0', 8, '0000010101'), '3/5'],
+    ['ORIGINATOR_ID of 5 octets', attribute('80', 9, '0101010101'), '3/5', INTERNAL],
+    ['AGGREGATOR of AS 0', attribute('c0', 7, '000000000a000065'), '3/9'],
+  ]
+  for (const [title, octets, answer, session] of cases) {
+    test(`${title}: ${answer} with the attribute`, () => {
+      const [found] = decodeUpdate(update([octets, O, A, H], P), read(session ?? EXTERNAL)).damage
+      assert.deepEqual([`${found?.error.code}/${found?.error.subcode}`, hexOf(found!.error.data)], [answer, octets])
+    })
+  }
+
+  test('a missing attribute: 3/3 with its type', () => {
+    const [found] = decodeUpdate(update([O, H], P), read(EXTERNAL)).damage
+    assert.deepEqual([found?.error.code, found?.error.subcode, hexOf(found!.error.data)], [3, 3, '02'])
+  })
 })
 
 describe('odd and right: the route is used as it is', () => {
