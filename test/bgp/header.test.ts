@@ -71,7 +71,7 @@ const sound = vectors.filter(({ bytes, means }) => !means.startsWith('BAD') && b
 const stream = new Uint8Array(Buffer.concat(sound.map(({ bytes }) => bytes)))
 const wanted = sound.map(({ bytes }) => hexOf(bytes))
 
-/** Messages are good until the next push, so they are looked at before it. */
+/** A message is good until next() is called again, so it is looked at before. */
 function cut(pieces: readonly Uint8Array[]): string[] {
   const reader = new MessageReader()
   const found: string[] = []
@@ -101,4 +101,22 @@ describe('a stream is cut into the same messages', () => {
     const pieces = [long, encodeKeepalive(), long].flatMap((message) => [message.slice(0, 18), message.slice(18)])
     assert.deepEqual(cut(pieces), [hexOf(long), hexOf(encodeKeepalive()), hexOf(long)])
   })
+})
+
+test('a message that came in one piece is a view of it', () => {
+  const reader = new MessageReader()
+  const piece = new Uint8Array([...encodeKeepalive(), ...encodeKeepalive()])
+  reader.push(piece)
+  assert.equal(reader.next()?.buffer, piece.buffer)
+  assert.equal(reader.next()?.byteOffset, 19)
+  assert.equal(reader.next(), undefined)
+})
+
+test('a piece is taken when the one before it is read', () => {
+  const reader = new MessageReader()
+  reader.push(encodeKeepalive())
+  assert.throws(() => reader.push(encodeKeepalive()), RangeError)
+  reader.next()
+  reader.push(encodeKeepalive())
+  assert.equal(reader.next()?.length, 19)
 })

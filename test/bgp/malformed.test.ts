@@ -126,6 +126,7 @@ describe('the routes count as withdrawn', () => {
     },
     { id: 'U20', title: 'an attribute that runs past the others', attributes: [...GOOD, 'c008c80001'], code: 8 },
     { title: 'one octet of an attribute behind the others', attributes: [...GOOD, 'c0'], code: 0 },
+    { title: 'flags and type of an attribute behind the others', attributes: [...GOOD, 'c008'], code: 8 },
     { title: 'an attribute whose length is cut off', attributes: [...GOOD, 'd00801'], code: 8 },
     {
       id: 'U29',
