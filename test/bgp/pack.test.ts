@@ -183,9 +183,9 @@ test('End-of-RIB of both families', () => {
 })
 
 describe('the interner', () => {
-  const of = (med: number) => {
+  const of = (med: number, prefix = '20.0.0.0/24') => {
     const [message] = encodeAnnouncement(
-      { family: 'ipv4', prefixes: ipv4Keys(1), pathIds: undefined, attributes: { ...attributes, med } },
+      { family: 'ipv4', prefixes: [parsePrefixKey(prefix)], pathIds: undefined, attributes: { ...attributes, med } },
       sending,
     )!
     return message!
@@ -198,6 +198,7 @@ describe('the interner', () => {
     const interner = new AttributeInterner(session)
     const first = read(interner, of(1))
     assert.equal(read(interner, of(1)), first)
+    assert.equal(read(interner, of(1, '128.0.0.0/1')), first, 'whatever prefixes follow')
     assert.notEqual(read(interner, of(2)), first)
     assert.ok(Object.isFrozen(first))
   })
