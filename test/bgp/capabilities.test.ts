@@ -114,6 +114,19 @@ test('reserved bits are ignored', () => {
   assert.deepEqual(decodeCapabilities(bytes('01040001ff01')), [{ name: 'multiprotocol', value: ipv4 }])
 })
 
+test('the longest times fit', () => {
+  const restart: Capability = {
+    name: 'graceful-restart',
+    value: { restarting: false, notification: false, time: 4095, families: [] },
+  }
+  const stale: Capability = {
+    name: 'long-lived-graceful-restart',
+    value: [{ ...ipv4, forwarding: false, time: 2 ** 24 - 1 }],
+  }
+  assert.equal(hexOf(encodeCapability(restart)), '40020fff')
+  assert.equal(hexOf(encodeCapability(stale)), '470700010100ffffff')
+})
+
 test('a time that does not fit cannot be encoded', () => {
   const value = { restarting: false, notification: false, time: 4096, families: [] }
   assert.throws(() => encodeCapability({ name: 'graceful-restart', value }), RangeError)
