@@ -1,0 +1,66 @@
+/** The groups of peers that are sent the same of one family: who is in which, and when there is a new one. */
+
+import { AdjOut, type Member } from './adj-out.ts'
+import type { GroupSending } from './batch.ts'
+import type { ExportRules } from './export.ts'
+import type { Changes, LocRib } from './loc.ts'
+
+export class UpdateGroups {
+  readonly #table: LocRib
+  #groups: AdjOut[] = []
+
+  constructor(table: LocRib) {
+    this.#table = table
+  }
+
+  get size(): number {
+    return this.#groups.length
+  }
+
+  /** Joins the group that has these rules, or a new one. `last` is sent behind the table. */
+  join(member: Member, rules: ExportRules, sending: GroupSending, last?: Uint8Array): AdjOut {
+    let group = this.#groups.find((each) => sameMembers(each.rules, rules) && sameMembers(each.sending, sending))
+    if (!group) {
+      group = new AdjOut(this.#table, rules, sending)
+      this.#groups.push(group)
+    }
+    group.join(member, last)
+    return group
+  }
+
+  leave(address: string): void {
+    for (const group of this.#groups) group.leave(address)
+    this.#groups = this.#groups.filter(({ size }) => size > 0)
+  }
+
+  of(address: string): AdjOut | undefined {
+    return this.#groups.find((group) => group.has(address))
+  }
+
+  flush(changes: Changes): void {
+    for (const group of this.#groups) group.flush(changes)
+  }
+
+  /** Whether there is still something that could be sent at once. */
+  pump(): boolean {
+    let more = false
+    for (const group of this.#groups) more = group.pump() || more
+    return more
+  }
+}
+
+/** Whether all members are the same; filters are when they are the same object. */
+function sameMembers(a: object, b: object): boolean {
+  const others = new Map(Object.entries(b))
+  return Object.entries(a).every(([name, value]) => sameValue(value, others.get(name)))
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((each, i) => each === b[i])
+  return isPlain(a) && isPlain(b) && sameMembers(a, b)
+}
+
+function isPlain(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
