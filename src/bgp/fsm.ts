@@ -238,10 +238,11 @@ export const transitions: { readonly [S in State]: Rows } = {
     BgpOpen: step(
       'OpenConfirm',
       'stop ConnectRetryTimer',
+      // First, so that a connection which goes has not been confirmed.
+      'detect connection collision',
       'send KEEPALIVE',
       'start KeepaliveTimer',
       'start HoldTimer',
-      'detect connection collision',
     ),
     ...each(['BgpHeaderError', 'BgpOpenMessageError'], fail('send NOTIFICATION of the error')),
     OpenCollisionDump: fail('send NOTIFICATION of the collision'),

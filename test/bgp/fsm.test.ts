@@ -108,7 +108,7 @@ const rfc: { readonly [S in State]: Paragraphs } = {
       {
         next: 'OpenConfirm',
         connectRetry: 'stop',
-        also: ['send KEEPALIVE', 'start KeepaliveTimer', 'start HoldTimer', 'detect connection collision'],
+        also: ['detect connection collision', 'send KEEPALIVE', 'start KeepaliveTimer', 'start HoldTimer'],
       },
     ],
     ['21, 22', failed({ notify: 'error' })],

@@ -1,0 +1,484 @@
+/**
+ * A neighbour: its sessions, of which it has two while a collision is not resolved, and what becomes of it between them.
+ *
+ *   start ─> session ─ended─> rest ─> session ─> …
+ *                 ╲ the peer dials while we do ─> a second session ─> collision.ts: one of them goes
+ *
+ * A neighbour rests after an error, longer each time, and dials no more than ConnectRetry says. What it refuses to do for long
+ * is not to be called: of two neighbours that rest, the one that is right calls first.
+ */
+import type { Clock } from '../store/clock.ts'
+import type { SessionKind } from './attribute/attribute.ts'
+import type { AttributeInterner } from './attribute/interner.ts'
+import type { BgpId } from './bgp-id.ts'
+import type { Negotiated } from './capability/negotiation.ts'
+import { resolveCollision } from './collision.ts'
+import { CeaseError, ErrorCode } from './errors.ts'
+import { type Family, familyOf, unicastOf } from './family.ts'
+import { STATES, type State } from './fsm.ts'
+import { hardReset, maximumPrefixesReached, type Notification, shutdown } from './message/notification.ts'
+import { encodeEndOfRib } from './message/pack.ts'
+import { encodeRouteRefresh, type RefreshSubtype, type RouteRefresh } from './message/route-refresh.ts'
+import type { Update } from './message/update.ts'
+import { openOf, type PeerSettings, type RestartState, targetOf } from './peer-settings.ts'
+import { isForGood, keptFamilies, Retention } from './retention.ts'
+import { Session, type SessionEnd, type SessionOwner } from './session.ts'
+import { jittered, Timer } from './timer.ts'
+import type { Connection, ConnectionEvents, Transport } from './transport.ts'
+
+const SECOND = 1000
+const FIRST_REST = 1 * SECOND
+const LONGEST_REST = 30 * SECOND
+/** A resting neighbour is not called for no longer than this. */
+const DEAF = 3 * SECOND
+/** A session that was established for so long ends a row of failures. */
+const STABLE = 30 * SECOND
+/** How long a connection waits for that which wins over it: the time of a round trip or two, also with a packet lost. */
+const COLLISION_TIME = 5 * SECOND
+
+/** What a neighbour tells whoever owns it. */
+export interface PeerEvents {
+  established(negotiated: Negotiated): void
+  /** Withdrawn first, then announced. */
+  update(update: Update): void
+  endOfRib(family: Family): void
+  /** The peer asks for our routes again. */
+  refresh(family: Family): void
+  /** The peer sends its routes again: all that are there are stale until they have come, or sweep() tells. RFC 7313 §4. */
+  refreshing(family: Family): void
+  /** The session is gone. */
+  down(reason: DownReason): void
+  /** Routes of this family that are still stale are to be deleted. */
+  sweep(family: Family): void
+  /** Stale routes of this family are to be kept for long, as LLGR_STALE: RFC 9494. */
+  longLived(family: Family): void
+  /** There is room for messages, where send() has answered that there was none. */
+  writable(): void
+  /** The state, or the last error, is another. */
+  changed(): void
+  log(text: string): void
+}
+
+export interface DownReason {
+  /** For people. */
+  readonly why: string
+  /** Families whose routes are kept as stale; those of all others go now. */
+  readonly keepRoutes: readonly Family[]
+  /** Seconds until sweep(), if the peer does not come back; 0 when nothing is kept. */
+  readonly restartTime: number
+}
+
+/** What all neighbours of a speaker have in common. */
+export interface Speaking {
+  readonly id: BgpId
+  readonly clock: Clock
+  /** From 0 to below 1. */
+  readonly random: () => number
+  readonly transport: Transport
+  readonly restart: RestartState
+  readonly asSets: SessionKind['asSets']
+  readonly attributes: (kind: SessionKind) => AttributeInterner
+}
+
+export interface PeerStatus {
+  readonly state: State
+  /** Stopped by an operator. */
+  readonly disabled: boolean
+  readonly localAddress: string | undefined
+  /** Milliseconds since the epoch; undefined unless Established. */
+  readonly establishedAt: number | undefined
+  readonly lastError: string | undefined
+  readonly counts: Session['counts']
+  readonly negotiated: Negotiated | undefined
+}
+
+const NO_DATA = new Uint8Array(0)
+
+export class Peer {
+  readonly settings: PeerSettings
+  readonly #speaking: Speaking
+  readonly #events: PeerEvents
+  readonly #retention: Retention
+  readonly #rest: Timer
+  readonly #collision: Timer
+  readonly #owner: SessionOwner
+  #sessions: Session[] = []
+  #established: Session | undefined
+  #establishedAt: number | undefined
+  #localAddress: string | undefined
+  #lastError: string | undefined
+  #enabled = false
+  #failures = 0
+  /** Connections are refused before. */
+  #deafUntil = 0
+  /** Families that the peer is sending again. */
+  readonly #refreshing = new Set<Family>()
+  readonly #awaited = new Set<Family>()
+
+  constructor(settings: PeerSettings, speaking: Speaking, events: PeerEvents) {
+    this.settings = settings
+    this.#speaking = speaking
+    this.#events = events
+    const { clock } = speaking
+    this.#rest = new Timer(clock, () => this.#begin(settings.passive ? 'AutomaticStartPassive' : 'AutomaticStart'))
+    this.#collision = new Timer(clock, () => this.#releaseAll())
+    this.#retention = new Retention(clock, {
+      sweep: (family, why) => {
+        events.log(`stale ${family} routes are deleted: ${why}`)
+        events.sweep(family)
+      },
+      longLived: (family) => events.longLived(family),
+    })
+    this.#owner = {
+      opened: (session) => this.#opened(session),
+      established: (session) => this.#isEstablished(session),
+      update: (_, update) => this.#update(update),
+      refresh: (_, refresh) => this.#refresh(refresh),
+      writable: () => events.writable(),
+      disconnected: (session, why) => this.#disconnected(session, why),
+      ended: (session, end) => this.#ended(session, end),
+    }
+  }
+
+  // What an operator does
+
+  /** Lets the neighbour be dialled and called. */
+  enable(): void {
+    if (this.#enabled) return
+    this.#enabled = true
+    this.#failures = 0
+    this.#deafUntil = 0
+    this.#begin(this.settings.passive ? 'ManualStartPassive' : 'ManualStart')
+  }
+
+  /** Ends the session with Cease 6/2, and lets no other begin. The peer is told the text: RFC 9003. */
+  disable(text = ''): void {
+    this.#stop(shutdown(CeaseError.administrativeShutdown, text), text ? `disabled: ${text}` : 'disabled')
+  }
+
+  /** The neighbour is no neighbour any more: Cease 6/3. */
+  remove(): void {
+    this.#stop({ code: ErrorCode.cease, subcode: CeaseError.peerDeconfigured, data: NO_DATA }, 'removed')
+  }
+
+  /** Ends the session with Cease 6/4, and begins another. `hard`: the peer is to forget our routes, RFC 8538. */
+  reset(text = '', { hard = false } = {}): void {
+    const notification = shutdown(CeaseError.administrativeReset, text)
+    this.#failures = 0
+    this.fail(hard ? this.#forGood(notification) : notification)
+  }
+
+  // What the owner finds out
+
+  /** Ends the session, and begins another after a rest: 6/6, 6/8, 6/10 and so on. */
+  fail(notification: Notification): void {
+    const notified = isForGood(notification) ? this.#forGood(notification) : notification
+    for (const session of [...this.#sessions]) session.fail(notified)
+  }
+
+  /** Cease 6/1, and none of the peer's routes are kept. */
+  tooManyPrefixes(family: Family, limit: number): void {
+    this.fail(maximumPrefixesReached({ ...unicastOf[family], limit }))
+  }
+
+  /** The neighbour cannot be reached any more, as a link tells that is down. */
+  unreachable(why: string): void {
+    for (const session of [...this.#sessions]) {
+      if (session.state === 'Established' || session.state === 'OpenConfirm') session.lose(why)
+    }
+  }
+
+  /** The peer has dialled. undefined: it is refused. */
+  accept(connection: Connection): ConnectionEvents | undefined {
+    if (!this.#enabled) return undefined
+    if (this.#sessions.length === 0) {
+      if (this.#speaking.clock.now() < this.#deafUntil) return undefined
+      this.#begin('AutomaticStartPassive')
+    }
+    const waiting = this.#sessions.find(({ state }) => state === 'Active')
+    if (waiting) return waiting.accept(connection)
+    // Who dials again has given up the connection that it dialled before.
+    this.#sessions
+      .find(({ initiator, state }) => initiator === 'peer' && state !== 'Established' && state !== 'Connect')
+      ?.dump()
+    const second = this.#session(false)
+    second.start('AutomaticStartPassive')
+    return second.accept(connection)
+  }
+
+  // Messages
+
+  /** Messages for the peer, in Established. False: wait for writable() with the next. */
+  send(messages: readonly Uint8Array[]): boolean {
+    let hasRoom = true
+    for (const message of messages) hasRoom = this.#established?.send(message) ?? true
+    return hasRoom
+  }
+
+  /** All routes of the family are sent. */
+  sendEndOfRib(family: Family): void {
+    this.send([encodeEndOfRib(family)])
+  }
+
+  /** Asks for the peer's routes. False: it takes no such request. */
+  requestRefresh(family: Family): boolean {
+    return this.#sendRefresh(family, 'request')
+  }
+
+  /** Says that all routes of a family come again, or have come; nothing unless the peer understands it. */
+  markRefresh(family: Family, what: 'beginning' | 'end'): void {
+    if (this.#established?.negotiated?.enhancedRouteRefresh) this.#sendRefresh(family, what)
+  }
+
+  #sendRefresh(family: Family, subtype: RefreshSubtype): boolean {
+    const negotiated = this.#established?.negotiated
+    if (!negotiated?.routeRefresh || !negotiated.families.includes(family)) return false
+    this.send([encodeRouteRefresh({ ...unicastOf[family], subtype }, negotiated.routeRefresh)])
+    return true
+  }
+
+  // What is to be seen
+
+  get established(): boolean {
+    return this.#established !== undefined
+  }
+
+  /** Connections that are there, or being made. */
+  get connections(): number {
+    return this.#sessions.filter(({ state }) => state !== 'Idle' && state !== 'Active').length
+  }
+
+  /** Families whose End-of-RIB has been promised and has not come. A speaker that restarts waits for it: RFC 4724 §4.1. */
+  get awaitsEndOfRib(): ReadonlySet<Family> {
+    return this.#awaited
+  }
+
+  /** Families whose stale routes are kept. */
+  get kept(): readonly Family[] {
+    return this.#retention.kept
+  }
+
+  get status(): PeerStatus {
+    const session = this.#foremost()
+    return {
+      state: session?.state ?? 'Idle',
+      disabled: !this.#enabled,
+      localAddress: session?.localAddress ?? this.#localAddress ?? this.settings.localAddress,
+      establishedAt: this.#establishedAt,
+      lastError: this.#lastError,
+      counts: session?.counts ?? { messagesReceived: 0, messagesSent: 0, updatesReceived: 0, updatesSent: 0 },
+      negotiated: this.#established?.negotiated,
+    }
+  }
+
+  /** One line: `Not established with 10.0.0.2 from 10.0.0.1 (Active): connection refused`. */
+  describe(): string {
+    const { state, localAddress, lastError } = this.status
+    const { name, address } = this.settings
+    const who = name === undefined ? address : `${name} (${address})`
+    const from = localAddress === undefined ? '' : ` from ${localAddress}`
+    if (state === 'Established') return `Established with ${who}${from}`
+    return `Not established with ${who}${from} (${state}): ${lastError ?? 'no answer yet'}`
+  }
+
+  #foremost(): Session | undefined {
+    return this.#sessions.reduce<Session | undefined>(
+      (best, each) => (best && STATES.indexOf(best.state) >= STATES.indexOf(each.state) ? best : each),
+      undefined,
+    )
+  }
+
+  // Sessions
+
+  #begin(event: Parameters<Session['start']>[0]): void {
+    this.#session(!this.settings.passive).start(event)
+    this.#events.changed()
+  }
+
+  #session(dials: boolean): Session {
+    this.#rest.stop()
+    const { settings } = this
+    const { id, clock, random, transport, restart, asSets, attributes } = this.#speaking
+    const { holdTime, keepalive, connectRetry, remoteAs, required } = settings
+    const session = new Session(
+      {
+        clock,
+        random,
+        times: { holdTime, keepalive, connectRetry },
+        connect: dials ? (events) => transport.connect(targetOf(settings), events) : undefined,
+        open: () => openOf(settings, id, restart),
+        expected: { as: remoteAs, required },
+        asSets,
+        attributes,
+      },
+      this.#owner,
+    )
+    this.#sessions.push(session)
+    return session
+  }
+
+  #stop(notification: Notification, why: string): void {
+    this.#enabled = false
+    this.#rest.stop()
+    const notified = this.#forGood(notification)
+    for (const session of [...this.#sessions]) session.stop(notified)
+    this.#lastError = why
+    this.#retention.sweepAll(why)
+    this.#events.changed()
+  }
+
+  /** As a Hard Reset, where the peer would keep our routes otherwise. */
+  #forGood(notification: Notification): Notification {
+    return this.#established?.negotiated?.gracefulRestart?.notification ? hardReset(notification) : notification
+  }
+
+  #opened(session: Session): void {
+    const { peerId, peerAs } = session.negotiated!
+    const own = { id: this.#speaking.id, as: this.settings.localAs }
+    for (const other of this.#others(session)) {
+      if (other.state === 'Established' && this.#hasComeBack(other)) {
+        other.lose('the peer has come back on another connection')
+        continue
+      }
+      const verdict = resolveCollision(session, other, own, { id: peerId, as: peerAs })
+      if (verdict === 'this goes') return session.dump()
+      if (verdict === 'the other goes') other.dump()
+      else {
+        session.holdBack()
+        this.#collision.start(COLLISION_TIME)
+      }
+    }
+  }
+
+  /**
+   * RFC 4724 §4.2: with graceful restart, an OPEN on another connection says that the peer has lost the one that is established.
+   * What has begun before that was established is no restart, but a collision.
+   */
+  #hasComeBack(established: Session): boolean {
+    const { gracefulRestart } = established.negotiated!
+    return gracefulRestart !== undefined && gracefulRestart.families.length > 0
+  }
+
+  #isEstablished(session: Session): void {
+    this.#collision.stop()
+    for (const other of this.#others(session)) other.dump()
+    const { clock } = this.#speaking
+    const negotiated = session.negotiated!
+    this.#established = session
+    this.#establishedAt = clock.now()
+    this.#awaited.clear()
+    const { gracefulRestart } = negotiated
+    for (const { afi, safi } of gracefulRestart && !gracefulRestart.restarting ? gracefulRestart.families : []) {
+      const family = familyOf(afi, safi)
+      if (family && negotiated.families.includes(family)) this.#awaited.add(family)
+    }
+    this.#lastError = undefined
+    this.#retention.back(negotiated)
+    this.#events.established(negotiated)
+    this.#events.changed()
+  }
+
+  #update(update: Update): void {
+    this.#events.update(update)
+    if (!update.endOfRib) return
+    this.#awaited.delete(update.endOfRib)
+    this.#retention.endOfRib(update.endOfRib)
+    this.#events.endOfRib(update.endOfRib)
+  }
+
+  /** Of a family that was not agreed upon it is ignored: RFC 2918 §4. */
+  #refresh({ afi, safi, subtype }: RouteRefresh): void {
+    const family = familyOf(afi, safi)
+    const { families, enhancedRouteRefresh } = this.#established!.negotiated!
+    if (!family || !families.includes(family)) return
+    // Without RFC 7313 the octet is reserved.
+    const kind = enhancedRouteRefresh ? subtype : 'request'
+    if (kind === 'request') return this.#events.refresh(family)
+    // "BoRR … SHOULD be ignored" before the End-of-RIB of a restart: RFC 7313 §4.
+    if (kind === 'beginning' && !this.kept.includes(family)) {
+      this.#refreshing.add(family)
+      this.#events.refreshing(family)
+    }
+    if (kind === 'end' && this.#refreshing.delete(family)) this.#events.sweep(family)
+  }
+
+  #disconnected(session: Session, why: string): void {
+    this.#noteError(session, why)
+    // A session that was there for a connection of the peer's only.
+    if (!session.dials && (!this.settings.passive || this.#sessions.length > 1)) {
+      this.#remove(session)
+      if (this.#sessions.length === 0) this.#takeRest()
+    }
+    this.#releaseUnrivalled()
+    this.#events.changed()
+  }
+
+  #ended(session: Session, end: SessionEnd): void {
+    const wasEstablished = this.#established === session
+    const negotiated = session.negotiated
+    this.#remove(session)
+    if (end.event !== 'OpenCollisionDump') this.#noteError(session, end.why)
+    if (wasEstablished) this.#isDown(end, negotiated!)
+    this.#releaseUnrivalled()
+    if (this.#enabled && this.#sessions.length === 0) {
+      if (!isCollision(end)) this.#failures++
+      // Once is no row: who comes back at once is welcome.
+      this.#takeRest(this.#failures > 1 && !wasEstablished)
+    }
+    this.#events.changed()
+  }
+
+  #isDown(end: SessionEnd, negotiated: Negotiated): void {
+    const { clock } = this.#speaking
+    if (clock.now() - this.#establishedAt! >= STABLE) this.#failures = 0
+    this.#established = undefined
+    this.#establishedAt = undefined
+    this.#refreshing.clear()
+    this.#awaited.clear()
+    const keepRoutes = keptFamilies(end, negotiated)
+    this.#retention.lost(keepRoutes, negotiated)
+    const restartTime = keepRoutes.length > 0 ? negotiated.gracefulRestart!.time : 0
+    this.#events.down({ why: end.why, keepRoutes, restartTime })
+  }
+
+  #takeRest(isDeaf = false): void {
+    const { clock, random } = this.#speaking
+    const rest = Math.min(FIRST_REST * 2 ** Math.max(0, this.#failures - 1), LONGEST_REST)
+    this.#deafUntil = isDeaf ? clock.now() + Math.min(rest, DEAF) : 0
+    this.#rest.start(jittered(rest, random))
+  }
+
+  #others(session: Session): Session[] {
+    return this.#sessions.filter((each) => each !== session)
+  }
+
+  #remove(session: Session): void {
+    this.#sessions = this.#others(session)
+    if (this.#established === session) this.#localAddress = session.localAddress
+  }
+
+  #noteError(session: Session, why: string): void {
+    this.#lastError = why
+    this.#localAddress = session.localAddress ?? this.#localAddress
+    this.#events.log(this.describe())
+  }
+
+  /** That which a session waited for is gone. */
+  #releaseUnrivalled(): void {
+    if (!this.#sessions.some(({ state }) => state === 'OpenSent')) this.#releaseAll()
+  }
+
+  #releaseAll(): void {
+    this.#collision.stop()
+    for (const session of [...this.#sessions]) if (session.isHeldBack) session.release()
+  }
+}
+
+/** Of two connections this was the one too many, as one of the ends has found. */
+function isCollision({ event, received }: SessionEnd): boolean {
+  const { connectionCollisionResolution } = CeaseError
+  return (
+    event === 'OpenCollisionDump' ||
+    (received?.code === ErrorCode.cease && received.subcode === connectionCollisionResolution)
+  )
+}
