@@ -3,7 +3,6 @@
  *
  * First the filter changes the route, as it would in a table, then the session makes of it what its kind demands.
  */
-import { parseIp } from '../../address/ip.ts'
 import { prepend } from '../attribute/as-path.ts'
 import type { PathAttributes } from '../attribute/attributes.ts'
 import { type Community, WellKnown } from '../attribute/communities.ts'
@@ -14,6 +13,7 @@ import type { PrefixKey } from '../nlri.ts'
 import type { Decide, Decision, Filter } from '../policy/filter.ts'
 import type { Changed } from '../policy/operation.ts'
 import { DEFAULT_LOCAL_PREF, type Path } from './path.ts'
+import { RecentMap } from './recent-map.ts'
 
 /** What peers that are sent the same have in common. */
 export interface ExportRules {
@@ -55,10 +55,13 @@ export interface Sent {
 
 const MAX_PRIORITY = 2_147_483_647
 
+/** Paths. */
+const REMEMBERED = 4096
+
 export class Exporter {
   readonly #family: Family
   readonly #rules: ExportRules
-  readonly #shared = new WeakMap<Path, SharedSent>()
+  readonly #shared = new RecentMap<Path, SharedSent>(REMEMBERED)
   #recentPath: Path | undefined
   #recent: SharedSent | undefined
 
@@ -87,8 +90,10 @@ class SharedSent {
   readonly #family: Family
   readonly #rules: ExportRules
   readonly #decide: Decide | undefined
-  readonly #byDecision = new Map<Decision | undefined, Sent | undefined>()
   readonly #refused: boolean
+  /** What no rule decides about; null: not worked out yet. */
+  #undecided: Sent | undefined | null = null
+  readonly #byDecision = new Map<Decision, Sent | undefined>()
 
   constructor(path: Path, family: Family, rules: ExportRules) {
     this.#path = path
@@ -108,12 +113,17 @@ class SharedSent {
   of(key: PrefixKey): Sent | undefined {
     if (this.#refused) return undefined
     const decision = this.#decide?.(key)
-    const known = this.#byDecision.get(decision)
-    if (known || this.#byDecision.has(decision)) return known
+    if (!decision) {
+      if (this.#undecided === null) this.#undecided = this.#create(undefined)
+      return this.#undecided
+    }
+    if (!this.#byDecision.has(decision)) this.#byDecision.set(decision, this.#create(decision))
+    return this.#byDecision.get(decision)
+  }
+
+  #create(decision: Decision | undefined): Sent | undefined {
     const attributes = attributesToSend(this.#path, decision, this.#family, this.#rules)
-    const sent = attributes && { attributes, from: this.#path.source.peer.address }
-    this.#byDecision.set(decision, sent)
-    return sent
+    return attributes && { attributes, from: this.#path.source.peer.address }
   }
 }
 
@@ -200,8 +210,8 @@ function nextHopToSend(
 ): Hop | undefined {
   const { nextHop, kind, extendedNextHop, localAddress } = rules
   const canSend = (address: string) => {
-    const bits = parseIp(address).length === 4 ? 'ipv4' : 'ipv6'
-    return bits === family || (family === 'ipv4' && extendedNextHop)
+    const its = address.includes(':') ? 'ipv6' : 'ipv4'
+    return its === family || (family === 'ipv4' && extendedNextHop)
   }
   if (nextHopSet && canSend(attributes.nextHop)) return { nextHop: attributes.nextHop, linkLocal: undefined }
   const isOwn = path.source.peer.kind === 'local'

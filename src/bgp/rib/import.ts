@@ -11,6 +11,7 @@ import type { PrefixKey } from '../nlri.ts'
 import type { Decide, Decision, Filter } from '../policy/filter.ts'
 import type { NextHops } from './next-hops.ts'
 import { createPath, type Exclusion, type Path, type Source } from './path.ts'
+import { RecentMap } from './recent-map.ts'
 
 export interface ImportRules {
   /** AS numbers that this speaker goes by: its own, and the one that it shows this peer. */
@@ -25,12 +26,15 @@ export interface ImportRules {
   readonly filter: Filter | undefined
 }
 
+/** Sets of attributes. */
+const REMEMBERED = 4096
+
 /** The paths of one source. */
 export class Importer {
   readonly #source: Source
   readonly #rules: ImportRules
   readonly #hops: NextHops
-  readonly #shared = new WeakMap<PathAttributes, SharedPaths>()
+  readonly #shared = new RecentMap<PathAttributes, SharedPaths>(REMEMBERED)
 
   constructor(source: Source, rules: ImportRules, hops: NextHops) {
     this.#source = source
@@ -57,7 +61,8 @@ export class SharedPaths {
   /** Before the filter. */
   readonly #attributes: PathAttributes
   readonly #decide: Decide | undefined
-  readonly #paths = new Map<Decision | undefined, Map<number, Path>>()
+  /** When there are several. */
+  #paths: Map<Decision | undefined, Map<number, Path>> | undefined
   #recent: Path | undefined
   #recentDecision: Decision | undefined
 
@@ -82,19 +87,21 @@ export class SharedPaths {
     const decision = this.#decide?.(key)
     const recent = this.#recent
     if (recent && decision === this.#recentDecision && recent.pathId === pathId) return recent
-    let byPathId = this.#paths.get(decision)
-    if (!byPathId) {
-      byPathId = new Map()
-      this.#paths.set(decision, byPathId)
-    }
-    let path = byPathId.get(pathId)
-    if (!path) {
-      path = this.#create(decision, pathId)
-      byPathId.set(pathId, path)
+    const path = this.#paths?.get(decision)?.get(pathId) ?? this.#create(decision, pathId)
+    if (recent) {
+      this.#keep(this.#recentDecision, recent)
+      this.#keep(decision, path)
     }
     this.#recent = path
     this.#recentDecision = decision
     return path
+  }
+
+  #keep(decision: Decision | undefined, path: Path): void {
+    this.#paths ??= new Map()
+    const byPathId = this.#paths.get(decision)
+    if (byPathId) byPathId.set(path.pathId, path)
+    else this.#paths.set(decision, new Map([[path.pathId, path]]))
   }
 
   #create(decision: Decision | undefined, pathId: number): Path {
