@@ -129,9 +129,9 @@ export class MemoryHost implements Transport {
       const host = this.network.hostOf(target.remote.address)
       if (!host) return
       const listener = host.#listenerAt(target.remote)
-      if (!listener) return end.hear(() => end.end('connection refused'))
-      const options = listener.optionsFor(address)
-      if (options.md5 === target.md5 && end.arrives(target, options)) host.#accept(listener, end, options)
+      const options = listener?.optionsFor(address)
+      if (!listener || !options) end.hear(() => end.end('connection refused'))
+      else if (options.md5 === target.md5 && end.arrives(target, options)) host.#accept(listener, end, options)
     })
     return end
   }
@@ -216,7 +216,6 @@ class End implements Connection {
   /** undefined until the connection is made. */
   other: End | undefined
   readonly #host: MemoryHost
-  readonly #options: SocketOptions
   readonly #link: MemoryLink
   /** What this end has to say to the other host, in order: each item runs there when it arrives. */
   readonly #outgoing: (() => void)[] = []
@@ -238,6 +237,10 @@ class End implements Connection {
     this.remote = remote
     this.#options = options
     this.#link = host.network.link(local.address, remote.address)
+  }
+
+  get isOpen(): boolean {
+    return this.#open
   }
 
   get backlog(): number {
@@ -292,7 +295,7 @@ class End implements Connection {
     this.other = caller
     this.say(() => {
       caller.other = this
-      if (caller.#open) caller.events?.connected()
+      if (caller.isOpen) caller.events?.connected()
       else this.hear(() => this.end('connection reset by peer'))
     })
   }
@@ -306,19 +309,23 @@ class End implements Connection {
   }
 
   #carry(): void {
-    if (this.#link.up) return this.#outgoing.shift()?.()
-    if (this.#stalled++ > 0) return
-    this.#link.whenUp(() => {
-      const items = this.#stalled
-      this.#stalled = 0
-      for (let i = 0; i < items; i++) this.#host.network.clock.after(this.#link.latency(), () => this.#carry())
-    })
+    if (this.#link.up) this.#outgoing.shift()?.()
+    else if (this.#stalled++ === 0) this.#link.whenUp(() => this.#sendAgain())
+  }
+
+  #sendAgain(): void {
+    const items = this.#stalled
+    this.#stalled = 0
+    for (let i = 0; i < items; i++) this.#host.network.clock.after(this.#link.latency(), () => this.#carry())
   }
 
   /** `run` happens here, when the link has carried the answer back. */
   hear(run: () => void): void {
     const back = () => this.#host.network.clock.after(this.#link.latency(), arrive)
-    const arrive = () => (this.#link.up ? this.#open && run() : this.#link.whenUp(back))
+    const arrive = () => {
+      if (!this.#link.up) this.#link.whenUp(back)
+      else if (this.#open) run()
+    }
     back()
   }
 
@@ -336,8 +343,8 @@ class End implements Connection {
       this.#inFlight += piece.length
       this.say(() => {
         const { other } = this
-        if (other && other.#open) return other.arrived(piece)
-        this.hear(() => this.end('connection reset by peer'))
+        if (other?.isOpen) other.arrived(piece)
+        else this.hear(() => this.end('connection reset by peer'))
       })
     }
   }
@@ -354,10 +361,11 @@ class End implements Connection {
       if (!(what instanceof Uint8Array)) {
         const { events } = this
         this.#leave()
-        return events?.closed(what.end)
+        events?.closed(what.end)
+      } else {
+        this.#acknowledge(what.length)
+        this.events?.received(what)
       }
-      this.#acknowledge(what.length)
-      this.events?.received(what)
     }
   }
 

@@ -15,7 +15,7 @@ const SLICE = 20
 
 export interface Reading {
   readonly clock: Clock
-  readonly connection: () => Connection | undefined
+  readonly connection: () => Connection
   message(message: Uint8Array): void
   /** The header of a message is wrong: 1/1 to 1/3. */
   error(error: BgpError): void
@@ -86,10 +86,14 @@ export class MessageInput {
     const more = this.#readSlice()
     this.#isReading = false
     if (this.#stopped) return
-    if (more && !this.#held) this.#cancelTurn = this.#reading.clock.after(0, () => this.#goOn())
-    if (more) return this.#reading.connection()?.pause()
-    this.#reading.connection()?.resume()
-    if (this.#ended !== undefined) this.#reading.ended(this.#ended)
+    const connection = this.#reading.connection()
+    if (more) {
+      connection.pause()
+      if (!this.#held) this.#cancelTurn = this.#reading.clock.after(0, () => this.#goOn())
+    } else {
+      connection.resume()
+      if (this.#ended !== undefined) this.#reading.ended(this.#ended)
+    }
   }
 
   #goOn(): void {

@@ -7,24 +7,22 @@
  * A neighbour rests after an error, longer each time, and dials no more than ConnectRetry says. What it refuses to do for long
  * is not to be called: of two neighbours that rest, the one that is right calls first.
  */
-import type { Clock } from '../store/clock.ts'
-import type { SessionKind } from './attribute/attribute.ts'
-import type { AttributeInterner } from './attribute/interner.ts'
-import type { BgpId } from './bgp-id.ts'
 import type { Negotiated } from './capability/negotiation.ts'
 import { resolveCollision } from './collision.ts'
 import { CeaseError, ErrorCode } from './errors.ts'
 import { type Family, familyOf, unicastOf } from './family.ts'
-import { STATES, type State } from './fsm.ts'
+import { STATES } from './fsm.ts'
 import { hardReset, maximumPrefixesReached, type Notification, shutdown } from './message/notification.ts'
 import { encodeEndOfRib } from './message/pack.ts'
 import { encodeRouteRefresh, type RefreshSubtype, type RouteRefresh } from './message/route-refresh.ts'
 import type { Update } from './message/update.ts'
-import { openOf, type PeerSettings, type RestartState, targetOf } from './peer-settings.ts'
+import type { PeerEvents, PeerStatus, Speaking } from './peer-owner.ts'
+import { openOf, type PeerSettings, targetOf } from './peer-settings.ts'
 import { isForGood, keptFamilies, Retention } from './retention.ts'
-import { Session, type SessionEnd, type SessionOwner } from './session.ts'
+import { Session } from './session.ts'
+import { NO_COUNTS, type SessionEnd, type SessionOwner } from './session-owner.ts'
 import { jittered, Timer } from './timer.ts'
-import type { Connection, ConnectionEvents, Transport } from './transport.ts'
+import type { Connection, ConnectionEvents } from './transport.ts'
 
 const SECOND = 1000
 const FIRST_REST = 1 * SECOND
@@ -35,62 +33,6 @@ const DEAF = 3 * SECOND
 const STABLE = 30 * SECOND
 /** How long a connection waits for that which wins over it: the time of a round trip or two, also with a packet lost. */
 const COLLISION_TIME = 5 * SECOND
-
-/** What a neighbour tells whoever owns it. */
-export interface PeerEvents {
-  established(negotiated: Negotiated): void
-  /** Withdrawn first, then announced. */
-  update(update: Update): void
-  endOfRib(family: Family): void
-  /** The peer asks for our routes again. */
-  refresh(family: Family): void
-  /** The peer sends its routes again: all that are there are stale until they have come, or sweep() tells. RFC 7313 §4. */
-  refreshing(family: Family): void
-  /** The session is gone. */
-  down(reason: DownReason): void
-  /** Routes of this family that are still stale are to be deleted. */
-  sweep(family: Family): void
-  /** Stale routes of this family are to be kept for long, as LLGR_STALE: RFC 9494. */
-  longLived(family: Family): void
-  /** There is room for messages, where send() has answered that there was none. */
-  writable(): void
-  /** The state, or the last error, is another. */
-  changed(): void
-  log(text: string): void
-}
-
-export interface DownReason {
-  /** For people. */
-  readonly why: string
-  /** Families whose routes are kept as stale; those of all others go now. */
-  readonly keepRoutes: readonly Family[]
-  /** Seconds until sweep(), if the peer does not come back; 0 when nothing is kept. */
-  readonly restartTime: number
-}
-
-/** What all neighbours of a speaker have in common. */
-export interface Speaking {
-  readonly id: BgpId
-  readonly clock: Clock
-  /** From 0 to below 1. */
-  readonly random: () => number
-  readonly transport: Transport
-  readonly restart: RestartState
-  readonly asSets: SessionKind['asSets']
-  readonly attributes: (kind: SessionKind) => AttributeInterner
-}
-
-export interface PeerStatus {
-  readonly state: State
-  /** Stopped by an operator. */
-  readonly disabled: boolean
-  readonly localAddress: string | undefined
-  /** Milliseconds since the epoch; undefined unless Established. */
-  readonly establishedAt: number | undefined
-  readonly lastError: string | undefined
-  readonly counts: Session['counts']
-  readonly negotiated: Negotiated | undefined
-}
 
 const NO_DATA = new Uint8Array(0)
 
@@ -266,7 +208,7 @@ export class Peer {
       localAddress: session?.localAddress ?? this.#localAddress ?? this.settings.localAddress,
       establishedAt: this.#establishedAt,
       lastError: this.#lastError,
-      counts: session?.counts ?? { messagesReceived: 0, messagesSent: 0, updatesReceived: 0, updatesSent: 0 },
+      counts: session?.counts ?? NO_COUNTS,
       negotiated: this.#established?.negotiated,
     }
   }
@@ -341,18 +283,20 @@ export class Peer {
         continue
       }
       const verdict = resolveCollision(session, other, own, { id: peerId, as: peerAs })
-      if (verdict === 'this goes') return session.dump()
-      if (verdict === 'the other goes') other.dump()
-      else {
-        session.holdBack()
-        this.#collision.start(COLLISION_TIME)
-      }
+      if (verdict === 'this goes') session.dump()
+      else if (verdict === 'the other goes') other.dump()
+      else this.#holdBack(session)
     }
   }
 
+  #holdBack(session: Session): void {
+    session.holdBack()
+    this.#collision.start(COLLISION_TIME)
+  }
+
   /**
-   * RFC 4724 §4.2: with graceful restart, an OPEN on another connection says that the peer has lost the one that is established.
-   * What has begun before that was established is no restart, but a collision.
+   * RFC 4724 §4.2: with graceful restart, an OPEN on another connection says that the peer has lost the one that is established,
+   * which is closed without a NOTIFICATION. What collides with a session is gone when it is established, so this is none.
    */
   #hasComeBack(established: Session): boolean {
     const { gracefulRestart } = established.negotiated!
@@ -393,9 +337,9 @@ export class Peer {
     if (!family || !families.includes(family)) return
     // Without RFC 7313 the octet is reserved.
     const kind = enhancedRouteRefresh ? subtype : 'request'
-    if (kind === 'request') return this.#events.refresh(family)
-    // "BoRR … SHOULD be ignored" before the End-of-RIB of a restart: RFC 7313 §4.
-    if (kind === 'beginning' && !this.kept.includes(family)) {
+    if (kind === 'request') this.#events.refresh(family)
+    // RFC 7313 §4: not before the End-of-RIB, where graceful restart has promised one.
+    if (kind === 'beginning' && !this.#awaited.has(family)) {
       this.#refreshing.add(family)
       this.#events.refreshing(family)
     }

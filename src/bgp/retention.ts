@@ -10,7 +10,7 @@ import type { Negotiated } from './capability/negotiation.ts'
 import { CeaseError, ErrorCode } from './errors.ts'
 import { type Family, familyOf } from './family.ts'
 import type { Notification } from './message/notification.ts'
-import type { SessionEnd } from './session.ts'
+import type { SessionEnd } from './session-owner.ts'
 import { Timer } from './timer.ts'
 
 const SECOND = 1000

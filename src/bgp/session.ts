@@ -10,10 +10,7 @@
  * What a session cannot know is its owner's to decide: which of two connections stays (collision.ts), which routes are kept
  * (retention.ts), whether there is another attempt (peer.ts).
  */
-import type { Clock } from '../store/clock.ts'
-import type { SessionKind } from './attribute/attribute.ts'
-import type { AttributeInterner } from './attribute/interner.ts'
-import { type Expected, type Negotiated, negotiate } from './capability/negotiation.ts'
+import { type Negotiated, negotiate } from './capability/negotiation.ts'
 import { BgpError, CeaseError, ErrorCode, OpenError } from './errors.ts'
 import { type Action, type Event, type Notify, react, type State } from './fsm.ts'
 import { MAX_EXTENDED_MESSAGE, MessageType, messageType } from './message/header.ts'
@@ -29,6 +26,7 @@ import { decodeOpen, encodeOpen, type Open } from './message/open.ts'
 import { decodeRouteRefresh, type RouteRefresh } from './message/route-refresh.ts'
 import { decodeUpdate, type Receiving, type Update } from './message/update.ts'
 import { MessageInput } from './message-input.ts'
+import { NO_COUNTS, type SessionEnd, type SessionOptions, type SessionOwner } from './session-owner.ts'
 import { jittered, Timer } from './timer.ts'
 import type { Connection, ConnectionEvents } from './transport.ts'
 
@@ -37,63 +35,13 @@ const SECOND = 1000
 const LARGE_HOLD_TIME = 240 * SECOND
 /** "KEEPALIVE messages MUST NOT be sent more frequently than one per second": §4.4. */
 const MIN_KEEPALIVE = 1 * SECOND
-/** RFC 9687 §5: "the greater of 8 minutes and 2 times the negotiated HoldTime". */
+/** RFC 9687: this, or twice the hold time if that is longer. */
 const MIN_SEND_HOLD_TIME = 480 * SECOND
 /** In which the loop comes to read what has arrived. */
 const LAST_LOOK = 50
 /** Octets that wait in the connection, above which routes had better wait where they are. */
 const HIGH_WATER = 262_144
 const NO_DATA = new Uint8Array(0)
-
-/** Seconds. */
-export interface SessionTimes {
-  /** What we offer; 0: no KEEPALIVEs. */
-  readonly holdTime: number
-  /** undefined: a third of the negotiated hold time, which also is the most. */
-  readonly keepalive: number | undefined
-  readonly connectRetry: number
-}
-
-export interface SessionOptions {
-  readonly clock: Clock
-  /** From 0 to below 1. */
-  readonly random: () => number
-  readonly times: SessionTimes
-  /** undefined: this session waits to be called. */
-  readonly connect: ((events: ConnectionEvents) => Connection) | undefined
-  /** What we say, asked for with every connection. */
-  readonly open: () => Open
-  readonly expected: Expected
-  readonly asSets: SessionKind['asSets']
-  /** One for all sessions of a kind. */
-  readonly attributes: (kind: SessionKind) => AttributeInterner
-}
-
-/** What a session tells its owner. */
-export interface SessionOwner {
-  /** §6.8: a valid OPEN has come. The owner may dump this session or another, or hold this one back. */
-  opened(session: Session): void
-  established(session: Session): void
-  update(session: Session, update: Update): void
-  refresh(session: Session, refresh: RouteRefresh): void
-  /** There is room again, where send() has answered that there was none. */
-  writable(session: Session): void
-  /** The connection has failed, or could not be made, and the session waits for another. */
-  disconnected(session: Session, why: string): void
-  /** The session is in Idle again. */
-  ended(session: Session, end: SessionEnd): void
-}
-
-export interface SessionEnd {
-  readonly from: State
-  readonly event: Event
-  /** For people. */
-  readonly why: string
-  /** What the state machine says of the routes that have come. */
-  readonly routes: 'none' | 'delete' | 'delete or retain'
-  readonly sent: Notification | undefined
-  readonly received: Notification | undefined
-}
 
 /** What an event brings with it. */
 interface Cause {
@@ -104,12 +52,12 @@ interface Cause {
   readonly received?: Notification
   /** Type of the message that came. */
   readonly type?: number
-  readonly update?: Update
-  readonly refresh?: RouteRefresh
+  readonly update?: Update | undefined
+  readonly refresh?: RouteRefresh | undefined
 }
 
 export class Session {
-  readonly counts = { messagesReceived: 0, messagesSent: 0, updatesReceived: 0, updatesSent: 0 }
+  readonly counts = { ...NO_COUNTS }
   readonly #options: SessionOptions
   readonly #owner: SessionOwner
   #state: State = 'Idle'
@@ -130,6 +78,39 @@ export class Session {
   readonly #lastLook: Timer
   readonly #keepaliveTimer: Timer
   readonly #sendHoldTimer: Timer
+
+  /** Every action of the table but the NOTIFICATIONs. */
+  readonly #does: { readonly [A in Exclude<Action, Notify>]: (cause: Cause) => void } = {
+    'initialize BGP resources': nothing,
+    'release BGP resources': () => this.#release(),
+    // How long a neighbour rests is a matter of many sessions, which the owner knows.
+    'zero ConnectRetryCounter': nothing,
+    'increment ConnectRetryCounter': nothing,
+    'start ConnectRetryTimer': () => {
+      if (this.dials) this.#connectRetryTimer.start(this.#jittered(this.#options.times.connectRetry * SECOND))
+    },
+    'stop ConnectRetryTimer': () => this.#connectRetryTimer.stop(),
+    'initiate TCP connection': () => this.#connect(),
+    'drop TCP connection': () => this.#dropConnection(),
+    // The owner listens for all neighbours, and knows both connections of each.
+    'listen for the peer': nothing,
+    'track the second connection': nothing,
+    'detect connection collision': () => this.#owner.opened(this),
+    'send OPEN': () => this.#sendOpen(),
+    'send KEEPALIVE': () => this.#write(encodeKeepalive()),
+    'start HoldTimer with a large value': () => this.#holdTimer.start(LARGE_HOLD_TIME),
+    'start HoldTimer': () => this.#startHoldTimer(),
+    'start KeepaliveTimer': () => this.#startKeepaliveTimer(),
+    'start SendHoldTimer': () => this.#watchBacklog(),
+    'process UPDATE': ({ update }) => this.#owner.update(this, update!),
+    'process ROUTE-REFRESH': ({ refresh }) => this.#owner.refresh(this, refresh!),
+    'delete routes': () => {
+      this.#routes = 'delete'
+    },
+    'delete or retain routes': () => {
+      this.#routes = 'delete or retain'
+    },
+  }
 
   constructor(options: SessionOptions, owner: SessionOwner) {
     this.#options = options
@@ -232,7 +213,8 @@ export class Session {
     const { next, actions } = react(from, event)
     this.#state = next
     for (const action of actions) {
-      this.#perform(action, cause)
+      if (isNotify(action)) this.#notify(action, cause)
+      else this.#does[action](cause)
       // The owner has ended the session meanwhile, or another event has.
       if (this.#state !== next) return
     }
@@ -253,55 +235,6 @@ export class Session {
       routes: this.#routes,
       sent: this.#sent,
       received,
-    }
-  }
-
-  #perform(action: Action, cause: Cause): void {
-    if (isNotify(action)) return this.#notify(action, cause)
-    switch (action) {
-      case 'initialize BGP resources':
-      // The owner listens for every neighbour, knows both connections, and counts failures over many sessions.
-      case 'listen for the peer':
-      case 'track the second connection':
-      case 'zero ConnectRetryCounter':
-      case 'increment ConnectRetryCounter':
-        return
-      case 'release BGP resources':
-        return this.#release()
-      case 'start ConnectRetryTimer':
-        if (this.dials) this.#connectRetryTimer.start(this.#jittered(this.#options.times.connectRetry * SECOND))
-        return
-      case 'stop ConnectRetryTimer':
-        return this.#connectRetryTimer.stop()
-      case 'initiate TCP connection':
-        return this.#connect()
-      case 'drop TCP connection':
-        return this.#dropConnection()
-      case 'send OPEN':
-        return this.#sendOpen()
-      case 'send KEEPALIVE':
-        return this.#write(encodeKeepalive())
-      case 'start HoldTimer with a large value':
-        return this.#holdTimer.start(LARGE_HOLD_TIME)
-      case 'start HoldTimer':
-        this.#lastLook.stop()
-        return this.#holdTimer.start(this.#negotiated!.holdTime * SECOND)
-      case 'start KeepaliveTimer':
-        return this.#startKeepaliveTimer()
-      case 'start SendHoldTimer':
-        return this.#watchBacklog()
-      case 'detect connection collision':
-        return this.#owner.opened(this)
-      case 'process UPDATE':
-        return this.#owner.update(this, cause.update!)
-      case 'process ROUTE-REFRESH':
-        return this.#owner.refresh(this, cause.refresh!)
-      case 'delete routes':
-        this.#routes = 'delete'
-        return
-      case 'delete or retain routes':
-        this.#routes = 'delete or retain'
-        return
     }
   }
 
@@ -371,17 +304,16 @@ export class Session {
 
   #startKeepaliveTimer(): void {
     const { holdTime } = this.#negotiated!
-    if (holdTime === 0) return this.#keepaliveTimer.stop()
     const third = holdTime / 3
     const interval = this.#jittered(Math.min(this.#options.times.keepalive ?? third, third) * SECOND)
-    this.#keepaliveTimer.start(Math.max(interval, MIN_KEEPALIVE))
+    this.#keepaliveTimer.start(holdTime === 0 ? 0 : Math.max(interval, MIN_KEEPALIVE))
   }
 
   /** RFC 9687: SendHoldTimer runs while something waits to be sent, and starts anew whenever some of it is. */
   #watchBacklog(): void {
     const { holdTime } = this.#negotiated!
-    if (!this.#connection?.backlog || holdTime === 0) return this.#sendHoldTimer.stop()
-    this.#sendHoldTimer.start(Math.max(MIN_SEND_HOLD_TIME, 2 * holdTime * SECOND))
+    const isWatched = holdTime > 0 && (this.#connection?.backlog ?? 0) > 0
+    this.#sendHoldTimer.start(isWatched ? Math.max(MIN_SEND_HOLD_TIME, 2 * holdTime * SECOND) : 0)
   }
 
   #taken(): void {
@@ -398,77 +330,77 @@ export class Session {
 
   // Receiving
 
+  #startHoldTimer(): void {
+    this.#lastLook.stop()
+    this.#holdTimer.start(this.#negotiated!.holdTime * SECOND)
+  }
+
   #holdTimeIsOver(): void {
-    if (this.#input?.isBehind) this.#holdTimer.start((this.#negotiated?.holdTime ?? 0) * SECOND || LARGE_HOLD_TIME)
+    if (this.#negotiated && this.#input?.isBehind) this.#startHoldTimer()
     else this.#happens('HoldTimerExpires', {})
   }
 
   #received(message: Uint8Array): void {
+    const type = messageType(message)
     this.counts.messagesReceived++
-    const type = messageType(message)
-    switch (type) {
-      case MessageType.open:
-        return this.#receivedOpen(message)
-      case MessageType.update:
-        return this.#receivedUpdate(message)
-      case MessageType.notification:
-        return this.#receivedNotification(decodeNotification(message))
-      case MessageType.keepalive:
-        return this.#happens('KeepaliveMessage', { type })
-      default:
-        return this.#receivedRefresh(message)
-    }
+    if (type === MessageType.update) this.counts.updatesReceived++
+    const [event, cause] = this.#eventOf(type, message)
+    this.#happens(event, cause)
   }
 
-  #receivedOpen(message: Uint8Array): void {
-    const type = MessageType.open
-    if (this.#state !== 'OpenSent') return this.#happens('BgpOpen', { type })
-    const negotiated = this.#decoded('BgpOpenMessageError', type, () =>
-      negotiate(this.#own!, decodeOpen(message), this.#options.expected),
-    )
-    if (!negotiated) return
-    this.#negotiated = negotiated
-    const { internal, as4, addPathReceived } = negotiated
-    const attributes = this.#options.attributes({ internal, as4, asSets: this.#options.asSets })
-    this.#receiving = { attributes, addPath: addPathReceived }
-    this.#happens('BgpOpen', { type })
-  }
-
-  #receivedUpdate(message: Uint8Array): void {
-    const type = MessageType.update
-    this.counts.updatesReceived++
-    if (this.#state !== 'Established') return this.#happens('UpdateMessage', { type })
-    const update = this.#decoded('UpdateMessageError', type, () => decodeUpdate(message, this.#receiving!))
-    if (update) this.#happens('UpdateMessage', { type, update })
-  }
-
-  #receivedRefresh(message: Uint8Array): void {
-    const type = messageType(message)
-    if (this.#state !== 'Established') return this.#happens('RouteRefreshMessage', { type })
-    const refresh = this.#decoded('RouteRefreshMessageError', type, () => decodeRouteRefresh(message))
-    if (refresh) this.#happens('RouteRefreshMessage', { type, refresh })
-  }
-
-  #receivedNotification(received: Notification): void {
-    const { code, subcode } = received
-    const isVersion = code === ErrorCode.openMessage && subcode === OpenError.unsupportedVersionNumber
-    this.#happens(isVersion ? 'NotificationVersionError' : 'NotificationMessage', { received })
-  }
-
-  /** undefined: what came is wrong, and `event` has happened. */
-  #decoded<T>(event: Event, type: number, decode: () => T): T | undefined {
+  /** What comes at the wrong time is not decoded: whatever is in it, it is an error. */
+  #eventOf(type: number, message: Uint8Array): readonly [Event, Cause] {
+    const isEstablished = this.#state === 'Established'
     try {
-      return decode()
+      switch (type) {
+        case MessageType.open:
+          if (this.#state === 'OpenSent') this.#negotiate(decodeOpen(message))
+          return ['BgpOpen', { type }]
+        case MessageType.update:
+          return [
+            'UpdateMessage',
+            { type, update: isEstablished ? decodeUpdate(message, this.#receiving!) : undefined },
+          ]
+        case MessageType.keepalive:
+          return ['KeepaliveMessage', { type }]
+        case MessageType.notification: {
+          const received = decodeNotification(message)
+          return [isOfVersion(received) ? 'NotificationVersionError' : 'NotificationMessage', { received }]
+        }
+        default:
+          return ['RouteRefreshMessage', { type, refresh: isEstablished ? decodeRouteRefresh(message) : undefined }]
+      }
     } catch (error) {
       if (!(error instanceof BgpError)) throw error
-      this.#happens(event, { type, notification: notificationOf(error), why: error.reason })
-      return undefined
+      return [ERROR_EVENT[error.code]!, { type, notification: notificationOf(error), why: error.reason }]
     }
+  }
+
+  #negotiate(peer: Open): void {
+    const negotiated = negotiate(this.#own!, peer, this.#options.expected)
+    const { internal, as4, addPathReceived } = negotiated
+    const attributes = this.#options.attributes({ internal, as4, asSets: this.#options.asSets })
+    this.#negotiated = negotiated
+    this.#receiving = { attributes, addPath: addPathReceived }
   }
 }
 
+/** By the code of the error that a message is answered with. */
+const ERROR_EVENT: Readonly<Record<number, Event>> = {
+  [ErrorCode.messageHeader]: 'BgpHeaderError',
+  [ErrorCode.openMessage]: 'BgpOpenMessageError',
+  [ErrorCode.updateMessage]: 'UpdateMessageError',
+  [ErrorCode.routeRefreshMessage]: 'RouteRefreshMessageError',
+}
+
+const nothing = () => undefined
+
 function isNotify(action: Action): action is Notify {
   return typeof action === 'object' || action.startsWith('send NOTIFICATION')
+}
+
+function isOfVersion({ code, subcode }: Notification): boolean {
+  return code === ErrorCode.openMessage && subcode === OpenError.unsupportedVersionNumber
 }
 
 function notificationFor(action: Notify, given: Notification | undefined, type: number | undefined): Notification {

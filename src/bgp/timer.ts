@@ -28,11 +28,14 @@ export class Timer {
 
   /** Milliseconds; 0 stops it. */
   start(milliseconds: number): void {
-    if (milliseconds === 0) return this.stop()
+    if (milliseconds === 0) {
+      this.stop()
+      return
+    }
     this.#duration = milliseconds
     this.#deadline = this.#clock.now() + milliseconds
-    if (this.#cancel && this.#armedFor <= this.#deadline) this.#again ||= this.#armedFor < this.#deadline
-    else this.#arm(milliseconds)
+    if (!this.#cancel || this.#armedFor > this.#deadline) this.#arm(milliseconds)
+    else if (this.#armedFor < this.#deadline) this.#again = true
   }
 
   stop(): void {
@@ -50,13 +53,13 @@ export class Timer {
 
   #run(): void {
     this.#cancel = undefined
-    if (this.#deadline === undefined) return
     if (this.#again) {
-      const rest = this.#deadline - this.#clock.now()
-      return this.#arm(rest > 0 && rest < this.#duration ? rest : this.#duration)
+      const rest = this.#deadline! - this.#clock.now()
+      this.#arm(rest > 0 && rest < this.#duration ? rest : this.#duration)
+    } else {
+      this.#deadline = undefined
+      this.#expired()
     }
-    this.#deadline = undefined
-    this.#expired()
   }
 }
 

@@ -104,7 +104,8 @@ describe('OPEN', () => {
     ['W23 AS 0', openHex({ as: 0 }), '2/2'],
   ]
   for (const [title, open, answer, given] of refused) {
-    test(`${title} is refused with ${answer}`, () => assert.equal(answerTo(open, { remoteAs: 65001, ...given }), answer))
+    test(`${title} is refused with ${answer}`, () =>
+      assert.equal(answerTo(open, { remoteAs: 65001, ...given }), answer))
   }
 
   const taken: readonly (readonly [string, string])[] = [
@@ -193,7 +194,9 @@ describe('timers', () => {
   test('KEEPALIVEs go out while routes are computed: a step at a time, others have their turn', () => {
     const { w, peer, heard } = established({ holdTime: 3 })
     heard.onUpdate = () => w.clock.stall(30)
-    const burst = Buffer.concat(Array.from({ length: 300 }, (_, i) => announcement(`1814${(i & 255).toString(16).padStart(2, '0')}00`)))
+    const burst = Buffer.concat(
+      Array.from({ length: 300 }, (_, i) => announcement(`1814${(i & 255).toString(16).padStart(2, '0')}00`)),
+    )
     peer.connection.send(new Uint8Array(burst))
     w.clock.advance(20 * SECOND)
     assert.equal(heard.updates.length, 300)
@@ -205,7 +208,10 @@ describe('timers', () => {
   test('SendHoldTimer ends a session whose peer takes nothing: 8/0, RFC 9687', () => {
     const { w, us, peer, heard } = established()
     peer.connection.pause()
-    const withdrawal = encodeWithdrawal({ family: 'ipv4', prefixes: [0x0a000000 * 64 + 24], pathIds: undefined }, { longest: 4096 })
+    const withdrawal = encodeWithdrawal(
+      { family: 'ipv4', prefixes: [0x0a000000 * 64 + 24], pathIds: undefined },
+      { longest: 4096 },
+    )
     let hasRoom = true
     while (hasRoom) hasRoom = us.peers.get(PEER)!.send(withdrawal)
     const alive = setKeepalives(w, peer)
@@ -218,7 +224,10 @@ describe('timers', () => {
   })
   test('a reader that is slow, and reads on, is told of room', () => {
     const { w, us, peer, heard } = established()
-    const withdrawal = encodeWithdrawal({ family: 'ipv4', prefixes: [0x0a000000 * 64 + 24], pathIds: undefined }, { longest: 4096 })
+    const withdrawal = encodeWithdrawal(
+      { family: 'ipv4', prefixes: [0x0a000000 * 64 + 24], pathIds: undefined },
+      { longest: 4096 },
+    )
     peer.connection.pause()
     while (us.peers.get(PEER)!.send(withdrawal)) {}
     w.clock.advance(1 * SECOND)
@@ -245,7 +254,7 @@ function setKeepalives({ clock }: World, peer: ScriptedPeer): () => void {
 
 describe('messages', () => {
   const wrong: readonly (readonly [string, string, string])[] = [
-    ['W30 a bad marker', '00'.repeat(16) + '001304', '1/1'],
+    ['W30 a bad marker', `${'00'.repeat(16)}001304`, '1/1'],
     ['W31 length 18', `${'ff'.repeat(16)}001204`, '1/2 0012'],
     ['W32 length 5000', `${'ff'.repeat(16)}138802${'00'.repeat(4981)}`, '1/2 1388'],
     ['W33 a KEEPALIVE of 20 octets', messageHex(4, '00'), '1/2 0014'],
@@ -296,7 +305,10 @@ describe('messages', () => {
   test('W42 extended messages are taken where they are offered', () => {
     const extended = usual(65001).replace('020e', '0210').concat('0600')
     const meeting = established({ extendedMessages: true }, openHex({ parameters: extended }))
-    const nlri = Array.from({ length: 9000 }, (_, i) => `1815${(i >> 8).toString(16).padStart(2, '0')}${(i & 255).toString(16).padStart(2, '0')}`)
+    const nlri = Array.from(
+      { length: 9000 },
+      (_, i) => `1815${(i >> 8).toString(16).padStart(2, '0')}${(i & 255).toString(16).padStart(2, '0')}`,
+    )
     meeting.peer.send(announcement(nlri.join('')))
     assert.equal(meeting.heard.updates[0]!.announced[0]!.prefixes.length, 9000)
     isAlive(meeting)
@@ -311,7 +323,10 @@ describe('route refresh', () => {
     assert.deepEqual(heard.told, ['established', 'refresh ipv4'])
   })
   test('W44 the markers of ours go to a peer that knows them, and to no other', () => {
-    for (const [open, types] of [[enhanced, [1, 4, 5, 5]], [openHex(), [1, 4]]] as const) {
+    for (const [open, types] of [
+      [enhanced, [1, 4, 5, 5]],
+      [openHex(), [1, 4]],
+    ] as const) {
       const { w, us, peer } = established({}, open)
       us.peers.get(PEER)!.markRefresh('ipv4', 'beginning')
       us.peers.get(PEER)!.markRefresh('ipv4', 'end')
@@ -339,7 +354,10 @@ describe('route refresh', () => {
   })
   test('ours asks a peer that has offered to listen, under the code that it knows', () => {
     const cisco = openHex({ parameters: usual(65001).replace(' 0200 ', ' 8000 ') })
-    for (const [open, type] of [[openHex(), 5], [cisco, 128]] as const) {
+    for (const [open, type] of [
+      [openHex(), 5],
+      [cisco, 128],
+    ] as const) {
       const { w, us, peer } = established({}, open)
       assert.equal(us.peers.get(PEER)!.requestRefresh('ipv4'), true)
       assert.equal(us.peers.get(PEER)!.requestRefresh('ipv6'), false)

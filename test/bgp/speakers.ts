@@ -8,7 +8,8 @@ import { messageType } from '../../src/bgp/message/header.ts'
 import { decodeNotification } from '../../src/bgp/message/notification.ts'
 import { MessageReader } from '../../src/bgp/message/reader.ts'
 import type { Update } from '../../src/bgp/message/update.ts'
-import { type DownReason, Peer, type PeerEvents, type Speaking } from '../../src/bgp/peer.ts'
+import { Peer } from '../../src/bgp/peer.ts'
+import type { DownReason, PeerEvents, Speaking } from '../../src/bgp/peer-owner.ts'
 import { type PeerSettings, peerSettings, type RestartState, targetOf } from '../../src/bgp/peer-settings.ts'
 import { type Connection, type ConnectionEvents, type Listener, PLAIN } from '../../src/bgp/transport.ts'
 import { bytes, messageHex } from './octets.ts'
@@ -89,7 +90,6 @@ export class TestSpeaker {
   readonly address: string
   readonly as: number
   readonly host
-  readonly #world: World
   readonly #speaking: Speaking
   readonly peers = new Map<string, Peer>()
   readonly heard = new Map<string, Recorder>()
