@@ -7,7 +7,9 @@
  * other keeps. So the loser is held back for as long as the winner's OPEN may come, and what is established by then stays.
  */
 import type { BgpId } from './bgp-id.ts'
+import { CeaseError, ErrorCode } from './errors.ts'
 import type { State } from './fsm.ts'
+import type { SessionEnd } from './session-owner.ts'
 
 export interface Speaker {
   readonly id: BgpId
@@ -49,4 +51,13 @@ function wins({ initiator }: Rival, own: Speaker, peer: Speaker): boolean {
 /** "If the BGP Identifiers … are identical, then the connection initiated by the BGP speaker with the larger AS number". */
 function isHigher(own: Speaker, peer: Speaker): boolean {
   return own.id === peer.id ? own.as > peer.as : own.id > peer.id
+}
+
+/** Whether a connection has ended because there was another, as one of the ends has found: no failure. */
+export function isCollision({ event, received }: SessionEnd): boolean {
+  const { connectionCollisionResolution } = CeaseError
+  return (
+    event === 'OpenCollisionDump' ||
+    (received?.code === ErrorCode.cease && received.subcode === connectionCollisionResolution)
+  )
 }

@@ -6,7 +6,6 @@
  * - who sends to a host that has forgotten the connection is told so one round trip later
  * - octets that nobody reads fill the receiver's window, and then the sender's backlog
  */
-
 import { readIp } from '../address/ip.ts'
 import { contains, type Prefix, readPrefix } from '../address/prefix.ts'
 import type { Clock } from '../store/clock.ts'
@@ -122,7 +121,7 @@ export class MemoryHost implements Transport {
   connect(target: Target, events: ConnectionEvents): Connection {
     const address = target.localAddress ?? this.#sourceFor(target.remote.address)
     const local = { address, port: this.#port++ }
-    const end = new End(this, local, target.remote, target)
+    const end = new End(this, local, target.remote)
     this.#ends.add(end)
     end.events = events
     end.say(() => {
@@ -131,7 +130,7 @@ export class MemoryHost implements Transport {
       const listener = host.#listenerAt(target.remote)
       const options = listener?.optionsFor(address)
       if (!listener || !options) end.hear(() => end.end('connection refused'))
-      else if (options.md5 === target.md5 && end.arrives(target, options)) host.#accept(listener, end, options)
+      else if (options.md5 === target.md5 && end.passes(target, options)) host.#accept(listener, end)
     })
     return end
   }
@@ -157,8 +156,8 @@ export class MemoryHost implements Transport {
     this.#ends.delete(end)
   }
 
-  #accept(listener: MemoryListener, caller: End, options: SocketOptions): void {
-    const end = new End(this, caller.remote, caller.local, options)
+  #accept(listener: MemoryListener, caller: End): void {
+    const end = new End(this, caller.remote, caller.local)
     this.#ends.add(end)
     end.join(caller)
     end.events = listener.accept(end)
@@ -231,11 +230,10 @@ class End implements Connection {
   #keptOctets = 0
   #inFlight = 0
 
-  constructor(host: MemoryHost, local: Endpoint, remote: Endpoint, options: SocketOptions) {
+  constructor(host: MemoryHost, local: Endpoint, remote: Endpoint) {
     this.#host = host
     this.local = local
     this.remote = remote
-    this.#options = options
     this.#link = host.network.link(local.address, remote.address)
   }
 
@@ -271,8 +269,9 @@ class End implements Connection {
     this.say(() => this.other?.arrived({ end: 'closed by the peer' }))
   }
 
-  /** The end is gone, and its host tells everybody so who sends to it. */
+  /** The end is gone without a word: what its host has to say is that it knows of no such connection. */
   forget(): void {
+    this.#outgoing.length = 0
     this.#leave()
   }
 
@@ -329,10 +328,13 @@ class End implements Connection {
     back()
   }
 
-  /** Whether packets of a connection with these options get through to one with those. */
-  arrives(from: SocketOptions, to: SocketOptions): boolean {
-    const left = (from.ttl ?? TTL) - (this.#link.hops - 1)
-    return left > 0 && left >= (to.minTtl ?? 0)
+  /** Whether packets between sockets with these options get through, there and back. */
+  passes(here: SocketOptions, there: SocketOptions): boolean {
+    const arrives = (from: SocketOptions, to: SocketOptions) => {
+      const left = (from.ttl ?? TTL) - (this.#link.hops - 1)
+      return left > 0 && left >= (to.minTtl ?? 0)
+    }
+    return arrives(here, there) && arrives(there, here)
   }
 
   /** Sends what the receiver's window has room for. */

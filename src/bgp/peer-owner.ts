@@ -5,10 +5,9 @@ import type { AttributeInterner } from './attribute/interner.ts'
 import type { BgpId } from './bgp-id.ts'
 import type { Negotiated } from './capability/negotiation.ts'
 import type { Family } from './family.ts'
-import type { State } from './fsm.ts'
 import type { Update } from './message/update.ts'
 import type { RestartState } from './peer-settings.ts'
-import type { SessionCounts } from './session-owner.ts'
+import type { ReadingTurns } from './reading-turns.ts'
 import type { Transport } from './transport.ts'
 
 /** What a neighbour tells whoever owns it. */
@@ -47,22 +46,11 @@ export interface DownReason {
 export interface Speaking {
   readonly id: BgpId
   readonly clock: Clock
+  readonly turns: ReadingTurns
   /** From 0 to below 1. */
   readonly random: () => number
   readonly transport: Transport
   readonly restart: RestartState
   readonly asSets: SessionKind['asSets']
   readonly attributes: (kind: SessionKind) => AttributeInterner
-}
-
-export interface PeerStatus {
-  readonly state: State
-  /** Stopped by an operator. */
-  readonly disabled: boolean
-  readonly localAddress: string | undefined
-  /** Milliseconds since the epoch; undefined unless Established. */
-  readonly establishedAt: number | undefined
-  readonly lastError: string | undefined
-  readonly counts: SessionCounts
-  readonly negotiated: Negotiated | undefined
 }

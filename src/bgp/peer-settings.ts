@@ -73,10 +73,7 @@ export function peerSettings(
 export interface RestartState {
   /** The speaker has restarted, and waits for the routes of its peers. */
   readonly restarting: boolean
-  /**
-   * Routes of a family are still forwarded as they were before the session, or the speaker, ended. Not only behind a restart:
-   * a peer that has lost a session deletes what it kept when the next OPEN does not say so.
-   */
+  /** Routes of this family were forwarded all through the restart, as a peer that has kept them may rely on. */
   forwarding(family: Family): boolean
 }
 

@@ -4,11 +4,11 @@
  *   start ─> session ─ended─> rest ─> session ─> …
  *                 ╲ the peer dials while we do ─> a second session ─> collision.ts: one of them goes
  *
- * A neighbour rests after an error, longer each time, and dials no more than ConnectRetry says. What it refuses to do for long
- * is not to be called: of two neighbours that rest, the one that is right calls first.
+ * What two ends tell each other of routes is not its concern: it decodes and hands over, and sends what it is given.
  */
+import { BackOff } from './back-off.ts'
 import type { Negotiated } from './capability/negotiation.ts'
-import { resolveCollision } from './collision.ts'
+import { isCollision, resolveCollision } from './collision.ts'
 import { CeaseError, ErrorCode } from './errors.ts'
 import { type Family, familyOf, unicastOf } from './family.ts'
 import { STATES } from './fsm.ts'
@@ -16,24 +16,18 @@ import { hardReset, maximumPrefixesReached, type Notification, shutdown } from '
 import { encodeEndOfRib } from './message/pack.ts'
 import { encodeRouteRefresh, type RefreshSubtype, type RouteRefresh } from './message/route-refresh.ts'
 import type { Update } from './message/update.ts'
-import type { PeerEvents, PeerStatus, Speaking } from './peer-owner.ts'
-import { openOf, type PeerSettings, targetOf } from './peer-settings.ts'
-import { isForGood, keptFamilies, Retention } from './retention.ts'
+import type { PeerEvents, Speaking } from './peer-owner.ts'
+import { openOf, type PeerSettings, type RestartState, targetOf } from './peer-settings.ts'
+import { describePeer, type PeerStatus } from './peer-status.ts'
+import { isForGood, keptFamilies, Retention, restartFamilies } from './retention.ts'
 import { Session } from './session.ts'
 import { NO_COUNTS, type SessionEnd, type SessionOwner } from './session-owner.ts'
-import { jittered, Timer } from './timer.ts'
+import { Timer } from './timer.ts'
 import type { Connection, ConnectionEvents } from './transport.ts'
 
 const SECOND = 1000
-const FIRST_REST = 1 * SECOND
-const LONGEST_REST = 30 * SECOND
-/** A resting neighbour is not called for no longer than this. */
-const DEAF = 3 * SECOND
-/** A session that was established for so long ends a row of failures. */
-const STABLE = 30 * SECOND
 /** How long a connection waits for that which wins over it: the time of a round trip or two, also with a packet lost. */
 const COLLISION_TIME = 5 * SECOND
-
 const NO_DATA = new Uint8Array(0)
 
 export class Peer {
@@ -41,7 +35,7 @@ export class Peer {
   readonly #speaking: Speaking
   readonly #events: PeerEvents
   readonly #retention: Retention
-  readonly #rest: Timer
+  readonly #backOff: BackOff
   readonly #collision: Timer
   readonly #owner: SessionOwner
   #sessions: Session[] = []
@@ -50,19 +44,19 @@ export class Peer {
   #localAddress: string | undefined
   #lastError: string | undefined
   #enabled = false
-  #failures = 0
-  /** Connections are refused before. */
-  #deafUntil = 0
+  /** There was a session in this life of the speaker. */
+  #hasMet = false
   /** Families that the peer is sending again. */
   readonly #refreshing = new Set<Family>()
+  /** Families whose End-of-RIB is to come. */
   readonly #awaited = new Set<Family>()
 
   constructor(settings: PeerSettings, speaking: Speaking, events: PeerEvents) {
     this.settings = settings
     this.#speaking = speaking
     this.#events = events
-    const { clock } = speaking
-    this.#rest = new Timer(clock, () => this.#begin(settings.passive ? 'AutomaticStartPassive' : 'AutomaticStart'))
+    const { clock, random } = speaking
+    this.#backOff = new BackOff(clock, random, () => this.#begin('AutomaticStart'))
     this.#collision = new Timer(clock, () => this.#releaseAll())
     this.#retention = new Retention(clock, {
       sweep: (family, why) => {
@@ -74,7 +68,7 @@ export class Peer {
     this.#owner = {
       opened: (session) => this.#opened(session),
       established: (session) => this.#isEstablished(session),
-      update: (_, update) => this.#update(update),
+      update: (session, update) => this.#update(session, update),
       refresh: (_, refresh) => this.#refresh(refresh),
       writable: () => events.writable(),
       disconnected: (session, why) => this.#disconnected(session, why),
@@ -88,9 +82,8 @@ export class Peer {
   enable(): void {
     if (this.#enabled) return
     this.#enabled = true
-    this.#failures = 0
-    this.#deafUntil = 0
-    this.#begin(this.settings.passive ? 'ManualStartPassive' : 'ManualStart')
+    this.#backOff.forget()
+    this.#begin('ManualStart')
   }
 
   /** Ends the session with Cease 6/2, and lets no other begin. The peer is told the text: RFC 9003. */
@@ -98,16 +91,19 @@ export class Peer {
     this.#stop(shutdown(CeaseError.administrativeShutdown, text), text ? `disabled: ${text}` : 'disabled')
   }
 
-  /** The neighbour is no neighbour any more: Cease 6/3. */
-  remove(): void {
-    this.#stop({ code: ErrorCode.cease, subcode: CeaseError.peerDeconfigured, data: NO_DATA }, 'removed')
+  /** There is no such neighbour any more, or one with other settings in its place: Cease 6/3, 6/6. */
+  remove(why: 'removed' | 'changed' = 'removed'): void {
+    const { peerDeconfigured, otherConfigurationChange } = CeaseError
+    const subcode = why === 'removed' ? peerDeconfigured : otherConfigurationChange
+    this.#stop({ code: ErrorCode.cease, subcode, data: NO_DATA }, why)
   }
 
   /** Ends the session with Cease 6/4, and begins another. `hard`: the peer is to forget our routes, RFC 8538. */
   reset(text = '', { hard = false } = {}): void {
     const notification = shutdown(CeaseError.administrativeReset, text)
-    this.#failures = 0
-    this.fail(hard ? this.#forGood(notification) : notification)
+    this.#backOff.forget()
+    if (this.#enabled && this.#sessions.length === 0) this.#begin('AutomaticStart')
+    else this.fail(hard ? this.#forGood(notification) : notification)
   }
 
   // What the owner finds out
@@ -134,8 +130,8 @@ export class Peer {
   accept(connection: Connection): ConnectionEvents | undefined {
     if (!this.#enabled) return undefined
     if (this.#sessions.length === 0) {
-      if (this.#speaking.clock.now() < this.#deafUntil) return undefined
-      this.#begin('AutomaticStartPassive')
+      if (this.#backOff.isDeaf) return undefined
+      this.#begin('AutomaticStart', { passive: true })
     }
     const waiting = this.#sessions.find(({ state }) => state === 'Active')
     if (waiting) return waiting.accept(connection)
@@ -190,7 +186,7 @@ export class Peer {
     return this.#sessions.filter(({ state }) => state !== 'Idle' && state !== 'Active').length
   }
 
-  /** Families whose End-of-RIB has been promised and has not come. A speaker that restarts waits for it: RFC 4724 §4.1. */
+  /** Families whose End-of-RIB is promised and has not come: what a speaker that restarts waits for. */
   get awaitsEndOfRib(): ReadonlySet<Family> {
     return this.#awaited
   }
@@ -213,14 +209,9 @@ export class Peer {
     }
   }
 
-  /** One line: `Not established with 10.0.0.2 from 10.0.0.1 (Active): connection refused`. */
+  /** In one line: who, from which address, and why not. */
   describe(): string {
-    const { state, localAddress, lastError } = this.status
-    const { name, address } = this.settings
-    const who = name === undefined ? address : `${name} (${address})`
-    const from = localAddress === undefined ? '' : ` from ${localAddress}`
-    if (state === 'Established') return `Established with ${who}${from}`
-    return `Not established with ${who}${from} (${state}): ${lastError ?? 'no answer yet'}`
+    return describePeer(this.settings, this.status)
   }
 
   #foremost(): Session | undefined {
@@ -232,23 +223,24 @@ export class Peer {
 
   // Sessions
 
-  #begin(event: Parameters<Session['start']>[0]): void {
-    this.#session(!this.settings.passive).start(event)
+  #begin(event: 'ManualStart' | 'AutomaticStart', { passive }: { readonly passive: boolean } = this.settings): void {
+    this.#session(!this.settings.passive).start(passive ? `${event}Passive` : event)
     this.#events.changed()
   }
 
   #session(dials: boolean): Session {
-    this.#rest.stop()
+    this.#backOff.stop()
     const { settings } = this
-    const { id, clock, random, transport, restart, asSets, attributes } = this.#speaking
+    const { id, clock, turns, random, transport, asSets, attributes } = this.#speaking
     const { holdTime, keepalive, connectRetry, remoteAs, required } = settings
     const session = new Session(
       {
         clock,
+        turns,
         random,
         times: { holdTime, keepalive, connectRetry },
         connect: dials ? (events) => transport.connect(targetOf(settings), events) : undefined,
-        open: () => openOf(settings, id, restart),
+        open: () => openOf(settings, id, this.#restartState()),
         expected: { as: remoteAs, required },
         asSets,
         attributes,
@@ -259,10 +251,17 @@ export class Peer {
     return session
   }
 
+  /** Whom we have had a session with in this life, our routes have been forwarded for ever since. */
+  #restartState(): RestartState {
+    const { restart } = this.#speaking
+    const forwarding = (family: Family) => this.#hasMet || restart.forwarding(family)
+    return { restarting: restart.restarting, forwarding }
+  }
+
   #stop(notification: Notification, why: string): void {
     this.#enabled = false
-    this.#rest.stop()
-    const notified = this.#forGood(notification)
+    this.#backOff.stop()
+    const notified = isForGood(notification) ? this.#forGood(notification) : notification
     for (const session of [...this.#sessions]) session.stop(notified)
     this.#lastError = why
     this.#retention.sweepAll(why)
@@ -285,13 +284,11 @@ export class Peer {
       const verdict = resolveCollision(session, other, own, { id: peerId, as: peerAs })
       if (verdict === 'this goes') session.dump()
       else if (verdict === 'the other goes') other.dump()
-      else this.#holdBack(session)
+      else {
+        session.holdBack()
+        this.#collision.start(COLLISION_TIME)
+      }
     }
-  }
-
-  #holdBack(session: Session): void {
-    session.holdBack()
-    this.#collision.start(COLLISION_TIME)
   }
 
   /**
@@ -310,21 +307,19 @@ export class Peer {
     const negotiated = session.negotiated!
     this.#established = session
     this.#establishedAt = clock.now()
-    this.#awaited.clear()
-    const { gracefulRestart } = negotiated
-    for (const { afi, safi } of gracefulRestart && !gracefulRestart.restarting ? gracefulRestart.families : []) {
-      const family = familyOf(afi, safi)
-      if (family && negotiated.families.includes(family)) this.#awaited.add(family)
-    }
+    this.#hasMet = true
+    const isWaiting = negotiated.gracefulRestart?.restarting
+    for (const family of isWaiting ? [] : restartFamilies(negotiated)) this.#awaited.add(family)
     this.#lastError = undefined
     this.#retention.back(negotiated)
     this.#events.established(negotiated)
     this.#events.changed()
   }
 
-  #update(update: Update): void {
+  #update(session: Session, update: Update): void {
     this.#events.update(update)
-    if (!update.endOfRib) return
+    // The owner may have ended the session over it.
+    if (!update.endOfRib || this.#established !== session) return
     this.#awaited.delete(update.endOfRib)
     this.#retention.endOfRib(update.endOfRib)
     this.#events.endOfRib(update.endOfRib)
@@ -350,31 +345,27 @@ export class Peer {
     this.#noteError(session, why)
     // A session that was there for a connection of the peer's only.
     if (!session.dials && (!this.settings.passive || this.#sessions.length > 1)) {
-      this.#remove(session)
-      if (this.#sessions.length === 0) this.#takeRest()
+      this.#sessions = this.#others(session)
+      if (this.#sessions.length === 0) this.#backOff.rest()
     }
     this.#releaseUnrivalled()
     this.#events.changed()
   }
 
   #ended(session: Session, end: SessionEnd): void {
-    const wasEstablished = this.#established === session
-    const negotiated = session.negotiated
-    this.#remove(session)
+    const lasted = this.#established === session ? this.#speaking.clock.now() - this.#establishedAt! : 0
+    this.#sessions = this.#others(session)
     if (end.event !== 'OpenCollisionDump') this.#noteError(session, end.why)
-    if (wasEstablished) this.#isDown(end, negotiated!)
+    if (this.#established === session) this.#isDown(end, session.negotiated!)
     this.#releaseUnrivalled()
     if (this.#enabled && this.#sessions.length === 0) {
-      if (!isCollision(end)) this.#failures++
-      // Once is no row: who comes back at once is welcome.
-      this.#takeRest(this.#failures > 1 && !wasEstablished)
+      if (!isCollision(end)) this.#backOff.failed(lasted)
+      this.#backOff.rest()
     }
     this.#events.changed()
   }
 
   #isDown(end: SessionEnd, negotiated: Negotiated): void {
-    const { clock } = this.#speaking
-    if (clock.now() - this.#establishedAt! >= STABLE) this.#failures = 0
     this.#established = undefined
     this.#establishedAt = undefined
     this.#refreshing.clear()
@@ -385,20 +376,8 @@ export class Peer {
     this.#events.down({ why: end.why, keepRoutes, restartTime })
   }
 
-  #takeRest(isDeaf = false): void {
-    const { clock, random } = this.#speaking
-    const rest = Math.min(FIRST_REST * 2 ** Math.max(0, this.#failures - 1), LONGEST_REST)
-    this.#deafUntil = isDeaf ? clock.now() + Math.min(rest, DEAF) : 0
-    this.#rest.start(jittered(rest, random))
-  }
-
   #others(session: Session): Session[] {
     return this.#sessions.filter((each) => each !== session)
-  }
-
-  #remove(session: Session): void {
-    this.#sessions = this.#others(session)
-    if (this.#established === session) this.#localAddress = session.localAddress
   }
 
   #noteError(session: Session, why: string): void {
@@ -416,13 +395,4 @@ export class Peer {
     this.#collision.stop()
     for (const session of [...this.#sessions]) if (session.isHeldBack) session.release()
   }
-}
-
-/** Of two connections this was the one too many, as one of the ends has found. */
-function isCollision({ event, received }: SessionEnd): boolean {
-  const { connectionCollisionResolution } = CeaseError
-  return (
-    event === 'OpenCollisionDump' ||
-    (received?.code === ErrorCode.cease && received.subcode === connectionCollisionResolution)
-  )
 }

@@ -26,8 +26,13 @@ export function keptFamilies({ routes, sent, received }: SessionEnd, negotiated:
   if (routes !== 'delete or retain' || !gracefulRestart || gracefulRestart.time === 0) return []
   const notified = sent ?? received
   if (notified && (!gracefulRestart.notification || endsForGood(notified))) return []
-  const listed = gracefulRestart.families.map(({ afi, safi }) => familyOf(afi, safi))
-  return negotiated.families.filter((family) => listed.includes(family))
+  return restartFamilies(negotiated)
+}
+
+/** The families that the peer restarts gracefully with, of those that were agreed upon. */
+export function restartFamilies({ families, gracefulRestart }: Negotiated): readonly Family[] {
+  const listed = gracefulRestart?.families.map(({ afi, safi }) => familyOf(afi, safi))
+  return families.filter((family) => listed?.includes(family))
 }
 
 function endsForGood({ code, subcode }: Notification): boolean {

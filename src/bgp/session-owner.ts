@@ -8,6 +8,7 @@ import type { Notification } from './message/notification.ts'
 import type { Open } from './message/open.ts'
 import type { RouteRefresh } from './message/route-refresh.ts'
 import type { Update } from './message/update.ts'
+import type { ReadingTurns } from './reading-turns.ts'
 import type { Session } from './session.ts'
 import type { Connection, ConnectionEvents } from './transport.ts'
 
@@ -22,6 +23,8 @@ export interface SessionTimes {
 
 export interface SessionOptions {
   readonly clock: Clock
+  /** One for all sessions. */
+  readonly turns: ReadingTurns
   /** From 0 to below 1. */
   readonly random: () => number
   readonly times: SessionTimes

@@ -4,14 +4,14 @@
  *   octets ─> MessageInput ─> events ─> react() ─> actions ─> Connection, timers, owner
  *
  * KEEPALIVEs do not wait for routing tables: they are sent by the session's own timer straight to the connection, and what
- * reads a full table stops now and then (message-input.ts). Nor is a peer taken for dead because *we* were busy: when HoldTimer
+ * reads a full table stops now and then (reading-turns.ts). Nor is a peer taken for dead because *we* were busy: when HoldTimer
  * has expired, what waits to be read counts as a sign of life, and the loop is given the time to read what has arrived.
  *
  * What a session cannot know is its owner's to decide: which of two connections stays (collision.ts), which routes are kept
  * (retention.ts), whether there is another attempt (peer.ts).
  */
 import { type Negotiated, negotiate } from './capability/negotiation.ts'
-import { BgpError, CeaseError, ErrorCode, OpenError } from './errors.ts'
+import { BgpError, ErrorCode, OpenError } from './errors.ts'
 import { type Action, type Event, type Notify, react, type State } from './fsm.ts'
 import { MAX_EXTENDED_MESSAGE, MessageType, messageType } from './message/header.ts'
 import { encodeKeepalive } from './message/keepalive.ts'
@@ -26,6 +26,7 @@ import { decodeOpen, encodeOpen, type Open } from './message/open.ts'
 import { decodeRouteRefresh, type RouteRefresh } from './message/route-refresh.ts'
 import { decodeUpdate, type Receiving, type Update } from './message/update.ts'
 import { MessageInput } from './message-input.ts'
+import { ERROR_EVENT, isNotify, notificationFor } from './session-answer.ts'
 import { NO_COUNTS, type SessionEnd, type SessionOptions, type SessionOwner } from './session-owner.ts'
 import { jittered, Timer } from './timer.ts'
 import type { Connection, ConnectionEvents } from './transport.ts'
@@ -41,7 +42,6 @@ const MIN_SEND_HOLD_TIME = 480 * SECOND
 const LAST_LOOK = 50
 /** Octets that wait in the connection, above which routes had better wait where they are. */
 const HIGH_WATER = 262_144
-const NO_DATA = new Uint8Array(0)
 
 /** What an event brings with it. */
 interface Cause {
@@ -68,7 +68,7 @@ export class Session {
   #own: Open | undefined
   #negotiated: Negotiated | undefined
   #receiving: Receiving | undefined
-  /** How much of the backlog is too much: whether the owner waits for room. */
+  /** The owner waits for room. */
   #isFull = false
   #routes: SessionEnd['routes'] = 'none'
   #sent: Notification | undefined
@@ -136,7 +136,7 @@ export class Session {
     return this.#options.connect !== undefined
   }
 
-  /** Source address of the last connection. */
+  /** Source address of the last connection, as far as it is known. */
   get localAddress(): string | undefined {
     return this.#localAddress
   }
@@ -244,12 +244,13 @@ export class Session {
     this.#initiator = 'we'
     const connection: Connection = this.#options.connect!(this.#eventsOf(() => connection))
     this.#connection = connection
+    this.#localAddress = connection.local?.address
   }
 
   /** `connection` is asked for in events only, which come behind the call that makes it. */
   #eventsOf(connection: () => Connection): ConnectionEvents {
     const input = new MessageInput({
-      clock: this.#options.clock,
+      turns: this.#options.turns,
       connection,
       message: (message) => this.#received(message),
       error: (error) => this.#happens('BgpHeaderError', { notification: notificationOf(error), why: error.reason }),
@@ -385,29 +386,8 @@ export class Session {
   }
 }
 
-/** By the code of the error that a message is answered with. */
-const ERROR_EVENT: Readonly<Record<number, Event>> = {
-  [ErrorCode.messageHeader]: 'BgpHeaderError',
-  [ErrorCode.openMessage]: 'BgpOpenMessageError',
-  [ErrorCode.updateMessage]: 'UpdateMessageError',
-  [ErrorCode.routeRefreshMessage]: 'RouteRefreshMessageError',
-}
-
 const nothing = () => undefined
-
-function isNotify(action: Action): action is Notify {
-  return typeof action === 'object' || action.startsWith('send NOTIFICATION')
-}
 
 function isOfVersion({ code, subcode }: Notification): boolean {
   return code === ErrorCode.openMessage && subcode === OpenError.unsupportedVersionNumber
-}
-
-function notificationFor(action: Notify, given: Notification | undefined, type: number | undefined): Notification {
-  if (typeof action === 'object') {
-    const [code, subcode] = action.notify
-    return { code, subcode, data: 'data' in action && type !== undefined ? Uint8Array.of(type) : NO_DATA }
-  }
-  if (action !== 'send NOTIFICATION of the collision') return given!
-  return { code: ErrorCode.cease, subcode: CeaseError.connectionCollisionResolution, data: NO_DATA }
 }

@@ -15,7 +15,7 @@
  */
 
 export interface Endpoint {
-  /** Without a zone or prefix length. */
+  /** As address/ip.ts formats it: without a zone, and IPv4 as IPv4 also on a socket of IPv6. */
   readonly address: string
   readonly port: number
 }

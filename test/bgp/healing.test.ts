@@ -37,7 +37,7 @@ const mishaps: Readonly<Record<string, Mishap>> = {
 function life(seed: number, graceful: boolean): void {
   const random = seeded(seed)
   const w = world(seed, () => 1 + Math.floor(random() ** 4 * 300))
-  const speakers = Array.from({ length: 4 }, (_, i) => new TestSpeaker(w, `10.0.0.${i + 1}`))
+  const speakers = Array.from({ length: 4 }, (_, i) => new TestSpeaker(w, `10.0.0.${i + 1}`, { sendsEndOfRib: true }))
   const gracefulRestart = graceful ? { time: 60, restarting: true } : undefined
   const pairs = speakers.flatMap((a) => speakers.filter((b) => b !== a).map((b) => [a, b] as const))
   for (const [a, b] of pairs) {
@@ -62,7 +62,7 @@ function life(seed: number, graceful: boolean): void {
     const peer = a.peers.get(b.address)!
     assert.equal(peer.describe(), `Established with ${b.address} from ${a.address}`, `seed ${seed}`)
     assert.equal(peer.connections, 1)
-    assert.deepEqual(peer.kept, graceful ? [...peer.kept] : [])
+    assert.deepEqual([peer.kept, [...peer.awaitsEndOfRib]], [[], []])
   }
   for (const { host } of speakers) assert.equal(host.connections, speakers.length - 1, `seed ${seed}`)
 }

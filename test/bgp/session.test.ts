@@ -8,7 +8,7 @@ import { decodeOpen } from '../../src/bgp/message/open.ts'
 import { encodeWithdrawal } from '../../src/bgp/message/pack.ts'
 import type { PeerSettings } from '../../src/bgp/peer-settings.ts'
 import { bytes, messageHex, update } from './octets.ts'
-import { KEEPALIVE, openHex, type Recorder, ScriptedPeer, TestSpeaker, usual, type World, world } from './speakers.ts'
+import { KEEPALIVE, keepAlive, openHex, type Recorder, ScriptedPeer, TestSpeaker, usual, type World, world } from './speakers.ts'
 
 const US = '10.0.0.1'
 const PEER = '10.0.0.2'
@@ -214,11 +214,11 @@ describe('timers', () => {
     )
     let hasRoom = true
     while (hasRoom) hasRoom = us.peers.get(PEER)!.send(withdrawal)
-    const alive = setKeepalives(w, peer)
+    const end = keepAlive(w, peer, 10 * SECOND)
     w.clock.advance(479 * SECOND)
     assert.deepEqual(heard.told, ['established'])
     w.clock.advance(2 * SECOND)
-    alive()
+    end()
     assert.deepEqual(heard.told, ['established', 'down'])
     assert.match(heard.lastDown!.why, /^sent 8\/0/)
   })
@@ -237,20 +237,6 @@ describe('timers', () => {
     assert.deepEqual(heard.told, ['established', 'writable'])
   })
 })
-
-/** The peer sends KEEPALIVEs until the answer is called. */
-function setKeepalives({ clock }: World, peer: ScriptedPeer): () => void {
-  let isOn = true
-  const next = () => {
-    if (!isOn) return
-    peer.connection.send(bytes(KEEPALIVE))
-    clock.after(10 * SECOND, next)
-  }
-  next()
-  return () => {
-    isOn = false
-  }
-}
 
 describe('messages', () => {
   const wrong: readonly (readonly [string, string, string])[] = [

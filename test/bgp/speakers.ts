@@ -9,6 +9,7 @@ import { decodeNotification } from '../../src/bgp/message/notification.ts'
 import { MessageReader } from '../../src/bgp/message/reader.ts'
 import type { Update } from '../../src/bgp/message/update.ts'
 import { Peer } from '../../src/bgp/peer.ts'
+import { ReadingTurns } from '../../src/bgp/reading-turns.ts'
 import type { DownReason, PeerEvents, Speaking } from '../../src/bgp/peer-owner.ts'
 import { type PeerSettings, peerSettings, type RestartState, targetOf } from '../../src/bgp/peer-settings.ts'
 import { type Connection, type ConnectionEvents, type Listener, PLAIN } from '../../src/bgp/transport.ts'
@@ -44,11 +45,13 @@ export class Recorder implements PeerEvents {
   readonly log = (_text: string) => undefined
   lastDown: DownReason | undefined
   negotiated: Negotiated | undefined
+  onEstablished: (negotiated: Negotiated) => void = () => undefined
   onUpdate: (update: Update) => void = () => undefined
 
   established(negotiated: Negotiated): void {
     this.negotiated = negotiated
     this.told.push('established')
+    this.onEstablished(negotiated)
   }
   update(update: Update): void {
     this.updates.push(update)
@@ -83,6 +86,8 @@ export interface SpeakerOptions {
   readonly as?: number
   readonly id?: string
   readonly restart?: RestartState
+  /** Says that it has sent all its routes, of which it has none. */
+  readonly sendsEndOfRib?: boolean
 }
 
 /** Listens, and hands connections to its neighbours. */
@@ -91,19 +96,21 @@ export class TestSpeaker {
   readonly as: number
   readonly host
   readonly #speaking: Speaking
+  readonly #sendsEndOfRib: boolean
   readonly peers = new Map<string, Peer>()
   readonly heard = new Map<string, Recorder>()
   listener: Listener
 
-  constructor(world: World, address: string, { as = 64512, id = address, restart }: SpeakerOptions = {}) {
-    this.#world = world
+  constructor(world: World, address: string, { as = 64512, id = address, restart, sendsEndOfRib = false }: SpeakerOptions = {}) {
     this.address = address
     this.as = as
+    this.#sendsEndOfRib = sendsEndOfRib
     this.host = world.network.host(address)
     const interners = new Map<string, AttributeInterner>()
     this.#speaking = {
       id: parseBgpId(id),
       clock: world.clock,
+      turns: new ReadingTurns(world.clock),
       random: world.random,
       transport: this.host,
       restart: restart ?? { restarting: false, forwarding: () => true },
@@ -123,6 +130,9 @@ export class TestSpeaker {
     const settings = peerSettings({ remoteAs: this.as, localAs: this.as, connectRetry: 2, address, ...given })
     const recorder = new Recorder()
     const peer = new Peer(settings, this.#speaking, recorder)
+    recorder.onEstablished = ({ families }) => {
+      for (const family of this.#sendsEndOfRib ? families : []) peer.sendEndOfRib(family)
+    }
     this.peers.set(address, peer)
     this.heard.set(address, recorder)
     this.listener.allow(address, targetOf(settings))
@@ -151,11 +161,14 @@ export class ScriptedPeer {
   readonly connection: Connection
   readonly messages: { readonly at: number; readonly type: number; readonly message: Uint8Array }[] = []
   closed: string | undefined
+  /** When the connection was made. */
+  readonly at: number
   readonly #clock: StepClock
   readonly #reader = new MessageReader()
 
   private constructor(clock: StepClock, connect: (events: ConnectionEvents) => Connection) {
     this.#clock = clock
+    this.at = clock.now()
     this.#reader.longest = 65_535
     this.connection = connect({
       connected: () => undefined,
@@ -175,6 +188,23 @@ export class ScriptedPeer {
     )
     clock.advance(5)
     return peer
+  }
+
+  /** Listens at an address; every connection is added to the answer, and is sent `greeting`. */
+  static listen({ clock, network }: World, address: string, greeting?: string): ScriptedPeer[] {
+    const met: ScriptedPeer[] = []
+    const host = network.hostOf(address) ?? network.host(address)
+    host.listen({ address: undefined, port: 179 }, (connection) => {
+      let heard: ConnectionEvents | undefined
+      const peer = new ScriptedPeer(clock, (events) => {
+        heard = events
+        return connection
+      })
+      met.push(peer)
+      if (greeting !== undefined) connection.send(bytes(greeting))
+      return heard
+    })
+    return met
   }
 
   send(message: Uint8Array | string): void {
@@ -229,3 +259,17 @@ export function openHex({ version = 4, as = 65001, holdTime = 90, id = '0a000002
 }
 
 export const KEEPALIVE = messageHex(4, '')
+
+/** The peer sends KEEPALIVEs every so many milliseconds, until the answer is called. */
+export function keepAlive({ clock }: World, { connection }: ScriptedPeer, every: number): () => void {
+  let isOn = true
+  const next = () => {
+    if (!isOn) return
+    connection.send(bytes(KEEPALIVE))
+    clock.after(every, next)
+  }
+  next()
+  return () => {
+    isOn = false
+  }
+}
