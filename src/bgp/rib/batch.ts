@@ -3,7 +3,6 @@
  *
  * What is not for one peer, the one that it came from, is in messages of its own; all others are sent the same octets.
  */
-import type { PathAttributes } from '../attribute/attributes.ts'
 import type { Family } from '../family.ts'
 import { encodeAnnouncement, encodeWithdrawal, type Sending } from '../message/pack.ts'
 import type { PrefixKey } from '../nlri.ts'
@@ -15,17 +14,15 @@ export interface GroupSending extends Sending {
   readonly addPath: boolean
 }
 
-/** Of the one path of a prefix that is sent. */
-const PATH_ID = 1
+/** Prefixes, each with the path identifier that its route has been sent by. */
+interface Withdrawn {
+  readonly prefixes: PrefixKey[]
+  readonly pathIds: number[]
+}
 
 interface Announced {
   readonly sent: Sent
   readonly prefixes: PrefixKey[]
-}
-
-/** To everybody but one peer; empty: to everybody. */
-interface Recipients {
-  readonly allBut: string
 }
 
 export class Batch {
@@ -33,8 +30,8 @@ export class Batch {
   readonly #sending: GroupSending
   readonly #announced = new Map<Sent, Announced>()
   /** By the address of the peer that has not got it. */
-  readonly #withdrawn = new Map<string, PrefixKey[]>()
-  readonly #withdrawnFrom = new Map<string, PrefixKey[]>()
+  readonly #withdrawn = new Map<string, Withdrawn>()
+  readonly #withdrawnFrom = new Map<string, Withdrawn>()
   #recent: Announced | undefined
 
   constructor(family: Family, sending: GroupSending) {
@@ -57,54 +54,60 @@ export class Batch {
   }
 
   /** From all that have got it. */
-  withdraw(key: PrefixKey, { from }: Sent): void {
-    listOf(this.#withdrawn, from).push(key)
+  withdraw(key: PrefixKey, { from, pathId }: Sent): void {
+    add(this.#withdrawn, from, key, pathId)
   }
 
   /** From one peer. */
-  withdrawFrom(key: PrefixKey, address: string): void {
-    listOf(this.#withdrawnFrom, address).push(key)
+  withdrawFrom(address: string, key: PrefixKey, pathId: number): void {
+    add(this.#withdrawnFrom, address, key, pathId)
   }
 
   /** Calls `send` for every peer that there is something for, once. */
   deliver(peers: readonly string[], send: (peer: string, messages: readonly Uint8Array[]) => void): void {
     const messages = new Map<string, Uint8Array[]>()
-    const add = ({ allBut }: Recipients, encode: () => readonly Uint8Array[]) => {
-      const recipients = peers.filter((peer) => peer !== allBut)
+    const sendTo = (recipients: readonly string[], encode: () => readonly Uint8Array[]) => {
       if (recipients.length === 0) return
       const encoded = encode()
-      for (const peer of recipients) listOf(messages, peer).push(...encoded)
+      for (const peer of recipients) {
+        const list = messages.get(peer)
+        if (list) list.push(...encoded)
+        else messages.set(peer, [...encoded])
+      }
     }
-    for (const [allBut, prefixes] of this.#withdrawn) add({ allBut }, () => this.#withdrawal(prefixes))
-    for (const [peer, prefixes] of this.#withdrawnFrom) {
-      if (peers.includes(peer)) listOf(messages, peer).push(...this.#withdrawal(prefixes))
+    const allBut = (address: string) => peers.filter((peer) => peer !== address)
+    for (const [from, routes] of this.#withdrawn) sendTo(allBut(from), () => this.#withdrawal(routes))
+    for (const [peer, routes] of this.#withdrawnFrom) {
+      if (peers.includes(peer)) sendTo([peer], () => this.#withdrawal(routes))
     }
     for (const { sent, prefixes } of this.#announced.values()) {
-      add({ allBut: sent.from }, () => this.#announcement(sent.attributes, prefixes))
+      sendTo(allBut(sent.from), () => this.#announcement(sent, prefixes))
     }
     for (const [peer, list] of messages) send(peer, list)
   }
 
-  #withdrawal(prefixes: readonly PrefixKey[]): Uint8Array[] {
-    return encodeWithdrawal(this.#routes(prefixes), this.#sending)
+  #withdrawal({ prefixes, pathIds }: Withdrawn): Uint8Array[] {
+    return encodeWithdrawal(this.#routes(prefixes, pathIds), this.#sending)
   }
 
-  /** RFC 8654 §4: attributes that leave no room for a prefix make its route one that this peer cannot have. */
-  #announcement(attributes: PathAttributes, prefixes: readonly PrefixKey[]): Uint8Array[] {
-    return encodeAnnouncement({ ...this.#routes(prefixes), attributes }, this.#sending) ?? this.#withdrawal(prefixes)
+  /** RFC 8654 §4: attributes that leave no room for a prefix make its route one that these peers cannot have. */
+  #announcement({ attributes, pathId }: Sent, prefixes: readonly PrefixKey[]): Uint8Array[] {
+    const pathIds = new Array<number>(this.#sending.addPath ? prefixes.length : 0).fill(pathId)
+    const routes = this.#routes(prefixes, pathIds)
+    return encodeAnnouncement({ ...routes, attributes }, this.#sending) ?? encodeWithdrawal(routes, this.#sending)
   }
 
-  #routes(prefixes: readonly PrefixKey[]) {
-    const pathIds = this.#sending.addPath ? new Array<number>(prefixes.length).fill(PATH_ID) : undefined
-    return { family: this.#family, prefixes, pathIds }
+  #routes(prefixes: readonly PrefixKey[], pathIds: readonly number[]) {
+    return { family: this.#family, prefixes, pathIds: this.#sending.addPath ? pathIds : undefined }
   }
 }
 
-function listOf<T>(lists: Map<string, T[]>, name: string): T[] {
+function add(lists: Map<string, Withdrawn>, name: string, key: PrefixKey, pathId: number): void {
   let list = lists.get(name)
   if (!list) {
-    list = []
+    list = { prefixes: [], pathIds: [] }
     lists.set(name, list)
   }
-  return list
+  list.prefixes.push(key)
+  list.pathIds.push(pathId)
 }

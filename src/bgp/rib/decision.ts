@@ -59,8 +59,13 @@ const LAST_OF_MULTIPATH = 'eBGP before iBGP'
 /** RFC 5004 §3 puts its step before the comparison of identifiers. */
 const AFTER_OLDER = 'lowest BGP identifier'
 
-export const OLDEST = 'oldest external path'
-export type Step = (typeof COMPARISONS)[number]['name'] | typeof OLDEST
+const OLDEST = { name: 'oldest external path', source: 'RFC 5004 §3' } as const
+
+export interface Step {
+  readonly name: (typeof COMPARISONS)[number]['name'] | typeof OLDEST.name
+  /** Where it is written. */
+  readonly source: string
+}
 
 export interface DecisionOptions {
   /** RFC 5004: an external path that was there first stays, so that identifiers decide only when both are new. */
@@ -75,61 +80,54 @@ export interface Selection {
 
 /** `paths` in the order in which they came. undefined when none can be used. */
 export function decide(paths: readonly Path[], options: DecisionOptions): Selection | undefined {
-  const usable = paths.filter(isUsable)
-  let equal: readonly Path[] = usable
-  const best = eliminate(usable, options, (step, left) => {
-    if (step === LAST_OF_MULTIPATH) equal = left
-  })
-  if (!best) return undefined
-  return { best, equal: equal.length === 1 ? equal : [best, ...equal.filter((path) => path !== best)] }
+  return eliminate(paths.filter(isUsable), options)
 }
 
 export interface Verdict {
   readonly path: Path
   /** undefined: it is the best. */
-  readonly lost: { readonly step: Step } | { readonly unusable: string } | undefined
+  readonly lost: Step | { readonly unusable: string } | undefined
   /** It is used beside the best. */
   readonly multipath: boolean
 }
 
 /** Every path with the step that decided against it; the best first, then as far as they came. */
 export function explain(paths: readonly Path[], options: DecisionOptions): Verdict[] {
-  const lost: Verdict[] = []
-  let left: readonly Path[] = paths.filter(isUsable)
-  let equal = left
-  const best = eliminate(left, options, (step, remaining) => {
-    if (step === LAST_OF_MULTIPATH) equal = remaining
-    for (const path of left) if (!remaining.includes(path)) lost.unshift({ path, lost: { step }, multipath: false })
-    left = remaining
-  })
-  const unusable = paths.flatMap((path) => {
-    const reason = whyUnusable(path)
-    return reason === undefined ? [] : [{ path, lost: { unusable: reason }, multipath: false }]
-  })
-  const verdicts = best ? [{ path: best, lost: undefined, multipath: false }, ...lost] : lost
-  const used = equal.length > 1 ? equal : []
-  return [...verdicts.map((each) => ({ ...each, multipath: used.includes(each.path) })), ...unusable]
+  const lost: Omit<Verdict, 'multipath'>[] = []
+  const selection = eliminate(paths.filter(isUsable), options, (path, { name, source }) =>
+    lost.unshift({ path, lost: { name, source } }),
+  )
+  if (selection) lost.unshift({ path: selection.best, lost: undefined })
+  for (const path of paths) {
+    const unusable = whyUnusable(path)
+    if (unusable !== undefined) lost.push({ path, lost: { unusable } })
+  }
+  const multipath = selection && selection.equal.length > 1 ? selection.equal : []
+  return lost.map((each) => ({ ...each, multipath: multipath.includes(each.path) }))
 }
 
-/** Tells who is left after each step that is gone through. */
 function eliminate(
   paths: readonly Path[],
   { preferOlder }: DecisionOptions,
-  after: (step: Step, left: readonly Path[]) => void,
-): Path | undefined {
+  lose?: (path: Path, step: Step) => void,
+): Selection | undefined {
   let left = paths
-  let multipath = false
-  for (const comparison of COMPARISONS) {
-    if (left.length <= 1 && multipath) break
-    if (comparison.name === AFTER_OLDER && preferOlder) {
-      left = oldest(left)
-      after(OLDEST, left)
-    }
-    left = unbeaten(left, comparison)
-    after(comparison.name, left)
-    if (comparison.name === LAST_OF_MULTIPATH) multipath = true
+  let equal = paths
+  let isMultipath = true
+  const leave = (step: Step, remaining: readonly Path[]) => {
+    if (lose) for (const path of left) if (!remaining.includes(path)) lose(path, step)
+    left = remaining
   }
-  return left[0]
+  for (const comparison of COMPARISONS) {
+    if (left.length <= 1) break
+    if (comparison.name === AFTER_OLDER && preferOlder) leave(OLDEST, oldest(left))
+    leave(comparison, unbeaten(left, comparison))
+    if (isMultipath) equal = left
+    if (comparison.name === LAST_OF_MULTIPATH) isMultipath = false
+  }
+  const [best] = left
+  if (!best) return undefined
+  return { best, equal: equal.length === 1 ? equal : [best, ...equal.filter((path) => path !== best)] }
 }
 
 function unbeaten(paths: readonly Path[], { compare, comparable }: Comparison): readonly Path[] {

@@ -51,7 +51,12 @@ export interface Sent {
   readonly attributes: PathAttributes
   /** Address of the peer that it came from, which is not sent it; empty: from here. */
   readonly from: string
+  /** RFC 7911. Without path identifiers there is one route of a prefix, and all have the same. */
+  readonly pathId: number
 }
+
+/** The path identifier of the only route. */
+export const ONLY_PATH_ID = 1
 
 const MAX_PRIORITY = 2_147_483_647
 
@@ -61,23 +66,24 @@ const REMEMBERED = 4096
 export class Exporter {
   readonly #family: Family
   readonly #rules: ExportRules
+  readonly #pathIdOf: (path: Path) => number
   readonly #shared = new RecentMap<Path, SharedSent>(REMEMBERED)
   #recentPath: Path | undefined
   #recent: SharedSent | undefined
 
-  constructor(family: Family, rules: ExportRules) {
+  constructor(family: Family, rules: ExportRules, pathIdOf: (path: Path) => number) {
     this.#family = family
     this.#rules = rules
+    this.#pathIdOf = pathIdOf
   }
 
   /** undefined: it is not sent. The same object for all prefixes of a path that a filter does not tell apart. */
-  of(path: Path | undefined, key: PrefixKey): Sent | undefined {
-    if (!path) return undefined
+  of(path: Path, key: PrefixKey): Sent | undefined {
     if (path !== this.#recentPath) {
       this.#recentPath = path
       this.#recent = this.#shared.get(path)
       if (!this.#recent) {
-        this.#recent = new SharedSent(path, this.#family, this.#rules)
+        this.#recent = new SharedSent(path, this.#pathIdOf(path), this.#family, this.#rules)
         this.#shared.set(path, this.#recent)
       }
     }
@@ -87,16 +93,18 @@ export class Exporter {
 
 class SharedSent {
   readonly #path: Path
+  readonly #pathId: number
   readonly #family: Family
   readonly #rules: ExportRules
   readonly #decide: Decide | undefined
   readonly #refused: boolean
   /** What no rule decides about; null: not worked out yet. */
   #undecided: Sent | undefined | null = null
-  readonly #byDecision = new Map<Decision, Sent | undefined>()
+  #byDecision: Map<Decision, Sent | undefined> | undefined
 
-  constructor(path: Path, family: Family, rules: ExportRules) {
+  constructor(path: Path, pathId: number, family: Family, rules: ExportRules) {
     this.#path = path
+    this.#pathId = pathId
     this.#family = family
     this.#rules = rules
     this.#refused = whyNotSent(path, rules) !== undefined
@@ -117,13 +125,14 @@ class SharedSent {
       if (this.#undecided === null) this.#undecided = this.#create(undefined)
       return this.#undecided
     }
+    this.#byDecision ??= new Map()
     if (!this.#byDecision.has(decision)) this.#byDecision.set(decision, this.#create(decision))
     return this.#byDecision.get(decision)
   }
 
   #create(decision: Decision | undefined): Sent | undefined {
     const attributes = attributesToSend(this.#path, decision, this.#family, this.#rules)
-    return attributes && { attributes, from: this.#path.source.peer.address }
+    return attributes && { attributes, from: this.#path.source.peer.address, pathId: this.#pathId }
   }
 }
 

@@ -16,12 +16,14 @@ import { isSameRoute, isUsable, type Path, type RibPeer } from './path.ts'
 /** Two paths or more, in the order in which they came. */
 class Candidates {
   readonly paths: readonly Path[]
+  readonly usable: readonly Path[]
   readonly best: Path | undefined
   readonly equal: readonly Path[]
 
   constructor(paths: readonly Path[], options: DecisionOptions) {
     const selection = decide(paths, options)
     this.paths = paths
+    this.usable = paths.every(isUsable) ? paths : paths.filter(isUsable)
     this.best = selection?.best
     this.equal = selection?.equal ?? NONE
   }
@@ -35,8 +37,11 @@ export interface TableRow {
   readonly paths: readonly Path[]
 }
 
-/** Prefixes about which something has changed, each with its best path before. */
-export type Changes = ReadonlyMap<PrefixKey, Path | undefined>
+/** What could be used for a prefix at some time: one path, or several. */
+export type Snapshot = Path | Candidates
+
+/** Prefixes about which something has changed, each with what there was before. */
+export type Changes = ReadonlyMap<PrefixKey, Snapshot | undefined>
 
 const NONE: readonly never[] = []
 
@@ -44,10 +49,11 @@ export class LocRib {
   readonly family: Family
   readonly #options: DecisionOptions
   readonly #entries = new Map<PrefixKey, Entry>()
-  #changes = new Map<PrefixKey, Path | undefined>()
+  #changes = new Map<PrefixKey, Snapshot | undefined>()
   #withBest = 0
   /** The last set that was made: the next prefix often has the same. */
   #recent: Candidates | undefined
+  readonly #pathIds = new Map<string, number>()
 
   constructor(family: Family, options: DecisionOptions) {
     this.family = family
@@ -60,16 +66,24 @@ export class LocRib {
   }
 
   best(key: PrefixKey): Path | undefined {
-    const entry = this.#entries.get(key)
-    return entry && bestOf(entry)
+    return bestOf(this.now(key))
   }
 
   /** The best path first, then those that may be used beside it. */
   equal(key: PrefixKey): readonly Path[] {
+    const now = this.now(key)
+    if (!now) return NONE
+    return now instanceof Candidates ? now.equal : [now]
+  }
+
+  now(key: PrefixKey): Snapshot | undefined {
     const entry = this.#entries.get(key)
-    if (!entry) return NONE
-    if (entry instanceof Candidates) return entry.equal
-    return isUsable(entry) ? [entry] : NONE
+    return entry && snapshotOf(entry)
+  }
+
+  /** As it was when changes were last taken, which is what the world has been told. */
+  settled(key: PrefixKey): Snapshot | undefined {
+    return this.#changes.size > 0 && this.#changes.has(key) ? this.#changes.get(key) : this.now(key)
   }
 
   /** In the order in which they came. */
@@ -83,7 +97,7 @@ export class LocRib {
   }
 
   *all(): Generator<TableRow> {
-    for (const [key, entry] of this.#entries) yield { key, best: bestOf(entry), paths: pathsOf(entry) }
+    for (const [key, entry] of this.#entries) yield { key, best: bestOf(snapshotOf(entry)), paths: pathsOf(entry) }
   }
 
   /** Of all prefixes that are there now. */
@@ -96,32 +110,25 @@ export class LocRib {
     const entry = this.#entries.get(key)
     if (!entry) {
       this.#entries.set(key, path)
-      this.#changed(key, undefined, isUsable(path) ? path : undefined)
+      this.#changed(key, undefined, snapshotOf(path))
       return undefined
     }
     if (entry === path) return path
     const { peer } = path.source
     if (!(entry instanceof Candidates)) {
       if (!isSameRoute(entry, peer, path.pathId)) {
-        this.#store(key, [entry, path], bestOf(entry))
+        this.#store(key, [entry, path], entry)
         return undefined
       }
-      const before = bestOf(entry)
+      const before = snapshotOf(entry)
       this.#entries.set(key, path)
-      this.#changed(key, before, isUsable(path) ? path : undefined)
+      this.#changed(key, before, snapshotOf(path))
       return entry
     }
     const at = entry.paths.findIndex((each) => isSameRoute(each, peer, path.pathId))
     const replaced = entry.paths[at]
     if (replaced === path) return path
-    const paths = [...entry.paths]
-    if (!replaced) paths.push(path)
-    else if (!this.#options.preferOlder || sameAttributes(replaced.received, path.received)) paths[at] = path
-    else {
-      paths.splice(at, 1)
-      paths.push(path)
-    }
-    this.#store(key, paths, entry.best)
+    this.#store(key, this.#placed(entry.paths, path, replaced, at), entry)
     return replaced
   }
 
@@ -132,69 +139,118 @@ export class LocRib {
     if (!(entry instanceof Candidates)) {
       if (!isSameRoute(entry, peer, pathId)) return undefined
       this.#entries.delete(key)
-      this.#changed(key, bestOf(entry), undefined)
+      this.#changed(key, snapshotOf(entry), undefined)
       return entry
     }
     const removed = entry.paths.find((each) => isSameRoute(each, peer, pathId))
     if (!removed) return undefined
-    const paths = entry.paths.filter((each) => each !== removed)
-    this.#store(key, paths, entry.best)
+    this.#store(
+      key,
+      entry.paths.filter((each) => each !== removed),
+      entry,
+    )
     return removed
   }
 
   /** Puts what `to` answers in the place of each path that is concerned; undefined: removes it. */
   replaceAll(concerned: (path: Path) => boolean, to: (key: PrefixKey, path: Path) => Path | undefined): void {
     for (const [key, entry] of this.#entries) {
-      const paths = pathsOf(entry)
-      if (!paths.some(concerned)) continue
-      const replaced = paths.flatMap((path) => (concerned(path) ? (to(key, path) ?? []) : path))
-      this.#store(key, replaced, bestOf(entry))
+      if (!(entry instanceof Candidates)) {
+        if (!concerned(entry)) continue
+        const before = snapshotOf(entry)
+        const path = to(key, entry)
+        if (path) this.#entries.set(key, path)
+        else this.#entries.delete(key)
+        this.#changed(key, before, path && snapshotOf(path))
+      } else if (entry.paths.some(concerned)) {
+        const paths = entry.paths.flatMap((path) => (concerned(path) ? (to(key, path) ?? []) : path))
+        this.#store(key, paths, entry)
+      }
     }
   }
 
   /** To be called before the next hops of paths change, and its answer behind it: what was decided about them is void. */
   beforeChangeOf(concerned: (path: Path) => boolean): () => void {
-    const before = new Map<PrefixKey, Path | undefined>()
+    const before = new Map<PrefixKey, Snapshot | undefined>()
     for (const [key, entry] of this.#entries) {
-      if (pathsOf(entry).some(concerned)) before.set(key, bestOf(entry))
+      const isConcerned = entry instanceof Candidates ? entry.paths.some(concerned) : concerned(entry)
+      if (isConcerned) before.set(key, snapshotOf(entry))
     }
     return () => {
       this.#recent = undefined
-      for (const [key, best] of before) this.#store(key, this.paths(key), best)
+      for (const [key, snapshot] of before) {
+        const entry = this.#entries.get(key)!
+        const decided = entry instanceof Candidates ? this.#candidates(entry.paths) : entry
+        this.#entries.set(key, decided)
+        this.#changed(key, snapshot, snapshotOf(decided))
+      }
     }
   }
 
-  /** What has changed since it was last asked. */
+  /** A number for each peer and path identifier that paths have come from, to send them by: RFC 7911 §3. */
+  pathIdOf({ source, pathId }: Path): number {
+    const name = `${source.peer.address} ${pathId}`
+    let id = this.#pathIds.get(name)
+    if (id === undefined) {
+      id = this.#pathIds.size + 1
+      this.#pathIds.set(name, id)
+    }
+    return id
+  }
+
+  /** What has changed since it was last asked. Who is told must be told before the table changes again. */
   takeChanges(): Changes {
     const changes = this.#changes
     if (changes.size > 0) this.#changes = new Map()
     return changes
   }
 
-  #store(key: PrefixKey, paths: readonly Path[], before: Path | undefined): void {
+  #store(key: PrefixKey, paths: readonly Path[], before: Entry): void {
+    const snapshot = snapshotOf(before)
     const [only] = paths
-    if (!only) this.#entries.delete(key)
-    else this.#entries.set(key, paths.length === 1 ? only : this.#candidates(paths))
-    this.#changed(key, before, this.best(key))
+    if (!only) {
+      this.#entries.delete(key)
+      this.#changed(key, snapshot, undefined)
+      return
+    }
+    const entry = paths.length === 1 ? only : this.#candidates(paths)
+    this.#entries.set(key, entry)
+    this.#changed(key, snapshot, snapshotOf(entry))
+  }
+
+  /** A path that says something new is a new one: RFC 5004 asks which was there first. */
+  #placed(paths: readonly Path[], path: Path, replaced: Path | undefined, at: number): readonly Path[] {
+    if (!replaced) return [...paths, path]
+    const isNew = this.#options.preferOlder && !sameAttributes(replaced.received, path.received)
+    return isNew ? [...paths.toSpliced(at, 1), path] : paths.with(at, path)
   }
 
   #candidates(paths: readonly Path[]): Candidates {
     const recent = this.#recent
-    if (recent && recent.paths.length === paths.length && paths.every((path, i) => path === recent.paths[i]))
-      return recent
+    if (recent?.paths.length === paths.length && paths.every((path, i) => path === recent.paths[i])) return recent
     this.#recent = new Candidates(paths, this.#options)
     return this.#recent
   }
 
-  #changed(key: PrefixKey, before: Path | undefined, after: Path | undefined): void {
-    if (!before !== !after) this.#withBest += after ? 1 : -1
+  #changed(key: PrefixKey, before: Snapshot | undefined, after: Snapshot | undefined): void {
+    const [had, has] = [bestOf(before) !== undefined, bestOf(after) !== undefined]
+    if (had !== has) this.#withBest += has ? 1 : -1
     if (!this.#changes.has(key)) this.#changes.set(key, before)
   }
 }
 
-function bestOf(entry: Entry): Path | undefined {
-  if (entry instanceof Candidates) return entry.best
-  return isUsable(entry) ? entry : undefined
+export function bestOf(snapshot: Snapshot | undefined): Path | undefined {
+  return snapshot instanceof Candidates ? snapshot.best : snapshot
+}
+
+/** In the order in which they came. */
+export function usableOf(snapshot: Snapshot | undefined): readonly Path[] {
+  if (!snapshot) return NONE
+  return snapshot instanceof Candidates ? snapshot.usable : [snapshot]
+}
+
+function snapshotOf(entry: Entry): Snapshot | undefined {
+  return entry instanceof Candidates || isUsable(entry) ? entry : undefined
 }
 
 function pathsOf(entry: Entry): readonly Path[] {

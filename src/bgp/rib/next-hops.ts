@@ -24,13 +24,10 @@ export type Resolve = (address: string, linkLocal: string | undefined) => number
 /** Of routes that begin here. */
 export const OWN_NEXT_HOP: NextHop = { address: '', linkLocal: undefined, reason: undefined, metric: 0 }
 
-/** Next hops that nothing leads to any more are looked for when there are twice as many as after the last time. */
-const FEWEST_TO_FORGET = 256
-
 export class NextHops {
   readonly #resolve: Resolve
-  #byAddress = new Map<string, NextHop>()
-  #forgetAt = FEWEST_TO_FORGET
+  /** As long as a path refers to them. */
+  readonly #byAddress = new Map<string, WeakRef<NextHop>>()
 
   constructor(resolve: Resolve) {
     this.#resolve = resolve
@@ -38,20 +35,21 @@ export class NextHops {
 
   get(address: string, linkLocal: string | undefined): NextHop {
     const name = linkLocal === undefined ? address : `${address} ${linkLocal}`
-    const known = this.#byAddress.get(name)
+    const known = this.#byAddress.get(name)?.deref()
     if (known) return known
     const reason = unusableNextHop(address)
     const hop = { address, linkLocal, reason, metric: reason ? undefined : this.#resolve(address, linkLocal) }
-    this.#byAddress.set(name, hop)
+    this.#byAddress.set(name, new WeakRef(hop))
     return hop
   }
 
   /** Asks again for every next hop. Prefixes whose paths are concerned stand in the tables' changes then. */
   refresh(tables: readonly LocRib[]): void {
-    if (this.#byAddress.size >= this.#forgetAt) this.#forget(tables)
     const metrics = new Map<NextHop, number | undefined>()
-    for (const hop of this.#byAddress.values()) {
-      if (hop.reason) continue
+    for (const [name, reference] of this.#byAddress) {
+      const hop = reference.deref()
+      if (!hop) this.#byAddress.delete(name)
+      if (!hop || hop.reason) continue
       const metric = this.#resolve(hop.address, hop.linkLocal)
       if (metric !== hop.metric) metrics.set(hop, metric)
     }
@@ -60,12 +58,5 @@ export class NextHops {
     const redecisions = tables.map((table) => table.beforeChangeOf(concerned))
     for (const [hop, metric] of metrics) hop.metric = metric
     for (const redecide of redecisions) redecide()
-  }
-
-  #forget(tables: readonly LocRib[]): void {
-    const used = new Set<NextHop>()
-    for (const table of tables) for (const { paths } of table.all()) for (const { hop } of paths) used.add(hop)
-    this.#byAddress = new Map([...this.#byAddress].filter(([, hop]) => used.has(hop)))
-    this.#forgetAt = Math.max(FEWEST_TO_FORGET, 2 * this.#byAddress.size)
   }
 }

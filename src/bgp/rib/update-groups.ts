@@ -18,21 +18,25 @@ export class UpdateGroups {
   }
 
   /** Joins the group that has these rules, or a new one. `last` is sent behind the table. */
-  join(member: Member, rules: ExportRules, sending: GroupSending, last?: Uint8Array): AdjOut {
-    let group = this.#groups.find((each) => sameMembers(each.rules, rules) && sameMembers(each.sending, sending))
-    if (!group) {
-      group = new AdjOut(this.#table, rules, sending)
-      this.#groups.push(group)
-    }
-    group.join(member, last)
-    return group
+  join(member: Member, rules: ExportRules, sending: GroupSending, last?: Uint8Array): void {
+    this.#require(rules, sending).join(member, last)
   }
 
   leave(address: string): void {
-    for (const group of this.#groups) group.leave(address)
+    this.of(address)?.leave(address)
     this.#groups = this.#groups.filter(({ size }) => size > 0)
   }
 
+  /** Other rules for a session that goes on: it is sent what is not as before. Sent by `pump`. */
+  setRules(address: string, rules: ExportRules): void {
+    const before = this.of(address)
+    if (!before || sameMembers(before.rules, rules)) return
+    const leaving = before.leave(address)
+    if (leaving) this.#require(rules, before.sending).adopt(leaving)
+    this.#groups = this.#groups.filter(({ size }) => size > 0)
+  }
+
+  /** The group that a peer is in. */
   of(address: string): AdjOut | undefined {
     return this.#groups.find((group) => group.has(address))
   }
@@ -46,6 +50,14 @@ export class UpdateGroups {
     let more = false
     for (const group of this.#groups) more = group.pump() || more
     return more
+  }
+
+  #require(rules: ExportRules, sending: GroupSending): AdjOut {
+    const known = this.#groups.find((each) => sameMembers(each.rules, rules) && sameMembers(each.sending, sending))
+    if (known) return known
+    const group = new AdjOut(this.#table, rules, sending)
+    this.#groups.push(group)
+    return group
   }
 }
 

@@ -15,6 +15,8 @@ const neighbours: readonly PeerOptions[] = [
   { address: '10.0.0.11', as: 65001 },
   { address: '10.0.0.12', as: 65002 },
   { address: '10.0.0.13', as: 65001, routerId: '1.1.1.1' },
+  { address: '10.0.0.14', as: 65002, addPathReceived: true },
+  { address: '10.0.0.15', as: 65003, addPathSent: true },
   { address: '10.0.0.21', as: AS },
   { address: '10.0.0.22', as: AS },
   { address: '10.0.0.31', as: AS, clusterId: CLUSTER },
@@ -34,20 +36,46 @@ const route = fc.record({
 })
 type Route = typeof route extends fc.Arbitrary<infer T> ? T : never
 
+/** What several peers are likely to say, so that routes from different peers are sent as the same. */
+const plain: Route = {
+  localPref: undefined,
+  med: undefined,
+  origin: 'IGP',
+  behind: [],
+  first: 65001,
+  hop: 1,
+  community: undefined,
+}
+
 type Action =
-  | { readonly kind: 'announce'; readonly peer: number; readonly prefix: number; readonly route: Route }
-  | { readonly kind: 'withdraw'; readonly peer: number; readonly prefix: number }
+  | {
+      readonly kind: 'announce'
+      readonly peer: number
+      readonly prefix: number
+      readonly pathId: number
+      readonly route: Route
+    }
+  | { readonly kind: 'withdraw'; readonly peer: number; readonly prefix: number; readonly pathId: number }
   | { readonly kind: 'settle' }
+  | { readonly kind: 'pump' }
   | { readonly kind: 'down'; readonly peer: number }
   | { readonly kind: 'slow'; readonly peer: number; readonly isReady: boolean }
 
 const peer = fc.nat({ max: neighbours.length - 1 })
 const prefix = fc.nat({ max: prefixes.length - 1 })
-const announce = fc.record({ kind: fc.constant('announce' as const), peer, prefix, route })
+const pathId = fc.nat({ max: 1 })
+const announce = fc.record({
+  kind: fc.constant('announce' as const),
+  peer,
+  prefix,
+  pathId,
+  route: fc.oneof(route, fc.constant(plain)),
+})
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 6, arbitrary: announce },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('withdraw' as const), peer, prefix }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('withdraw' as const), peer, prefix, pathId }) },
   { weight: 3, arbitrary: fc.constant({ kind: 'settle' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'pump' as const }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('down' as const), peer }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('slow' as const), peer, isReady: fc.boolean() }) },
 )
@@ -66,6 +94,9 @@ function attributesOf(who: number, which: number, it: Route): PathAttributes {
   })
 }
 
+/** Of peers that send them. */
+const pathIdOf = (who: number, id: number) => (neighbours[who]!.addPathReceived ? id : undefined)
+
 class World {
   readonly speaker = new Speaker({
     as: AS,
@@ -74,7 +105,7 @@ class World {
     resolve: (address) => (address.endsWith('3') ? undefined : Number(address.at(-1))),
   })
   readonly peers: ScriptedPeer[]
-  /** By peer and prefix: what was announced and not withdrawn. */
+  /** By peer, prefix and path identifier: what was announced and not withdrawn. */
   readonly state = new Map<string, PathAttributes>()
 
   constructor() {
@@ -83,22 +114,25 @@ class World {
 
   do(it: Action): void {
     if (it.kind === 'settle') this.speaker.settle()
-    if (it.kind === 'announce') this.announce(it.peer, it.prefix, attributesOf(it.peer, it.prefix, it.route))
+    if (it.kind === 'pump') this.speaker.ribs.pump()
+    if (it.kind === 'announce') this.announce(it.peer, it.prefix, it.pathId, attributesOf(it.peer, it.prefix, it.route))
     if (it.kind === 'slow') this.peers[it.peer]!.session.member.ready = it.isReady
     if (it.kind === 'withdraw') {
-      this.peers[it.peer]!.withdraw([prefixes[it.prefix]!])
-      this.state.delete(`${it.peer} ${it.prefix}`)
+      const pathId = pathIdOf(it.peer, it.pathId)
+      this.peers[it.peer]!.withdraw([prefixes[it.prefix]!], pathId)
+      this.state.delete(`${it.peer} ${it.prefix} ${pathId ?? 0}`)
     }
     if (it.kind === 'down') {
       this.peers[it.peer]!.session.down()
-      for (let i = 0; i < prefixes.length; i++) this.state.delete(`${it.peer} ${i}`)
+      for (const name of [...this.state.keys()]) if (name.startsWith(`${it.peer} `)) this.state.delete(name)
       this.peers[it.peer] = this.speaker.peer(neighbours[it.peer]!)
     }
   }
 
-  announce(who: number, which: number, given: PathAttributes): void {
-    this.peers[who]!.announce([prefixes[which]!], given)
-    this.state.set(`${who} ${which}`, given)
+  announce(who: number, which: number, id: number, given: PathAttributes): void {
+    const pathId = pathIdOf(who, id)
+    this.peers[who]!.announce([prefixes[which]!], given, pathId)
+    this.state.set(`${who} ${which} ${pathId ?? 0}`, given)
   }
 
   end(): void {
@@ -124,27 +158,30 @@ class World {
   }
 
   adjOut() {
-    return neighbours.map(({ address }) =>
-      shown(
-        FAMILIES.flatMap((family) =>
-          [...this.speaker.groups[family].of(address)!.routes(address)].map((each): [string, PathAttributes] => [
-            formatPrefixKey(each.key),
-            each.attributes,
-          ]),
-        ),
-      ),
-    )
+    return neighbours.map(({ address, addPathSent }) => {
+      const routes = FAMILIES.flatMap((family) => [...this.speaker.groups[family].of(address)!.routes(address)])
+      return shown(
+        routes.map(({ key, sent }): [string, PathAttributes] => {
+          const prefix = formatPrefixKey(key)
+          return [addPathSent ? `${prefix} ${sent.pathId}` : prefix, sent.attributes]
+        }),
+      )
+    })
   }
 }
 
 const shown = (routes: readonly (readonly [string, PathAttributes])[]) =>
   routes.map(([key, given]) => [key, ...formatAttributes(given)].join(' | ')).sort()
 
+/** Path identifiers are given out as they are needed. */
+const withoutPathIds = (all: readonly (readonly string[])[]) =>
+  all.map((routes) => routes.map((each) => each.replace(/^(\S+) \d+ /, '$1 ')).sort())
+
 function fresh(state: ReadonlyMap<string, PathAttributes>): World {
   const world = new World()
   for (const [name, given] of [...state].reverse()) {
-    const [who, which] = name.split(' ').map(Number)
-    world.announce(who!, which!, given)
+    const [who, which, pathId] = name.split(' ').map(Number)
+    world.announce(who!, which!, pathId!, given)
   }
   world.end()
   return world
@@ -158,7 +195,7 @@ test('the tables, and what peers have been sent, are those of a speaker that has
       world.end()
       const other = fresh(world.state)
       assert.deepEqual(world.table(), other.table())
-      assert.deepEqual(world.heard(), other.heard())
+      assert.deepEqual(withoutPathIds(world.heard()), withoutPathIds(other.heard()))
       assert.deepEqual(world.heard(), world.adjOut())
       assert.equal(world.speaker.tables.ipv4.size, world.table()[0]!.length)
       for (const [i, { session }] of world.peers.entries()) {

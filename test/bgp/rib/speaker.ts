@@ -10,17 +10,16 @@ import type { Family } from '../../../src/bgp/family.ts'
 import { MAX_MESSAGE } from '../../../src/bgp/message/header.ts'
 import { encodeAnnouncement, encodeEndOfRib, encodeWithdrawal } from '../../../src/bgp/message/pack.ts'
 import { decodeUpdate, type Update } from '../../../src/bgp/message/update.ts'
-import { familyOfKey, formatPrefixKey, type PrefixKey, parsePrefixKey } from '../../../src/bgp/nlri.ts'
+import { familyOfKey, formatPrefixKey, type Nlri, type PrefixKey, parsePrefixKey } from '../../../src/bgp/nlri.ts'
 import type { Filter } from '../../../src/bgp/policy/filter.ts'
-import { AdjIn } from '../../../src/bgp/rib/adj-in.ts'
+import type { AdjIn } from '../../../src/bgp/rib/adj-in.ts'
 import type { Member } from '../../../src/bgp/rib/adj-out.ts'
 import type { ExportRules } from '../../../src/bgp/rib/export.ts'
 import type { ImportRules } from '../../../src/bgp/rib/import.ts'
-import { LocRib } from '../../../src/bgp/rib/loc.ts'
-import { NextHops, type Resolve } from '../../../src/bgp/rib/next-hops.ts'
-import { OWN_ATTRIBUTES, OwnRoutes } from '../../../src/bgp/rib/own-routes.ts'
+import type { Resolve } from '../../../src/bgp/rib/next-hops.ts'
+import { OWN_ATTRIBUTES } from '../../../src/bgp/rib/own-routes.ts'
 import type { RibPeer } from '../../../src/bgp/rib/path.ts'
-import { UpdateGroups } from '../../../src/bgp/rib/update-groups.ts'
+import { Ribs } from '../../../src/bgp/rib/ribs.ts'
 
 export const FAMILIES = ['ipv4', 'ipv6'] as const
 
@@ -40,6 +39,7 @@ export interface PeerOptions {
   readonly clusterId?: string
   readonly as4?: boolean
   readonly addPathReceived?: boolean
+  readonly addPathSent?: boolean
   readonly localAs?: number
   readonly nextHop?: ExportRules['nextHop']
   readonly allowAsIn?: number
@@ -68,10 +68,7 @@ export class Speaker {
   readonly as: number
   readonly address: string
   readonly routerId: number
-  readonly tables: Record<Family, LocRib>
-  readonly groups: Record<Family, UpdateGroups>
-  readonly own: Record<Family, OwnRoutes>
-  readonly hops: NextHops
+  readonly ribs: Ribs
   readonly options: SpeakerOptions
   readonly sessions = new Map<string, Session>()
 
@@ -80,25 +77,34 @@ export class Speaker {
     this.as = options.as
     this.address = options.address ?? '10.0.0.1'
     this.routerId = parseBgpId(options.routerId ?? this.address)
-    const decision = { preferOlder: options.preferOlder ?? false }
-    this.tables = { ipv4: new LocRib('ipv4', decision), ipv6: new LocRib('ipv6', decision) }
-    this.groups = { ipv4: new UpdateGroups(this.tables.ipv4), ipv6: new UpdateGroups(this.tables.ipv6) }
-    this.own = { ipv4: new OwnRoutes(this.tables.ipv4, this), ipv6: new OwnRoutes(this.tables.ipv6, this) }
-    this.hops = new NextHops(options.resolve ?? (() => 1))
+    this.ribs = new Ribs({
+      routerId: this.routerId,
+      as: this.as,
+      preferOlder: options.preferOlder ?? false,
+      resolve: options.resolve ?? (() => 1),
+    })
     this.announce(...(options.networks ?? []))
+  }
+
+  get tables() {
+    return this.ribs.tables
+  }
+
+  get groups() {
+    return this.ribs.groups
   }
 
   announce(...networks: readonly string[]): void {
     for (const text of networks) {
       const key = parsePrefixKey(text)
-      this.own[familyOfKey(key)].announce([key])
+      this.ribs.own[familyOfKey(key)].announce([key])
     }
   }
 
   withdraw(...networks: readonly string[]): void {
     for (const text of networks) {
       const key = parsePrefixKey(text)
-      this.own[familyOfKey(key)].withdraw([key])
+      this.ribs.own[familyOfKey(key)].withdraw([key])
     }
   }
 
@@ -115,10 +121,7 @@ export class Speaker {
 
   /** Sends all that is to be sent. */
   settle(): void {
-    for (const family of FAMILIES) {
-      this.groups[family].flush(this.tables[family].takeChanges())
-      while (this.groups[family].pump());
-    }
+    for (let more = this.ribs.settle(); more; ) more = this.ribs.pump()
   }
 
   best(prefix: string) {
@@ -178,8 +181,8 @@ export class Session {
       longLived: options.longLived ?? false,
       priorityAsLocalPref: false,
     }
-    const { tables, hops } = speaker
-    this.adjIn = before?.adjIn ?? { ipv4: new AdjIn(tables.ipv4, hops), ipv6: new AdjIn(tables.ipv6, hops) }
+    const { ribs } = speaker
+    this.adjIn = before?.adjIn ?? { ipv4: ribs.adjIn('ipv4'), ipv6: ribs.adjIn('ipv6') }
     this.member = {
       address: options.address,
       ready: true,
@@ -188,7 +191,7 @@ export class Session {
         return this.ready
       },
     }
-    const sending = { as4, longest: MAX_MESSAGE, addPath: false }
+    const sending = { as4, longest: MAX_MESSAGE, addPath: options.addPathSent ?? false }
     for (const family of FAMILIES) {
       this.adjIn[family].open(this.peer, this.importRules)
       const last = options.endOfRib ? encodeEndOfRib(family) : undefined
@@ -217,6 +220,7 @@ export class Session {
 /** A peer that says what it is told to, and remembers what it hears. */
 export class ScriptedPeer {
   readonly session: Session
+  /** By prefix; with path identifiers by `10.0.0.0/8 1`. */
   readonly rib = new Map<string, PathAttributes>()
   readonly updates: Update[] = []
   readonly messages: Uint8Array[] = []
@@ -265,13 +269,17 @@ export class ScriptedPeer {
 
   #hear(message: Uint8Array): void {
     this.messages.push(message)
-    const update = decodeUpdate(message, { attributes: this.#interner, addPath: { ipv4: false, ipv6: false } })
+    const addPath = this.#options.addPathSent ?? false
+    const update = decodeUpdate(message, { attributes: this.#interner, addPath: { ipv4: addPath, ipv6: addPath } })
     this.updates.push(update)
-    for (const { prefixes } of update.withdrawn) for (const key of prefixes) this.rib.delete(formatPrefixKey(key))
-    for (const { prefixes, attributes: heard } of update.announced) {
-      for (const key of prefixes) this.rib.set(formatPrefixKey(key), heard)
-    }
+    for (const routes of update.withdrawn) for (const name of namesOf(routes)) this.rib.delete(name)
+    for (const routes of update.announced) for (const name of namesOf(routes)) this.rib.set(name, routes.attributes)
   }
+}
+
+/** `10.0.0.0/8`, with its path identifier where there is one. */
+function namesOf({ prefixes, pathIds }: Nlri): string[] {
+  return prefixes.map((key, i) => (pathIds ? `${formatPrefixKey(key)} ${pathIds[i]}` : formatPrefixKey(key)))
 }
 
 /** A session between two speakers: each with what it has configured of the other. */
