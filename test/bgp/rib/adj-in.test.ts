@@ -125,6 +125,16 @@ describe('rules of our own', () => {
     assert.equal(speaker.best('40.2.0.0/24')!.localPref, 100)
     assert.deepEqual([peer.session.adjIn.ipv4.accepted, peer.session.adjIn.ipv4.received], [2, 3])
   })
+  test('prefixes that a filter treats alike share one path, whatever came between', () => {
+    const speaker = new Speaker({ as: AS })
+    const operations = [{ setMed: { value: 7 } }]
+    const cidr = '40.0.0.0/15'
+    const importFilter = new Filter([{ action: 'Accept', cidr, matchOperator: 'In', operations }])
+    speaker.peer({ ...a, importFilter }).announce([P, '50.0.0.0/24', Q, '50.1.0.0/24', P], of(a))
+    assert.equal(speaker.best(P), speaker.best(Q))
+    assert.equal(speaker.best('50.0.0.0/24'), speaker.best('50.1.0.0/24'))
+    assert.notEqual(speaker.best(P), speaker.best('50.0.0.0/24'))
+  })
   test('other rules are for what has been announced before, too', () => {
     const speaker = new Speaker({ as: AS })
     const [peer, other] = [speaker.peer(a), speaker.peer(b)]
