@@ -6,6 +6,7 @@ import { parseCommunity } from '../../../src/bgp/attribute/communities.ts'
 import { encodeEndOfRib } from '../../../src/bgp/message/pack.ts'
 import { formatPrefixKey, parsePrefixKey } from '../../../src/bgp/nlri.ts'
 import { Filter } from '../../../src/bgp/policy/filter.ts'
+import type { ExportRules } from '../../../src/bgp/rib/export.ts'
 import { OWN_ATTRIBUTES } from '../../../src/bgp/rib/own-routes.ts'
 import { attributes, type PeerOptions, Speaker } from './speaker.ts'
 
@@ -74,6 +75,29 @@ describe('towards iBGP', () => {
   test('an IPv6 next hop of an IPv4 route is kept where the peer knows RFC 8950, else it is ours', () => {
     assert.equal(heard({ ...inside, extendedNextHop: true }, { nextHop: 'fd00::9' })!.nextHop, 'fd00::9')
     assert.equal(heard(inside, { nextHop: 'fd00::9' })!.nextHop, '10.0.0.1')
+  })
+})
+
+describe('as other rules have it', () => {
+  const sentBy = (change: Partial<ExportRules>, options: PeerOptions = inside) => {
+    const speaker = new Speaker({ as: AS })
+    const peer = speaker.peer(options)
+    const route = { attributes: OWN_ATTRIBUTES, interface: undefined, priority: 1024 }
+    speaker.ribs.own.ipv4.announce([parsePrefixKey(P)], route)
+    speaker.groups.ipv4.setRules(options.address, { ...peer.session.exportRules, ...change })
+    speaker.settle()
+    return peer.rib.get(P)
+  }
+  test("Calico's LOCAL_PREF says the priority of the route", () => {
+    assert.equal(sentBy({ priorityAsLocalPref: true })!.localPref, 2_147_482_623)
+    assert.equal(sentBy({ priorityAsLocalPref: false })!.localPref, 100)
+    assert.equal(sentBy({ priorityAsLocalPref: true }, b)!.localPref, undefined)
+  })
+  test('without an IPv4 address an IPv4 route has our IPv6 next hop (RFC 8950), or is not sent', () => {
+    const localAddress = { ipv4: undefined, ipv6: 'fd00:10::1', linkLocal: 'fe80::1' }
+    const { nextHop, linkLocal } = sentBy({ localAddress, extendedNextHop: true }, b)!
+    assert.deepEqual([nextHop, linkLocal], ['fd00:10::1', 'fe80::1'])
+    assert.equal(sentBy({ localAddress, extendedNextHop: false }, b), undefined)
   })
 })
 
