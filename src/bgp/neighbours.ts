@@ -3,7 +3,7 @@
  * of its own until it has been gone for a while.
  */
 import { formatIp, parseIp, readIp } from '../address/ip.ts'
-import { contains, parsePrefix, type Prefix } from '../address/prefix.ts'
+import { contains, type Prefix, parsePrefix } from '../address/prefix.ts'
 import { Peer } from './peer.ts'
 import type { PeerEvents, Speaking } from './peer-owner.ts'
 import { type PeerSettings, targetOf } from './peer-settings.ts'
@@ -145,7 +145,8 @@ export class Neighbours {
     const ip = readIp(address)
     const fitting = [...this.#ranges.values()].filter(({ prefix }) => ip && contains(prefix, ip))
     const range = fitting.sort((a, b) => b.prefix.length - a.prefix.length)[0]?.range
-    if (!range || [...this.#members.values()].filter((each) => each.range === range).length >= range.limit) return undefined
+    if (!range || [...this.#members.values()].filter((each) => each.range === range).length >= range.limit)
+      return undefined
     const settings = settingsOf(range, address)
     const events = this.#owner.events(settings)
     const heard: PeerEvents = {

@@ -18,7 +18,11 @@ export function isNotify(action: Action): action is Notify {
 }
 
 /** `given` is what the table calls "of the error" and "of the stop", `type` that of the message which came. */
-export function notificationFor(action: Notify, given: Notification | undefined, type: number | undefined): Notification {
+export function notificationFor(
+  action: Notify,
+  given: Notification | undefined,
+  type: number | undefined,
+): Notification {
   if (typeof action === 'object') {
     const [code, subcode] = action.notify
     return { code, subcode, data: 'data' in action && type !== undefined ? Uint8Array.of(type) : NO_DATA }

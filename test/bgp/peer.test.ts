@@ -1,6 +1,7 @@
 /** A neighbour between its sessions: who dials, who is let in, how long it rests, and what is said of it. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
+import { BackOff } from '../../src/bgp/back-off.ts'
 import type { PeerSettings } from '../../src/bgp/peer-settings.ts'
 import { messageHex } from './octets.ts'
 import { KEEPALIVE, openHex, ScriptedPeer, TestSpeaker, type World, world } from './speakers.ts'
@@ -73,6 +74,21 @@ describe('a neighbour', () => {
     w.clock.advance(1.1 * SECOND)
     assert.equal(met.length, 2)
   })
+  test('that dials twice and closes both is dialled again', () => {
+    const w = world()
+    const us = speaker(w)
+    const met = ScriptedPeer.listen(w, PEER)
+    w.clock.advance(10)
+    met[0]!.connection.close()
+    w.clock.advance(10)
+    const callers = [ScriptedPeer.dial(w, PEER, US), ScriptedPeer.dial(w, PEER, US)]
+    assert.equal(callers[0]!.notified, '6/7')
+    callers[1]!.connection.close()
+    w.clock.advance(1.5 * SECOND)
+    assert.equal(met.length, 2)
+    establish(met[1]!)
+    assert.deepEqual(told(us), ['established'])
+  })
   test('whose link is down has no session at once', () => {
     const w = world()
     const us = speaker(w)
@@ -139,6 +155,29 @@ describe('a neighbour whose sessions fail', () => {
   })
 })
 
+describe('a rest', () => {
+  const rest = (failures: readonly number[]) => {
+    const { clock } = world()
+    const began = clock.now()
+    let over = 0
+    const random = () => 1
+    const backOff = new BackOff(clock, random, () => {
+      over = clock.now() - began
+    })
+    for (const lasted of failures) backOff.failed(lasted)
+    backOff.rest()
+    clock.advance(60 * SECOND)
+    return over / SECOND
+  }
+  test('is twice as long every time, up to 30 s', () => {
+    const failed = (times: number) => rest(Array(times).fill(0))
+    assert.deepEqual([0, 1, 2, 3, 4, 5, 6, 7, 20].map(failed), [1, 1, 2, 4, 8, 16, 30, 30, 30])
+  })
+  test('is the first again after a session that has lasted half a minute', () => {
+    assert.deepEqual([rest([0, 0, 0, 29 * SECOND]), rest([0, 0, 0, 30 * SECOND])], [8, 1])
+  })
+})
+
 describe('of two connections', () => {
   for (const [id, stays, goes] of [
     ['0a000002', 'theirs', 'ours'],
@@ -172,6 +211,16 @@ describe('of two connections', () => {
     assert.deepEqual(told(us), [])
     w.clock.advance(2 * SECOND)
     assert.deepEqual(told(us), ['established'])
+  })
+  test('a loser that waits for longer than its hold time has not been silent', () => {
+    const w = world()
+    const us = speaker(w)
+    const met = ScriptedPeer.listen(w, PEER)
+    w.clock.advance(10)
+    ScriptedPeer.dial(w, PEER, US)
+    establish(met[0]!, openHex({ holdTime: 3 }))
+    w.clock.advance(5.5 * SECOND)
+    assert.deepEqual([met[0]!.notified, told(us)], [undefined, ['established']])
   })
   test('the loser goes on at once when the winner is closed', () => {
     const w = world()

@@ -15,7 +15,12 @@ interface Reader {
 }
 
 /** One that takes `cost` milliseconds for a message. */
-function reader(clock: StepClock, turns: ReadingTurns, cost: number, onMessage = (_: MessageInput) => undefined): Reader {
+function reader(
+  clock: StepClock,
+  turns: ReadingTurns,
+  cost: number,
+  onMessage = (_: MessageInput) => undefined,
+): Reader {
   const read: number[] = []
   const told: string[] = []
   const begin = clock.now()

@@ -135,6 +135,17 @@ test('who dials again without having closed has its old connection closed withou
   assert.deepEqual(meeting.heard.told, ['established', 'down ipv4', 'established'])
 })
 
+test('the beginning of a refresh counts from the End-of-RIB on, where one is promised (RFC 7313)', () => {
+  const meeting = helper()
+  const peer = come(meeting, restarting('0', IPV4_KEPT, '4600'))
+  const beginning = messageHex(5, '00010101')
+  peer.send(beginning)
+  assert.deepEqual(meeting.heard.told, ['established'])
+  peer.send(END_OF_RIB)
+  peer.send(beginning)
+  assert.deepEqual(meeting.heard.told.slice(1), ['endOfRib ipv4', 'refreshing ipv4'])
+})
+
 describe('a NOTIFICATION', () => {
   const CEASE = messageHex(3, '0604')
   const HARD = messageHex(3, '06090604')

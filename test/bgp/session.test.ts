@@ -8,7 +8,17 @@ import { decodeOpen } from '../../src/bgp/message/open.ts'
 import { encodeWithdrawal } from '../../src/bgp/message/pack.ts'
 import type { PeerSettings } from '../../src/bgp/peer-settings.ts'
 import { bytes, messageHex, update } from './octets.ts'
-import { KEEPALIVE, keepAlive, openHex, type Recorder, ScriptedPeer, TestSpeaker, usual, type World, world } from './speakers.ts'
+import {
+  KEEPALIVE,
+  keepAlive,
+  openHex,
+  type Recorder,
+  ScriptedPeer,
+  TestSpeaker,
+  usual,
+  type World,
+  world,
+} from './speakers.ts'
 
 const US = '10.0.0.1'
 const PEER = '10.0.0.2'
@@ -189,6 +199,12 @@ describe('timers', () => {
     w.clock.advance(1 * SECOND)
     peer.connection.send(bytes(KEEPALIVE))
     w.clock.stall(2.5 * SECOND)
+    isAlive(meeting)
+  })
+  test('what arrives while the loop has not come to read is in time', () => {
+    const meeting = established({ holdTime: 3 })
+    meeting.w.clock.advance(3.01 * SECOND)
+    meeting.peer.send(KEEPALIVE)
     isAlive(meeting)
   })
   test('KEEPALIVEs go out while routes are computed: a step at a time, others have their turn', () => {

@@ -9,9 +9,9 @@ import { decodeNotification } from '../../src/bgp/message/notification.ts'
 import { MessageReader } from '../../src/bgp/message/reader.ts'
 import type { Update } from '../../src/bgp/message/update.ts'
 import { Peer } from '../../src/bgp/peer.ts'
-import { ReadingTurns } from '../../src/bgp/reading-turns.ts'
 import type { DownReason, PeerEvents, Speaking } from '../../src/bgp/peer-owner.ts'
 import { type PeerSettings, peerSettings, type RestartState, targetOf } from '../../src/bgp/peer-settings.ts'
+import { ReadingTurns } from '../../src/bgp/reading-turns.ts'
 import { type Connection, type ConnectionEvents, type Listener, PLAIN } from '../../src/bgp/transport.ts'
 import { bytes, messageHex } from './octets.ts'
 import { StepClock } from './step-clock.ts'
@@ -101,7 +101,11 @@ export class TestSpeaker {
   readonly heard = new Map<string, Recorder>()
   listener: Listener
 
-  constructor(world: World, address: string, { as = 64512, id = address, restart, sendsEndOfRib = false }: SpeakerOptions = {}) {
+  constructor(
+    world: World,
+    address: string,
+    { as = 64512, id = address, restart, sendsEndOfRib = false }: SpeakerOptions = {},
+  ) {
     this.address = address
     this.as = as
     this.#sendsEndOfRib = sendsEndOfRib
