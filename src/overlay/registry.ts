@@ -64,6 +64,7 @@ export class Registry {
   #lostAt: number | undefined
   /** Ends the wait for peers whose leases were lost with ours; undefined: none is waited for. */
   #endReunion: (() => void) | undefined
+  #isClosed = false
 
   constructor(options: RegistryOptions) {
     const { store, prefix, events } = options
@@ -101,6 +102,8 @@ export class Registry {
   announce(announcement: Announcement): void {
     this.#announcement = announcement
     this.#own.announce(announcement)
+    // Another network has other peers, also where our lease fits into it.
+    void Promise.resolve().then(() => this.#tellPeers())
   }
 
   /** On the clock: when our lease was last known to have its whole time; undefined before, and for a reservation. */
@@ -115,6 +118,7 @@ export class Registry {
 
   /** Ends the watches and timers. The lease stays, so that the node can start again with it. */
   close(): void {
+    this.#isClosed = true
     for (const watch of this.#watches) watch.close()
     this.#own.close()
     this.#endReunion?.()
@@ -151,9 +155,9 @@ export class Registry {
 
   /** After our first lease: before it, a lease of ours from an earlier life would look like another node's. */
   #tellPeers(): void {
-    if (!this.#announcement || !this.#own.isKnown) return
+    if (!this.#announcement || !this.#own.isKnown || this.#isClosed) return
     const { leases, ignored } = peersOf([...this.#table.records], {
-      attributes: this.#announcement.attributes,
+      ...this.#announcement,
       prefixes: this.#own.prefixes,
       isOwn: (key) => this.#own.isOwn(key),
     })
