@@ -32,9 +32,14 @@ export function isLate(error: unknown): boolean {
   return isServiceError(error) && error.code === status.DEADLINE_EXCEEDED
 }
 
-/** etcd no longer knows our token: it was used last some minutes ago, etcd has restarted, or users were changed. */
+/**
+ * etcd no longer knows our token: it was used last some minutes ago, etcd has restarted, or users were changed. Or we have none,
+ * because it asked for none when we connected.
+ */
 export function isStaleToken(error: unknown): boolean {
-  return isServiceError(error) && /invalid auth token|revision of auth store is old/.test(error.details)
+  return (
+    isServiceError(error) && /invalid auth token|revision of auth store is old|user name is empty/.test(error.details)
+  )
 }
 
 /** The revision that was asked for is compacted, or there is none such yet. */
