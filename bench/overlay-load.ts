@@ -15,6 +15,7 @@ export interface Way {
   readonly address: string
 }
 
+/** All of them NaN where they could not be measured. */
 export interface Figures {
   /** Mb/s of payload. */
   readonly tcp1: number
@@ -29,6 +30,16 @@ export interface Figures {
   readonly cpuPerGigabyte: number
   /** Microseconds of CPU of both daemons for a small packet that arrived. */
   readonly cpuPerPacket: number
+}
+
+export const noFigures: Figures = {
+  tcp1: Number.NaN,
+  tcp4: Number.NaN,
+  flood: Number.NaN,
+  rate: Number.NaN,
+  ping: Number.NaN,
+  cpuPerGigabyte: Number.NaN,
+  cpuPerPacket: Number.NaN,
 }
 
 const LOAD = join(import.meta.dirname, 'load.ts')
@@ -99,6 +110,11 @@ async function highestRate(way: Way, seconds: number): Promise<number> {
     }
   }
   return highest
+}
+
+/** For so many seconds: one stream, or small packets as fast as they go. */
+export async function load(way: Way, protocol: 'tcp' | 'udp', seconds: number): Promise<void> {
+  await (protocol === 'tcp' ? transfer(way, 1, seconds) : flooded(way, seconds))
 }
 
 const flooded = (way: Way, seconds: number) => carry(way, 'udp', UDP_PORT, seconds, PAYLOAD)

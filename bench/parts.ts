@@ -1,0 +1,34 @@
+/** A group that is measured in parts: what goes wrong in one leaves its rows without figures, and the others as they are. */
+import type { Row } from './table.ts'
+
+export type Promised = Omit<Row, 'value'>
+
+export interface Part<O> {
+  /** One word, to choose it by. */
+  readonly name: string
+  /** What it will tell, in this order. */
+  readonly rows: readonly Promised[]
+  /** `tell`: a row's figure, by the row's name. */
+  run(options: O, tell: (row: string, value: number) => void): Promise<void>
+}
+
+/** Every row of every part. The figure of a row that was not told is NaN. */
+export async function runParts<O extends { say(line: string): void }>(
+  parts: readonly Part<O>[],
+  options: O,
+): Promise<Row[]> {
+  const rows: Row[] = []
+  for (const part of parts) {
+    const told = new Map<string, number>()
+    options.say(`${part.name} …`)
+    const began = performance.now()
+    try {
+      await part.run(options, (row, value) => told.set(row, value))
+    } catch (error) {
+      options.say(`${part.name}: ${error instanceof Error ? error.message : error}`)
+    }
+    options.say(`${part.name}: ${((performance.now() - began) / 1000).toFixed(0)} s`)
+    for (const row of part.rows) rows.push({ ...row, value: told.get(row.name) ?? Number.NaN })
+  }
+  return rows
+}
