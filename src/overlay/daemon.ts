@@ -14,15 +14,17 @@
  * Everything is an argument: the store, the kernel, clock and chance, files. On the model whole networks of daemons run in
  * virtual time.
  */
+import { contains, parsePrefix } from '../address/prefix.ts'
 import { KernelError } from '../kernel/errors.ts'
 import type { Change, LiveKernel, Subscription } from '../kernel/live.ts'
+import type { Route } from '../kernel/route.ts'
 import { describeDifferences } from '../reconcile/compare.ts'
 import { type Keeper, keep } from '../reconcile/keep.ts'
 import { joinStates, type Operation, type Owned } from '../reconcile/state.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import { type BackendInput, backendOf } from './backend/backend.ts'
-import { onLink } from './backend/on-link.ts'
+import { OnLink } from './backend/on-link.ts'
 import { chooseVtepMac } from './backend/vtep.ts'
 import { fits } from './claim.ts'
 import type { NetworkConfig } from './config.ts'
@@ -95,6 +97,7 @@ export class Daemon {
   readonly #udp: UdpPath
   readonly #subnetFile: SubnetWriter
   readonly #earlierLease: EarlierLease
+  readonly #onLink: OnLink
   readonly #earlier: Omit<EarlierLife, 'lease'>
   readonly #subscriptions: readonly Subscription[]
   #config: NetworkConfig | undefined
@@ -122,6 +125,7 @@ export class Daemon {
     this.#options = options
     this.#turns = new Turns(clock, () => this.#turn())
     this.#subnetFile = new SubnetWriter(subnetFile, (level, message) => this.#notice(level, 'subnet.env', message))
+    this.#onLink = new OnLink(kernel)
     this.#earlier = parseSubnetFile(this.#subnetFile.earlier())
     this.#keeper = keep(kernel, clock, {
       done: (operations, cause) => this.#hasChanged(operations, cause),
@@ -203,11 +207,20 @@ export class Daemon {
   }
 
   #onChange(change: Change | 'lost'): void {
-    // What is on our own devices says nothing of the way to the others, and there is much of it.
-    if (change !== 'lost' && change.link !== undefined && this.#devices().includes(change.link)) return
+    if (change !== 'lost' && this.#isOfPods(change)) return
+    this.#onLink.forget()
     // Routes change on it all the time, with host-gw.
     this.#due.store ||= change === 'lost' || (change.link === this.#setting?.uplink.link && change.subject !== 'route')
     this.#turnSoon('look', MOMENT)
+  }
+
+  /** On our own devices, or a route to pods: that says nothing of the way to the other nodes, and there is much of it. */
+  #isOfPods({ subject, link, thing }: Change): boolean {
+    if (link !== undefined && this.#devices().includes(link)) return true
+    const config = this.#setting?.config
+    if (!config || subject !== 'route' || !thing) return false
+    const { address } = parsePrefix((thing as Route).destination)
+    return FAMILIES.some((family) => config[family] && contains(parsePrefix(config[family].network), address))
   }
 
   #beginPeriod(): void {
@@ -332,7 +345,7 @@ export class Daemon {
     if (!fits(config, subnetsOf(lease))) return undefined
     // In the store it may still say what we were known by before.
     const own = leaseOf(subnetsOf(lease), attributes)
-    return { config, uplink, lease: own, peers, reachable: onLink(this.#options.kernel, uplink) }
+    return { config, uplink, lease: own, peers, reachable: this.#onLink.of(uplink) }
   }
 
   /** Names of the backend's devices. */
