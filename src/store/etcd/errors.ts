@@ -60,7 +60,11 @@ export function reasonOf(error: unknown): string {
   if (isLate(error)) return 'it did not answer in time'
   if (error.code === status.CANCELLED) return 'the connection was given up'
   const lost = /Last error: (?:Error: )?(.*?)\. Resolution note: ?(.*)$/s.exec(details)
-  return (lost ? (lost[1] === 'null' ? lost[2]! : lost[1]!) : details).replace(/^etcdserver: /, '')
+  const reason = (lost ? (lost[1] === 'null' ? lost[2]! : lost[1]!) : details).replace(/^etcdserver: /, '')
+  // What OpenSSL says of an alert, and Node of its own options, tells a user nothing.
+  const alert = /SSL routines:[^:]*:[^:]*\balert ([^:]+)/.exec(reason)?.[1]
+  if (alert !== undefined) return `it refuses TLS with us: ${alert}`
+  return reason.replace(/; if the root CA is installed locally.*$/s, '')
 }
 
 function kindOf(error: unknown): StoreErrorKind {
@@ -68,7 +72,7 @@ function kindOf(error: unknown): StoreErrorKind {
   if (error.code === status.NOT_FOUND) return 'not found'
   if (REFUSALS.has(error.code)) return 'refused'
   // Of TLS: one of us does not believe the other, and will not next time.
-  if (error.code === status.UNAVAILABLE && /certificate/i.test(error.details)) return 'refused'
+  if (error.code === status.UNAVAILABLE && /certificate|unknown ca\b/i.test(error.details)) return 'refused'
   if (error.code === status.RESOURCE_EXHAUSTED && error.details.includes('larger than max')) return 'refused'
   return 'unavailable'
 }
