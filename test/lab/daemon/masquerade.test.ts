@@ -166,13 +166,25 @@ test('A6: without --ip-masq pods keep their addresses everywhere', async () => {
   }
 })
 
+test('D6: where there is no program to be run, neither iptables nor nft, rules come and change all the same', async () => {
+  await using network = await startNetwork({ store, config: vxlan, nodes: 1, idle: true, flags: ['--ip-masq'] })
+  const [node] = network.nodes
+  node!.start([], { before: ['env', 'PATH=/nowhere'] })
+  await node!.ready()
+  for (const nftables of [false, true, false]) {
+    await network.configure({ ...vxlan, EnableNFTables: nftables })
+    await eventually(`the rules, nftables ${nftables}`, () => hasRules(node!, nftables, ['ipv4']))
+  }
+})
+
 /** Those of one kind, and none of the other. */
-function hasRules(node: Node, nftables: boolean): boolean {
+function hasRules(node: Node, nftables: boolean, families = FAMILIES): boolean {
   const inTables = node.run('nft', 'list', 'ruleset').match(/chain postrtg {[^}]*masquerade fully-random/g)?.length ?? 0
   const inChains = ['iptables-save', 'ip6tables-save'].filter((program) =>
     /FLANNEL.*MASQUERADE/.test(node.run(program)),
   )
-  return nftables ? inTables === 2 && inChains.length === 0 : inTables === 0 && inChains.length === 2
+  const [wanted, others] = nftables ? [inTables, inChains.length] : [inChains.length, inTables]
+  return wanted === families.length && others === 0
 }
 
 test('A4: two networks on the same nodes: each has its own way, and its own subnet.env', async () => {

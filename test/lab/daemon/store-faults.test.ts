@@ -13,6 +13,7 @@ import { eventually, type Node, type StoreUnderTest, SWITCH, startNetwork, start
 const vxlan = { Network: '10.5.0.0/16', Backend: { Type: 'vxlan' } }
 /** Milliseconds. */
 const OUTAGE = 60_000
+const ACCEPT_RA = 'net.ipv6.conf.flannel/1.accept_ra'
 
 let store: StoreUnderTest
 beforeAll(async () => {
@@ -48,7 +49,10 @@ test('E4: etcd is away for a while: what is changed right after it is back is kn
   const ping = one!.pingOn(two!)
   const running = await monitor(two!)
   await store.etcd!.kill()
+  // D1: the kernel tells nobody of this one; it is looked at once a minute, with a store or without.
+  one!.run('sysctl', '-q', '-w', `${ACCEPT_RA}=2`)
   await setTimeout(OUTAGE)
+  await eventually('the setting is put right', () => one!.run('sysctl', '-n', ACCEPT_RA) === '0\n')
   assert.deepEqual(await running.stop(), [])
   await store.etcd!.restart()
   await Promise.all([
