@@ -82,6 +82,8 @@ export interface DaemonEvents {
   failed(error: Error): void
   /** The kernel was changed: since the desired state is another, or since somebody had changed it. */
   changed?(operations: readonly Operation[], cause: 'desired' | 'changed'): void
+  /** It has looked, or planned, and may have nothing to do now. */
+  worked?(): void
 }
 
 /** What the node is to be like, as far as it is its own to say. */
@@ -248,6 +250,7 @@ export class Daemon {
       this.#due.plan = true
       this.#turnSoon('look', AFTER_FAILURE)
     }
+    this.#options.events.worked?.()
   }
 
   /** Which link is it that others know us by, and can the backend be used there? */

@@ -17,6 +17,7 @@ import { LeaseTable } from './lease-table.ts'
 import type { Notice } from './notice.ts'
 import { OwnLease } from './own-lease.ts'
 import { peersOf } from './peers.ts'
+import { Turns } from './turns.ts'
 
 /** Life of a lease that is not renewed: flannel's subnetTTL. */
 export const LEASE_SECONDS = 86_400
@@ -56,6 +57,8 @@ export class Registry {
   readonly #table: LeaseTable
   readonly #own: OwnLease
   readonly #storeName: string
+  /** For peers: where many nodes begin at once, etcd tells of each by itself. */
+  readonly #turns: Turns
   readonly #watches: readonly Watch[]
   #announcement: Announcement | undefined
   #peers: readonly Lease[] | undefined
@@ -85,6 +88,7 @@ export class Registry {
         notice: events.notice,
       },
     })
+    this.#turns = new Turns(options.clock, () => this.#tellPeers())
     this.#watches = [
       watchConfig(store, keys.config, events),
       store.watch(keys.subnets, {
@@ -122,6 +126,7 @@ export class Registry {
     for (const watch of this.#watches) watch.close()
     this.#own.close()
     this.#endReunion?.()
+    this.#turns.close()
   }
 
   /** Where our own lease has vanished, the others' may have too, and their nodes put them there again as we do. */
@@ -144,7 +149,7 @@ export class Registry {
     }
     apply()
     this.#own.wake()
-    this.#tellPeers()
+    this.#turns.now()
   }
 
   #lost(error: StoreError): void {
