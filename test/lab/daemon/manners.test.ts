@@ -11,7 +11,8 @@ import { run } from '../../support/command.ts'
 import { startEtcd } from '../../support/etcd.ts'
 import { eventually, type Node, type StoreUnderTest, SWITCH, startNetwork, startStore } from './network.ts'
 
-const NETWORK = { Network: '10.5.0.0/16' }
+/** The nodes get none of the subnets that peers are put in by hand. */
+const NETWORK = { Network: '10.5.0.0/16', SubnetMin: '10.5.16.0' }
 const vxlan = { ...NETWORK, Backend: { Type: 'vxlan' } }
 const HEALTH = ['-healthz-port=8081']
 

@@ -7,7 +7,8 @@ import { run } from '../../support/command.ts'
 import { assertSilent, monitor } from './monitor.ts'
 import { eventually, type StoreUnderTest, SWITCH, startNetwork, startStore } from './network.ts'
 
-const NETWORK = { Network: '10.5.0.0/16' }
+/** The nodes get none of the subnets that peers are put in by hand. */
+const NETWORK = { Network: '10.5.0.0/16', SubnetMin: '10.5.16.0' }
 const vxlan = { ...NETWORK, Backend: { Type: 'vxlan' } }
 const hostGw = { ...NETWORK, Backend: { Type: 'host-gw' } }
 const udp = { ...NETWORK, Backend: { Type: 'udp' } }
