@@ -14,10 +14,8 @@
  * Everything is an argument: the store, the kernel, clock and chance, files. On the model whole networks of daemons run in
  * virtual time.
  */
-import { contains, parsePrefix } from '../address/prefix.ts'
 import { KernelError } from '../kernel/errors.ts'
 import type { Change, LiveKernel, Subscription } from '../kernel/live.ts'
-import type { Route } from '../kernel/route.ts'
 import { describeDifferences } from '../reconcile/compare.ts'
 import { type Keeper, keep } from '../reconcile/keep.ts'
 import { joinStates, type Operation, type Owned } from '../reconcile/state.ts'
@@ -32,7 +30,15 @@ import { EarlierLease } from './earlier-lease.ts'
 import { type Condition, conditionOf } from './health.ts'
 import { FAMILIES, type Family, type Lease, type LeaseAttributes, leaseOf, subnetsOf } from './lease.ts'
 import { type EarlierLife, leftovers } from './leftovers.ts'
-import { dependsOnRoutes, describeLeftOut, nodeState, type RuleOptions, rulesOf, udpRoutes } from './node-state.ts'
+import {
+  dependsOnRoutes,
+  describeLeftOut,
+  isRouteToPods,
+  nodeState,
+  type RuleOptions,
+  rulesOf,
+  udpRoutes,
+} from './node-state.ts'
 import type { Notice } from './notice.ts'
 import { Registry } from './registry.ts'
 import type { NetworkRules, OtherNetworks } from './rules/shared.ts'
@@ -40,7 +46,7 @@ import { formatSubnetFile, parseSubnetFile } from './subnet-file.ts'
 import { type SubnetFileAccess, SubnetWriter } from './subnet-writer.ts'
 import { Turns } from './turns.ts'
 import { type StartUdpDataPath, UdpPath } from './udp-path.ts'
-import { findUplinkAgain, type Uplink, type UplinkOptions } from './uplink.ts'
+import { describeUplink, findUplinkAgain, type Uplink, type UplinkOptions } from './uplink.ts'
 
 /** Milliseconds from the first notification to the look at the uplink: changes come in groups. */
 const MOMENT = 20
@@ -217,12 +223,9 @@ export class Daemon {
   }
 
   /** On our own devices, or a route to pods: that says nothing of the way to the other nodes, and there is much of it. */
-  #isOfPods({ subject, link, thing }: Change): boolean {
-    if (link !== undefined && this.#devices().includes(link)) return true
-    const config = this.#setting?.config
-    if (!config || subject !== 'route' || !thing) return false
-    const { address } = parsePrefix((thing as Route).destination)
-    return FAMILIES.some((family) => config[family] && contains(parsePrefix(config[family].network), address))
+  #isOfPods(change: Change): boolean {
+    if (change.link !== undefined && this.#devices().includes(change.link)) return true
+    return this.#setting !== undefined && isRouteToPods(change, this.#setting.config)
   }
 
   #beginPeriod(): void {
@@ -278,10 +281,8 @@ export class Daemon {
   #adopt(setting: Setting): void {
     const before = this.#setting
     if (JSON.stringify(setting) === JSON.stringify(before)) return
-    const { link, mtu, ipv4, ipv6 } = setting.uplink
     if (JSON.stringify(setting.uplink) !== JSON.stringify(before?.uplink)) {
-      const addresses = [ipv4, ipv6].flatMap((each) => (each ? describeAddress(each) : []))
-      this.#notice('info', 'uplink', `Other nodes reach this one by ${link}, ${addresses.join(' and ')}, MTU ${mtu}`)
+      this.#notice('info', 'uplink', `Other nodes reach this one by ${describeUplink(setting.uplink)}`)
     }
     if (before && JSON.stringify(setting.config) !== JSON.stringify(before.config)) {
       this.#notice('info', 'config', `The network's configuration has changed; backend ${setting.config.backend.type}`)
@@ -393,9 +394,4 @@ export class Daemon {
     this.#problems.set(subject, message)
     this.#notice(level, subject, message)
   }
-}
-
-function describeAddress({ address, publicIp }: { readonly address: string; readonly publicIp: string }): string {
-  const own = address.slice(0, address.indexOf('/'))
-  return own === publicIp ? own : `${publicIp} (its own address is ${own})`
 }

@@ -1,6 +1,11 @@
 /** What a node's kernel should look like: its backend's part and its traffic rules, as one state. */
+import { contains, parsePrefix } from '../address/prefix.ts'
+import type { Change } from '../kernel/live.ts'
+import type { Route } from '../kernel/route.ts'
 import { joinStates, type State } from '../reconcile/state.ts'
 import { type BackendInput, backendOf, type LeftOut } from './backend/backend.ts'
+import type { NetworkConfig } from './config.ts'
+import { FAMILIES } from './lease.ts'
 import { blackholeRoutes, noBlackholeRoutes } from './rules/rules.ts'
 import { type NetworkRules, sharedRules } from './rules/shared.ts'
 import type { TrafficOptions } from './rules/traffic.ts'
@@ -35,6 +40,13 @@ export function rulesOf({ config, lease }: BackendInput, options: RuleOptions): 
 /** Whether the state depends on the kernel's routes too: then it is another one when those change. */
 export function dependsOnRoutes({ config: { backend } }: Pick<BackendInput, 'config'>): boolean {
   return backend.type === 'host-gw' || (backend.type === 'vxlan' && backend.directRouting)
+}
+
+/** Whether it is a route to a subnet of the network that came or went. */
+export function isRouteToPods({ subject, thing }: Change, config: NetworkConfig): boolean {
+  if (subject !== 'route' || !thing) return false
+  const { address } = parsePrefix((thing as Route).destination)
+  return FAMILIES.some((family) => config[family] && contains(parsePrefix(config[family].network), address))
 }
 
 /** The peers that nothing is planned for, a line for each. */

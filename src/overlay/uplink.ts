@@ -229,3 +229,14 @@ function describeLinks(kernel: UplinkKernel): string {
 }
 
 const addressOf = (prefix: string) => prefix.slice(0, prefix.indexOf('/'))
+
+/** `eth0, 192.168.77.1, MTU 1500` */
+export function describeUplink({ link, mtu, ipv4, ipv6 }: Uplink): string {
+  const addresses = [ipv4, ipv6].flatMap((each) => (each ? describeAddress(each) : []))
+  return `${link}, ${addresses.join(' and ')}, MTU ${mtu}`
+}
+
+function describeAddress({ address, publicIp }: { readonly address: string; readonly publicIp: string }): string {
+  const own = address.slice(0, address.indexOf('/'))
+  return own === publicIp ? own : `${publicIp} (its own address is ${own})`
+}
