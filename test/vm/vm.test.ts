@@ -88,6 +88,7 @@ for (const { backend, route, routes } of backends) {
   test(`${backend}: pods ping each other across the nodes`, async () => {
     await onNode(1).run(`overlay backend ${backend}`)
     await all((machine) => untilRouted(machine, route, routes))
+    await all((machine) => machine.run('overlay wait'))
     await allPing()
   })
 }
