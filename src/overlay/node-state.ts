@@ -4,6 +4,7 @@ import type { Change } from '../kernel/live.ts'
 import type { Route } from '../kernel/route.ts'
 import { joinStates, type State } from '../reconcile/state.ts'
 import { type BackendInput, backendOf, type LeftOut } from './backend/backend.ts'
+import { remembering } from './backend/peer.ts'
 import type { NetworkConfig } from './config.ts'
 import { FAMILIES } from './lease.ts'
 import { blackholeRoutes, noBlackholeRoutes } from './rules/rules.ts'
@@ -63,7 +64,7 @@ export function udpRoutes(input: BackendInput): UdpRoute[] {
       .leftOut(input)
       .map(({ lease }) => lease),
   )
-  return input.peers.flatMap((peer) =>
-    peer.ipv4 && !unreachable.has(peer) ? [{ subnet: peer.ipv4.subnet, node: peer.ipv4.publicIp }] : [],
-  )
+  return input.peers.flatMap((peer) => (peer.ipv4 && !unreachable.has(peer) ? [udpRoute(peer.ipv4)] : []))
 }
+
+const udpRoute = remembering(({ subnet, publicIp }): UdpRoute => ({ subnet, node: publicIp }))

@@ -93,11 +93,11 @@ export const routeByAddress = remembering(
 
 /**
  * What `make` makes of a peer is the same object each time, for as long as its lease is: plans for many peers that differ in
- * one are soon compared.
+ * one are soon compared. `link`: where it depends on one.
  */
-export function remembering<T>(make: (peer: FamilyLease, link: string) => T): (peer: FamilyLease, link: string) => T {
+export function remembering<T>(make: (peer: FamilyLease, link: string) => T): (peer: FamilyLease, link?: string) => T {
   const made = new WeakMap<FamilyLease, { readonly link: string; readonly what: T }>()
-  return (peer, link) => {
+  return (peer, link = '') => {
     const before = made.get(peer)
     if (before?.link === link) return before.what
     const what = make(peer, link)
