@@ -1,7 +1,6 @@
 /**
- * A network of 5,000 nodes on one etcd: the start of one more, and all of them at once asking for their leases. A node's
- * part in that is overlay/own-lease.ts; 5,000 of them are in one process, with one connection and one table of leases
- * (crowd.ts), since 5,000 daemons are no machine's.
+ * A network of 5,000 nodes on one etcd: what it is for one more to begin. And nodes that all ask for their leases at once: of
+ * these there are fewer, since one process has them all (crowd.ts), and each chooses for itself among what the others left.
  */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
@@ -9,40 +8,43 @@ import { text } from 'node:stream/consumers'
 import type { Crowd } from './crowd.ts'
 import { ghosts, LeaseNetwork, vxlan } from './lease-network.ts'
 import { memoryAtRest, withStore } from './overlay-leases.ts'
-import type { Part } from './parts.ts'
+import { attempt, type Part } from './parts.ts'
 
 const NODES = 5000
+const AT_ONCE = 500
+/** Seconds for each of the two. */
+const PATIENCE = 120
 
 const rows = {
   start: { name: '5,000 nodes: start of another, all there', unit: 'ms', target: 10_000 },
   memory: { name: '5,000 nodes: memory of its daemon', unit: 'MB', target: 200 },
-  acquire: { name: '5,000 nodes at once: until the last has its lease', unit: 'ms', target: 10_000 },
-  crowd: { name: '5,000 nodes at once: memory of all', unit: 'MB', target: 200 },
+  acquire: { name: '500 nodes at once: until the last has its lease', unit: 'ms' },
 } as const
 
-export const crowd: Part<object> = {
+export const crowd: Part<{ say(line: string): void }> = {
   name: 'crowd',
   rows: Object.values(rows),
-  async run(_, tell) {
-    await withStore('etcd', async (store) => {
-      {
+  run({ say }, tell) {
+    return withStore('etcd', async (store) => {
+      await attempt('the start of another', PATIENCE, say, async () => {
         await using network = await LeaseNetwork.make(store, vxlan)
         const all = ghosts(NODES)
         await network.put(all)
         tell(rows.start.name, await network.start())
         network.verify(all)
         tell(rows.memory.name, await memoryAtRest(network))
-      }
-      const { milliseconds, memory, subnets } = await acquire(store.etcd!.endpoint)
-      if (subnets !== NODES) throw new Error(`Cannot give ${NODES} nodes a subnet each: there are ${subnets}`)
-      tell(rows.acquire.name, milliseconds)
-      tell(rows.crowd.name, memory)
+      })
+      await attempt('nodes at once', PATIENCE, say, async () => {
+        const { milliseconds, subnets } = await acquire(store.etcd!.endpoint)
+        if (subnets !== AT_ONCE) throw new Error(`Cannot give ${AT_ONCE} nodes a subnet each: there are ${subnets}`)
+        tell(rows.acquire.name, milliseconds)
+      })
     })
   },
 }
 
 async function acquire(endpoint: string): Promise<Crowd> {
-  const argv = [join(import.meta.dirname, 'crowd.ts'), endpoint, '/overlab/crowd', `${NODES}`]
+  const argv = [join(import.meta.dirname, 'crowd.ts'), endpoint, '/overlab/crowd', `${AT_ONCE}`]
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
   return JSON.parse(await text(child.stdout)) as Crowd
 }

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { type StoreUnderTest, SWITCH, startStore } from '../test/lab/daemon/network.ts'
 import { run } from '../test/support/command.ts'
 import { type Backend, BENCH, direct, ghosts, hostGw, LeaseNetwork, udp, vxlan } from './lease-network.ts'
-import type { Part, Promised } from './parts.ts'
+import { attempt, type Part, type Promised } from './parts.ts'
 import { memoryOf } from './process.ts'
 import { median } from './statistics.ts'
 
@@ -16,6 +16,8 @@ const CHANGES = 25
 const PAUSE = 150
 /** … and has nothing left to do. */
 const REST = 3000
+/** Seconds in which a case must have been measured. */
+const PATIENCE = 120
 
 interface Case {
   readonly backend: Backend
@@ -46,11 +48,9 @@ export const leases: Part<{ say(line: string): void }> = {
     for (const kind of ['etcd', 'file'] as const) {
       await withStore(kind, async (store) => {
         for (const one of cases.filter((each) => each.store === kind)) {
-          try {
-            await measure(store, one.backend, (figure, value) => tell(rowName(one, figure), value))
-          } catch (error) {
-            say(`${one.backend.name}, ${kind}: ${(error as Error).message}`)
-          }
+          await attempt(`${one.backend.name}, ${kind}`, PATIENCE, say, () =>
+            measure(store, one.backend, (figure, value) => tell(rowName(one, figure), value)),
+          )
         }
       })
     }

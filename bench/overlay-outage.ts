@@ -8,7 +8,7 @@ import { liveLinux } from '../src/linux/live.ts'
 import { type Node, type StoreUnderTest, startNetwork } from '../test/lab/daemon/network.ts'
 import { BENCH, daemonOptions, ghost, LeaseNetwork, udp, untilReady } from './lease-network.ts'
 import { withStore } from './overlay-leases.ts'
-import type { Part } from './parts.ts'
+import { attempt, type Part } from './parts.ts'
 import { median } from './statistics.ts'
 
 const CHANGES = 10
@@ -17,6 +17,8 @@ const RESTARTS = 5
 const PAUSE = 200
 const STEP = 5
 const SECOND = 1000
+/** Seconds for each of the two. */
+const PATIENCE = 60
 
 const rows = {
   route: { name: 'udp: a lease is in effect under a flood', unit: 'ms', target: 100 },
@@ -28,15 +30,17 @@ const rows = {
   },
 } as const
 
-export const outage: Part<object> = {
+export const outage: Part<{ say(line: string): void }> = {
   name: 'outage',
   rows: Object.values(rows),
-  async run(_, tell) {
-    await withStore('etcd', async (store) => {
-      tell(rows.route.name, await changeUnderFlood(store))
-      const restarts = await restart(store)
-      tell(rows.start.name, median(restarts.map(({ start }) => start)))
-      tell(rows.silence.name, median(restarts.map(({ start, silence }) => Math.max(0, silence - start))))
+  run({ say }, tell) {
+    return withStore('etcd', async (store) => {
+      await attempt('a flood', PATIENCE, say, async () => tell(rows.route.name, await changeUnderFlood(store)))
+      await attempt('a restart', PATIENCE, say, async () => {
+        const restarts = await restart(store)
+        tell(rows.start.name, median(restarts.map(({ start }) => start)))
+        tell(rows.silence.name, median(restarts.map(({ start, silence }) => Math.max(0, silence - start))))
+      })
     })
   },
 }

@@ -11,11 +11,13 @@ import { buildNetwork, closeHandles, podAddress, removeNetwork, withoutOffloads 
 import type { Options } from './bench.ts'
 import { type Figures, measure, noFigures, type Way } from './overlay-load.ts'
 import { engine, external, naive, plain, type Variant, vxlan } from './overlay-variants.ts'
-import type { Part, Promised } from './parts.ts'
+import { attempt, type Part, type Promised } from './parts.ts'
 import { median } from './statistics.ts'
 
 /** Of each load. */
-const SECONDS = 2
+const SECONDS = 1.5
+/** … in which a variant must have been measured. */
+const PATIENCE = 120
 
 const wires = ['with offloads', 'without offloads'] as const
 const shapes = ['node', 'pod'] as const
@@ -95,13 +97,11 @@ async function runRound(
     if (wire === 'without offloads') withoutOffloads()
     for (const variant of variants) {
       const figures: Partial<Record<Shape, Figures>> = {}
-      try {
-        await measureVariant(variant, wire, (shape, measured) => {
+      await attempt(`${variant.name}, ${wire}`, PATIENCE, say, () =>
+        measureVariant(variant, wire, (shape, measured) => {
           figures[shape] = measured
-        })
-      } catch (error) {
-        say(`${variant.name}, ${wire}: ${(error as Error).message}`)
-      }
+        }),
+      )
       for (const shape of shapes) {
         const key = keyOf(variant.name, shape, wire)
         rounds.set(key, [...(rounds.get(key) ?? []), figures[shape] ?? noFigures])

@@ -7,7 +7,7 @@ import { type Ghost, ghost, ghosts, LeaseNetwork, vxlan } from './lease-network.
 import { memoryAtRest, withStore } from './overlay-leases.ts'
 import { load } from './overlay-load.ts'
 import { engine } from './overlay-variants.ts'
-import type { Part } from './parts.ts'
+import { attempt, type Part } from './parts.ts'
 
 const CHANGES = 10_000
 /** Memory is looked at then, and at the end. */
@@ -16,6 +16,8 @@ const FIRST = 1000
 const NODES = 100
 const TOGETHER = 20
 const MINUTE = 60_000
+/** Seconds for the changes, and for the loads beside their time. */
+const PATIENCE = 180
 /** Seconds of one load. */
 const LOAD = 2
 
@@ -29,19 +31,23 @@ const rows = {
   },
 } as const
 
-export const soak: Part<{ readonly minutes: number }> = {
+export const soak: Part<{ readonly minutes: number; say(line: string): void }> = {
   name: 'soak',
   rows: Object.values(rows),
-  async run({ minutes }, tell) {
-    await withStore('etcd', async (store) => {
-      await using network = await LeaseNetwork.make(store, vxlan)
-      await network.start()
-      const [early, late] = await changeLeases(network)
-      tell(rows.daemon.name, late - early)
-      tell(rows.changes.name, late)
+  async run({ minutes, say }, tell) {
+    await attempt('changes of leases', PATIENCE, say, () =>
+      withStore('etcd', async (store) => {
+        await using network = await LeaseNetwork.make(store, vxlan)
+        await network.start()
+        const [early, late] = await changeLeases(network)
+        tell(rows.daemon.name, late - early)
+        tell(rows.changes.name, late)
+      }),
+    )
+    await attempt('floods and streams', PATIENCE + 60 * minutes, say, async () => {
+      const [early, late] = await carry(minutes * MINUTE)
+      tell(rows.engine.name, late - early)
     })
-    const [early, late] = await carry(minutes * MINUTE)
-    tell(rows.engine.name, late - early)
   },
 }
 

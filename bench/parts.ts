@@ -32,3 +32,21 @@ export async function runParts<O extends { say(line: string): void }>(
   }
   return rows
 }
+
+/** One step of a part: where it fails, or has not ended after so many seconds, that is said, and the next one has its turn. */
+export async function attempt(
+  what: string,
+  seconds: number,
+  say: (line: string) => void,
+  work: () => Promise<void>,
+): Promise<void> {
+  const { promise: end, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`it has not ended after ${seconds} s`)), 1000 * seconds)
+  try {
+    await Promise.race([work(), end])
+  } catch (error) {
+    say(`${what}: ${error instanceof Error ? error.message : error}`)
+  } finally {
+    clearTimeout(timer)
+  }
+}
