@@ -4,6 +4,7 @@
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { live } from '../../linux/sys.live.ts'
 
 /** Milliseconds without work after which it is over, and from the first work on at most. */
 const QUIET = 1000
@@ -24,8 +25,9 @@ export function memoryGiver(): () => void {
     timer = setTimeout(
       () => {
         first = undefined
-        // Pages that are empty go back to the system, too.
+        // Pages that are empty go back to the system, too: V8's, and then those of what V8 and libuv had from malloc.
         collect({ type: 'major', flavor: 'last-resort' })
+        live.trimMemory()
       },
       Math.max(0, Math.min(QUIET, first + LONGEST - now)),
     ).unref()
