@@ -23,7 +23,7 @@ const rows = {
 
 export const crowd: Part<{ say(line: string): void }> = {
   name: 'crowd',
-  rows: Object.values(rows),
+  rows: () => Object.values(rows),
   run({ say }, tell) {
     return withStore('etcd', async (store) => {
       await attempt('the start of another', PATIENCE, say, async () => {

@@ -32,7 +32,7 @@ const rows = {
 
 export const outage: Part<{ say(line: string): void }> = {
   name: 'outage',
-  rows: Object.values(rows),
+  rows: () => Object.values(rows),
   run({ say }, tell) {
     return withStore('etcd', async (store) => {
       await attempt('a flood', PATIENCE, say, async () => tell(rows.route.name, await changeUnderFlood(store)))

@@ -33,7 +33,7 @@ const rows = {
 
 export const soak: Part<{ readonly minutes: number; say(line: string): void }> = {
   name: 'soak',
-  rows: Object.values(rows),
+  rows: () => Object.values(rows),
   async run({ minutes, say }, tell) {
     await attempt('changes of leases', PATIENCE, say, () =>
       withStore('etcd', async (store) => {

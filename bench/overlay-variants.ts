@@ -41,7 +41,7 @@ const ip = (side: Side, words: string) => run('ip', '-n', `node-${side}`, ...wor
 
 export const engine = daemon('overlab', (side) => [process.execPath, join(programs, 'engine-process.ts'), side])
 
-export const naive = daemon('naive', (side) => [
+export const naive = daemon('the plain loop', (side) => [
   process.execPath,
   join(programs, 'naive-proxy.ts'),
   TUN,
@@ -52,7 +52,7 @@ export const naive = daemon('naive', (side) => [
 
 /** Any other: a command for the shell, which finds what it needs in its environment, and writes a line when it is ready. */
 export function external(command: string): Variant {
-  return daemon('external', () => ['sh', '-c', `exec ${command}`])
+  return daemon('the command', () => ['sh', '-c', `exec ${command}`])
 }
 
 function daemon(name: string, command: (side: Side) => string[]): Variant {

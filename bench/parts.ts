@@ -7,7 +7,7 @@ export interface Part<O> {
   /** One word, to choose it by. */
   readonly name: string
   /** What it will tell, in this order. */
-  readonly rows: readonly Promised[]
+  rows(options: O): readonly Promised[]
   /** `tell`: a row's figure, by the row's name. */
   run(options: O, tell: (row: string, value: number) => void): Promise<void>
 }
@@ -28,7 +28,7 @@ export async function runParts<O extends { say(line: string): void }>(
       options.say(`${part.name}: ${error instanceof Error ? error.message : error}`)
     }
     options.say(`${part.name}: ${((performance.now() - began) / 1000).toFixed(0)} s`)
-    for (const row of part.rows) rows.push({ ...row, value: told.get(row.name) ?? Number.NaN })
+    for (const row of part.rows(options)) rows.push({ ...row, value: told.get(row.name) ?? Number.NaN })
   }
   return rows
 }
