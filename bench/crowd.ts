@@ -18,6 +18,8 @@ export interface Crowd {
   readonly milliseconds: number
   /** How many different ones they have. */
   readonly subnets: number
+  /** MB of the process, at most. */
+  readonly memory: number
 }
 
 const [endpoint, prefix, count] = process.argv.slice(2)
@@ -84,7 +86,8 @@ const watch = store.watch(keys.subnets, {
 await complete
 const milliseconds = performance.now() - began
 const subnets = new Set([...leases.values()].map(({ ipv4 }) => ipv4!.subnet)).size
-writeSync(1, `${JSON.stringify({ milliseconds, subnets } satisfies Crowd)}\n`)
+const memory = process.resourceUsage().maxRSS / 1024
+writeSync(1, `${JSON.stringify({ milliseconds, subnets, memory } satisfies Crowd)}\n`)
 for (const node of nodes) node.close()
 watch.close()
 store.close()
