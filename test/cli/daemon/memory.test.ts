@@ -40,3 +40,14 @@ test('where the work does not end, every ten seconds', () => {
   vi.advanceTimersByTime(100)
   assert.equal(vi.getTimerCount(), 0)
 })
+
+test('a little more than there was the last time is let lie', async () => {
+  const worked = memoryGiver()
+  worked()
+  vi.advanceTimersByTime(1000)
+  const reference = await garbage()
+  worked()
+  vi.advanceTimersByTime(1000)
+  assert.equal(vi.getTimerCount(), 0)
+  assert.notEqual(reference.deref(), undefined)
+})
