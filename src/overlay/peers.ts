@@ -1,5 +1,5 @@
 /** Whom a node can reach: of all leases those that its backend can make something of, and for the others the reason. */
-import { familyOf, type Ip, parseIp } from '../address/ip.ts'
+import { familyOf, isOfHost, parseIp } from '../address/ip.ts'
 import { contains, formatPrefix, hostBits, type Prefix, parsePrefix } from '../address/prefix.ts'
 import type { NetworkConfig } from './config.ts'
 import { FAMILIES, type Lease, type LeaseAttributes } from './lease.ts'
@@ -82,15 +82,9 @@ const LEAST_HOST_BITS = 2
 function addressProblem(lease: Lease): string | undefined {
   for (const family of FAMILIES) {
     const publicIp = lease[family]?.publicIp
-    if (publicIp !== undefined && !isStation(parseIp(publicIp))) return `its address ${publicIp} is no node's`
+    if (publicIp !== undefined && !isOfHost(parseIp(publicIp))) return `its address ${publicIp} is no node's`
   }
   return undefined
-}
-
-/** Neither loopback nor a group's, nor what RFC 1112 §4 has reserved. */
-function isStation(ip: Ip): boolean {
-  if (ip.length === 4) return ip[0] !== 0 && ip[0] !== 127 && ip[0]! < 224
-  return ip[0] !== 0xff && !(ip[15] === 1 && ip.subarray(0, 15).every((byte) => byte === 0))
 }
 
 function claimProblem(record: LeaseRecord, claims: Claims): Problem | undefined {
