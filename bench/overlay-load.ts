@@ -15,6 +15,7 @@ export interface Way {
   readonly address: string
 }
 
+/** All of them NaN where they could not be measured. */
 export interface Figures {
   /** Mb/s of payload. */
   readonly tcp1: number
@@ -31,6 +32,16 @@ export interface Figures {
   readonly cpuPerPacket: number
 }
 
+export const noFigures: Figures = {
+  tcp1: Number.NaN,
+  tcp4: Number.NaN,
+  flood: Number.NaN,
+  rate: Number.NaN,
+  ping: Number.NaN,
+  cpuPerGigabyte: Number.NaN,
+  cpuPerPacket: Number.NaN,
+}
+
 const LOAD = join(import.meta.dirname, 'load.ts')
 const PAYLOAD = 64
 const GIGABYTE = 1e9
@@ -42,8 +53,10 @@ const LONGER = 0.5
 const PINGS = 300
 /** Each halves what the highest rate may be, on a scale of factors: to a twentieth. */
 const STEPS = 6
+/** Seconds of each. */
+const STEP = 1
 
-/** `seconds` of each load; with `searches`, also of each step towards the highest rate. */
+/** `seconds` of each load; with `searches`, the highest rate too. */
 export async function measure(way: Way, running: Running, seconds: number, searches: boolean): Promise<Figures> {
   await transfer(way, 1, 0.3) // what is run often is compiled, and the way is known
   const [tcp, tcpCpu] = await withCpu(running, () => transfer(way, 1, seconds))
@@ -53,7 +66,7 @@ export async function measure(way: Way, running: Running, seconds: number, searc
     tcp1: (tcp.bytes * 8) / tcp.seconds / 1e6,
     tcp4: (tcp4.bytes * 8) / tcp4.seconds / 1e6,
     flood: flood.packets / flood.seconds / 1e3,
-    rate: searches ? await highestRate(way, seconds) : Number.NaN,
+    rate: searches ? await highestRate(way) : Number.NaN,
     ping: ping(way), // last: by now what handles packets that come alone is compiled, too
     cpuPerGigabyte: tcpCpu / (tcp.bytes / GIGABYTE),
     cpuPerPacket: (floodCpu / flood.packets) * 1e6,
@@ -86,11 +99,11 @@ async function transfer(way: Way, streams: number, seconds: number): Promise<Sun
 }
 
 /** By halves, from the slowest that is thought of to the fastest; thousands a second. */
-async function highestRate(way: Way, seconds: number): Promise<number> {
+async function highestRate(way: Way): Promise<number> {
   let [good, bad, highest] = [5, 500, 0]
   for (let step = 0; step < STEPS; step++) {
     const rate = Math.sqrt(good * bad)
-    const { packets, sent, seconds: passed } = await carry(way, 'udp', UDP_PORT, seconds, PAYLOAD, rate * 1000)
+    const { packets, sent, seconds: passed } = await carry(way, 'udp', UDP_PORT, STEP, PAYLOAD, rate * 1000)
     if (packets < 0.99 * sent) bad = rate
     else {
       good = rate
@@ -99,6 +112,11 @@ async function highestRate(way: Way, seconds: number): Promise<number> {
     }
   }
   return highest
+}
+
+/** For so many seconds: one stream, or small packets as fast as they go. */
+export async function load(way: Way, protocol: 'tcp' | 'udp', seconds: number): Promise<void> {
+  await (protocol === 'tcp' ? transfer(way, 1, seconds) : flooded(way, seconds))
 }
 
 const flooded = (way: Way, seconds: number) => carry(way, 'udp', UDP_PORT, seconds, PAYLOAD)

@@ -4,7 +4,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   configureTun,
@@ -17,6 +16,7 @@ import {
   tunAddress,
 } from '../test/linux/udp/network.ts'
 import { run } from '../test/support/command.ts'
+import { cpuOf, memoryOf } from './process.ts'
 
 export interface Variant {
   readonly name: string
@@ -28,6 +28,8 @@ export interface Variant {
 export interface Running {
   /** Seconds of CPU that the daemons have taken, both together. */
   cpu(): number
+  /** MB that they have, both together. */
+  memory(): number
   stop(): Promise<void>
 }
 
@@ -36,12 +38,10 @@ const sides = ['a', 'b'] as const
 const far = { a: 'b', b: 'a' } as const
 const subnetOf = (side: Side) => routesOf(far[side])[0]!.subnet
 const ip = (side: Side, words: string) => run('ip', '-n', `node-${side}`, ...words.split(' '))
-/** Of /proc/<id>/stat: sysconf(_SC_CLK_TCK). */
-const TICKS = 100
 
 export const engine = daemon('overlab', (side) => [process.execPath, join(programs, 'engine-process.ts'), side])
 
-export const naive = daemon('naive', (side) => [
+export const naive = daemon('the plain loop', (side) => [
   process.execPath,
   join(programs, 'naive-proxy.ts'),
   TUN,
@@ -52,7 +52,7 @@ export const naive = daemon('naive', (side) => [
 
 /** Any other: a command for the shell, which finds what it needs in its environment, and writes a line when it is ready. */
 export function external(command: string): Variant {
-  return daemon('external', () => ['sh', '-c', `exec ${command}`])
+  return daemon('the command', () => ['sh', '-c', `exec ${command}`])
 }
 
 function daemon(name: string, command: (side: Side) => string[]): Variant {
@@ -60,10 +60,17 @@ function daemon(name: string, command: (side: Side) => string[]): Variant {
     name,
     address: tunAddress,
     async start() {
-      const children = await Promise.all(sides.map((side) => startDaemon(side, command(side))))
+      const started = await Promise.allSettled(sides.map((side) => startDaemon(side, command(side))))
+      const children = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+      for (const one of started) {
+        if (one.status === 'fulfilled') continue
+        await Promise.all(children.map(end))
+        throw one.reason
+      }
       for (const side of sides) configureTun(side)
       return {
         cpu: () => children.reduce((sum, { pid }) => sum + cpuOf(pid!), 0),
+        memory: () => children.reduce((sum, { pid }) => sum + memoryOf(pid!), 0),
         async stop() {
           for (const child of children) await end(child)
           for (const side of sides) {
@@ -98,12 +105,6 @@ async function end(child: ChildProcess): Promise<void> {
   const exit = once(child, 'exit')
   child.kill('SIGKILL')
   await exit
-}
-
-function cpuOf(id: number): number {
-  // Behind the name, which may have anything in it: proc(5).
-  const fields = readFileSync(`/proc/${id}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS
 }
 
 export const vxlan: Variant = {
@@ -141,5 +142,5 @@ export const plain: Variant = {
 }
 
 function inKernel(remove: () => void): Running {
-  return { cpu: () => 0, stop: async () => remove() }
+  return { cpu: () => 0, memory: () => 0, stop: async () => remove() }
 }

@@ -1,148 +1,33 @@
 /**
- * The UDP backend's data path against a loop as flannel's proxy is one, with the kernel's VXLAN and plain routing
- * beside them, all between the same two namespaces and in turns.
+ * The overlay, in parts. `--only PART` runs one.
  *
- *   node, pod                   between the nodes themselves; between pods behind a bridge
- *   with, without offloads      a veth pair as it is; one that takes whole frames only, as a plain network card
- *
- * What a busy machine does to one of a round it does to the others: ratios are of one round, and the median round counts.
+ *   path      what the UDP backend carries, beside a loop as flannel's, VXLAN and plain routing    overlay-path.ts
+ *   leases    a daemon and 1,000 leases                                                             overlay-leases.ts
+ *   crowd     5,000 nodes on one etcd                                                               overlay-crowd.ts
+ *   outage    a route that changes under a flood, a daemon that is killed under a ping              overlay-outage.ts
+ *   soak      memory, over 10,000 changes and over minutes of load                                  overlay-soak.ts
  */
-import { buildNetwork, closeHandles, podAddress, removeNetwork, withoutOffloads } from '../test/linux/udp/network.ts'
+import { buildLibrary } from '../scripts/build-library.ts'
 import type { Options } from './bench.ts'
-import { type Figures, measure, type Way } from './overlay-load.ts'
-import { engine, external, naive, plain, type Variant, vxlan } from './overlay-variants.ts'
-import { median } from './statistics.ts'
+import { crowd } from './overlay-crowd.ts'
+import { leases } from './overlay-leases.ts'
+import { outage } from './overlay-outage.ts'
+import { dataPath } from './overlay-path.ts'
+import { soak } from './overlay-soak.ts'
+import { type Part, runParts } from './parts.ts'
 import type { Row } from './table.ts'
 
-/** Of each load. */
-const SECONDS = 2
+const parts: readonly Part<Options>[] = [dataPath, leases, crowd, outage, soak]
 
-const wires = ['with offloads', 'without offloads'] as const
-const shapes = ['node', 'pod'] as const
-type Wire = (typeof wires)[number]
-type Shape = (typeof shapes)[number]
-
-/** Figures of one variant in one shape over one wire, by round. */
-type Rounds = Map<string, Figures[]>
-const keyOf = (variant: string, shape: Shape, wire: Wire) => `${variant}, ${shape}, ${wire}`
-
-export async function benchOverlay({ runs, say, beside }: Options): Promise<Row[]> {
-  const variants = [engine, naive, vxlan, plain, ...(beside === undefined ? [] : [external(beside)])]
-  const rounds: Rounds = new Map()
-  for (let round = 0; round < runs; round++) {
-    for (const wire of wires) {
-      say(`round ${round + 1} of ${runs}, ${wire}`)
-      await runRound(variants, wire, rounds)
-    }
+export async function benchOverlay(options: Options): Promise<Row[]> {
+  const { only, say } = options
+  const chosen = parts.filter(({ name }) => only === undefined || only === name)
+  if (chosen.length === 0) {
+    throw new RangeError(`Cannot run the part "${only}": there are ${parts.map(({ name }) => name).join(', ')}`)
   }
-  for (const line of absolutes(variants, rounds)) say(line)
-  return rowsOf(rounds)
-}
-
-async function runRound(variants: readonly Variant[], wire: Wire, rounds: Rounds): Promise<void> {
-  buildNetwork()
-  try {
-    if (wire === 'without offloads') withoutOffloads()
-    for (const variant of variants) {
-      const running = await variant.start()
-      try {
-        for (const shape of shapes) {
-          const key = keyOf(variant.name, shape, wire)
-          const figures = await measure(wayOf(variant, shape), running, SECONDS, isSearched(shape, wire))
-          rounds.set(key, [...(rounds.get(key) ?? []), figures])
-        }
-      } finally {
-        await running.stop()
-      }
-    }
-  } finally {
-    closeHandles()
-    removeNetwork()
+  if (!chosen.every((part) => part === dataPath)) {
+    say('building dist/, whose daemon is measured')
+    await buildLibrary()
   }
-}
-
-/** In one shape only: it takes as long as everything else. */
-const isSearched = (shape: Shape, wire: Wire) => shape === 'node' && wire === 'with offloads'
-
-function wayOf(variant: Variant, shape: Shape): Way {
-  return shape === 'pod'
-    ? { from: 'pod-a', to: 'pod-b', address: podAddress('b') }
-    : { from: 'node-a', to: 'node-b', address: variant.address('b') }
-}
-
-/** Medians, a line for each variant in each shape. */
-function absolutes(variants: readonly Variant[], rounds: Rounds): string[] {
-  const columns: readonly [string, keyof Figures, number][] = [
-    ['ping µs', 'ping', 0],
-    ['TCP 1 Mb/s', 'tcp1', 0],
-    ['TCP 4 Mb/s', 'tcp4', 0],
-    ['flood kpps', 'flood', 1],
-    ['highest kpps', 'rate', 1],
-    ['CPU s/GB', 'cpuPerGigabyte', 2],
-    ['CPU µs/packet', 'cpuPerPacket', 2],
-  ]
-  const lines = [`| | ${columns.map(([title]) => title).join(' | ')} |`, `|---|${columns.map(() => '--:|').join('')}`]
-  for (const wire of wires) {
-    for (const shape of shapes) {
-      for (const { name } of variants) {
-        const key = keyOf(name, shape, wire)
-        const cells = columns.map(([, field, digits]) => {
-          const value = median(rounds.get(key)!.map((each) => each[field]))
-          return Number.isNaN(value) ? '–' : value.toFixed(digits)
-        })
-        lines.push(`| ${key} | ${cells.join(' | ')} |`)
-      }
-    }
-  }
-  return lines
-}
-
-/** What must be: at least, or at most, so much of what the plain loop has. */
-const targets: readonly {
-  readonly what: string
-  readonly field: keyof Figures
-  readonly shape: Shape
-  readonly wire?: Wire
-  readonly least?: number
-  readonly target?: number
-}[] = [
-  { what: 'TCP, 1 stream', field: 'tcp1', shape: 'node', least: 5 },
-  { what: 'TCP, 4 streams', field: 'tcp4', shape: 'node', least: 4.5 },
-  { what: 'TCP, 1 stream', field: 'tcp1', shape: 'pod', least: 6 },
-  { what: 'TCP, 4 streams', field: 'tcp4', shape: 'pod', least: 6 },
-  { what: 'TCP, 1 stream', field: 'tcp1', shape: 'node', wire: 'without offloads', least: 4 },
-  { what: 'TCP, 1 stream', field: 'tcp1', shape: 'pod', wire: 'without offloads', least: 4 },
-  { what: 'small packets that arrive', field: 'flood', shape: 'node', least: 1.3 },
-  { what: 'small packets, highest rate', field: 'rate', shape: 'node', least: 1 },
-  { what: 'ping', field: 'ping', shape: 'node', target: 1.5 },
-  { what: 'CPU for a GB of TCP', field: 'cpuPerGigabyte', shape: 'node', target: 0.17 },
-  { what: 'CPU for a small packet', field: 'cpuPerPacket', shape: 'node', target: 0.6 },
-]
-
-function rowsOf(rounds: Rounds): Row[] {
-  const ratio = (other: Variant, field: keyof Figures, shape: Shape, wire: Wire) => {
-    const theirs = rounds.get(keyOf(other.name, shape, wire))!
-    return median(
-      rounds.get(keyOf(engine.name, shape, wire))!.map((ours, round) => ours[field] / theirs[round]![field]),
-    )
-  }
-  const must = targets.map(
-    ({ what, field, shape, wire = 'with offloads', least, target }): Row => ({
-      name: `${what}, ${shape}, ${wire}: to the plain loop's`,
-      value: ratio(naive, field, shape, wire),
-      unit: 'ratio',
-      ...(least !== undefined && { least }),
-      ...(target !== undefined && { target }),
-    }),
-  )
-  const kernel = wires.flatMap((wire) =>
-    shapes.map(
-      (shape): Row => ({
-        name: `TCP, 1 stream, ${shape}, ${wire}: to VXLAN's`,
-        value: ratio(vxlan, 'tcp1', shape, wire),
-        unit: 'ratio',
-      }),
-    ),
-  )
-  return [...must, ...kernel]
+  return runParts(chosen, options)
 }

@@ -3,7 +3,7 @@ import type { Comparison } from './statistics.ts'
 
 export interface Row {
   readonly name: string
-  /** What is held against the target: a ratio, or a size in `unit`. */
+  /** What is held against the target: a ratio, or a size in `unit`. NaN: it could not be measured, and misses. */
   readonly value: number
   /** At most. */
   readonly target?: number
@@ -44,6 +44,7 @@ export function isMet({ value, target, least }: Pick<Row, 'value' | 'target' | '
 }
 
 function inUnit(value: number, unit: Row['unit']): string {
+  if (Number.isNaN(value)) return '–'
   const digits = unit === 'kB' ? 0 : 2
   return unit === 'ratio' ? value.toFixed(digits) : `${value.toFixed(digits)} ${unit}`
 }

@@ -25,6 +25,7 @@ const witnesses = [
   { name: 'tshark', command: 'tshark' },
   { name: 'strace', command: 'strace' },
   { name: 'jq', command: 'jq' },
+  { name: 'faketime', command: 'faketime' }, // its library: clocks that are wrong
   { name: 'openssl', command: 'openssl' },
   { name: 'kmod', command: 'depmod' }, // the modules of User-Mode Linux
   { name: 'vagrant', command: 'vagrant' },

@@ -39,6 +39,12 @@ export function unspecified(family: Family): Ip {
   return new Uint8Array(family === 'ipv4' ? IPV4_LENGTH : IPV6_LENGTH)
 }
 
+/** Whether it can be another host's: neither a group's, everybody's, a loopback nor none. RFC 1122 §3.2.1.3, RFC 4291 §2.4. */
+export function isOfHost(ip: Ip): boolean {
+  if (ip.length === IPV4_LENGTH) return ip[0] !== 0 && ip[0] !== 127 && ip[0]! < 224
+  return ip[0] !== 0xff && !(ip[15]! <= 1 && ip.subarray(0, 15).every((byte) => byte === 0))
+}
+
 /** Negative, zero or positive, as addresses sort; every IPv4 address comes before every IPv6 address. */
 export function compareIp(a: Ip, b: Ip): number {
   if (a.length !== b.length) return a.length - b.length

@@ -11,7 +11,7 @@ import { callDataPath, closeDataPath, type OpenDataPath, openDataPath } from '..
 import { Namespace } from '../linux/netns.ts'
 import { COUNTERS, readCounters, type UdpCounters } from '../overlay/udp/counters.ts'
 import type { Command } from '../overlay/udp/engine.ts'
-import { RouteTable, type UdpRoute } from '../overlay/udp/lookup.ts'
+import { encodeRoutes, type UdpRoute } from '../overlay/udp/lookup.ts'
 import type { WorkerData } from './udp-worker.ts'
 
 export interface UdpEngineOptions {
@@ -47,7 +47,7 @@ const WORKER = new URL(`udp-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.
  */
 export function startUdpEngine(options: UdpEngineOptions): UdpEngine {
   const { namespacePath, tun, address, port, routes = [], onFailure } = options
-  requireRoutes(routes)
+  encodeRoutes(routes) // what is not IPv4 is thrown before anything is opened
   // Nobody needs to enter his own, for which CAP_SYS_ADMIN would be needed.
   const namespace = namespacePath === undefined ? new Namespace('/proc/self/ns/net') : Namespace.open(namespacePath)
   if (!namespace) throw new KernelError('ENOENT', `open network namespace "${namespacePath}"`)
@@ -98,8 +98,8 @@ class UdpThread implements UdpEngine {
   }
 
   setRoutes(routes: readonly UdpRoute[]): void {
-    requireRoutes(routes)
-    this.#tell({ kind: 'routes', routes })
+    // What is not IPv4 is thrown here: the worker could tell nobody.
+    this.#tell({ kind: 'routes', routes: encodeRoutes(routes) })
   }
 
   counters(): UdpCounters {
@@ -124,9 +124,4 @@ class UdpThread implements UdpEngine {
     this.#commands.close()
     closeDataPath(this.#open)
   }
-}
-
-/** RangeError for the first that is not IPv4: the worker could tell nobody. */
-function requireRoutes(routes: readonly UdpRoute[]): void {
-  new RouteTable(routes)
 }

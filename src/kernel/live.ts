@@ -4,6 +4,8 @@
  */
 import type { Conntrack } from './conntrack.ts'
 import type { Kernel } from './kernel.ts'
+import type { FdbEntry, Neighbour } from './neighbour.ts'
+import type { Route } from './route.ts'
 import type { Sockets } from './socket.ts'
 
 export interface Subscription {
@@ -41,6 +43,8 @@ export interface Change {
   readonly operation: 'new' | 'delete'
   /** Name of the link concerned, where there is one. */
   readonly link: string | undefined
+  /** Of routes, neighbours and FDB entries what came or went, where the kernel tells all of it. */
+  readonly thing?: Route | Neighbour | FdbEntry
 }
 
 export interface Tun extends Subscription {

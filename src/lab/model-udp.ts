@@ -29,6 +29,7 @@ export function startModelUdp(kernel: ModelKernel, { tun, address, port, routes 
   const path = new ModelDataPath(kernel, { tun, address, port })
   path.tell({ kind: 'routes', routes })
   return {
+    ready: Promise.resolve(),
     setRoutes: (next) => path.tell({ kind: 'routes', routes: next }),
     counters: () => readCounters(path.counts),
     stop: async () => path.close(),

@@ -8,7 +8,10 @@ import type { Change } from '../kernel/live.ts'
 import { DecodeError } from '../wire/errors.ts'
 import { LITTLE_ENDIAN } from './byte-order.ts'
 import { Attributes } from './netlink/attribute.ts'
+import { decodeFdbEntry } from './netlink/fdb.ts'
 import type { NetlinkMessage } from './netlink/message.ts'
+import { decodeNeighbour } from './netlink/neighbour.ts'
+import { decodeRoute } from './netlink/route.ts'
 
 type Subject = Change['subject']
 
@@ -46,6 +49,7 @@ export type LinkNames = Map<number, string>
 interface Row {
   readonly subject: (payload: Uint8Array) => Subject
   readonly link: (payload: Uint8Array, names: LinkNames) => string | undefined
+  readonly thing?: (payload: Uint8Array, nameOf: (index: number) => string) => Change['thing']
 }
 
 const ROWS: Readonly<Record<number, Row>> = {
@@ -57,10 +61,13 @@ const ROWS: Readonly<Record<number, Row>> = {
   24: {
     subject: () => 'route',
     link: (payload, names) => names.get(new Attributes(payload, RTMSG_SIZE).u32(RTA_OIF) ?? 0),
+    thing: (payload, nameOf) => decodeRoute(payload, nameOf),
   },
   28: {
     subject: (payload) => (payload[0] === AF_BRIDGE ? 'fdb' : 'neighbour'),
     link: (payload, names) => names.get(indexAt(payload, 4)),
+    thing: (payload, nameOf) =>
+      payload[0] === AF_BRIDGE ? decodeFdbEntry(payload, nameOf) : decodeNeighbour(payload, nameOf),
   },
   32: {
     subject: () => 'rule',
@@ -82,7 +89,8 @@ export function decodeRouteChange({ type, payload }: NetlinkMessage, names: Link
   // A bridge's RTM_DELLINK says that the link is no port of it any more.
   const operation = isLink && payload[0] === AF_BRIDGE ? 'new' : told
   if (isLink && operation === 'delete') names.delete(indexAt(payload, 4))
-  return { subject: row.subject(payload), operation, link }
+  const thing = row.thing?.(payload, (index) => names.get(index) ?? `if${index}`)
+  return { subject: row.subject(payload), operation, link, ...(thing && { thing }) }
 }
 
 /** Undefined where the message tells of no change: the end of a batch, a trace. */

@@ -19,6 +19,17 @@ const c = {
   getsockopt: libc.func('int getsockopt(int, int, int, uint8_t *, uint8_t *)'),
 }
 
+/** glibc alone has it. */
+const mallocTrim = optional('int malloc_trim(size_t)')
+
+function optional(prototype: string): ReturnType<typeof libc.func> | undefined {
+  try {
+    return libc.func(prototype)
+  } catch {
+    return undefined
+  }
+}
+
 /** Bytes outside of JavaScript's heap. They are kept for the life of the process. */
 export interface FixedMemory {
   readonly address: bigint
@@ -55,6 +66,10 @@ export const live = {
   shutdown: (descriptor: number, how: number): number => answer(c.shutdown(descriptor, how)),
   getsockopt: (descriptor: number, level: number, option: number, value: Uint8Array): number =>
     answer(c.getsockopt(descriptor, level, option, value, lengthOf(value))),
+  /** Gives back to the system what the C library has free, malloc_trim(3). */
+  trimMemory(): void {
+    mallocTrim?.(0)
+  },
 }
 
 /** socklen_t, which the call writes over. */

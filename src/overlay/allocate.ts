@@ -1,12 +1,10 @@
 /**
- * Which subnet a node gets: as flannel chooses, pkg/subnet/etcd/local_manager.go. The first hundred that are free, from
- * SubnetMin on, are candidates, and one of them is taken at random, so that nodes which start together seldom want the same.
+ * Which subnet a node gets: any of those that are free, from SubnetMin to SubnetMax, by chance, so that nodes which start
+ * together seldom want the same. Flannel chooses among the first hundred, pkg/subnet/etcd/local_manager.go.
  */
 import { type Family, formatIp, ipFromBigInt, ipToBigInt, parseIp } from '../address/ip.ts'
 import { hostBits, networkOf, type Prefix, parsePrefix } from '../address/prefix.ts'
 import type { FamilyNetwork } from './config.ts'
-
-const MOST_CANDIDATES = 100
 
 /** Every subnet of the range is taken, at least in part. */
 export class OutOfSubnets extends Error {
@@ -22,9 +20,28 @@ export class OutOfSubnets extends Error {
  * 1. OutOfSubnets when there is none.
  */
 export function allocateSubnet(network: FamilyNetwork, taken: Iterable<string>, random: () => number): string {
-  const candidates = freeSubnets(network, taken)
-  if (candidates.length === 0) throw new OutOfSubnets(network)
-  return candidates[Math.floor(random() * candidates.length)]!
+  const size = sizeOf(network)
+  const gaps = freeGaps(network, taken)
+  let at = below(
+    gaps.reduce((sum, { count }) => sum + count, 0n),
+    random,
+  )
+  for (const { first, count } of gaps) {
+    if (at < count) {
+      const family: Family = network.network.includes(':') ? 'ipv6' : 'ipv4'
+      return `${formatIp(ipFromBigInt(first + at * size, family))}/${network.subnetLen}`
+    }
+    at -= count
+  }
+  throw new OutOfSubnets(network)
+}
+
+/** What a number from 0 to below 1 can tell of. */
+const CHANCES = 2 ** 53
+
+/** A number from 0 to below `count`. */
+function below(count: bigint, random: () => number): bigint {
+  return (BigInt(Math.floor(random() * CHANCES)) * count) / BigInt(CHANCES)
 }
 
 /** Whether a node may have this subnet: it is of the configured length, and in the range. */
@@ -36,26 +53,31 @@ export function isAllocatable(network: FamilyNetwork, subnet: string): boolean {
   return ipToBigInt(min) <= first && first <= ipToBigInt(max)
 }
 
-function freeSubnets(network: FamilyNetwork, taken: Iterable<string>): string[] {
+/** So many subnets, one after the other. */
+interface Gap {
+  readonly first: bigint
+  readonly count: bigint
+}
+
+function freeGaps(network: FamilyNetwork, taken: Iterable<string>): Gap[] {
   const min = parseIp(network.subnetMin)
-  const family: Family = min.length === 4 ? 'ipv4' : 'ipv6'
-  const size = 1n << BigInt(hostBits({ address: min, length: network.subnetLen }))
-  const last = ipToBigInt(parseIp(network.subnetMax))
-  const blocks = takenBlocks(taken, min.length)
-  const free: string[] = []
-  let next = 0
-  for (let first = ipToBigInt(min); first <= last && free.length < MOST_CANDIDATES; ) {
-    while (next < blocks.length && blocks[next]!.end < first) next++
-    const block = blocks[next]
-    if (block && block.first < first + size) {
-      // Behind the block, on the next boundary: subnets are aligned to their size.
-      first = (block.end / size + 1n) * size
-      continue
-    }
-    free.push(`${formatIp(ipFromBigInt(first, family))}/${network.subnetLen}`)
-    first += size
+  const size = sizeOf(network)
+  const end = ipToBigInt(parseIp(network.subnetMax)) + size
+  const gaps: Gap[] = []
+  let first = ipToBigInt(min)
+  for (const block of [...takenBlocks(taken, min.length), { first: end, end }]) {
+    if (block.end < first) continue
+    const count = ((block.first < end ? block.first : end) - first) / size
+    if (count > 0n) gaps.push({ first, count })
+    // Behind the block, on the next boundary: subnets are aligned to their size.
+    first = (block.end / size + 1n) * size
   }
-  return free
+  return gaps
+}
+
+/** Addresses of a subnet. */
+function sizeOf({ subnetMin, subnetLen }: FamilyNetwork): bigint {
+  return 1n << BigInt(hostBits({ address: parseIp(subnetMin), length: subnetLen }))
 }
 
 interface Block {

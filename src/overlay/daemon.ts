@@ -22,7 +22,7 @@ import { joinStates, type Operation, type Owned } from '../reconcile/state.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import { type BackendInput, backendOf } from './backend/backend.ts'
-import { onLink } from './backend/on-link.ts'
+import { OnLink } from './backend/on-link.ts'
 import { chooseVtepMac } from './backend/vtep.ts'
 import { fits } from './claim.ts'
 import type { NetworkConfig } from './config.ts'
@@ -30,7 +30,15 @@ import { EarlierLease } from './earlier-lease.ts'
 import { type Condition, conditionOf } from './health.ts'
 import { FAMILIES, type Family, type Lease, type LeaseAttributes, leaseOf, subnetsOf } from './lease.ts'
 import { type EarlierLife, leftovers } from './leftovers.ts'
-import { dependsOnRoutes, describeLeftOut, nodeState, type RuleOptions, rulesOf, udpRoutes } from './node-state.ts'
+import {
+  dependsOnRoutes,
+  describeLeftOut,
+  isRouteToPods,
+  nodeState,
+  type RuleOptions,
+  rulesOf,
+  udpRoutes,
+} from './node-state.ts'
 import type { Notice } from './notice.ts'
 import { Registry } from './registry.ts'
 import type { NetworkRules, OtherNetworks } from './rules/shared.ts'
@@ -38,7 +46,7 @@ import { formatSubnetFile, parseSubnetFile } from './subnet-file.ts'
 import { type SubnetFileAccess, SubnetWriter } from './subnet-writer.ts'
 import { Turns } from './turns.ts'
 import { type StartUdpDataPath, UdpPath } from './udp-path.ts'
-import { findUplinkAgain, type Uplink, type UplinkOptions } from './uplink.ts'
+import { describeUplink, findUplinkAgain, type Uplink, type UplinkOptions } from './uplink.ts'
 
 /** Milliseconds from the first notification to the look at the uplink: changes come in groups. */
 const MOMENT = 20
@@ -80,6 +88,8 @@ export interface DaemonEvents {
   failed(error: Error): void
   /** The kernel was changed: since the desired state is another, or since somebody had changed it. */
   changed?(operations: readonly Operation[], cause: 'desired' | 'changed'): void
+  /** It has looked, or planned, and may have nothing to do now. */
+  worked?(): void
 }
 
 /** What the node is to be like, as far as it is its own to say. */
@@ -95,6 +105,7 @@ export class Daemon {
   readonly #udp: UdpPath
   readonly #subnetFile: SubnetWriter
   readonly #earlierLease: EarlierLease
+  readonly #onLink: OnLink
   readonly #earlier: Omit<EarlierLife, 'lease'>
   readonly #subscriptions: readonly Subscription[]
   #config: NetworkConfig | undefined
@@ -122,6 +133,7 @@ export class Daemon {
     this.#options = options
     this.#turns = new Turns(clock, () => this.#turn())
     this.#subnetFile = new SubnetWriter(subnetFile, (level, message) => this.#notice(level, 'subnet.env', message))
+    this.#onLink = new OnLink(kernel)
     this.#earlier = parseSubnetFile(this.#subnetFile.earlier())
     this.#keeper = keep(kernel, clock, {
       done: (operations, cause) => this.#hasChanged(operations, cause),
@@ -203,11 +215,17 @@ export class Daemon {
   }
 
   #onChange(change: Change | 'lost'): void {
-    // What is on our own devices says nothing of the way to the others, and there is much of it.
-    if (change !== 'lost' && change.link !== undefined && this.#devices().includes(change.link)) return
+    if (change !== 'lost' && this.#isOfPods(change)) return
+    this.#onLink.forget()
     // Routes change on it all the time, with host-gw.
     this.#due.store ||= change === 'lost' || (change.link === this.#setting?.uplink.link && change.subject !== 'route')
     this.#turnSoon('look', MOMENT)
+  }
+
+  /** On our own devices, or a route to pods: that says nothing of the way to the other nodes, and there is much of it. */
+  #isOfPods(change: Change): boolean {
+    if (change.link !== undefined && this.#devices().includes(change.link)) return true
+    return this.#setting !== undefined && isRouteToPods(change, this.#setting.config)
   }
 
   #beginPeriod(): void {
@@ -235,6 +253,7 @@ export class Daemon {
       this.#due.plan = true
       this.#turnSoon('look', AFTER_FAILURE)
     }
+    this.#options.events.worked?.()
   }
 
   /** Which link is it that others know us by, and can the backend be used there? */
@@ -262,10 +281,8 @@ export class Daemon {
   #adopt(setting: Setting): void {
     const before = this.#setting
     if (JSON.stringify(setting) === JSON.stringify(before)) return
-    const { link, mtu, ipv4, ipv6 } = setting.uplink
     if (JSON.stringify(setting.uplink) !== JSON.stringify(before?.uplink)) {
-      const addresses = [ipv4, ipv6].flatMap((each) => (each ? describeAddress(each) : []))
-      this.#notice('info', 'uplink', `Other nodes reach this one by ${link}, ${addresses.join(' and ')}, MTU ${mtu}`)
+      this.#notice('info', 'uplink', `Other nodes reach this one by ${describeUplink(setting.uplink)}`)
     }
     if (before && JSON.stringify(setting.config) !== JSON.stringify(before.config)) {
       this.#notice('info', 'config', `The network's configuration has changed; backend ${setting.config.backend.type}`)
@@ -332,7 +349,7 @@ export class Daemon {
     if (!fits(config, subnetsOf(lease))) return undefined
     // In the store it may still say what we were known by before.
     const own = leaseOf(subnetsOf(lease), attributes)
-    return { config, uplink, lease: own, peers, reachable: onLink(this.#options.kernel, uplink) }
+    return { config, uplink, lease: own, peers, reachable: this.#onLink.of(uplink) }
   }
 
   /** Names of the backend's devices. */
@@ -377,9 +394,4 @@ export class Daemon {
     this.#problems.set(subject, message)
     this.#notice(level, subject, message)
   }
-}
-
-function describeAddress({ address, publicIp }: { readonly address: string; readonly publicIp: string }): string {
-  const own = address.slice(0, address.indexOf('/'))
-  return own === publicIp ? own : `${publicIp} (its own address is ${own})`
 }

@@ -1,6 +1,12 @@
 /** What a node's kernel should look like: its backend's part and its traffic rules, as one state. */
+import { contains, parsePrefix } from '../address/prefix.ts'
+import type { Change } from '../kernel/live.ts'
+import type { Route } from '../kernel/route.ts'
 import { joinStates, type State } from '../reconcile/state.ts'
 import { type BackendInput, backendOf, type LeftOut } from './backend/backend.ts'
+import { remembering } from './backend/peer.ts'
+import type { NetworkConfig } from './config.ts'
+import { FAMILIES } from './lease.ts'
 import { blackholeRoutes, noBlackholeRoutes } from './rules/rules.ts'
 import { type NetworkRules, sharedRules } from './rules/shared.ts'
 import type { TrafficOptions } from './rules/traffic.ts'
@@ -37,6 +43,13 @@ export function dependsOnRoutes({ config: { backend } }: Pick<BackendInput, 'con
   return backend.type === 'host-gw' || (backend.type === 'vxlan' && backend.directRouting)
 }
 
+/** Whether it is a route to a subnet of the network that came or went. */
+export function isRouteToPods({ subject, thing }: Change, config: NetworkConfig): boolean {
+  if (subject !== 'route' || !thing) return false
+  const { address } = parsePrefix((thing as Route).destination)
+  return FAMILIES.some((family) => config[family] && contains(parsePrefix(config[family].network), address))
+}
+
 /** The peers that nothing is planned for, a line for each. */
 export function describeLeftOut(input: BackendInput): string[] {
   return backendOf(input.config)
@@ -51,7 +64,7 @@ export function udpRoutes(input: BackendInput): UdpRoute[] {
       .leftOut(input)
       .map(({ lease }) => lease),
   )
-  return input.peers.flatMap((peer) =>
-    peer.ipv4 && !unreachable.has(peer) ? [{ subnet: peer.ipv4.subnet, node: peer.ipv4.publicIp }] : [],
-  )
+  return input.peers.flatMap((peer) => (peer.ipv4 && !unreachable.has(peer) ? [udpRoute(peer.ipv4)] : []))
 }
+
+const udpRoute = remembering(({ subnet, publicIp }): UdpRoute => ({ subnet, node: publicIp }))

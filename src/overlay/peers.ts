@@ -1,11 +1,15 @@
 /** Whom a node can reach: of all leases those that its backend can make something of, and for the others the reason. */
-import { formatPrefix, type Prefix } from '../address/prefix.ts'
+import { familyOf, isOfHost, parseIp } from '../address/ip.ts'
+import { contains, formatPrefix, hostBits, type Prefix, parsePrefix } from '../address/prefix.ts'
+import type { NetworkConfig } from './config.ts'
 import { FAMILIES, type Lease, type LeaseAttributes } from './lease.ts'
+import { Claims } from './lease-claims.ts'
 import { isSameNode, type LeaseRecord, overlap } from './lease-table.ts'
 import type { Notice } from './notice.ts'
 
 /** This node: what it announces, its subnets, where it has any, and which keys are its own. */
 export interface Self {
+  readonly config: Pick<NetworkConfig, 'ipv4' | 'ipv6'>
   readonly attributes: LeaseAttributes
   readonly prefixes: readonly Prefix[]
   isOwn(key: string): boolean
@@ -21,7 +25,7 @@ export interface Peers {
 export function peersOf(records: readonly LeaseRecord[], self: Self): Peers {
   const leases: Lease[] = []
   const ignored = new Map<string, Notice>()
-  const claims = firstClaims(records)
+  const claims = new Claims(records)
   for (const record of records) {
     if (self.isOwn(record.entry.key)) continue
     const problem = problemOf(record, self, claims)
@@ -38,9 +42,10 @@ export function peersOf(records: readonly LeaseRecord[], self: Self): Peers {
 
 type Problem = Pick<Notice, 'level' | 'subject' | 'message'>
 
-function problemOf(record: LeaseRecord, { attributes, prefixes }: Self, claims: Claims): Problem | undefined {
+function problemOf(record: LeaseRecord, self: Self, claims: Claims): Problem | undefined {
   const { lease } = record
   if (!lease) return { level: 'warning', subject: 'peer', message: record.problem! }
+  const { attributes, config, prefixes } = self
   if (overlap(record.prefixes, prefixes)) {
     const ours = prefixes.map(formatPrefix).join(' and ')
     return { level: 'error', subject: 'conflict', message: `it overlaps our own ${ours}` }
@@ -52,10 +57,45 @@ function problemOf(record: LeaseRecord, { attributes, prefixes }: Self, claims: 
     const [theirs, ours] = [lease.backend, attributes.backend].map((type) => (type === '' ? 'udp or alloc' : type))
     return { level: 'warning', subject: 'peer', message: `its backend is ${theirs}, ours is ${ours}` }
   }
-  const first = claimedBefore(record, claims)
-  if (first)
+  const message = placeProblem(record, config) ?? addressProblem(lease) ?? vniProblem(lease, attributes)
+  if (message !== undefined) return { level: 'warning', subject: 'peer', message }
+  return claimProblem(record, claims)
+}
+
+/** A route to anything else would take from the node what is not the overlay's, up to its way to the store. */
+function placeProblem({ prefixes }: LeaseRecord, config: Self['config']): string | undefined {
+  for (const prefix of prefixes) {
+    const text = config[familyOf(prefix.address)]?.network
+    if (text === undefined) continue
+    const network = parsePrefix(text)
+    if (prefix.length < network.length || !contains(network, prefix.address)) {
+      return `${formatPrefix(prefix)} is not in the network ${text}`
+    }
+    if (hostBits(prefix) < LEAST_HOST_BITS) return `${formatPrefix(prefix)} has no room for pods`
+  }
+  return undefined
+}
+
+/** SubnetLen is below 31, and below 127: the overlay device and a bridge have an address each. */
+const LEAST_HOST_BITS = 2
+
+function addressProblem(lease: Lease): string | undefined {
+  for (const family of FAMILIES) {
+    const publicIp = lease[family]?.publicIp
+    if (publicIp !== undefined && !isOfHost(parseIp(publicIp))) return `its address ${publicIp} is no node's`
+  }
+  return undefined
+}
+
+function claimProblem(record: LeaseRecord, claims: Claims): Problem | undefined {
+  const first = claims.subnetBefore(record)
+  if (first) {
     return { level: 'error', subject: 'conflict', message: `lease ${first.name} had one of its subnets before it` }
-  return vniProblem(lease, attributes)
+  }
+  const last = claims.macAfter(record)
+  if (!last) return undefined
+  const message = `lease ${last.name} of ${addressOf(last.lease!)} has told its MAC after it`
+  return { level: 'warning', subject: 'conflict', message }
 }
 
 /** What VirtualBox gives every machine on its first card, the NAT card: VirtualBox manual, chapter 6.3. */
@@ -67,37 +107,11 @@ function twinProblem(lease: Lease): string {
 }
 
 /** Another VNI is another network: the peer's kernel would drop what it is sent. Old flannels do not tell theirs. */
-function vniProblem(lease: Lease, attributes: LeaseAttributes): Problem | undefined {
+function vniProblem(lease: Lease, attributes: LeaseAttributes): string | undefined {
   for (const family of FAMILIES) {
     const [theirs, ours] = [lease[family]?.vtep?.vni, attributes[family]?.vtep?.vni]
     if (theirs === undefined || ours === undefined || theirs === ours) continue
-    return { level: 'warning', subject: 'peer', message: `its VNI is ${theirs}, ours is ${ours}` }
-  }
-  return undefined
-}
-
-/** By subnet: whose lease was the first that has it. Two keys can name it: with another subnet of the other family. */
-type Claims = ReadonlyMap<string, LeaseRecord>
-
-function firstClaims(records: readonly LeaseRecord[]): Claims {
-  const claims = new Map<string, LeaseRecord>()
-  for (const record of records) {
-    if (!record.lease) continue
-    for (const family of FAMILIES) {
-      const subnet = record.subnets?.[family]
-      if (subnet === undefined) continue
-      const first = claims.get(subnet)
-      if (!first || record.entry.revision < first.entry.revision) claims.set(subnet, record)
-    }
-  }
-  return claims
-}
-
-function claimedBefore({ name, subnets }: LeaseRecord, claims: Claims): LeaseRecord | undefined {
-  for (const family of FAMILIES) {
-    const subnet = subnets?.[family]
-    const first = subnet === undefined ? undefined : claims.get(subnet)
-    if (first && first.name !== name) return first
+    return `its VNI is ${theirs}, ours is ${ours}`
   }
   return undefined
 }

@@ -17,6 +17,7 @@ import { LeaseTable } from './lease-table.ts'
 import type { Notice } from './notice.ts'
 import { OwnLease } from './own-lease.ts'
 import { peersOf } from './peers.ts'
+import { Turns } from './turns.ts'
 
 /** Life of a lease that is not renewed: flannel's subnetTTL. */
 export const LEASE_SECONDS = 86_400
@@ -56,6 +57,8 @@ export class Registry {
   readonly #table: LeaseTable
   readonly #own: OwnLease
   readonly #storeName: string
+  /** For peers: where many nodes begin at once, etcd tells of each by itself. */
+  readonly #turns: Turns
   readonly #watches: readonly Watch[]
   #announcement: Announcement | undefined
   #peers: readonly Lease[] | undefined
@@ -64,6 +67,7 @@ export class Registry {
   #lostAt: number | undefined
   /** Ends the wait for peers whose leases were lost with ours; undefined: none is waited for. */
   #endReunion: (() => void) | undefined
+  #isClosed = false
 
   constructor(options: RegistryOptions) {
     const { store, prefix, events } = options
@@ -84,6 +88,7 @@ export class Registry {
         notice: events.notice,
       },
     })
+    this.#turns = new Turns(options.clock, () => this.#tellPeers())
     this.#watches = [
       watchConfig(store, keys.config, events),
       store.watch(keys.subnets, {
@@ -101,6 +106,8 @@ export class Registry {
   announce(announcement: Announcement): void {
     this.#announcement = announcement
     this.#own.announce(announcement)
+    // Another network has other peers, also where our lease fits into it.
+    void Promise.resolve().then(() => this.#tellPeers())
   }
 
   /** On the clock: when our lease was last known to have its whole time; undefined before, and for a reservation. */
@@ -115,9 +122,11 @@ export class Registry {
 
   /** Ends the watches and timers. The lease stays, so that the node can start again with it. */
   close(): void {
+    this.#isClosed = true
     for (const watch of this.#watches) watch.close()
     this.#own.close()
     this.#endReunion?.()
+    this.#turns.close()
   }
 
   /** Where our own lease has vanished, the others' may have too, and their nodes put them there again as we do. */
@@ -140,7 +149,7 @@ export class Registry {
     }
     apply()
     this.#own.wake()
-    this.#tellPeers()
+    this.#turns.now()
   }
 
   #lost(error: StoreError): void {
@@ -151,9 +160,9 @@ export class Registry {
 
   /** After our first lease: before it, a lease of ours from an earlier life would look like another node's. */
   #tellPeers(): void {
-    if (!this.#announcement || !this.#own.isKnown) return
+    if (!this.#announcement || !this.#own.isKnown || this.#isClosed) return
     const { leases, ignored } = peersOf([...this.#table.records], {
-      attributes: this.#announcement.attributes,
+      ...this.#announcement,
       prefixes: this.#own.prefixes,
       isOwn: (key) => this.#own.isOwn(key),
     })

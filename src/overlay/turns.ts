@@ -32,6 +32,15 @@ export class Turns {
     this.#cancel = this.#clock.after(at - now, () => this.#take())
   }
 
+  /** Within the caller's call, or after the rest. */
+  now(): void {
+    if (this.#clock.now() < this.#rested) this.soon()
+    else if (!this.#isClosed) {
+      this.#cancel()
+      this.#take()
+    }
+  }
+
   close(): void {
     this.#isClosed = true
     this.#cancel()

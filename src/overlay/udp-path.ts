@@ -7,6 +7,8 @@ import type { UdpCounters } from './udp/counters.ts'
 import type { UdpRoute } from './udp/lookup.ts'
 
 export interface UdpDataPath {
+  /** When it carries packets; what came before waits in the queues. Rejected when it ends before that. */
+  readonly ready: Promise<void>
   setRoutes(routes: readonly UdpRoute[]): void
   counters(): UdpCounters
   stop(): Promise<void>
@@ -27,6 +29,7 @@ export type StartUdpDataPath = (options: UdpWish & { readonly onFailure: (error:
 export interface UdpPathOptions {
   readonly start: StartUdpDataPath
   readonly clock: Clock
+  /** It carries packets. */
   started(wish: UdpWish): void
   /** Told once for each cause. */
   failed(error: Error): void
@@ -36,12 +39,19 @@ export interface UdpPathOptions {
 const FIRST_PAUSE = 100
 const LONGEST_PAUSE = 10_000
 
+interface Running {
+  readonly path: UdpDataPath
+  readonly wish: UdpWish
+  /** On the clock. */
+  readonly since: number
+  isReady: boolean
+  hasFailed: boolean
+}
+
 export class UdpPath {
   readonly #options: UdpPathOptions
   #wish: UdpWish | undefined
-  #running:
-    | { readonly path: UdpDataPath; readonly wish: UdpWish; readonly since: number; hasFailed: boolean }
-    | undefined
+  #running: Running | undefined
   #problem: string | undefined
   #pause = FIRST_PAUSE
   #cancelRetry: () => void = () => {}
@@ -55,7 +65,8 @@ export class UdpPath {
   /** Why it does not run though it should. */
   get problem(): string | undefined {
     if (!this.#wish) return undefined
-    return this.#problem ?? (this.#running && !this.#running.hasFailed ? undefined : 'it is not running yet')
+    const running = this.#running
+    return this.#problem ?? (running?.isReady && !running.hasFailed ? undefined : 'it is not running yet')
   }
 
   counters(): UdpCounters | undefined {
@@ -97,16 +108,22 @@ export class UdpPath {
   }
 
   #start(wish: UdpWish): void {
-    const since = this.#options.clock.now()
     try {
       const path = this.#options.start({ ...wish, onFailure: (error) => this.#hasFailed(error) })
-      this.#running = { path, wish, since, hasFailed: false }
+      const running = { path, wish, since: this.#options.clock.now(), isReady: false, hasFailed: false }
+      this.#running = running
+      const begun = () => this.#hasBegun(running)
+      path.ready.then(begun, () => {}) // one that ends too early tells `onFailure`, or was stopped
     } catch (error) {
       this.#fail(error as Error)
-      return
     }
+  }
+
+  #hasBegun(running: Running): void {
+    if (this.#running !== running || running.hasFailed) return
+    running.isReady = true
     this.#problem = undefined
-    this.#options.started(wish)
+    this.#options.started(running.wish)
   }
 
   #hasFailed(error: Error): void {

@@ -10,7 +10,7 @@
  * A link will do when it has an address of every family that is asked for. flannel looks once; here the daemon looks again
  * whenever links, addresses or routes change, and so it is a function of the kernel.
  */
-import { familyOf, formatIp, type Ip, readIp } from '../address/ip.ts'
+import { familyOf, formatIp, type Ip, isOfHost, readIp } from '../address/ip.ts'
 import { type Prefix, parsePrefix } from '../address/prefix.ts'
 import type { Address } from '../kernel/address.ts'
 import type { Kernel } from '../kernel/kernel.ts'
@@ -189,7 +189,7 @@ function usableAddresses(kernel: UplinkKernel, link: string, family: Family): Ad
     .list(link)
     .filter(({ prefix, flags, dadFailed }) => {
       const { address } = parsePrefix(prefix)
-      return familyOf(address) === family && isReachable(address) && !(flags & DEPRECATED) && !dadFailed
+      return familyOf(address) === family && isOfHost(address) && !(flags & DEPRECATED) && !dadFailed
     })
     .sort((a, b) => rank(a) - rank(b))
 }
@@ -198,12 +198,6 @@ function isLinkLocal({ address }: Prefix): boolean {
   return address.length === 4
     ? address[0] === 169 && address[1] === 254
     : address[0] === 0xfe && (address[1]! & 0xc0) === 0x80
-}
-
-/** Neither 127.0.0.0/8, ::1, nor a group's or everybody's. */
-function isReachable(address: Ip): boolean {
-  if (address.length === 4) return address[0] !== 127 && address[0]! < 224 && address[0] !== 0
-  return address[0] !== 0xff && !address.subarray(0, 15).every((byte) => byte === 0)
 }
 
 function publicIpOf(family: Family, { publicIp }: UplinkOptions): string | undefined {
@@ -229,3 +223,14 @@ function describeLinks(kernel: UplinkKernel): string {
 }
 
 const addressOf = (prefix: string) => prefix.slice(0, prefix.indexOf('/'))
+
+/** `eth0, 192.168.77.1, MTU 1500` */
+export function describeUplink({ link, mtu, ipv4, ipv6 }: Uplink): string {
+  const addresses = [ipv4, ipv6].flatMap((each) => (each ? describeAddress(each) : []))
+  return `${link}, ${addresses.join(' and ')}, MTU ${mtu}`
+}
+
+function describeAddress({ address, publicIp }: { readonly address: string; readonly publicIp: string }): string {
+  const own = address.slice(0, address.indexOf('/'))
+  return own === publicIp ? own : `${publicIp} (its own address is ${own})`
+}

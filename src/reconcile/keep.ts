@@ -7,7 +7,8 @@
  *   the kernel refuses ─────────> that one thing again, later and later                        tries.ts
  *
  * Nothing is asked for while nothing happens, but everything once a minute: some settings change without a word. Our own
- * changes are notified as everybody's are; the look finds everything as desired, and writes nothing.
+ * changes are notified as everybody's are: what is told whole, and is as desired, needs no look; for the rest the look finds
+ * everything as desired, and writes nothing.
  *
  * Operations are carried out each for itself, so one that is refused holds up none. Its reason is told once, not with every
  * try. What others change as often as we put it right is put right once a second.
@@ -16,7 +17,7 @@ import { KernelError } from '../kernel/errors.ts'
 import type { Change, LiveKernel, Subscription } from '../kernel/live.ts'
 import { attempt, linkOf, type Refused } from './attempt.ts'
 import { mayBeMissing } from './compare.ts'
-import { difference } from './difference.ts'
+import { DesiredState } from './difference.ts'
 import { Interest } from './interest.ts'
 import { observe } from './observe.ts'
 import { plan } from './reconcile.ts'
@@ -84,7 +85,7 @@ class KernelKeeper implements Keeper {
   readonly #watched = new Set<Change['subject']>()
   readonly #subscriptions: Subscription[] = []
   #source: State | (() => State) = {}
-  #desired: State | undefined
+  #desired: DesiredState | undefined
   #interest = new Interest({})
   /** What is to be looked at next. */
   #pending = new Scope()
@@ -128,12 +129,11 @@ class KernelKeeper implements Keeper {
   }
 
   #adopt(): void {
-    const before = this.#desired
     const state = typeof this.#source === 'function' ? this.#source() : this.#source
-    this.#desired = state
     this.#interest = new Interest(state)
     this.#watch()
-    const operations = before && difference(before, state)
+    const operations = this.#desired?.become(state)
+    this.#desired ??= new DesiredState(state)
     if (operations) this.#carryOut(operations, 'desired')
     else this.#look(everything(), 'desired')
   }
@@ -148,9 +148,12 @@ class KernelKeeper implements Keeper {
 
   #onChange(change: Change | 'lost'): void {
     const lost = change === 'lost'
+    const isExpected = !lost && this.#desired?.expects(change) === true
     if (lost) this.#pending.addEverything()
-    else if (this.#interest.has(change)) this.#pending.addChange(change)
-    if (typeof this.#source === 'function' && (lost || CHANGES_ROUTING.has(change.subject))) this.#askAgain = true
+    else if (!isExpected && this.#interest.has(change)) this.#pending.addChange(change)
+    // A route that went may have been the way to somewhere, whosever it was.
+    const routing = lost || (CHANGES_ROUTING.has(change.subject) && !(isExpected && change.operation === 'new'))
+    if (typeof this.#source === 'function' && routing) this.#askAgain = true
     const hastened = !lost && this.#interest.mayBeAwaited(change) && this.#tries.hasten(this.#clock.now())
     if (hastened || this.#askAgain || !this.#pending.isEmpty) this.#lookSoon()
   }
@@ -184,7 +187,7 @@ class KernelKeeper implements Keeper {
 
   #look(scope: Scope, cause: Cause): void {
     const start = this.#clock.now()
-    const desired = scope.narrow(this.#desired!)
+    const desired = scope.narrow(this.#desired!.state)
     const operations = plan(desired, observe(this.#kernel, desired))
     if (cause === 'changed') this.#restFor(REST * (this.#clock.now() - start))
     this.#carryOut(operations, cause)

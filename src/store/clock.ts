@@ -5,3 +5,9 @@ export interface Clock {
   /** Calls `run` once, when so many milliseconds have passed. Answers what cancels it. */
   after(milliseconds: number, run: () => void): () => void
 }
+
+/** Whose `now` is the machine's time: it jumps when somebody sets it. */
+export interface WallClock extends Clock {
+  /** Milliseconds since some moment. It never jumps. */
+  elapsed(): number
+}

@@ -11,7 +11,7 @@
  * Watches are told in microtasks: never within the call that made the change.
  */
 import type { Clock } from './clock.ts'
-import { concerns, revisionOf, State, type Step, secondsLeft } from './state.ts'
+import { concerns, revisionOf, State, type Step } from './state.ts'
 import {
   type Change,
   type Condition,
@@ -204,8 +204,7 @@ export class MemoryStore implements Store {
   }
 
   async timeToLive(id: LeaseId): Promise<{ left: number; granted: number } | undefined> {
-    const lease = this.#reach(`look at lease ${id}`).lease(id)
-    return lease && { left: secondsLeft(lease, this.#server.clock.now()), granted: lease.granted }
+    return this.#reach(`look at lease ${id}`).timeToLive(id, this.#server.clock.now())
   }
 
   async revoke(lease: LeaseId): Promise<void> {

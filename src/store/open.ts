@@ -1,6 +1,6 @@
 /** From what a user has set to a store. */
 import { resolve } from 'node:path'
-import type { Clock } from './clock.ts'
+import type { WallClock } from './clock.ts'
 import { etcdStore } from './etcd/etcd.ts'
 import type { EtcdSettings } from './etcd/settings.ts'
 import { fileStore } from './file/file.ts'
@@ -16,7 +16,7 @@ export interface Surroundings {
   readonly tryLock: StoreFiles['tryLock']
   /** For people: what in the store cannot be read and is left out. */
   report(problem: string): void
-  readonly clock?: Clock
+  readonly clock?: WallClock
 }
 
 /** Asks nothing yet. RangeError when the settings cannot be meant so. */

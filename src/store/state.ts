@@ -18,7 +18,7 @@ export interface Lease {
   readonly id: LeaseId
   /** Seconds. */
   readonly granted: number
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by the clock of whoever granted it or kept it alive. */
   readonly until: number
 }
 
@@ -34,6 +34,8 @@ export interface Step {
 
 interface Binding {
   readonly lease: Lease
+  /** On our own clock. */
+  readonly endsAt: number
   readonly keys: Set<string>
 }
 
@@ -66,20 +68,29 @@ export class State {
     return { entries: entries.sort((left, right) => compareKeys(left.key, right.key)), revision: this.#revision }
   }
 
-  lease(id: LeaseId): Lease | undefined {
-    return this.#bindings.get(id)?.lease
-  }
-
   /** The leases whose time is over. */
   expired(now: number): LeaseId[] {
-    return this.leases.filter(({ until }) => until <= now).map(({ id }) => id)
+    return [...this.#bindings.values()].filter(({ endsAt }) => endsAt <= now).map(({ lease }) => lease.id)
   }
 
-  /** When the next lease ends; undefined when there is none. Milliseconds since the epoch. */
+  /** When the next lease ends; undefined when there is none. */
   get nextExpiry(): number | undefined {
     let next: number | undefined
-    for (const { lease } of this.#bindings.values()) next = Math.min(next ?? lease.until, lease.until)
+    for (const { endsAt } of this.#bindings.values()) next = Math.min(next ?? endsAt, endsAt)
     return next
+  }
+
+  /** In seconds. */
+  timeToLive(id: LeaseId, now: number): { readonly left: number; readonly granted: number } | undefined {
+    const binding = this.#bindings.get(id)
+    if (!binding) return undefined
+    return { left: Math.max(0, Math.ceil((binding.endsAt - now) / 1000)), granted: binding.lease.granted }
+  }
+
+  /** When it ends, if we know it as it is: not kept alive since. */
+  endOf({ id, until }: Lease): number | undefined {
+    const binding = this.#bindings.get(id)
+    return binding?.lease.until === until ? binding.endsAt : undefined
   }
 
   /** Undefined when a condition does not hold. StoreError `not found` for a lease that has ended. */
@@ -106,9 +117,12 @@ export class State {
     return { ...this.#revised(keys.map((key) => ({ delete: key }))), leases: [], ended }
   }
 
-  apply({ revision, writes, leases, ended }: Step): Change[] {
-    for (const lease of leases)
-      this.#bindings.set(lease.id, { lease, keys: this.#bindings.get(lease.id)?.keys ?? new Set() })
+  /** `endsAt`: on our own clock, where the clock of whoever granted a lease is another one. */
+  apply({ revision, writes, leases, ended }: Step, endsAt = ({ until }: Lease) => until): Change[] {
+    for (const lease of leases) {
+      const keys = this.#bindings.get(lease.id)?.keys ?? new Set()
+      this.#bindings.set(lease.id, { lease, endsAt: endsAt(lease), keys })
+    }
     if (revision !== undefined) this.#revision = revision
     const changes = writes.map((write) => this.#write(write))
     for (const id of ended) this.#bindings.delete(id)
@@ -139,11 +153,6 @@ export class State {
     if (!binding) throw new StoreError('not found', `Cannot use lease ${id}: it has ended`)
     return binding
   }
-}
-
-/** Seconds, as timeToLive tells. */
-export function secondsLeft({ until }: Lease, now: number): number {
-  return Math.max(0, Math.ceil((until - now) / 1000))
 }
 
 export function concerns(change: Change, prefix: string): boolean {

@@ -1,11 +1,12 @@
 /** The machine's time. */
-import type { Clock } from './clock.ts'
+import type { WallClock } from './clock.ts'
 
 /** What setTimeout can wait for: 2³¹ − 1 ms, some 24 days. */
 const LONGEST = 0x7fff_ffff
 
-export const systemClock: Clock = {
+export const systemClock: WallClock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
 
   after(milliseconds, run) {
     let timer: ReturnType<typeof setTimeout>

@@ -9,6 +9,7 @@ import {
   formatIp,
   ipFromBigInt,
   ipToBigInt,
+  isOfHost,
   nextIp,
   parseIp,
   previousIp,
@@ -152,4 +153,23 @@ test('the lowest bit of the first byte makes a MAC address a group', () => {
   assert.ok(isMulticastMac(parseMac('ff:ff:ff:ff:ff:ff')))
   assert.ok(isMulticastMac(parseMac('01:00:5e:00:00:01')))
   assert.ok(!isMulticastMac(parseMac('02:00:00:00:00:01')))
+})
+
+test('an address can be another host’s, or is a group’s, everybody’s, one’s own, or none', () => {
+  for (const text of ['10.0.2.15', '1.0.0.0', '223.255.255.255', '128.0.0.1', 'fe80::1', '::2', '2001:db8::']) {
+    assert.ok(isOfHost(parseIp(text)), text)
+  }
+  for (const text of [
+    '0.0.0.0',
+    '0.1.2.3',
+    '127.0.0.1',
+    '127.9.9.9',
+    '224.0.0.1',
+    '255.255.255.255',
+    '::',
+    '::1',
+    'ff02::1',
+  ]) {
+    assert.ok(!isOfHost(parseIp(text)), text)
+  }
 })

@@ -4,6 +4,8 @@ import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { test } from 'vitest'
 import type { Change } from '../../src/kernel/live.ts'
+import type { FdbEntry } from '../../src/kernel/neighbour.ts'
+import type { Route } from '../../src/kernel/route.ts'
 import { decodeLinkName, decodeNftablesChange, decodeRouteChange } from '../../src/linux/change.ts'
 import { liveLinux } from '../../src/linux/live.ts'
 import type { NetlinkMessage } from '../../src/linux/netlink/message.ts'
@@ -93,6 +95,43 @@ test("what iproute2 and nft change is heard, by nft's and the links' names", asy
     }
   } finally {
     subscription.close()
+    node.close()
+  }
+})
+
+test('routes, neighbours and FDB entries are told whole, as they are listed', async () => {
+  const node = liveLinux()
+  const heard: Change[] = []
+  const subscription = node.watch(['route', 'neighbour', 'fdb'], (change) => {
+    if (change !== 'lost') heard.push(change)
+  })
+  const told = (subject: Change['subject'], operation: Change['operation']) =>
+    heard
+      .filter((change) => change.subject === subject && change.operation === operation)
+      .map(({ thing }) => thing)
+      .find((thing) => /10\.8\.1\.0|02:00:00:00:00:08/.test(JSON.stringify(thing)))
+  try {
+    node.links.add({ kind: 'vxlan', name: 'vx0', vxlan: { vni: 7, port: 8472 }, up: true })
+    node.addresses.add({ link: 'vx0', prefix: '10.8.0.1/32' })
+    const route = { destination: '10.8.1.0/24', gateway: '10.8.1.0', link: 'vx0', onlink: true, protocol: 3 }
+    const neighbour = { link: 'vx0', address: '10.8.1.0', mac: '02:00:00:00:00:08', state: 'permanent' } as const
+    const entry = { link: 'vx0', mac: '02:00:00:00:00:08', owner: 'self', destination: '192.0.2.8' } as const
+    node.routes.add(route)
+    node.neighbours.replace(neighbour)
+    node.fdb.replace(entry)
+    await eventually(() => told('fdb', 'new') !== undefined, 'the last is heard')
+    assert.deepEqual(told('route', 'new'), node.routes.list({ link: 'vx0', protocol: 3 })[0])
+    assert.deepEqual(told('neighbour', 'new'), node.neighbours.list({ link: 'vx0' })[0])
+    assert.deepEqual(told('fdb', 'new'), node.fdb.list({ link: 'vx0' })[0])
+    node.fdb.delete(entry)
+    node.neighbours.delete(neighbour)
+    node.routes.delete(route)
+    await eventually(() => told('route', 'delete') !== undefined, 'that they have gone is heard')
+    assert.equal((told('route', 'delete') as Route).destination, route.destination)
+    assert.equal((told('fdb', 'delete') as FdbEntry).mac, entry.mac)
+  } finally {
+    subscription.close()
+    node.links.delete('vx0')
     node.close()
   }
 })

@@ -168,6 +168,7 @@ export class Node {
         this.udp = wish
         this.failUdp = wish.onFailure
         return {
+          ready: Promise.resolve(),
           setRoutes: (routes) => {
             this.udp = { ...wish, routes }
           },

@@ -74,6 +74,12 @@ const ignored: readonly (readonly [string, string, RegExp])[] = [
   ['10.5.9.0-24', '{"PublicIP":"192.168.77.9"}', /its backend is udp or alloc, ours is vxlan$/],
   ['10.5.1.128-25', valueFor(9), /it overlaps our own 10\.5\.1\.0\/24$/],
   ['10.5.0.0-16', valueFor(9), /it overlaps our own 10\.5\.1\.0\/24$/],
+  ['10.99.0.0-24', valueFor(9), /of 192\.168\.77\.9: 10\.99\.0\.0\/24 is not in the network 10\.5\.0\.0\/16$/],
+  ['192.168.77.0-24', valueFor(9), /192\.168\.77\.0\/24 is not in the network/],
+  ['10.5.9.9-32', valueFor(9), /10\.5\.9\.9\/32 has no room for pods$/],
+  ['10.5.9.8-31', valueFor(9), /10\.5\.9\.8\/31 has no room for pods$/],
+  ['10.5.9.0-24', valueFor(9).replace('192.168.77.9', '127.0.0.1'), /its address 127\.0\.0\.1 is no node's$/],
+  ['10.5.9.0-24', valueFor(9).replace('192.168.77.9', '224.0.0.1'), /its address 224\.0\.0\.1 is no node's$/],
   ['10.5.9.0-24', valueFor(1, vxlan, 2), /of 192\.168\.77\.1: it has our own address/],
 ]
 
@@ -137,6 +143,34 @@ test('of two leases with one subnet the one that was written first is a peer', a
     node.told('conflict')[0]!,
     /fd00:5:0:2::-64 of 192\.168\.77\.2: lease .*fd00:5:0:3::-64 had one of its subnets/,
   )
+})
+
+test('of leases with one MAC at several addresses the one that was written last is a peer', async () => {
+  const world = new World()
+  const node = await world.start(1)
+  const at = (ip: string) => valueFor(9).replace('192.168.77.9', ip)
+  await world.put('10.5.9.0-24', at('192.168.77.9'))
+  await world.put('10.5.8.0-24', at('192.168.77.8'))
+  assert.deepEqual(node.reached, ['10.5.8.0/24'])
+  assert.match(
+    node.told('conflict')[0]!,
+    /10\.5\.9\.0-24 of .*: lease 10\.5\.8\.0-24 of 192\.168\.77\.8 has told its MAC/,
+  )
+  await world.delete('10.5.8.0-24')
+  assert.deepEqual(node.reached, ['10.5.9.0/24'])
+  await world.put('10.5.8.0-24', at('192.168.77.9'))
+  assert.deepEqual(node.reached, ['10.5.8.0/24', '10.5.9.0/24'])
+})
+
+test('a network that grows has the peers that are in it now', async () => {
+  const world = new World()
+  const node = await world.start(1)
+  await world.put('10.4.9.0-24', valueFor(9))
+  assert.deepEqual(node.reached, [])
+  const config = parseConfig('{"Network":"10.4.0.0/15","Backend":{"Type":"vxlan"}}')
+  node.registry.announce({ config, attributes: attributesOf(1) })
+  await world.settle()
+  assert.deepEqual(node.reached, ['10.4.9.0/24'])
 })
 
 test('a change that was missed, and compacted away, is made up for, and the own lease is not taken for gone', async () => {

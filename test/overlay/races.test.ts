@@ -7,7 +7,7 @@ import type { NetworkConfig } from '../../src/overlay/config.ts'
 import { FAMILIES, type Lease } from '../../src/overlay/lease.ts'
 import { formatLeaseKey } from '../../src/overlay/lease-key.ts'
 import type { MemoryStore } from '../../src/store/memory.ts'
-import { attributesOf, dual, ipv6Only, keyOf, Node, threeSubnets, valueFor, World } from './registry-world.ts'
+import { attributesOf, dual, ipv6Only, keyOf, Node, threeSubnets, valueFor, vxlan, World } from './registry-world.ts'
 import { slowStore } from './slow-store.ts'
 
 /** Numbers from 0 to below 1 that a seed decides: mulberry32. */
@@ -151,15 +151,15 @@ test('a lease that is only out of sight is never taken for gone', async () => {
   await fc.assert(
     fc.asyncProperty(seeds, steps, async (seed, happens) => {
       const world = new SlowWorld(seed)
-      const { node, connection } = world.begin(1, threeSubnets)
+      const { node, connection } = world.begin(1, vxlan)
       await world.clock.advance(1_000)
       for (const [i, what] of happens.entries()) {
         if (what === 'cut') connection.cut()
         if (what === 'mend') connection.mend()
         if (what === 'compact') world.server.compact()
-        const attributes = attributesOf(1, threeSubnets, (i % 8) + 1)
-        if (what === 'announce') node.registry.announce({ config: threeSubnets, attributes })
-        await world.put('10.5.9.0-24', valueFor(9, threeSubnets, (i % 8) + 1))
+        const attributes = attributesOf(1, vxlan, (i % 8) + 1)
+        if (what === 'announce') node.registry.announce({ config: vxlan, attributes })
+        await world.put('10.5.200.0-24', valueFor(9, vxlan, (i % 8) + 1))
         await world.clock.advance(Math.floor(world.random() * 200))
       }
       connection.mend()
@@ -169,7 +169,7 @@ test('a lease that is only out of sight is never taken for gone', async () => {
         [],
       )
       assert.deepEqual(node.told('conflict'), [])
-      assert.deepEqual(node.reached, happens.length > 0 ? ['10.5.9.0/24'] : [])
+      assert.deepEqual(node.reached, happens.length > 0 ? ['10.5.200.0/24'] : [])
     }),
     { numRuns: 60 },
   )

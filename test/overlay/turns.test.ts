@@ -35,11 +35,24 @@ test('who asks after a turn of ten milliseconds waits for twenty', async () => {
   assert.deepEqual(begun, [0, 30])
 })
 
+test('who wants it now has it within his call, unless it rests', async () => {
+  const { manual, begun, turns } = turnsOf(10)
+  turns.soon(50)
+  turns.now()
+  assert.deepEqual(begun, [0])
+  turns.now()
+  turns.now()
+  assert.deepEqual(begun, [0])
+  await manual.advance(1000)
+  assert.deepEqual(begun, [0, 30])
+})
+
 test('nothing is done after the close', async () => {
   const { manual, begun, turns } = turnsOf(0)
   turns.soon()
   turns.close()
   turns.soon()
+  turns.now()
   await manual.advance(1000)
   assert.deepEqual(begun, [])
 })

@@ -11,7 +11,7 @@ const routes = [{ subnet: '10.5.2.0/24', node: '192.168.77.2' }]
 function world() {
   const clock = new ManualClock()
   const events: string[] = []
-  const state = { refusal: undefined as string | undefined, fail: (_: Error) => {} }
+  const state = { refusal: undefined as string | undefined, fail: (_: Error) => {}, ready: Promise.resolve() }
   const path = new UdpPath({
     clock,
     start({ port, onFailure }) {
@@ -19,6 +19,7 @@ function world() {
       state.fail = onFailure
       events.push(`start ${port}`)
       return {
+        ready: state.ready,
         setRoutes: (told) => events.push(`routes ${told.length}`),
         counters: () => readCounters(new Float64Array(COUNTERS)),
         async stop() {
@@ -28,7 +29,7 @@ function world() {
         },
       }
     },
-    started: () => {},
+    started: ({ port }) => events.push(`started ${port}`),
     failed: (error) => events.push(`failed: ${error.message}`),
   })
   return { clock, events, state, path }
@@ -43,9 +44,17 @@ test('routes are told to the one that runs; another port ends it first', async (
   path.want({ ...wish, port: 9000 })
   path.want({ ...wish, port: 9001 })
   for (let i = 0; i < 3; i++) await settled()
-  assert.deepEqual(events, ['start 8285', 'routes 1', 'stopping 8285', 'stopped 8285', 'start 9001'])
+  assert.deepEqual(events, [
+    'start 8285',
+    'started 8285',
+    'routes 1',
+    'stopping 8285',
+    'stopped 8285',
+    'start 9001',
+    'started 9001',
+  ])
   await path.close()
-  assert.deepEqual(events.slice(5), ['stopping 9001', 'stopped 9001'])
+  assert.deepEqual(events.slice(7), ['stopping 9001', 'stopped 9001'])
   assert.equal(path.problem, undefined)
 })
 
@@ -58,7 +67,7 @@ test('one that cannot begin is tried again, later and later, and told once', asy
   assert.equal(path.problem, 'the TUN device is busy')
   state.refusal = undefined
   await clock.advance(10_000)
-  assert.deepEqual(events.slice(1), ['start 8285'])
+  assert.deepEqual(events.slice(1), ['start 8285', 'started 8285'])
   assert.equal(path.problem, undefined)
 })
 
@@ -72,11 +81,26 @@ test('one that ends by itself is stopped and begun again', async () => {
   await settled()
   assert.deepEqual(events, [
     'start 8285',
+    'started 8285',
     'failed: the TUN device is gone',
     'stopping 8285',
     'stopped 8285',
     'start 8285',
+    'started 8285',
   ])
+})
+
+test('one that has begun to begin does not run yet', async () => {
+  const { path, events, state } = world()
+  const ready = Promise.withResolvers<void>()
+  state.ready = ready.promise
+  path.want(wish)
+  await settled()
+  assert.equal(path.problem, 'it is not running yet')
+  ready.resolve()
+  await settled()
+  assert.equal(path.problem, undefined)
+  assert.deepEqual(events, ['start 8285', 'started 8285'])
 })
 
 test('what is not wanted has no problem, and is not begun', async () => {

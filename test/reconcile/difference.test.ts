@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
-import { difference } from '../../src/reconcile/difference.ts'
+import type { Neighbour } from '../../src/kernel/neighbour.ts'
+import { DesiredState, difference } from '../../src/reconcile/difference.ts'
 import { plan } from '../../src/reconcile/reconcile.ts'
 import { Scope } from '../../src/reconcile/scope.ts'
 import type { SeenState, State } from '../../src/reconcile/state.ts'
@@ -42,13 +43,36 @@ const seenOf = (desired: State): SeenState => {
   return { neighbours: of('neighbours'), fdb: of('fdb'), routes: of('routes') } as SeenState
 }
 
+const sorted = (operations: readonly unknown[] | undefined) => operations?.map((one) => JSON.stringify(one)).sort()
+
 describe('difference()', () => {
   test('is what a plan would be that sees the state before', () => {
     fc.assert(
       fc.property(state, state, (before, now) => {
-        const sorted = (operations: readonly unknown[] | undefined) =>
-          operations?.map((one) => JSON.stringify(one)).sort()
         assert.deepEqual(sorted(difference(before, now)), sorted(plan(now, seenOf(before))))
+      }),
+    )
+  })
+
+  test('is the same for a state of the same objects, and however often a state has become another', () => {
+    const some = <T>(items: readonly T[] | undefined, keep: readonly boolean[]) =>
+      (items ?? []).filter((_, i) => keep[i % keep.length])
+    const part = (all: State, keep: readonly boolean[]): State => ({
+      ...all,
+      neighbours: some(all.neighbours, keep),
+      fdb: some(all.fdb, keep),
+      routes: some(all.routes, keep),
+    })
+    const kept = fc.array(fc.array(fc.boolean(), { minLength: 1 }), { minLength: 1, maxLength: 5 })
+    fc.assert(
+      fc.property(state, kept, (all, parts) => {
+        const desired = new DesiredState(all)
+        let before = all
+        for (const keep of parts) {
+          const now = part(all, keep)
+          assert.deepEqual(sorted(desired.become(now)), sorted(plan(now, seenOf(before))))
+          before = now
+        }
       }),
     )
   })
@@ -62,6 +86,32 @@ describe('difference()', () => {
     assert.equal(difference(before, { ...before, addresses: [] }), undefined)
     assert.equal(difference(before, { ...before, nftTables: [{ family: 'ip', name: 't' }] }), undefined)
     assert.equal(difference(before, { ...before, owned: {} }), undefined)
+  })
+})
+
+describe('a desired state expects', () => {
+  const thing: Neighbour = { link: 'ovl0', address: '10.5.1.0', mac: '02:00:00:00:00:01', state: 'permanent' }
+  const desired = new DesiredState({ neighbours: [thing], owned })
+  const change = { subject: 'neighbour', link: 'ovl0' } as const
+
+  test('what comes as it is desired, and what goes that is not', () => {
+    assert.ok(desired.expects({ ...change, operation: 'new', thing: { ...thing } }))
+    assert.ok(desired.expects({ ...change, operation: 'delete', thing: { ...thing, address: '10.5.2.0' } }))
+  })
+
+  test('nothing else: what goes that is desired, what is another, what nobody desires, what is not told', () => {
+    assert.ok(!desired.expects({ ...change, operation: 'delete', thing }))
+    assert.ok(!desired.expects({ ...change, operation: 'new', thing: { ...thing, mac: '02:00:00:00:00:02' } }))
+    assert.ok(!desired.expects({ ...change, operation: 'new', thing: { ...thing, address: '10.5.2.0' } }))
+    assert.ok(!desired.expects({ ...change, operation: 'new' }))
+    assert.ok(!desired.expects({ subject: 'link', operation: 'new', link: 'ovl0' }))
+  })
+
+  test('of what it has become, no longer of what it was', () => {
+    const state = new DesiredState({ neighbours: [thing], owned })
+    state.become({ neighbours: [], owned })
+    assert.ok(!state.expects({ ...change, operation: 'new', thing }))
+    assert.ok(state.expects({ ...change, operation: 'delete', thing }))
   })
 })
 

@@ -1,13 +1,14 @@
 /** A clock that goes on when a test says so. */
-import type { Clock } from '../../src/store/clock.ts'
+import type { WallClock } from '../../src/store/clock.ts'
 
 interface Timer {
   readonly at: number
   run(): void
 }
 
-export class ManualClock implements Clock {
+export class ManualClock implements WallClock {
   #now: number
+  #wrong = 0
   #timers: Timer[] = []
 
   /** Milliseconds since the epoch. */
@@ -16,7 +17,16 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
+    return this.#now + this.#wrong
+  }
+
+  elapsed(): number {
     return this.#now
+  }
+
+  /** Sets the machine's time so many milliseconds ahead of what it should be; nothing passes. */
+  set(wrong: number): void {
+    this.#wrong = wrong
   }
 
   after(milliseconds: number, run: () => void): () => void {

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The first process of a machine, in its initramfs. The root becomes the host's own, read over 9p, with what the machine writes on
-# its disk above it: an overlay. What a node must bring along is hidden, so that the host's is not taken for it.
+# its disk above it: an overlay. What a node must bring along is hidden, so that the host's is not taken for it; the checkout is
+# /mnt, since its own place may be hidden, too.
 export PATH=/bin
 mount -t proc proc /proc
 mount -t devtmpfs dev /dev
@@ -15,5 +16,7 @@ for folder in opt usr/local var/lib var/log; do
 done
 mkdir -p /root/lib/modules
 mount --bind "/host$MODULES" /root/lib/modules
+mkdir -p /root/mnt
+mount --bind "/host$CHECKOUT" /root/mnt
 umount /proc /dev
-exec switch_root /root /bin/sh "$SCRIPTS/boot.sh"
+exec switch_root /root /bin/sh /mnt/test/vm/boot.sh

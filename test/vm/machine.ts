@@ -2,7 +2,7 @@
  * A machine: QEMU without KVM, Debian's kernel, the host's file system as its own (init.sh), a disk that keeps what it writes, and
  * two cards. The first leads out and is the same on every machine; the second is on a wire with the other machines.
  *
- *   const machine = new Machine(1, { folder, kernel, initramfs, archive })
+ *   const machine = new Machine(1, { folder, checkout, kernel, initramfs, archive })
  *   await machine.switchOn()
  *   await machine.run('uname -r')
  *   await machine.switchOff()
@@ -17,6 +17,8 @@ import type { Kernel } from './initramfs.ts'
 export interface Surroundings {
   /** For disks and logs. */
   readonly folder: string
+  /** Its path on the host; in the machine it is CHECKOUT. */
+  readonly checkout: string
   readonly kernel: Kernel
   readonly initramfs: string
   /** A file that the machine reads as /dev/vdb. Through 9p it would take minutes. */
@@ -30,6 +32,9 @@ const WIRE = 'mcast=230.56.0.1:5600,localaddr=127.0.0.1'
 const CPU = 'qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand'
 const MEMORY = '1024M'
 const DISK = 4 * 2 ** 30
+
+/** Where the machine sees the checkout. */
+export const CHECKOUT = '/mnt'
 
 /** Milliseconds. */
 const BOOT_LIMIT = 180_000
@@ -113,14 +118,14 @@ export class Machine {
   }
 
   #options(): string[] {
-    const { kernel, initramfs, archive } = this.#surroundings
+    const { checkout, kernel, initramfs, archive } = this.#surroundings
     const n = this.#number
     const words = [
       'console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable',
       // Without it a boot stops on a busy host: "8254 timer not connected to IO-APIC".
       'no_timer_check net.ifnames=0',
       // Words that the kernel does not know become init's environment.
-      `NUMBER=${n} SCRIPTS=${import.meta.dirname} MODULES=${kernel.modules}`,
+      `NUMBER=${n} CHECKOUT=${checkout} MODULES=${kernel.modules}`,
     ]
     return [
       ...['-M', 'q35', '-accel', 'tcg,tb-size=256', '-cpu', CPU, '-smp', '1', '-m', MEMORY],

@@ -14,10 +14,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, test } from 'vitest'
 import { run } from '../support/command.ts'
 import { buildInitramfs, debianKernel } from './initramfs.ts'
-import { Machine } from './machine.ts'
+import { CHECKOUT, Machine } from './machine.ts'
 
 const checkout = join(import.meta.dirname, '../..')
-const scripts = join(checkout, 'scripts/vagrant')
 const archive = join(checkout, '.cache/vagrant/overlab.tar')
 
 const numbers = [1, 2, 3]
@@ -37,11 +36,11 @@ const folder = mkdtempSync(join(tmpdir(), 'overlab-vm-'))
 let machines: Machine[] = []
 
 beforeAll(async () => {
-  run(process.execPath, join(scripts, 'pack.ts'))
+  run(process.execPath, join(checkout, 'scripts/vagrant/pack.ts'))
   const kernel = debianKernel()
   const initramfs = join(folder, 'initramfs')
   buildInitramfs(kernel, initramfs)
-  machines = numbers.map((number) => new Machine(number, { folder, kernel, initramfs, archive }))
+  machines = numbers.map((number) => new Machine(number, { folder, checkout, kernel, initramfs, archive }))
   await all((machine) => machine.switchOn())
   await all((machine, number) => install(machine, number, 'vxlan'))
 })
@@ -89,6 +88,7 @@ for (const { backend, route, routes } of backends) {
   test(`${backend}: pods ping each other across the nodes`, async () => {
     await onNode(1).run(`overlay backend ${backend}`)
     await all((machine) => untilRouted(machine, route, routes))
+    await all((machine) => machine.run('overlay wait'))
     await allPing()
   })
 }
@@ -114,7 +114,7 @@ function onNode(number: number): Machine {
 }
 
 async function install(machine: Machine, number: number, backend: string): Promise<string> {
-  return machine.run(`sh ${scripts}/install.sh /dev/vdb 192.168.56.1${number} ${ETCD} ${backend}`)
+  return machine.run(`sh ${CHECKOUT}/scripts/vagrant/install.sh /dev/vdb 192.168.56.1${number} ${ETCD} ${backend}`)
 }
 
 async function untilRouted(machine: Machine, route: RegExp, wanted: number): Promise<void> {

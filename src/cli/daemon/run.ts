@@ -18,6 +18,7 @@ import { print } from '../output.ts'
 import { startUdpEngine } from '../udp-engine.ts'
 import { describeFlags, parseFlags } from './flags.ts'
 import { type Level, type Log, openLog } from './log.ts'
+import { memoryGiver } from './memory.ts'
 import type { Metrics } from './metrics.ts'
 import { serviceManager } from './notify.ts'
 import { otherNetworks } from './other-networks.ts'
@@ -82,6 +83,7 @@ async function keepNode(kernel: LiveKernel, settings: Settings, version: string)
       },
       failed: ending.fail,
       changed: (operations, cause) => metrics.countOperations(operations, cause),
+      worked: memoryGiver(),
     },
   })
   let server: Server | undefined

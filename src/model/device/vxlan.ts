@@ -87,9 +87,9 @@ export class Vxlan extends Device {
     if (remote && u32(remote, 0) !== 0) this.fdb.add(NO_MAC, u32(remote, 0), 'permanent', 'add')
   }
 
-  /** What the lower device's MTU leaves is the most. */
+  /** vxlan_config_apply: what the lower device's MTU leaves is the most, even where that is less than a device may have. */
   override setFirstMtu(mtu: number): void {
-    super.setFirstMtu(Math.min(mtu, this.#mostMtu))
+    super.setFirstMtu(Math.min(mtu, Math.max(this.#mostMtu, this.minMtu)))
   }
 
   protected override checkMtu(mtu: number): void {
@@ -97,7 +97,7 @@ export class Vxlan extends Device {
   }
 
   get #mostMtu(): number {
-    return this.lower ? Math.max(this.lower.mtu - VXLAN_HEADROOM, this.minMtu) : this.maxMtu
+    return this.lower ? this.lower.mtu - VXLAN_HEADROOM : this.maxMtu
   }
 
   protected override opened(): void {

@@ -2,7 +2,6 @@
  * host-gw: plain routes by the peers' own addresses. Every peer must be on the link: nothing in between knows of pods. The
  * others can be reached once it is; till then they are left out.
  */
-import { RouteProtocol } from '../../kernel/route.ts'
 import type { Backend } from './backend.ts'
 import {
   familiesOf,
@@ -13,6 +12,7 @@ import {
   type Obstacle,
   otherBackend,
   publicAddresses,
+  routeByAddress,
   subnetRoutes,
 } from './peer.ts'
 
@@ -42,12 +42,7 @@ export const hostGw: Backend<HostGwConfig> = {
   plan(input) {
     const { config, uplink } = input
     const routes = familyPlans(input, obstacle).flatMap(({ peers }) =>
-      peers.map(({ subnet, publicIp }) => ({
-        destination: subnet,
-        gateway: publicIp,
-        link: uplink.link,
-        protocol: RouteProtocol.boot,
-      })),
+      peers.map((peer) => routeByAddress(peer, uplink.link)),
     )
     return { routes, owned: { routes: subnetRoutes(config, () => [uplink.link]) } }
   },

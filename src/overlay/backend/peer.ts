@@ -1,7 +1,7 @@
 /** What every backend asks of leases: which families there are, which peers can be reached, and who is on the link. */
 import { parseIp } from '../../address/ip.ts'
 import { contains, parsePrefix } from '../../address/prefix.ts'
-import { RouteProtocol } from '../../kernel/route.ts'
+import { type Route, RouteProtocol } from '../../kernel/route.ts'
 import type { OwnedRoutes } from '../../reconcile/state.ts'
 import type { BackendConfig, NetworkConfig } from '../config.ts'
 import type { Family, FamilyLease, Lease, LeaseAttributes } from '../lease.ts'
@@ -79,6 +79,31 @@ export function subnetRoutes(config: NetworkConfig, linksOf: (family: Family) =>
     const { network, subnetLen } = config[family]!
     return { protocol: RouteProtocol.boot, links: linksOf(family), subnets: { network, length: subnetLen } }
   })
+}
+
+/** A plain route to the peer's pods, by its own address on this link. */
+export const routeByAddress = remembering(
+  ({ subnet, publicIp }, link): Route => ({
+    destination: subnet,
+    gateway: publicIp,
+    link,
+    protocol: RouteProtocol.boot,
+  }),
+)
+
+/**
+ * What `make` makes of a peer is the same object each time, for as long as its lease is: plans for many peers that differ in
+ * one are soon compared. `link`: where it depends on one.
+ */
+export function remembering<T>(make: (peer: FamilyLease, link: string) => T): (peer: FamilyLease, link?: string) => T {
+  const made = new WeakMap<FamilyLease, { readonly link: string; readonly what: T }>()
+  return (peer, link = '') => {
+    const before = made.get(peer)
+    if (before?.link === link) return before.what
+    const what = make(peer, link)
+    made.set(peer, { link, what })
+    return what
+  }
 }
 
 /** `192.168.77.1/24` without its length. */

@@ -9,7 +9,8 @@
  * Nothing is ever asked for over the overlay: all entries are permanent. IPv6 has a device of its own, `flannel-v6.1`, and
  * /128. With DirectRouting a peer on the uplink's own network has a plain route instead, and no entries.
  */
-import { RouteProtocol } from '../../kernel/route.ts'
+import type { FdbEntry, Neighbour } from '../../kernel/neighbour.ts'
+import { type Route, RouteProtocol } from '../../kernel/route.ts'
 import { type DesiredLink, joinStates, type Owned, type State } from '../../reconcile/state.ts'
 import type { VxlanConfig } from '../config.ts'
 import { type Family, type FamilyLease, gatewayOf } from '../lease.ts'
@@ -24,6 +25,8 @@ import {
   type Obstacle,
   otherBackend,
   publicAddresses,
+  remembering,
+  routeByAddress,
   subnetRoutes,
 } from './peer.ts'
 
@@ -100,42 +103,26 @@ function planFamily(plan: FamilyPlan, input: BackendInput<VxlanConfig>): State {
   const { direct = [], tunnelled = [] } = Object.groupBy(peers, ({ publicIp }) =>
     isDirect(input, publicIp) ? 'direct' : 'tunnelled',
   )
+  const entries = tunnelled.map((peer) => entriesOf(peer, link))
   return {
     links: [deviceOf(plan, input)],
     // A router's advertisement that comes by the overlay is nobody's to send. Without IPv6 there is no such setting.
     sysctls: [{ key: `net/ipv6/conf/${link}/accept_ra`, value: '0', optional: true }],
     addresses: [{ link, prefix: `${gatewayOf(own.subnet)}/${HOST_LENGTH[family]}` }],
     linkStates: [{ link, up: true }],
-    neighbours: tunnelled.map((peer) => ({
-      link,
-      address: gatewayOf(peer.subnet),
-      mac: macOf(peer),
-      state: 'permanent',
-    })),
-    fdb: tunnelled.map((peer) => ({
-      link,
-      mac: macOf(peer),
-      owner: 'self',
-      state: 'permanent',
-      destination: peer.publicIp,
-    })),
-    routes: [
-      ...tunnelled.map(({ subnet }) => ({
-        destination: subnet,
-        gateway: gatewayOf(subnet),
-        link,
-        onlink: true,
-        protocol: RouteProtocol.boot,
-      })),
-      ...direct.map(({ subnet, publicIp }) => ({
-        destination: subnet,
-        gateway: publicIp,
-        link: uplink.link,
-        protocol: RouteProtocol.boot,
-      })),
-    ],
+    neighbours: entries.map(({ neighbour }) => neighbour),
+    fdb: entries.map(({ fdb }) => fdb),
+    routes: [...entries.map(({ route }) => route), ...direct.map((peer) => routeByAddress(peer, uplink.link))],
   }
 }
+
+const entriesOf = remembering((peer, link) => {
+  const [gateway, mac] = [gatewayOf(peer.subnet), macOf(peer)]
+  const neighbour: Neighbour = { link, address: gateway, mac, state: 'permanent' }
+  const fdb: FdbEntry = { link, mac, owner: 'self', state: 'permanent', destination: peer.publicIp }
+  const route: Route = { destination: peer.subnet, gateway, link, onlink: true, protocol: RouteProtocol.boot }
+  return { neighbour, fdb, route }
+})
 
 /**
  * `local` is the interface's own address: behind address translation the public one is none of this node's, and the kernel

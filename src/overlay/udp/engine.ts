@@ -21,7 +21,7 @@ import type { Arena } from './arena.ts'
 import type { Sum } from './checksum.ts'
 import { Counter } from './counters.ts'
 import { IcmpSender } from './icmp.ts'
-import { RouteTable, type UdpRoute } from './lookup.ts'
+import { type EncodedRoutes, RouteTable, type UdpRoute } from './lookup.ts'
 import { Receiver } from './receive.ts'
 import { Transmitter } from './transmit.ts'
 
@@ -30,7 +30,7 @@ const ROUNDS = 32
 
 export type Command =
   /** From now on these routes and no others. */
-  { readonly kind: 'routes'; readonly routes: readonly UdpRoute[] } | { readonly kind: 'stop' }
+  { readonly kind: 'routes'; readonly routes: readonly UdpRoute[] | EncodedRoutes } | { readonly kind: 'stop' }
 
 export interface EngineOptions {
   readonly arena: Arena

@@ -32,9 +32,14 @@ export function isLate(error: unknown): boolean {
   return isServiceError(error) && error.code === status.DEADLINE_EXCEEDED
 }
 
-/** etcd no longer knows our token: it was used last some minutes ago, etcd has restarted, or users were changed. */
+/**
+ * etcd no longer knows our token: it was used last some minutes ago, etcd has restarted, or users were changed. Or we have none,
+ * because it asked for none when we connected.
+ */
 export function isStaleToken(error: unknown): boolean {
-  return isServiceError(error) && /invalid auth token|revision of auth store is old/.test(error.details)
+  return (
+    isServiceError(error) && /invalid auth token|revision of auth store is old|user name is empty/.test(error.details)
+  )
 }
 
 /** The revision that was asked for is compacted, or there is none such yet. */
@@ -55,7 +60,11 @@ export function reasonOf(error: unknown): string {
   if (isLate(error)) return 'it did not answer in time'
   if (error.code === status.CANCELLED) return 'the connection was given up'
   const lost = /Last error: (?:Error: )?(.*?)\. Resolution note: ?(.*)$/s.exec(details)
-  return (lost ? (lost[1] === 'null' ? lost[2]! : lost[1]!) : details).replace(/^etcdserver: /, '')
+  const reason = (lost ? (lost[1] === 'null' ? lost[2]! : lost[1]!) : details).replace(/^etcdserver: /, '')
+  // What OpenSSL says of an alert, and Node of its own options, tells a user nothing.
+  const alert = /SSL routines:[^:]*:[^:]*\balert ([^:]+)/.exec(reason)?.[1]
+  if (alert !== undefined) return `it refuses TLS with us: ${alert}`
+  return reason.replace(/; if the root CA is installed locally.*$/s, '')
 }
 
 function kindOf(error: unknown): StoreErrorKind {
@@ -63,7 +72,7 @@ function kindOf(error: unknown): StoreErrorKind {
   if (error.code === status.NOT_FOUND) return 'not found'
   if (REFUSALS.has(error.code)) return 'refused'
   // Of TLS: one of us does not believe the other, and will not next time.
-  if (error.code === status.UNAVAILABLE && /certificate/i.test(error.details)) return 'refused'
+  if (error.code === status.UNAVAILABLE && /certificate|unknown ca\b/i.test(error.details)) return 'refused'
   if (error.code === status.RESOURCE_EXHAUSTED && error.details.includes('larger than max')) return 'refused'
   return 'unavailable'
 }

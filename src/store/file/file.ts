@@ -3,11 +3,11 @@
  * promises, the watches and the time.
  *
  * inotify(7) tells at once what processes of this machine write. What another machine writes to a shared disk it does not
- * tell: that is seen at the next look, LOOK milliseconds later at most. Leases end by the wall clocks, which must agree.
+ * tell: that is seen at the next look, LOOK milliseconds later at most.
  */
 import { randomBytes } from 'node:crypto'
-import type { Clock } from '../clock.ts'
-import { type State, type Step, secondsLeft } from '../state.ts'
+import type { WallClock } from '../clock.ts'
+import type { State, Step } from '../state.ts'
 import {
   type Condition,
   type Entry,
@@ -38,7 +38,7 @@ const LONGEST_PAUSE = 800
 export interface FileStoreOptions {
   readonly directory: string
   readonly files: StoreFiles
-  readonly clock: Clock
+  readonly clock: WallClock
   /** For people: what in the store cannot be read and is left out. */
   report(problem: string): void
 }
@@ -50,7 +50,7 @@ export function fileStore(options: FileStoreOptions): Store {
 class FileStore implements Store {
   readonly name: string
   readonly #directory: string
-  readonly #clock: Clock
+  readonly #clock: WallClock
   readonly #log: Log
   readonly #watches = new Set<FileWatch>()
   #directoryWatch: DirectoryWatch | undefined
@@ -65,7 +65,7 @@ class FileStore implements Store {
     this.#directory = directory
     this.#clock = clock
     const changed = (news: News) => this.#tell(news)
-    this.#log = new Log({ files, directory, now: () => clock.now(), newId, changed, report })
+    this.#log = new Log({ files, directory, clock, newId, changed, report })
   }
 
   async get(key: string): Promise<Entry | undefined> {
@@ -96,8 +96,7 @@ class FileStore implements Store {
   }
 
   async timeToLive(id: LeaseId): Promise<{ left: number; granted: number } | undefined> {
-    const lease = (await this.#read(`look at lease ${id}`)).lease(id)
-    return lease && { left: secondsLeft(lease, this.#clock.now()), granted: lease.granted }
+    return (await this.#read(`look at lease ${id}`)).timeToLive(id, this.#clock.elapsed())
   }
 
   async revoke(lease: LeaseId): Promise<void> {
@@ -138,7 +137,7 @@ class FileStore implements Store {
       this.#log.read()
       return this.#log.state
     })
-    if (state.expired(this.#clock.now()).length > 0) await this.#write(purpose, () => undefined)
+    if (state.expired(this.#clock.elapsed()).length > 0) await this.#write(purpose, () => undefined)
     return this.#log.state
   }
 
@@ -210,7 +209,7 @@ class FileStore implements Store {
     this.#cancelExpiry()
     const next = this.#log.state.nextExpiry
     if (this.#watches.size === 0 || next === undefined) return
-    this.#cancelExpiry = this.#clock.after(Math.max(0, next - this.#clock.now()), () => {
+    this.#cancelExpiry = this.#clock.after(Math.max(0, next - this.#clock.elapsed()), () => {
       this.#write('end leases', () => undefined).catch(() => {
         // Whoever comes by next ends them; that the store is away the watches are told.
         this.#look()

@@ -9,9 +9,14 @@
  * change is not there, after it it is. A line without its end was never finished; the next writer writes over it. Readers
  * take no lock. When the log is long, a file with all that there is takes its place, by rename(2).
  *
+ * A lease's end is written down by the wall clock of whoever grants it or keeps it alive. Who sees the line appear knows better
+ * when that was, and goes on by his own steady clock: that somebody's time is wrong, or set, ends no lease. Only of a lease that
+ * he finds when he begins he knows no more than what the wall clocks say.
+ *
  * A line is not fsynced: after a crash of the machine the last changes may be missing.
  */
-import { State, type Step } from '../state.ts'
+import type { WallClock } from '../clock.ts'
+import { type Lease, State, type Step } from '../state.ts'
 import { type Change, type Revision, StoreError } from '../store.ts'
 import type { LogFile, StoreFiles } from './files.ts'
 import { formatHeader, formatState, formatStep, parseHeader, parseStep } from './lines.ts'
@@ -25,8 +30,7 @@ const LONG = 1 << 20
 export interface LogOptions {
   readonly files: StoreFiles
   readonly directory: string
-  /** Milliseconds since the epoch. */
-  now(): number
+  readonly clock: WallClock
   /** Text that nobody else gets. */
   newId(): string
   /** Whoever wrote it, we or others. */
@@ -45,6 +49,8 @@ export class Log {
   /** Undefined while there is no log. */
   #id: string | undefined
   #state = new State()
+  /** On the steady clock: what was written before then has been read. */
+  #readAt = Number.NEGATIVE_INFINITY
   /** How far the file has been read, in bytes and in lines. */
   #end = 0
   #lines = 0
@@ -67,7 +73,9 @@ export class Log {
 
   /** Reads what was written since the last time. */
   read(): void {
-    const news = this.#file?.isCurrent() ? this.#readOn(this.#state.revision) : this.#readAnew()
+    const start = this.#options.clock.elapsed()
+    const news = this.#file?.isCurrent() ? this.#readOn(this.#state) : this.#readAnew()
+    this.#readAt = start
     if (news === 'all' || news.length > 0) this.#options.changed(news)
   }
 
@@ -76,13 +84,13 @@ export class Log {
    * before. Undefined, and nothing is done, while somebody else holds the lock.
    */
   tryWrite<T extends Step | undefined>(plan: (state: State) => T): { readonly step: T } | undefined {
-    const { files, directory, now } = this.#options
+    const { files, directory, clock } = this.#options
     this.makeDirectory()
     const lock = files.tryLock(`${directory}/lock`, FILE_MODE)
     if (!lock) return undefined
     try {
       this.read()
-      const expired = this.#state.expired(now())
+      const expired = this.#state.expired(clock.elapsed())
       if (expired.length > 0) this.#append(this.#state.ending(expired))
       const step = plan(this.#state)
       if (step) this.#append(step)
@@ -105,13 +113,13 @@ export class Log {
 
   #readAnew(): News {
     const file = this.#options.files.openLog(this.#path)
-    const [id, revision] = [this.#id, this.#state.revision]
+    const [id, known] = [this.#id, this.#state]
     this.close()
     this.#file = file
     if (!file) return id === undefined ? [] : 'all'
     const compacted = this.#readHeader()
-    const isSame = (id === undefined || id === this.#id) && compacted <= revision
-    const changes = this.#readOn(revision)
+    const isSame = (id === undefined || id === this.#id) && compacted <= known.revision
+    const changes = this.#readOn(known)
     this.#compactSize = this.#end
     return isSame ? changes : 'all'
   }
@@ -121,7 +129,7 @@ export class Log {
     if (!this.#file) this.#create()
     this.#end = this.#file!.append(this.#end, formatStep(step))
     this.#lines++
-    const changes = this.#state.apply(step)
+    const changes = this.#apply(step, this.#state)
     if (changes.length > 0) this.#options.changed(changes)
   }
 
@@ -161,18 +169,33 @@ export class Log {
     return header.compacted
   }
 
-  /** Answers the changes that are later than `known`. */
-  #readOn(known: Revision): Change[] {
+  /** Answers the changes that are later than what was known. */
+  #readOn(known: State): Change[] {
+    const { revision } = known
     const { lines, end } = this.#file!.lines(this.#end)
     const changes: Change[] = []
     for (const line of lines) {
       this.#lines++
       const step = parseStep(line)
       if (!step) this.#options.report(`Cannot read line ${this.#lines} of "${this.#path}": it is left out`)
-      else if (step.revision !== undefined && step.revision > known) changes.push(...this.#state.apply(step))
-      else this.#state.apply(step)
+      else {
+        const made = this.#apply(step, known)
+        if (step.revision !== undefined && step.revision > revision) changes.push(...made)
+      }
     }
     this.#end = end
     return changes
+  }
+
+  #apply(step: Step, known: State): Change[] {
+    return this.#state.apply(step, (lease) => known.endOf(lease) ?? this.#endOf(lease))
+  }
+
+  /** Its time began when the wall clocks say; but not before we last read, nor later than now. */
+  #endOf({ granted, until }: Lease): number {
+    const { clock } = this.#options
+    const [length, now] = [granted * 1000, clock.elapsed()]
+    const age = clock.now() - (until - length)
+    return now - Math.max(0, Math.min(age, now - this.#readAt)) + length
   }
 }

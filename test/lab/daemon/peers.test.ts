@@ -14,7 +14,8 @@ import {
   startStore,
 } from './network.ts'
 
-const vxlan = { Network: '10.5.0.0/16', Backend: { Type: 'vxlan' } }
+/** The nodes get none of the subnets that peers are put in by hand. */
+const vxlan = { Network: '10.5.0.0/16', SubnetMin: '10.5.16.0', Backend: { Type: 'vxlan' } }
 
 const lease = (ip: string, mac: string, vni = 1) =>
   `{"PublicIP":"${ip}","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":${vni},"VtepMAC":"${mac}"}}`

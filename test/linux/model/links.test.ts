@@ -53,6 +53,9 @@ const entry = fc.record({
   operation: fc.constantFrom('add', 'replace', 'delete' as const),
 })
 
+/** The device above one with the least MTU has more than that leaves, and cannot be given it. */
+const lowest = ['v0', 'vy'].map((name) => ({ kind: 'set' as const, name: name as 'v0' | 'vy', change: { mtu: 68 } }))
+
 test('the same is refused, and the same comes of it', { timeout: 300_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -73,7 +76,7 @@ test('the same is refused, and the same comes of it', { timeout: 300_000 }, asyn
         }
       },
     ),
-    { numRuns: 60, ...(process.env.SEED && { seed: Number(process.env.SEED) }) },
+    { numRuns: 60, examples: [[lowest]], ...(process.env.SEED && { seed: Number(process.env.SEED) }) },
   )
 })
 

@@ -15,7 +15,9 @@ import { decodeIpv4, decodeIpv4Header, IpProtocol } from '../../../src/wire/ipv4
 import { decodeUdp } from '../../../src/wire/udp.ts'
 import { eventually } from '../../contract/kernel/case.ts'
 import { assertRight } from '../../overlay/udp/packets.ts'
+import { run } from '../../support/command.ts'
 import {
+  bridgeAddress,
   buildNetwork,
   closeHandles,
   inside,
@@ -30,6 +32,7 @@ import {
   startEngine,
   startNaive,
   transfer,
+  tunAddress,
   withoutOffloads,
 } from './network.ts'
 
@@ -42,6 +45,11 @@ const ETHERNET_HEADER = 14
 /** At least: of a megabyte each way. */
 const FRAMES = Math.floor((2 * MEGABYTE) / 1420)
 const MAX_FRAME = ETHERNET_HEADER + 1500
+
+const directions = [
+  ['a', 'b'],
+  ['b', 'a'],
+] as const
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
@@ -98,10 +106,60 @@ for (const { far, wire } of [
       }
     })
 
-    for (const [from, to] of [
-      ['a', 'b'],
-      ['b', 'a'],
-    ] as const) {
+    test('each hop on the way out and at the other end says when a TTL ends there', async () => {
+      const answers: string[] = []
+      for (const ttl of [1, 2, 3, 4, 5]) {
+        // The other data path lets a packet go without a word: it need not be waited for.
+        const isSilent = far === 'naive' && ttl === 3
+        const answer = await ping(podAddress('b'), { ttl, ...(isSilent && { timeout: 500 }) })
+        answers.push(answer.outcome === 'error' ? `${answer.type}/${answer.code} from ${answer.from}` : answer.outcome)
+      }
+      const [near, there] = [`11/0 from ${bridgeAddress('a')}`, `11/0 from ${tunAddress('b')}`]
+      assert.deepEqual(answers, [near, near, far === 'naive' ? 'timeout' : there, there, 'reply'])
+    })
+
+    test('IPv4 options are kept: all on the way write down where they send from', () => {
+      const answer = run('ip', 'netns', 'exec', 'pod-a', 'ping', '-R', '-c', '1', '-W', '10', podAddress('b'))
+      const recorded = answer
+        .slice(answer.indexOf('RR:'))
+        .match(/\d+\.\d+\.\d+\.\d+/g)
+        ?.slice(0, 8)
+      const [out, back] = [
+        [podAddress('a'), tunAddress('a'), bridgeAddress('b')],
+        [podAddress('b'), tunAddress('b'), bridgeAddress('a')],
+      ]
+      assert.deepEqual(recorded, [...out, podAddress('b'), ...back, podAddress('a')].slice(0, 8))
+    })
+
+    test('a pod with a larger MTU learns that of the overlay', async () => {
+      const setMtu = (mtu: number) => {
+        for (const link of ['cni0', 'veth0']) run('ip', '-n', 'node-a', 'link', 'set', link, 'mtu', `${mtu}`)
+        run('ip', '-n', 'pod-a', 'link', 'set', 'eth0', 'mtu', `${mtu}`)
+      }
+      setMtu(1500)
+      const answer = await ping(podAddress('b'), { size: 1472, dontFragment: true })
+      assert.deepEqual(answer, { outcome: 'error', from: bridgeAddress('a'), type: 3, code: 4, mtu: MTU })
+      run('ip', '-n', 'pod-a', 'route', 'flush', 'cache')
+      setMtu(MTU)
+    })
+
+    test('when the link below has a smaller MTU, everything arrives in fragments', async () => {
+      const setMtu = (mtu: number) => {
+        for (const node of ['node-a', 'node-b']) run('ip', '-n', node, 'link', 'set', 'under', 'mtu', `${mtu}`)
+      }
+      setMtu(1400)
+      try {
+        assert.equal((await ping(podAddress('b'), { size: 1444, dontFragment: true })).outcome, 'reply')
+        for (const [from, to] of directions) {
+          const sent = pieces(MEGABYTE)
+          assert.equal(sha256(await transfer(from, to, sent)), sha256(Buffer.concat(sent)))
+        }
+      } finally {
+        setMtu(1500)
+      }
+    })
+
+    for (const [from, to] of directions) {
       test(`16 MB by TCP from ${from} to ${to} arrive as they were sent`, async () => {
         const sent = pieces(16 * MEGABYTE)
         const arrived = await transfer(from, to, sent)
@@ -154,10 +212,8 @@ for (const { far, wire } of [
         assert.ok(count('packetsSent') > 5 * count('messagesSent'), 'messages are trains')
         assert.ok(count('packetsSent') > 5 * count('tunReads'), 'what is read are super-packets')
         assert.ok(count('packetsReceived') > 5 * count('tunWrites'), 'what is written are super-packets')
-        assert.equal(
-          after.wrongChecksums + after.sendErrors + after.writeErrors + after.messagesSplit + after.strangers,
-          0,
-        )
+        const failures = ['wrongChecksums', 'sendErrors', 'writeErrors', 'messagesSplit', 'strangers'] as const
+        assert.deepEqual(failures.map(count), [0, 0, 0, 0, 0])
       })
     }
   })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { test } from 'vitest'
 import { parseIpv4 } from '../../../src/address/ipv4.ts'
 import { contains, parsePrefix } from '../../../src/address/prefix.ts'
-import { addressNumber, NOBODY, RouteTable } from '../../../src/overlay/udp/lookup.ts'
+import { addressNumber, encodeRoutes, NOBODY, RouteTable } from '../../../src/overlay/udp/lookup.ts'
 
 const number = (text: string) => addressNumber(parseIpv4(text))
 
@@ -54,4 +54,15 @@ test('isNode() knows the nodes that routes lead to, and no others', () => {
 test('a route that is not IPv4 is refused', () => {
   assert.throws(() => new RouteTable([{ subnet: 'fd00::/64', node: '1.2.3.4' }]), RangeError)
   assert.throws(() => new RouteTable([{ subnet: '10.0.0.0/24', node: 'fd00::1' }]), RangeError)
+})
+
+test('a table of encoded routes finds what one of the routes does', () => {
+  const routes = [
+    { subnet: '10.5.0.0/16', node: '192.0.2.1' },
+    { subnet: '10.5.7.0/24', node: '192.0.2.7' },
+  ]
+  const [table, encoded] = [new RouteTable(routes), new RouteTable(encodeRoutes(routes))]
+  for (const address of ['10.5.7.1', '10.5.8.1', '10.6.0.1'].map(number)) {
+    assert.equal(encoded.nodeOf(address), table.nodeOf(address))
+  }
 })

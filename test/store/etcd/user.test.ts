@@ -120,3 +120,14 @@ test('credentials are no harm where etcd asks for none', async () => {
   await put(store, '/overlay/a', '1')
   assert.equal((await store.get('/overlay/a'))?.value, '1')
 })
+
+test('a store that is open when etcd begins to ask for users goes on', async () => {
+  await using etcd = await startEtcd({ flags: ['--bcrypt-cost', '4'] })
+  const store = open({ endpoints: [etcd.endpoint], ...root })
+  await put(store, '/a', '1')
+  await etcd.etcdctl('user', 'add', `${root.username}:${root.password}`)
+  await etcd.etcdctl('user', 'grant-role', 'root', 'root')
+  await etcd.etcdctl('auth', 'enable')
+  await put(store, '/a', '2')
+  assert.equal((await store.get('/a'))?.value, '2')
+})

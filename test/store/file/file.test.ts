@@ -201,6 +201,54 @@ test('a lease ends by the clock, while somebody watches or when somebody comes b
   assert.deepEqual(witness.told, ['listed /b=2', 'delete /b'])
 })
 
+const DAY = 86_400_000
+
+test.each([DAY, -DAY])('who sees a lease granted ends it in time, though a clock is wrong by %i ms', async (wrong) => {
+  for (const whose of ['grants', 'looks'] as const) {
+    const directory = newDirectory()
+    const clocks = { grants: new ManualClock(), looks: new ManualClock() }
+    const [one, other] = [open(directory, { clock: clocks.grants }), open(directory, { clock: clocks.looks })]
+    const advance = async (milliseconds: number) => {
+      for (const clock of [clocks.grants, clocks.looks]) await clock.advance(milliseconds)
+    }
+    await put(other, '/before', '0')
+    clocks[whose].set(wrong)
+    const lease = await one.grant(10)
+    await put(one, '/a', '1', lease)
+    assert.deepEqual(await pairs(other), ['/a=1', '/before=0'])
+    await advance(5_000)
+    await pairs(other)
+    await one.keepAlive(lease)
+    assert.equal((await other.timeToLive(lease))?.left, 10)
+    clocks[whose].set(0)
+    await advance(5_000)
+    clocks[whose].set(-wrong)
+    await put(other, '/before', '1')
+    // What is written anew says of a lease what it said.
+    for (let at = 0; at < 3; at++) await put(other, '/before', 'x'.repeat(1_000_000))
+    await put(other, '/before', '2')
+    await advance(4_999)
+    assert.deepEqual(await pairs(other), ['/a=1', '/before=2'])
+    assert.deepEqual(await pairs(one), ['/a=1', '/before=2'])
+    await advance(1)
+    assert.deepEqual(await pairs(other), ['/before=2'], `${whose}`)
+  }
+})
+
+test('who begins with a clock that is ahead ends leases once: those that are made again stay', async () => {
+  const directory = newDirectory()
+  const [right, ahead] = [new ManualClock(), new ManualClock()]
+  ahead.set(DAY)
+  const one = open(directory, { clock: right })
+  await put(one, '/a', '1', await one.grant(10))
+  const other = open(directory, { clock: ahead })
+  assert.deepEqual(await pairs(other), [])
+  await put(one, '/a', '2', await one.grant(10))
+  assert.deepEqual(await pairs(other), ['/a=2'])
+  await put(other, '/b', '1', await other.grant(10))
+  assert.deepEqual(await pairs(other), ['/a=2', '/b=1'])
+})
+
 test('a call that fails keeps nothing from the watches', async () => {
   const directory = newDirectory()
   const [one, other] = [open(directory), open(directory)]
