@@ -33,6 +33,12 @@ export function formatPrefix({ address, length }: Prefix): string {
   return `${formatIp(address)}/${length}`
 }
 
+/** `192.168.77.1/24` without its length; an address alone as it is. */
+export function hostOf(prefix: string): string {
+  const slash = prefix.indexOf('/')
+  return slash < 0 ? prefix : prefix.slice(0, slash)
+}
+
 /** The whole address as a prefix: /32 or /128. */
 export function hostPrefix(address: Ip): Prefix {
   return { address, length: address.length * 8 }

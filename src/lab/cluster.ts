@@ -8,7 +8,7 @@
  *              `overlab daemon` on every node, which takes a subnet and makes that overlay itself: node-daemon.ts
  */
 import { formatIp, ipFromBigInt, ipToBigInt } from '../address/ip.ts'
-import { networkOf, parsePrefix } from '../address/prefix.ts'
+import { hostOf, networkOf, parsePrefix } from '../address/prefix.ts'
 import { JsonError } from '../json/errors.ts'
 import { backendOf } from '../overlay/backend/backend.ts'
 import { type BackendConfig, type NetworkConfig, parseConfig } from '../overlay/config.ts'
@@ -152,7 +152,7 @@ function backendConfigOf({
 }
 
 function uplinkOf({ link, mtu, address }: Carrier): Uplink {
-  return { link, mtu, ipv4: { address, publicIp: address.slice(0, address.indexOf('/')) } }
+  return { link, mtu, ipv4: { address, publicIp: hostOf(address) } }
 }
 
 function leaseOf(carrier: Carrier, index: number, config: NetworkConfig): Lease {

@@ -15,6 +15,7 @@
  *
  * The lab asks `Kernel` and `Host` for everything, and runs plugins as a container runtime does: cni/runtime.
  */
+import { hostOf } from '../address/prefix.ts'
 import { ignoring, isErrno } from '../kernel/errors.ts'
 import { reconcile } from '../reconcile/apply.ts'
 import type { OverlayPlan } from './cluster.ts'
@@ -23,7 +24,7 @@ import { commandsOf, describeNode, isDescribed } from './describe-node.ts'
 import { addLink, addRoute, impairLink, LAB_GROUP } from './link.ts'
 import type { Machine, ProcessIdentity } from './machine.ts'
 import { addNode, forgetAddresses, namespacePath, withNamespace } from './node.ts'
-import { bare, isNamespaceOf, type LabPlan, nodeOf, planLab, type ServicePlan } from './plan.ts'
+import { isNamespaceOf, type LabPlan, nodeOf, planLab, type ServicePlan } from './plan.ts'
 import { addPod, detachPod, getAttached } from './pod.ts'
 import { rulesOf } from './service.ts'
 import { claimState, listLabs, readState, removeState, replaceState } from './state.ts'
@@ -193,7 +194,7 @@ async function addService(plan: LabPlan, service: ServicePlan, machine: Machine)
   )
   const rules = rulesOf(service, (pod) => {
     const address = addresses.get(pod)
-    return address && bare(address)
+    return address && hostOf(address)
   })
   for (const { namespace, podNetwork } of plan.nodes) {
     if (podNetwork) for (const rule of rules) await runCommand(namespace, rule, machine)

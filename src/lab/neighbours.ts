@@ -1,8 +1,7 @@
 /** Who is next to whom: the addresses that a place reaches without a router, as its own prefixes say. */
 import { parseIp } from '../address/ip.ts'
-import { contains, parsePrefix } from '../address/prefix.ts'
+import { contains, hostOf, parsePrefix } from '../address/prefix.ts'
 import type { LiveKernel } from '../kernel/live.ts'
-import { bare } from './plan.ts'
 
 interface Place {
   readonly kernel: LiveKernel
@@ -19,7 +18,7 @@ export function* neighbourPairs<P extends Place>(places: readonly P[]): Generato
     for (const [j, others] of prefixes.entries()) {
       if (i === j) continue
       for (const prefix of others) {
-        const address = bare(prefix)
+        const address = hostOf(prefix)
         if (networks.some((network) => contains(network, parseIp(address)))) yield { from, address }
       }
     }

@@ -1,8 +1,9 @@
 /** Who reaches whom: every pod sends one echo request to every other pod and to every node. */
+import { hostOf } from '../address/prefix.ts'
 import type { EchoAnswer, LiveKernel } from '../kernel/live.ts'
 import type { Machine } from './machine.ts'
 import { enter } from './node.ts'
-import { bare, type LabPlan, type NodePlan, nodeOf } from './plan.ts'
+import { type LabPlan, type NodePlan, nodeOf } from './plan.ts'
 import { getAttached } from './pod.ts'
 
 export interface Target {
@@ -55,7 +56,7 @@ export async function pingAll(plan: LabPlan, machine: Machine): Promise<PingMatr
 function targetsOf(plan: LabPlan, machine: Machine): Target[] {
   const pods = plan.pods.map((pod) => {
     const address = getAttached(plan.name, pod, nodeOf(pod, plan), machine)?.address
-    return { kind: 'pod' as const, name: pod.name, address: address && bare(address) }
+    return { kind: 'pod' as const, name: pod.name, address: address && hostOf(address) }
   })
   // A bridge is nobody to talk to.
   const hosts = plan.nodes.filter(({ description }) => description.kind !== 'bridge')
@@ -73,5 +74,5 @@ async function askOnce(kernel: LiveKernel | undefined, address: string | undefin
 function nodeAddress({ name, podNetwork }: NodePlan, { links }: LabPlan): string | undefined {
   const ends = links.flatMap(({ ends }) => ends).filter(({ node }) => node === name)
   const address = ends.flatMap(({ addresses }) => addresses)[0]
-  return address ? bare(address) : podNetwork?.subnet && bare(podNetwork.subnet).replace(/0$/, '1')
+  return address ? hostOf(address) : podNetwork?.subnet && hostOf(podNetwork.subnet).replace(/0$/, '1')
 }

@@ -1,9 +1,11 @@
 /** Nodes, pods, services and addresses, as they are named in tests and on the command line. */
+
 import { readIp } from '../address/ip.ts'
+import { hostOf } from '../address/prefix.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import type { Machine } from './machine.ts'
 import { enter } from './node.ts'
-import { bare, type LabPlan, type ServicePlan } from './plan.ts'
+import type { LabPlan, ServicePlan } from './plan.ts'
 
 /** A node or a pod. */
 export interface LabPlace {
@@ -47,5 +49,5 @@ export function findDestination(text: string, plan: LabPlan, machine: Machine): 
 export function addressOf(kernel: LiveKernel): string | undefined {
   const addresses = kernel.addresses.list().filter(({ scope, link }) => scope === 'global' && link !== 'lo')
   const first = addresses.find(({ prefix }) => !prefix.includes(':')) ?? addresses[0]
-  return first && bare(first.prefix)
+  return first && hostOf(first.prefix)
 }

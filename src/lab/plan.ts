@@ -6,6 +6,7 @@
  *                                state in   <state directory>/two-nodes/n1/     net.d/ cni/ ipam/
  *   its pod "web-0"              namespace  ovl-web-0@two-nodes
  */
+import { hostOf } from '../address/prefix.ts'
 import { faultsOf, UnsupportedError, unsupportedIn } from './check-topology.ts'
 import {
   type Carrier,
@@ -212,11 +213,6 @@ export function nodeOf({ node }: PodPlan, { nodes }: LabPlan): NodePlan {
   return nodes.find(({ name }) => name === node)!
 }
 
-/** Address without its prefix length. */
-export function bare(prefix: string): string {
-  return prefix.slice(0, prefix.indexOf('/'))
-}
-
 const isIpv4 = (address: string) => !address.includes(':')
 
 /** A route each way, to the pods at the other end. Nodes that share no link do not know of each other. */
@@ -226,6 +222,6 @@ function routesOver({ ends: [a, b] }: LinkPlan, nodes: readonly NodePlan[]): Rou
     const destination = subnetOf(to)
     const gateway = to.addresses.find(isIpv4)
     if (!destination || !subnetOf(from) || !gateway) return []
-    return [{ node: from.node, destination, gateway: bare(gateway) }]
+    return [{ node: from.node, destination, gateway: hostOf(gateway) }]
   })
 }

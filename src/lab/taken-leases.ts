@@ -1,4 +1,5 @@
 /** What the daemons of a lab have agreed on, as their nodes show it: the overlay that each of them has made. */
+import { hostOf } from '../address/prefix.ts'
 import { backendOf } from '../overlay/backend/backend.ts'
 import { parseConfig } from '../overlay/config.ts'
 import type { Lease } from '../overlay/lease.ts'
@@ -7,7 +8,7 @@ import type { OverlayPlan } from './cluster.ts'
 import { hasDaemon, takenSubnet } from './daemons.ts'
 import type { Machine } from './machine.ts'
 import { withNamespace } from './node.ts'
-import { bare, type LabPlan, type NodePlan } from './plan.ts'
+import type { LabPlan, NodePlan } from './plan.ts'
 
 /** By name of the node. A node that has no subnet yet is left out. */
 export function takenOverlays(plan: LabPlan, machine: Machine): Map<string, OverlayPlan> {
@@ -37,6 +38,6 @@ function uplinkOf({ links }: LabPlan, { name, daemon }: NodePlan): Uplink | unde
   const end = link?.ends.find(({ node }) => node === name)
   const address = end?.addresses.find((each) => !each.includes(':'))
   return link && end && address
-    ? { link: end.ifName, mtu: link.mtu, ipv4: { address, publicIp: bare(address) } }
+    ? { link: end.ifName, mtu: link.mtu, ipv4: { address, publicIp: hostOf(address) } }
     : undefined
 }

@@ -14,6 +14,7 @@
  * Everything is an argument: the store, the kernel, clock and chance, files. On the model whole networks of daemons run in
  * virtual time.
  */
+import { hostOf } from '../address/prefix.ts'
 import { KernelError } from '../kernel/errors.ts'
 import type { Change, LiveKernel, Subscription } from '../kernel/live.ts'
 import { describeDifferences } from '../reconcile/compare.ts'
@@ -23,12 +24,13 @@ import type { Clock } from '../store/clock.ts'
 import type { Store } from '../store/store.ts'
 import { type BackendInput, backendOf } from './backend/backend.ts'
 import { OnLink } from './backend/on-link.ts'
+import { familiesOf } from './backend/peer.ts'
 import { chooseVtepMac } from './backend/vtep.ts'
 import { fits } from './claim.ts'
 import type { NetworkConfig } from './config.ts'
 import { EarlierLease } from './earlier-lease.ts'
 import { type Condition, conditionOf } from './health.ts'
-import { FAMILIES, type Family, type Lease, type LeaseAttributes, leaseOf, subnetsOf } from './lease.ts'
+import { type Family, type Lease, type LeaseAttributes, leaseOf, subnetsOf } from './lease.ts'
 import { type EarlierLife, leftovers } from './leftovers.ts'
 import {
   dependsOnRoutes,
@@ -265,9 +267,8 @@ export class Daemon {
     // The way to the store may be another one, or open again.
     if (this.#due.store || this.#registry.lostAt !== undefined) store.reconnect()
     this.#due.store = false
-    const families = FAMILIES.filter((family) => config[family])
     try {
-      const uplink = findUplinkAgain(kernel, { ...wanted, families }, this.#setting?.uplink.link)
+      const uplink = findUplinkAgain(kernel, { ...wanted, families: familiesOf(config) }, this.#setting?.uplink.link)
       backendOf(config).check(uplink, config)
       this.#problems.delete('uplink')
       this.#adopt({ config, uplink })
@@ -300,8 +301,8 @@ export class Daemon {
     const known = await this.#earlierLease.find({ config, attributes: backend.attributes(uplink, config, {}) })
     if (this.#isClosed || this.#setting !== setting) return
     if (!this.#attributes) this.#owned = leftovers(kernel, config, { ...this.#earlier, lease: known })
-    for (const family of FAMILIES) {
-      const device = config[family] && config.backend.type === 'vxlan' && backend.device(family, config)
+    for (const family of familiesOf(config)) {
+      const device = config.backend.type === 'vxlan' && backend.device(family, config)
       if (device) this.#macs[family] ??= chooseVtepMac(kernel, device, known?.[family]?.vtep?.mac, randomBytes)
     }
     this.#attributes = backend.attributes(uplink, config, this.#macs)
@@ -330,7 +331,7 @@ export class Daemon {
       const [tun] = this.#devices()
       const { address } = input.uplink.ipv4!
       const routes = udpRoutes(input)
-      this.#udp.want({ tun: tun!, address: address.slice(0, address.indexOf('/')), port: backend.port, routes })
+      this.#udp.want({ tun: tun!, address: hostOf(address), port: backend.port, routes })
     }
     this.#tellLeftOut(describeLeftOut(input))
     const { config, uplink, lease } = input
@@ -356,7 +357,7 @@ export class Daemon {
   #devices(): string[] {
     const config = this.#setting?.config
     if (!config) return []
-    return FAMILIES.flatMap((family) => (config[family] && backendOf(config).device(family, config)) ?? [])
+    return familiesOf(config).flatMap((family) => backendOf(config).device(family, config) ?? [])
   }
 
   #hasChanged(operations: readonly Operation[], cause: 'desired' | 'changed'): void {

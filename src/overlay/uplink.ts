@@ -11,7 +11,7 @@
  * whenever links, addresses or routes change, and so it is a function of the kernel.
  */
 import { familyOf, formatIp, type Ip, isOfHost, readIp } from '../address/ip.ts'
-import { type Prefix, parsePrefix } from '../address/prefix.ts'
+import { hostOf, type Prefix, parsePrefix } from '../address/prefix.ts'
 import type { Address } from '../kernel/address.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { type Route, RouteTable } from '../kernel/route.ts'
@@ -101,7 +101,7 @@ function byInterface(kernel: UplinkKernel, text: string): Candidate {
 
 function byAddress(kernel: UplinkKernel, ip: Ip): Candidate {
   const text = formatIp(ip)
-  const address = kernel.addresses.list().find(({ prefix }) => addressOf(prefix) === text)
+  const address = kernel.addresses.list().find(({ prefix }) => hostOf(prefix) === text)
   if (address) return { link: address.link, addresses: [address] }
   throw new RangeError(`Cannot use address ${text}: no link has it; there are ${describeLinks(kernel)}`)
 }
@@ -111,7 +111,7 @@ function byPattern(kernel: UplinkKernel, text: string, families: readonly Family
   const pattern = parsePattern(text)
   const links = kernel.links.list().map(({ name }) => {
     const matching = families.map((family) =>
-      usableAddresses(kernel, name, family).find(({ prefix }) => pattern.test(addressOf(prefix))),
+      usableAddresses(kernel, name, family).find(({ prefix }) => pattern.test(hostOf(prefix))),
     )
     return { link: name, addresses: matching.filter((address) => address !== undefined) }
   })
@@ -128,7 +128,7 @@ function byDestination(kernel: UplinkKernel, text: string): Candidate {
   const route = kernel.routes.lookup(text)
   const link = route && linkOf(route)
   if (link === undefined) throw new RangeError(`Cannot find a link that reaches ${text}: there is no route`)
-  const source = kernel.addresses.list(link).find(({ prefix }) => addressOf(prefix) === route?.source)
+  const source = kernel.addresses.list(link).find(({ prefix }) => hostOf(prefix) === route?.source)
   return { link, addresses: source ? [source] : [] }
 }
 
@@ -172,7 +172,7 @@ function uplinkOf(kernel: UplinkKernel, { link: name, addresses }: Candidate, op
       usableAddresses(kernel, name, family)[0]
     if (!address)
       throw new RangeError(`Cannot use link "${name}": it has no address of ${NAMES[family]} that others reach`)
-    found[family] = { address: address.prefix, publicIp: publicIpOf(family, options) ?? addressOf(address.prefix) }
+    found[family] = { address: address.prefix, publicIp: publicIpOf(family, options) ?? hostOf(address.prefix) }
   }
   return { link: name, mtu: link.mtu, ...found }
 }
@@ -222,8 +222,6 @@ function describeLinks(kernel: UplinkKernel): string {
     .join(', ')
 }
 
-const addressOf = (prefix: string) => prefix.slice(0, prefix.indexOf('/'))
-
 /** `eth0, 192.168.77.1, MTU 1500` */
 export function describeUplink({ link, mtu, ipv4, ipv6 }: Uplink): string {
   const addresses = [ipv4, ipv6].flatMap((each) => (each ? describeAddress(each) : []))
@@ -231,6 +229,6 @@ export function describeUplink({ link, mtu, ipv4, ipv6 }: Uplink): string {
 }
 
 function describeAddress({ address, publicIp }: { readonly address: string; readonly publicIp: string }): string {
-  const own = address.slice(0, address.indexOf('/'))
+  const own = hostOf(address)
   return own === publicIp ? own : `${publicIp} (its own address is ${own})`
 }

@@ -13,11 +13,6 @@ type Many = (typeof MANY)[number]
 
 const FEW = subjectNames.filter((name) => !(MANY as readonly string[]).includes(name))
 
-/** Undefined where states differ in other subjects, or in what they own: then one has to look. */
-export function difference(before: State, now: State): Operation[] | undefined {
-  return new DesiredState(before).become(now)
-}
-
 /** A state that becomes another one, and knows its many things by key. */
 export class DesiredState {
   #state: State
@@ -32,7 +27,7 @@ export class DesiredState {
     return this.#state
   }
 
-  /** What is to be done for it; undefined where one has to look. */
+  /** What is to be done for it. Undefined where states differ in other subjects, or in what they own: then one has to look. */
   become(now: State): Operation[] | undefined {
     const before = this.#state
     this.#state = now

@@ -1,5 +1,5 @@
 /** The machine's time. */
-import type { WallClock } from './clock.ts'
+import type { Clock, WallClock } from './clock.ts'
 
 /** What setTimeout can wait for: 2³¹ − 1 ms, some 24 days. */
 const LONGEST = 0x7fff_ffff
@@ -16,4 +16,10 @@ export const systemClock: WallClock = {
     wait(milliseconds)
     return () => clearTimeout(timer)
   },
+}
+
+/** Milliseconds since the epoch as it was at the start: a step of the wall clock is none of its own. */
+export const steadyClock: Clock = {
+  now: () => performance.timeOrigin + performance.now(),
+  after: systemClock.after,
 }

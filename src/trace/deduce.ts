@@ -2,11 +2,13 @@
  * Why a packet went no further than where captures saw it last, on a kernel that does not say: the checks of the kernel's own
  * way, in its order, asked of its tables through the interface.
  */
+
 import { formatMac } from '../address/mac.ts'
+import { hostOf } from '../address/prefix.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import { EtherType } from '../wire/ethernet.ts'
 import { couldMatch } from './could-match.ts'
-import { bare, covers, routeTo, type World } from './explain/loss.ts'
+import { covers, routeTo, type World } from './explain/loss.ts'
 import type { Sighting } from './of-captures.ts'
 import { type Headers, insideVxlan, readHeaders, vniOf } from './summary.ts'
 
@@ -129,7 +131,7 @@ function lostInNetwork({ device, frame, network }: Sighting, kernel: LiveKernel)
     return { reason: 'OTHERHOST', kernel: 'ip_rcv_core' }
   }
   const { source, destination, ttl, length, dontFragment } = headers
-  const own = kernel.addresses.list().map(({ prefix }) => bare(prefix))
+  const own = kernel.addresses.list().map(({ prefix }) => hostOf(prefix))
   if (own.includes(source)) return { reason: 'IP_LOCAL_SOURCE', kernel: 'ip_rcv_finish_core' }
   if (isFiltered(kernel, device, source)) return { reason: 'IP_RPFILTER', kernel: 'ip_rcv_finish_core' }
   if (own.includes(destination)) {

@@ -18,7 +18,16 @@ import {
 import { readIpv4 } from '../../src/address/ipv4.ts'
 import { readIpv6 } from '../../src/address/ipv6.ts'
 import { formatMac, isMulticastMac, parseMac } from '../../src/address/mac.ts'
-import { contains, hostBits, maskOf, networkOf, overlaps, parsePrefix, readPrefix } from '../../src/address/prefix.ts'
+import {
+  contains,
+  hostBits,
+  hostOf,
+  maskOf,
+  networkOf,
+  overlaps,
+  parsePrefix,
+  readPrefix,
+} from '../../src/address/prefix.ts'
 import { ip, prefix } from '../support/any-address.ts'
 
 const noIpv4 = [
@@ -172,4 +181,10 @@ test('an address can be another host’s, or is a group’s, everybody’s, one�
   ]) {
     assert.ok(!isOfHost(parseIp(text)), text)
   }
+})
+
+test('what stands before the length of a prefix', () => {
+  assert.equal(hostOf('192.168.77.1/24'), '192.168.77.1')
+  assert.equal(hostOf('fd77::1/64'), 'fd77::1')
+  assert.equal(hostOf('10.0.0.1'), '10.0.0.1')
 })

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import type { Neighbour } from '../../src/kernel/neighbour.ts'
-import { DesiredState, difference } from '../../src/reconcile/difference.ts'
+import { DesiredState } from '../../src/reconcile/difference.ts'
 import { plan } from '../../src/reconcile/reconcile.ts'
 import { Scope } from '../../src/reconcile/scope.ts'
 import type { SeenState, State } from '../../src/reconcile/state.ts'
+
+const difference = (before: State, now: State) => new DesiredState(before).become(now)
 
 const link = fc.constantFrom('ovl0', 'ovl1')
 const address = fc.integer({ min: 1, max: 5 }).map((n) => `10.5.${n}.0`)
@@ -45,7 +47,7 @@ const seenOf = (desired: State): SeenState => {
 
 const sorted = (operations: readonly unknown[] | undefined) => operations?.map((one) => JSON.stringify(one)).sort()
 
-describe('difference()', () => {
+describe('what is to be done', () => {
   test('is what a plan would be that sees the state before', () => {
     fc.assert(
       fc.property(state, state, (before, now) => {

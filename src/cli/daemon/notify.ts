@@ -11,8 +11,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const MICROSECONDS = 1000
 
-/** `isAlive`: while it is not, the watchdog is not told so, and systemd ends the process. */
-export function serviceManager(environment: Environment, isAlive: () => boolean): ServiceManager {
+/** The watchdog is told by a timer: a process whose event loop hangs is ended by systemd. */
+export function serviceManager(environment: Environment): ServiceManager {
   const path = environment.NOTIFY_SOCKET
   let last = ''
   const tell = (text: string) => {
@@ -27,7 +27,6 @@ export function serviceManager(environment: Environment, isAlive: () => boolean)
   const interval = watchdogInterval(environment)
   if (path && interval !== undefined) {
     setInterval(() => {
-      if (!isAlive()) return
       last = ''
       tell('WATCHDOG=1')
     }, interval).unref()

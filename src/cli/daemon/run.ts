@@ -11,8 +11,8 @@ import { Daemon, type DaemonNotice } from '../../overlay/daemon.ts'
 import { networkKeys } from '../../overlay/lease-key.ts'
 import { cleanUp } from '../../overlay/leftovers.ts'
 import { parseSubnetFile } from '../../overlay/subnet-file.ts'
-import type { Clock } from '../../store/clock.ts'
 import { type Store, StoreError } from '../../store/store.ts'
+import { steadyClock } from '../../store/system-clock.ts'
 import { CommandError, Exit } from '../exit.ts'
 import { print } from '../output.ts'
 import { startUdpEngine } from '../udp-engine.ts'
@@ -42,21 +42,12 @@ function said(text: string): number {
   return Exit.yes
 }
 
-/** Milliseconds since the epoch as it was at the start: a step of the wall clock is none of ours. */
-const steadyClock: Clock = {
-  now: () => performance.timeOrigin + performance.now(),
-  after(milliseconds, run) {
-    const timer = setTimeout(run, milliseconds)
-    return () => clearTimeout(timer)
-  },
-}
-
 async function keepNode(kernel: LiveKernel, settings: Settings, version: string): Promise<number> {
   const log = openLog(settings.logFormat, settings.logLevel)
   const store = await openStoreOf(settings, log)
   const { createMetrics } = await import('./metrics.ts')
   const ending = endings()
-  const manager = serviceManager(process.env, () => true)
+  const manager = serviceManager(process.env)
   const metrics: Metrics = createMetrics(version, () => daemon.condition)
   const daemon = new Daemon({
     ...settings,

@@ -2,11 +2,11 @@
  * host-gw: plain routes by the peers' own addresses. Every peer must be on the link: nothing in between knows of pods. The
  * others can be reached once it is; till then they are left out.
  */
+import { hostOf } from '../../address/prefix.ts'
 import type { Backend } from './backend.ts'
 import {
   familiesOf,
   familyPlans,
-  hostOf,
   isOnLink,
   leftOut,
   type Obstacle,

@@ -1,14 +1,12 @@
 /** What every backend asks of leases: which families there are, which peers can be reached, and who is on the link. */
 import { parseIp } from '../../address/ip.ts'
-import { contains, parsePrefix } from '../../address/prefix.ts'
+import { contains, hostOf, parsePrefix } from '../../address/prefix.ts'
 import { type Route, RouteProtocol } from '../../kernel/route.ts'
 import type { OwnedRoutes } from '../../reconcile/state.ts'
 import type { BackendConfig, NetworkConfig } from '../config.ts'
-import type { Family, FamilyLease, Lease, LeaseAttributes } from '../lease.ts'
+import { FAMILIES, type Family, type FamilyLease, type Lease, type LeaseAttributes } from '../lease.ts'
 import type { Uplink } from '../uplink.ts'
 import type { BackendInput, LeftOut } from './backend.ts'
-
-const FAMILIES = ['ipv4', 'ipv6'] as const
 
 export const familiesOf = (config: NetworkConfig): Family[] => FAMILIES.filter((family) => config[family])
 
@@ -105,6 +103,3 @@ export function remembering<T>(make: (peer: FamilyLease, link: string) => T): (p
     return what
   }
 }
-
-/** `192.168.77.1/24` without its length. */
-export const hostOf = (prefix: string) => prefix.slice(0, prefix.indexOf('/'))

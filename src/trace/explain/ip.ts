@@ -1,8 +1,7 @@
 /** Losses in the network layer: settings, routes, sizes. */
-import { formatPrefix, networkOf, parsePrefix } from '../../address/prefix.ts'
+import { formatPrefix, hostOf, networkOf, parsePrefix } from '../../address/prefix.ts'
 import { insideVxlan, readHeaders } from '../summary.ts'
 import {
-  bare,
   covers,
   type Explainer,
   type Explanation,
@@ -108,11 +107,11 @@ export function wayTo(address: string, kernel: Place['kernel'], { places }: Worl
   for (const { name: owner, kernel: other } of places) {
     if (other === kernel) continue
     const found = other.addresses.list().find(({ prefix, link }) => {
-      return link !== 'lo' && !prefix.endsWith('/32') && covers(prefix, address) && bare(prefix) !== address
+      return link !== 'lo' && !prefix.endsWith('/32') && covers(prefix, address) && hostOf(prefix) !== address
     })
     if (!found) continue
     const subnet = formatPrefix(networkOf(parsePrefix(found.prefix)))
-    const own = other.addresses.list().map(({ prefix }) => bare(prefix))
+    const own = other.addresses.list().map(({ prefix }) => hostOf(prefix))
     const known = kernel.neighbours.list().filter((each) => each.mac !== undefined && own.includes(each.address))
     const next = known.find(({ link }) => kernel.links.get(link)?.kind === 'vxlan') ?? known[0]
     if (next) return { owner, subnet, gateway: next.address, device: next.link }

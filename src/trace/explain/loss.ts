@@ -1,6 +1,6 @@
 /** What an explanation starts from, and what it comes to. Nothing here asks which kernel it was. */
 import { parseIp } from '../../address/ip.ts'
-import { contains, parsePrefix } from '../../address/prefix.ts'
+import { contains, hostOf, parsePrefix } from '../../address/prefix.ts'
 import { isErrno } from '../../kernel/errors.ts'
 import type { LiveKernel } from '../../kernel/live.ts'
 import type { Route } from '../../kernel/route.ts'
@@ -80,7 +80,7 @@ export function ownerOfAddress(address: string, world: World): Place | undefined
 
 /** Every place that has this address, in the order of the places. */
 export function ownersOfAddress(address: string, { places }: World): Place[] {
-  return places.filter(({ kernel }) => kernel.addresses.list().some(({ prefix }) => bare(prefix) === address))
+  return places.filter(({ kernel }) => kernel.addresses.list().some(({ prefix }) => hostOf(prefix) === address))
 }
 
 /** What is at the other end of a veth; undefined where that is no place of the world. */
@@ -119,11 +119,6 @@ export function routeTo(destination: string, { routes }: LiveKernel): Route | un
 export function madeBy(world: World, node: string, ref: string): string {
   const origin = world.originOf(node, ref)
   return origin ? ` (${origin})` : ''
-}
-
-export function bare(prefix: string): string {
-  const slash = prefix.indexOf('/')
-  return slash < 0 ? prefix : prefix.slice(0, slash)
 }
 
 /** Whether the address is in the prefix; never of another family. */

@@ -1,7 +1,8 @@
 /** Losses by a rule. */
+import { hostOf } from '../../address/prefix.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
 import { type Headers, insideVxlan, readHeaders } from '../summary.ts'
-import { bare, type Explainer, type Loss, madeBy, ownerOfAddress, type World } from './loss.ts'
+import { type Explainer, type Loss, madeBy, ownerOfAddress, type World } from './loss.ts'
 
 interface Rule {
   readonly family: string
@@ -67,7 +68,7 @@ function turnedSource({ client, path }: Loss, { source, destination }: Headers, 
   if (!owner || owner.name === client.name || path[0] !== client.name || !path.includes(owner.name)) return undefined
   if (!ownerOfAddress(destination, world)) return undefined
   const from = client.kernel.addresses.list().find(({ link, prefix }) => link !== 'lo' && !prefix.includes(':'))
-  return from && { from: bare(from.prefix), node: owner.name }
+  return from && { from: hostOf(from.prefix), node: owner.name }
 }
 
 /** Whether the rule is about packets that conntrack cannot place. */
