@@ -1,5 +1,6 @@
 /** `overlab lab` with --engine model: the same commands, without root and on any operating system. */
 
+import { didYouMean } from '../json/near.ts'
 import { buildModelLab, type ModelLab } from '../lab/model-lab.ts'
 import type { NodeAction } from '../lab/node-action.ts'
 import { pingAll } from '../lab/ping.ts'
@@ -11,7 +12,6 @@ import type { Options } from './lab-options.ts'
 import { formatMatrix, formatStatus, formatVerdict, isReply } from './lab-tables.ts'
 import { acrossNodes, formatAcross } from './lab-trace.ts'
 import { addDeed, claimModel, listModels, type ModelState, readModel, removeModel } from './model-state.ts'
-import { didYouMean } from './near.ts'
 import { print } from './output.ts'
 
 export async function up({ name, output, chosen, file, seed }: Options): Promise<number> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import { didYouMean, distance } from '../../src/cli/near.ts'
+import { didYouMean, distance } from '../../src/json/near.ts'
 
 const distances = [
   { a: 'n1', b: 'n1', is: 0 },
