@@ -14,12 +14,14 @@ const compiler = [
 const witnesses = [
   { name: 'g++', command: 'g++' }, // node-gyp compiles raw-socket with these three
   { name: 'make', command: 'make' },
-  { name: 'python3', command: 'python3' }, // and cnidiff is written in Python
+  { name: 'python3', command: 'python3' }, // and cnidiff, and the BGP checks, are written in Python
   { name: 'iproute2', command: 'ip' },
   { name: 'iptables', command: 'iptables' },
   { name: 'nftables', command: 'nft' },
   { name: 'conntrack', command: 'conntrack' },
   { name: 'procps', command: 'sysctl' },
+  { name: 'util-linux', command: 'unshare' },
+  { name: 'mount', command: 'mount' },
   { name: 'ethtool', command: 'ethtool' },
   { name: 'iputils-ping', command: 'ping' },
   { name: 'tshark', command: 'tshark' },

@@ -15,13 +15,21 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 /**
- * True when it ended with status 0 within `limit` milliseconds.
+ * True when it ended with status 0 within `limit` milliseconds; `env` comes on top of our own environment.
  *
  * A group of its own, because a test runner's children outlive it otherwise.
  */
-export async function run(argv: readonly string[], { limit }: { readonly limit: number }): Promise<boolean> {
+export async function run(
+  argv: readonly string[],
+  { limit, env = {} }: { readonly limit: number; readonly env?: Readonly<Record<string, string>> },
+): Promise<boolean> {
   const [program, ...args] = argv
-  const child = spawn(program!, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], detached: true })
+  const child = spawn(program!, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+    env: { ...process.env, ...env },
+  })
   const group = child.pid
   if (group !== undefined) running.add(group)
   const timer = setTimeout(() => {

@@ -14,6 +14,7 @@
 import { spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fetchBgpPeers, missingBgpPeers } from './bgp-peers.mjs'
 import { fetchPackages, installPackages, missingPackages, unfetchedPackages } from './debian.mjs'
 import { packagesFor } from './debian-packages.mjs'
 import { buildRawSocket, installNode24, installNpmPackages, nodeIsOld } from './npm.mjs'
@@ -40,7 +41,10 @@ export function setUp(purpose) {
   const absent = unfetchedPackages(root, fetched)
   if (absent.length > 0) fetchPackages(root, absent, purpose)
 
-  if (purpose === 'test') buildRawSocket(root, node)
+  if (purpose === 'test') {
+    if (missingBgpPeers(root).length > 0) fetchBgpPeers(root)
+    buildRawSocket(root, node)
+  }
   return node
 }
 
