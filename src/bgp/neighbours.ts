@@ -22,8 +22,8 @@ export interface Range {
 }
 
 export interface NeighbourOwner {
-  /** A neighbour is made: who hears of it? */
-  events(settings: PeerSettings): PeerEvents
+  /** A neighbour is made, of a range where it is of one: who hears of it? */
+  events(settings: PeerSettings, range: Range | undefined): PeerEvents
   /** A neighbour of a range is forgotten. */
   gone(address: string): void
 }
@@ -74,7 +74,7 @@ export class Neighbours {
     const address = canonical(settings.address)
     if (this.#members.get(address)?.range) this.#forget(address)
     if (this.#members.has(address)) throw new RangeError(`Cannot add neighbour "${address}": there is one already`)
-    const peer = new Peer(settings, this.#speaking, this.#owner.events(settings))
+    const peer = new Peer(settings, this.#speaking, this.#owner.events(settings, undefined))
     this.#members.set(address, {
       peer,
       range: undefined,
@@ -148,7 +148,7 @@ export class Neighbours {
     if (!range || [...this.#members.values()].filter((each) => each.range === range).length >= range.limit)
       return undefined
     const settings = settingsOf(range, address)
-    const events = this.#owner.events(settings)
+    const events = this.#owner.events(settings, range)
     const heard: PeerEvents = {
       established: (negotiated) => events.established(negotiated),
       update: (update) => events.update(update),

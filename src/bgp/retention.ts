@@ -41,8 +41,13 @@ function endsForGood({ code, subcode }: Notification): boolean {
 
 /** RFC 8538 §3.1: a Cease that no peer shall bridge goes out within a Hard Reset, to peers that know it. */
 export function isForGood({ code, subcode }: Notification): boolean {
-  const { maximumNumberOfPrefixesReached, administrativeShutdown, peerDeconfigured } = CeaseError
-  const subcodes: readonly number[] = [maximumNumberOfPrefixesReached, administrativeShutdown, peerDeconfigured]
+  const { maximumNumberOfPrefixesReached, administrativeShutdown, peerDeconfigured, bfdDown } = CeaseError
+  const subcodes: readonly number[] = [
+    maximumNumberOfPrefixesReached,
+    administrativeShutdown,
+    peerDeconfigured,
+    bfdDown,
+  ]
   return code === ErrorCode.cease && subcodes.includes(subcode)
 }
 

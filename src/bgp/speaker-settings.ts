@@ -37,6 +37,8 @@ export interface KernelSettings {
   readonly metric: number
   /** Next hops of one route at most; 1: no ECMP. */
   readonly ecmp: number
+  /** The routes stay when the speaker ends in order, as they do when it is killed: packets go on, the next one takes them over. */
+  readonly persist: boolean
 }
 
 export interface NeighbourSettings {
@@ -79,6 +81,29 @@ export interface BfdSettings {
   readonly minTx: number
   readonly minRx: number
   readonly multiplier: number
+}
+
+/** A neighbour of which no more is known than its session. */
+export function neighbourSettings(
+  session: PeerSettings,
+  given: Partial<Omit<NeighbourSettings, 'session'>> = {},
+): NeighbourSettings {
+  return {
+    session,
+    range: undefined,
+    isClient: false,
+    clusterId: undefined,
+    nextHop: 'auto',
+    maxPrefixes: undefined,
+    importAll: true,
+    exportAll: true,
+    allowAsIn: 0,
+    communities: [],
+    filters: { importV4: [], exportV4: [], importV6: [], exportV6: [] },
+    priorityAsLocalPref: false,
+    bfd: undefined,
+    ...given,
+  }
 }
 
 /** What Linux knows no other meaning of: not in rt_protos of iproute2. */

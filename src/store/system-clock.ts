@@ -9,6 +9,11 @@ export const systemClock: WallClock = {
   elapsed: () => performance.now(),
 
   after(milliseconds, run) {
+    // setTimeout would wait for a millisecond.
+    if (milliseconds <= 0) {
+      const immediate = setImmediate(run)
+      return () => clearImmediate(immediate)
+    }
     let timer: ReturnType<typeof setTimeout>
     const wait = (rest: number) => {
       timer = setTimeout(() => (rest > LONGEST ? wait(rest - LONGEST) : run()), Math.min(rest, LONGEST))

@@ -4,6 +4,7 @@ import { AdjOut, type Member } from './adj-out.ts'
 import type { GroupSending } from './batch.ts'
 import type { ExportRules } from './export.ts'
 import type { Changes, LocRib } from './loc.ts'
+import { sameRules } from './same-rules.ts'
 
 export class UpdateGroups {
   readonly #table: LocRib
@@ -30,7 +31,7 @@ export class UpdateGroups {
   /** Other rules for a session that goes on: it is sent what is not as before. Sent by `pump`. */
   setRules(address: string, rules: ExportRules): void {
     const before = this.of(address)
-    if (!before || sameMembers(before.rules, rules)) return
+    if (!before || sameRules(before.rules, rules)) return
     const leaving = before.leave(address)
     if (leaving) this.#require(rules, before.sending).adopt(leaving)
     this.#groups = this.#groups.filter(({ size }) => size > 0)
@@ -53,26 +54,10 @@ export class UpdateGroups {
   }
 
   #require(rules: ExportRules, sending: GroupSending): AdjOut {
-    const known = this.#groups.find((each) => sameMembers(each.rules, rules) && sameMembers(each.sending, sending))
+    const known = this.#groups.find((each) => sameRules(each.rules, rules) && sameRules(each.sending, sending))
     if (known) return known
     const group = new AdjOut(this.#table, rules, sending)
     this.#groups.push(group)
     return group
   }
-}
-
-/** Whether all members are the same; filters are when they are the same object. */
-function sameMembers(a: object, b: object): boolean {
-  const others = new Map(Object.entries(b))
-  return Object.entries(a).every(([name, value]) => sameValue(value, others.get(name)))
-}
-
-function sameValue(a: unknown, b: unknown): boolean {
-  if (a === b) return true
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((each, i) => each === b[i])
-  return isPlain(a) && isPlain(b) && sameMembers(a, b)
-}
-
-function isPlain(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }
