@@ -1,14 +1,18 @@
 /**
- * schema/validate-topology.js from schema/topology.schema.json: compiling a schema takes ten times as long as a trace, so it is
- * done once and kept. `npm run schema` writes it; a test says when it is old.
+ * What is made of schemas, or is one that is made. `npm run schema` writes both; tests say when they are old.
+ *
+ *   schema/validate-topology.js   from schema/topology.schema.json: compiling a schema takes ten times as long as a trace
+ *   schema/bgp.schema.json        from the shapes that read the configuration: src/bgp/config.ts
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import standaloneCode from 'ajv/dist/standalone/index.js'
+import { configSchema } from '../src/bgp/config.ts'
 
 const directory = join(import.meta.dirname, '../schema')
 export const validatorFile = join(directory, 'validate-topology.js')
+export const bgpSchemaFile = join(directory, 'bgp.schema.json')
 
 export function compileValidator(): string {
   const schema = JSON.parse(readFileSync(join(directory, 'topology.schema.json'), 'utf8'))
@@ -23,4 +27,11 @@ export function compileValidator(): string {
   return `// Compiled from topology.schema.json by npm run schema. Do not edit.\n${counted}\n`
 }
 
-if (import.meta.main) writeFileSync(validatorFile, compileValidator())
+export function bgpSchema(): string {
+  return `${JSON.stringify(configSchema, undefined, 1)}\n`
+}
+
+if (import.meta.main) {
+  writeFileSync(validatorFile, compileValidator())
+  writeFileSync(bgpSchemaFile, bgpSchema())
+}

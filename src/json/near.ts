@@ -6,11 +6,16 @@ const allowance = ({ length }: string) => Math.max(1, Math.floor(length / 3))
 /** `"n3" is not …; did you mean "n2"? (n1, n2)`: the end of that sentence. */
 export function didYouMean(wrong: string, names: readonly string[]): string {
   if (names.length === 0) return ''
-  const near = names
+  const near = nearest(wrong, names)
+  return `${near === undefined ? ';' : `; did you mean "${near}"?`} (${names.join(', ')})`
+}
+
+/** undefined: none is near. */
+export function nearest(wrong: string, names: readonly string[]): string | undefined {
+  return names
     .map((name) => ({ name, distance: distance(wrong, name) }))
     .filter(({ distance }) => distance <= allowance(wrong))
-    .sort((a, b) => a.distance - b.distance)[0]
-  return `${near ? `; did you mean "${near.name}"?` : ';'} (${names.join(', ')})`
+    .sort((a, b) => a.distance - b.distance)[0]?.name
 }
 
 /** Letters to insert, delete, exchange or swap with their neighbour: Damerau's distance, of neighbours once swapped. */
