@@ -380,10 +380,12 @@ export class Peer {
     return this.#sessions.filter((each) => each !== session)
   }
 
+  /** Told once, and not with every attempt. */
   #noteError(session: Session, why: string): void {
+    const isNews = why !== this.#lastError
     this.#lastError = why
     this.#localAddress = session.localAddress ?? this.#localAddress
-    this.#events.log(this.describe())
+    if (isNews) this.#events.log(this.describe())
   }
 
   /** That which a session waited for is gone. */

@@ -136,7 +136,7 @@ function attributesRow(attributes: PathAttributes): AttributesRow {
     originatorId: originatorId === undefined ? undefined : formatBgpId(originatorId),
     clusterList: attributes.clusterList.map(formatBgpId),
     atomicAggregate: attributes.atomicAggregate ?? false,
-    aggregator: aggregator && `${aggregator.as} ${formatBgpId(aggregator.id)}`,
+    aggregator: aggregator && `${aggregator.as} ${aggregator.address}`,
   }
 }
 

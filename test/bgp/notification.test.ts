@@ -99,7 +99,14 @@ describe('a hard reset (RFC 8538)', () => {
     const reason = shutdown(CeaseError.administrativeShutdown, 'bye')
     assert.equal(hexOf(encodeNotification(hardReset(reason))), messageHex(3, '0609060203627965'))
     assert.deepEqual(hardResetReason(hardReset(reason)), reason)
-    assert.equal(formatNotification(hardReset(reason)), '6/9 Cease: Hard Reset: 6/2 Cease: Administrative Shutdown')
+    assert.equal(
+      formatNotification(hardReset(reason)),
+      '6/9 Cease: Hard Reset: 6/2 Cease: Administrative Shutdown: "bye"',
+    )
+  })
+  test('within another is not looked into', () => {
+    const nested = hardReset(hardReset(hardReset({ code: 6, subcode: 2, data: new Uint8Array(0) })))
+    assert.equal(formatNotification(nested), '6/9 Cease: Hard Reset: 6/9 Cease: Hard Reset')
   })
   test('may come without one', () => assert.equal(hardResetReason(notification(6, 9)), undefined))
   test('is no other Cease', () => assert.equal(hardResetReason(notification(6, 2, bytes('0602'))), undefined))

@@ -92,6 +92,8 @@ export function formatNotification(notification: Notification): string {
   const limit = prefixLimit(notification)
   if (limit) return `${name}: ${limit.limit} of ${formatAfiSafi(limit)}`
   const reason = hardResetReason(notification)
-  if (reason) return `${name}: ${formatErrorCode(reason.code, reason.subcode)}`
+  // One within another says nothing, however deep.
+  if (reason && hardResetReason(reason)) return `${name}: ${formatErrorCode(reason.code, reason.subcode)}`
+  if (reason) return `${name}: ${formatNotification(reason)}`
   return data.length > 0 ? `${name}, data ${hex(data)}` : name
 }
