@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'vitest'
 import { decodeArp, encodeArp } from '../../src/wire/arp.ts'
+import { decodeBfd, encodeBfd } from '../../src/wire/bfd.ts'
 import { DecodeError } from '../../src/wire/errors.ts'
 import { decodeEthernet, encodeEthernet } from '../../src/wire/ethernet.ts'
 import { decodeIcmp, encodeIcmp } from '../../src/wire/icmp.ts'
@@ -28,6 +29,7 @@ interface Codec {
 
 const codecs: Record<string, Codec> = {
   ARP: { decode: decodeArp, encode: encodeArp },
+  BFD: { decode: decodeBfd, encode: encodeBfd },
   Ethernet: { decode: decodeEthernet, encode: encodeEthernet },
   ICMP: { decode: decodeIcmp, encode: encodeIcmp },
   ICMPv6: { decode: decodeIcmpv6, encode: (packet) => encodeIcmpv6(packet, v6) },
