@@ -43,8 +43,15 @@ export interface Change {
   readonly operation: 'new' | 'delete'
   /** Name of the link concerned, where there is one. */
   readonly link: string | undefined
+  /** Of a link that is there: whether it was up then. By now it may be again. */
+  readonly up?: boolean
   /** Of routes, neighbours and FDB entries what came or went, where the kernel tells all of it. */
   readonly thing?: Route | Neighbour | FdbEntry
+}
+
+export interface WatchOptions {
+  /** What becomes of routes through calls of this very handle is not told: a hundred thousand at once are nothing new to it. */
+  readonly exceptOwnRoutes?: boolean
 }
 
 export interface Tun extends Subscription {
@@ -97,6 +104,10 @@ export interface LiveKernel extends Kernel {
   readonly sockets: Sockets
   readonly conntrack: Conntrack
   /** Calls back for every change from now on. `lost` means that some were missed: look again at everything. */
-  watch(subjects: readonly Change['subject'][], onChange: (change: Change | 'lost') => void): Subscription
+  watch(
+    subjects: readonly Change['subject'][],
+    onChange: (change: Change | 'lost') => void,
+    options?: WatchOptions,
+  ): Subscription
   enter(namespacePath: string): LiveKernel | undefined
 }

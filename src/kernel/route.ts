@@ -87,11 +87,18 @@ export interface RouteFilter {
   readonly table?: number
   readonly link?: string
   readonly protocol?: number
+  /** All but those of this one. */
+  readonly exceptProtocol?: number
 }
 
 export interface Routes {
   /** Every field filled in but those a route does not have. Cached clones are left out. */
   list(filter?: RouteFilter): Route[]
+  /**
+   * As list, part by part: between two parts the caller may do something else, and what changes meanwhile is in it or is not.
+   * KernelError EINTR at its end when something else may be missing, too.
+   */
+  parts(filter?: RouteFilter): Iterable<readonly Route[]>
   /**
    * The route a packet to `destination` would take: `ip route get`. Undefined when there is none (ENETUNREACH).
    * The answer's destination is the address itself, as a host prefix.

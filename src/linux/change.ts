@@ -17,7 +17,11 @@ type Subject = Change['subject']
 
 const AF_BRIDGE = 7
 const RTM_NEWLINK = 16
+const RTM_NEWROUTE = 24
+/** struct ifinfomsg: family (2), type (2), index (4), flags (4), which of them changed (4). */
 const IFINFOMSG_SIZE = 16
+/** linux/if.h */
+const IFF_UP = 1
 const IFLA_IFNAME = 3
 /** struct rtmsg, and struct fib_rule_hdr. */
 const RTMSG_SIZE = 12
@@ -78,6 +82,11 @@ const ROWS: Readonly<Record<number, Row>> = {
   },
 }
 
+/** RTM_NEWROUTE or RTM_DELROUTE. */
+export function isAboutRoute({ type }: NetlinkMessage): boolean {
+  return (type & ~3) === RTM_NEWROUTE
+}
+
 /** Undefined where the message is none of these. Learns the names of links from it. */
 export function decodeRouteChange({ type, payload }: NetlinkMessage, names: LinkNames): Change | undefined {
   const row = ROWS[type & ~3]
@@ -90,7 +99,8 @@ export function decodeRouteChange({ type, payload }: NetlinkMessage, names: Link
   const operation = isLink && payload[0] === AF_BRIDGE ? 'new' : told
   if (isLink && operation === 'delete') names.delete(indexAt(payload, 4))
   const thing = row.thing?.(payload, (index) => names.get(index) ?? `if${index}`)
-  return { subject: row.subject(payload), operation, link, ...(thing && { thing }) }
+  const up = isLink && told === 'new' ? { up: (indexAt(payload, 8) & IFF_UP) !== 0 } : undefined
+  return { subject: row.subject(payload), operation, link, ...up, ...(thing && { thing }) }
 }
 
 /** Undefined where the message tells of no change: the end of a batch, a trace. */

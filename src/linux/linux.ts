@@ -45,12 +45,17 @@ export class LinuxKernel implements Kernel {
     this.links = new LinuxLinks(route, namespace, descriptorOf)
     this.bridgeVlans = new LinuxBridgeVlans(route)
     this.addresses = new LinuxAddresses(route)
-    this.routes = new LinuxRoutes(route)
+    this.routes = new LinuxRoutes(route, () => this.#open(NETLINK_ROUTE))
     this.rules = new LinuxRules(route)
     this.neighbours = new LinuxNeighbours(route)
     this.fdb = new LinuxFdb(route)
     this.nftables = extend(new LinuxNftables(this.netfilter))
     this.sysctl = new LinuxSysctl(namespace)
+  }
+
+  /** What notifications of changes that this handle makes are marked with. */
+  protected get routePort(): number {
+    return this.#socket(NETLINK_ROUTE).port
   }
 
   get namespacePath(): string {
@@ -77,10 +82,14 @@ export class LinuxKernel implements Kernel {
   #socket(protocol: number): NetlinkSocket {
     let socket = this.#sockets.get(protocol)
     if (!socket) {
-      socket = new NetlinkSocket(this.namespace.inside(() => openNetlink(protocol)))
+      socket = this.#open(protocol)
       this.#sockets.set(protocol, socket)
     }
     return socket
+  }
+
+  #open(protocol: number): NetlinkSocket {
+    return new NetlinkSocket(this.namespace.inside(() => openNetlink(protocol)))
   }
 }
 

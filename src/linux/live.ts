@@ -11,7 +11,7 @@
  *
  * What a subscription has opened is its own: it lives on when the handle that made it is closed.
  */
-import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription } from '../kernel/live.ts'
+import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription, WatchOptions } from '../kernel/live.ts'
 import { LinuxKernel } from './linux.ts'
 import { LinuxConntrack } from './netfilter/conntrack.ts'
 import { withExtensions } from './netfilter/xtables.ts'
@@ -44,8 +44,12 @@ class LinuxLiveKernel extends LinuxKernel implements LiveKernel {
     void this.ping(destination, request).then(onAnswer)
   }
 
-  watch(subjects: readonly Change['subject'][], onChange: (change: Change | 'lost') => void): Subscription {
-    return watch(this.namespace, subjects, onChange)
+  watch(
+    subjects: readonly Change['subject'][],
+    onChange: (change: Change | 'lost') => void,
+    { exceptOwnRoutes = false }: WatchOptions = {},
+  ): Subscription {
+    return watch(this.namespace, subjects, onChange, exceptOwnRoutes ? this.routePort : undefined)
   }
 
   override enter(namespacePath: string): LinuxLiveKernel | undefined {

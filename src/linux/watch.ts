@@ -12,6 +12,7 @@ import {
   decodeLinkName,
   decodeNftablesChange,
   decodeRouteChange,
+  isAboutRoute,
   type LinkNames,
   NFTABLES_GROUP,
   ROUTE_GROUPS,
@@ -37,7 +38,13 @@ const RTM_GETLINK = 18
 const IFINFOMSG_SIZE = 16
 const ENOBUFS = 105
 
-export function watch(namespace: Namespace, subjects: readonly Subject[], onChange: OnChange): Subscription {
+/** `ownPort`: the port of a netlink socket whose changes of routes are not told. */
+export function watch(
+  namespace: Namespace,
+  subjects: readonly Subject[],
+  onChange: OnChange,
+  ownPort?: number,
+): Subscription {
   const closers: (() => void)[] = []
   const close = () => {
     for (const closer of closers.splice(0)) closer()
@@ -46,7 +53,8 @@ export function watch(namespace: Namespace, subjects: readonly Subject[], onChan
     const groups = subjects.reduce((bits, subject) => bits | (subject === 'nftables' ? 0 : ROUTE_GROUPS[subject]), 0)
     if (groups !== 0) {
       const names: LinkNames = new Map()
-      const decode = (message: NetlinkMessage) => decodeRouteChange(message, names)
+      const decode = (message: NetlinkMessage) =>
+        message.portId === ownPort && isAboutRoute(message) ? undefined : decodeRouteChange(message, names)
       // Links always: that is where names come from.
       closers.push(listen(namespace, NETLINK_ROUTE, groups | ROUTE_GROUPS.link, decode, wanted(subjects, onChange)))
       learnNames(namespace, names)

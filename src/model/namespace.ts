@@ -42,6 +42,8 @@ export interface Namespace {
   readonly taps: Tap[]
   /** Who wants to hear of changes; see notify. */
   readonly watchers: Set<(change: Change) => void>
+  /** The handle that somebody is changing a route with just now. */
+  routesChangedBy: object | undefined
 }
 
 /** rtnl_notify: tells those who watch. Every table calls it for what comes and what goes. */
@@ -52,6 +54,11 @@ export function notify(
   link: string | undefined,
 ): void {
   for (const watcher of watchers) watcher({ subject, operation, link })
+}
+
+/** The same of a device that is there: up, or not. */
+export function notifyLink({ namespace, name, up }: Device): void {
+  for (const watcher of namespace.watchers) watcher({ subject: 'link', operation: 'new', link: name, up })
 }
 
 /** The devices of a namespace, by index in the order of `ip link`. */

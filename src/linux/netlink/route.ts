@@ -26,6 +26,8 @@ const RTM_DELROUTE = 25
 const RTM_GETROUTE = 26
 /** struct rtmsg: family, destination length, source length, tos, table, protocol, scope, type (1 each), flags (4). */
 const RTMSG_SIZE = 12
+/** Where it has the protocol. */
+export const RTM_PROTOCOL = 5
 /** struct rtnexthop: length (2), flags (1), weight - 1 (1), index (4). */
 const RTNEXTHOP_SIZE = 8
 
@@ -207,7 +209,7 @@ export function decodeRoute(
     destination: `${attributes.ip(RTA_DST) ?? (family === 'ipv4' ? '0.0.0.0' : '::')}/${payload[1]}`,
     type,
     table: attributes.u32(RTA_TABLE) ?? payload[4]!,
-    protocol: payload[5]!,
+    protocol: payload[RTM_PROTOCOL]!,
     scope: scopeOf(payload[6]!),
     metric: attributes.u32(RTA_PRIORITY) ?? 0,
     tos: payload[3]!,

@@ -3,7 +3,7 @@ import type { Family } from '../../address/ip.ts'
 import { isErrno, KernelError } from '../../kernel/errors.ts'
 import type { Route, RouteFilter, Routes } from '../../kernel/route.ts'
 import { linkNames, requireLinkIndex } from './link-index.ts'
-import { addFlags, NLM_F_ACK } from './message.ts'
+import { addFlags, type NetlinkMessage, NLM_F_ACK } from './message.ts'
 import {
   decodeRoute,
   encodeListRoutes,
@@ -11,19 +11,40 @@ import {
   encodeRoute,
   type LookupOptions,
   type RouteOperation,
+  RTM_PROTOCOL,
 } from './route.ts'
 import { MAX_BATCH, type NetlinkSocket } from './socket.ts'
 
 export class LinuxRoutes implements Routes {
   readonly #socket: () => NetlinkSocket
+  readonly #open: () => NetlinkSocket
 
-  constructor(socket: () => NetlinkSocket) {
+  /** `open` answers a new one, for whoever keeps it busy. */
+  constructor(socket: () => NetlinkSocket, open: () => NetlinkSocket) {
     this.#socket = socket
+    this.#open = open
   }
 
   list(filter: RouteFilter = {}): Route[] {
     const families: Family[] = filter.family ? [filter.family] : ['ipv4', 'ipv6']
     return families.flatMap((family) => this.#list(family, filter))
+  }
+
+  *parts(filter: RouteFilter = {}): Generator<readonly Route[]> {
+    const families: Family[] = filter.family ? [filter.family] : ['ipv4', 'ipv6']
+    const socket = this.#open()
+    try {
+      for (const family of families) {
+        const { call, message, decode } = listing(family, filter, socket.descriptor)
+        try {
+          yield* socket.dumpParts(call, message, decode)
+        } catch (error) {
+          if (!isTableMissing(filter, error)) throw error
+        }
+      }
+    } finally {
+      socket.close()
+    }
   }
 
   lookup(destination: string, options: LookupOptions = {}): Route | undefined {
@@ -89,24 +110,12 @@ export class LinuxRoutes implements Routes {
   }
 
   #list(family: Family, filter: RouteFilter): Route[] {
-    const call = `list ${family} routes`
-    const { table, link, protocol } = filter
     const socket = this.#socket()
-    const index = link === undefined ? 0 : requireLinkIndex(socket.descriptor, link, call)
-    const nameOf = linkNames(socket.descriptor)
+    const { call, message, decode } = listing(family, filter, socket.descriptor)
     try {
-      return socket
-        .dump(call, encodeListRoutes(family, filter, index), ({ payload }) => decodeRoute(payload, nameOf))
-        .filter(
-          (route) =>
-            // A kernel without IPv6 answers with all the routes it has.
-            (family === 'ipv6') === route.destination.includes(':') &&
-            (table === undefined || route.table === table) &&
-            (protocol === undefined || route.protocol === protocol) &&
-            (link === undefined || route.link === link || route.nextHops?.some((hop) => hop.link === link)),
-        )
+      return socket.dump(call, message, decode)
     } catch (error) {
-      if (table !== undefined && isErrno(error, 'ENOENT')) return [] // no such table, so nothing in it
+      if (isTableMissing(filter, error)) return []
       throw error
     }
   }
@@ -117,6 +126,33 @@ export class LinuxRoutes implements Routes {
     const message = encodeRoute(operation, route, (link) => requireLinkIndex(socket.descriptor, link, call))
     socket.request(call, message)
   }
+}
+
+/** What is asked for a list, and what is made of each answer: undefined where it is not to be in the list. */
+function listing(family: Family, filter: RouteFilter, descriptor: number) {
+  const call = `list ${family} routes`
+  const { table, link, protocol, exceptProtocol } = filter
+  const index = link === undefined ? 0 : requireLinkIndex(descriptor, link, call)
+  const nameOf = linkNames(descriptor)
+  const decode = ({ payload }: NetlinkMessage): Route | undefined => {
+    // Most of what is in a table may be what is not asked for.
+    if (exceptProtocol !== undefined && payload[RTM_PROTOCOL] === exceptProtocol) return undefined
+    const route = decodeRoute(payload, nameOf)
+    const isWanted =
+      route !== undefined &&
+      // A kernel without IPv6 answers with all the routes it has.
+      (family === 'ipv6') === route.destination.includes(':') &&
+      (table === undefined || route.table === table) &&
+      (protocol === undefined || route.protocol === protocol) &&
+      (link === undefined || route.link === link || route.nextHops?.some((hop) => hop.link === link))
+    return isWanted ? route : undefined
+  }
+  return { call, message: encodeListRoutes(family, filter, index), decode }
+}
+
+/** No such table, so nothing in it. */
+function isTableMissing({ table }: RouteFilter, error: unknown): boolean {
+  return table !== undefined && isErrno(error, 'ENOENT')
 }
 
 /** requireLinkIndex, asking once for each name. */

@@ -46,6 +46,9 @@ export const MAX_BATCH = 128
 
 const AF_NETLINK = 16
 const SOCK_RAW = 3
+/** struct sockaddr_nl: family (2), padding (2), port (4), groups (4). */
+const SOCKADDR_NL_SIZE = 12
+const SOCKADDR_NL_PID = 4
 const SOCK_CLOEXEC = 0x80000
 const SOL_SOCKET = 1
 const SO_SNDBUFFORCE = 32
@@ -102,6 +105,21 @@ export class NetlinkSocket {
     sys.close(this.descriptor)
   }
 
+  /** Its own address, which notifications of what it was asked to change bear: nlmsg_pid. The kernel gives it at the first request. */
+  get port(): number {
+    const call = 'find the address of a netlink socket'
+    const address = new Uint8Array(SOCKADDR_NL_SIZE)
+    const view = new DataView(address.buffer)
+    const read = () => {
+      succeed(sys.getsockname(this.descriptor, address), call)
+      return view.getUint32(SOCKADDR_NL_PID, LITTLE_ENDIAN)
+    }
+    const port = read()
+    if (port !== 0) return port
+    succeed(sys.bind(this.descriptor, address), call)
+    return read()
+  }
+
   /** Asks for a change. KernelError when it is refused; `call` completes its "Cannot …". */
   request(call: string, message: Uint8Array): void {
     const [answer] = this.exchange(call, [addFlags(message, NLM_F_ACK)])
@@ -139,6 +157,30 @@ export class NetlinkSocket {
   }
 
   /**
+   * As dump, as many at a time as the kernel hands out. Nothing else may be asked of the socket before the last. KernelError
+   * EINTR behind it when some may be missing.
+   */
+  *dumpParts<T>(
+    call: string,
+    message: Uint8Array,
+    decode: (message: NetlinkMessage) => T | undefined,
+  ): Generator<readonly T[]> {
+    if (!this.#strict) this.#enable(NETLINK_GET_STRICT_CHK)
+    this.#strict = true
+    const sequence = this.#send(call, [addFlags(message, NLM_F_DUMP)])
+    let whole = true
+    for (let end = false; !end; ) {
+      const list: T[] = []
+      const part = this.#readPart(call, sequence, decode, list)
+      if (!part) throw endMissing(call)
+      whole &&= part.whole
+      end = part.end
+      yield list
+    }
+    if (!whole) throw new KernelError('EINTR', call, 'it changed while it was read')
+  }
+
+  /**
    * Sends the messages, at most MAX_BATCH, in one datagram, and answers for each what came back. Refusals always come
    * back, acknowledgements where NLM_F_ACK is set; to know that all went well it is enough to set it on the last.
    */
@@ -172,33 +214,49 @@ export class NetlinkSocket {
   #readDump<T>(call: string, sequence: number, decode: (message: NetlinkMessage) => T | undefined, list: T[]): boolean {
     let whole = true
     let failure: unknown
-    for (;;) {
-      const messages = this.#receive(call)
-      if (messages === 'truncated') {
-        whole = false
-        continue
-      }
-      // The part that was cut off may have had the end in it.
-      if (!messages && !whole) return false
-      if (!messages) throw new KernelError('EAGAIN', call, 'the kernel did not send the end of the list')
-      for (const message of messages) {
-        if (message.sequence !== sequence) continue
-        if (message.flags & NLM_F_DUMP_INTR) whole = false
-        if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
-          const refusal = decodeRefusal(message)
-          if (refusal) throw refused(call, refusal)
-          if (failure) throw failure
-          return whole
-        }
-        if (failure) continue
-        try {
-          const value = decode(message)
-          if (value !== undefined) list.push(value)
-        } catch (error) {
-          failure = error
-        }
+    const decodeUnlessFailed = (message: NetlinkMessage) => {
+      if (failure) return undefined
+      try {
+        return decode(message)
+      } catch (error) {
+        failure = error
+        return undefined
       }
     }
+    for (;;) {
+      const part = this.#readPart(call, sequence, decodeUnlessFailed, list)
+      // The part that was cut off may have had the end in it.
+      if (!part && !whole) return false
+      if (!part) throw endMissing(call)
+      whole &&= part.whole
+      if (!part.end) continue
+      if (failure) throw failure
+      return whole
+    }
+  }
+
+  /** What one datagram holds goes into the list. Undefined when there is none. */
+  #readPart<T>(
+    call: string,
+    sequence: number,
+    decode: (message: NetlinkMessage) => T | undefined,
+    list: T[],
+  ): { readonly whole: boolean; readonly end: boolean } | undefined {
+    const messages = this.#receive(call)
+    if (messages === 'truncated') return { whole: false, end: false }
+    let whole = true
+    for (const message of messages ?? []) {
+      if (message.sequence !== sequence) continue
+      if (message.flags & NLM_F_DUMP_INTR) whole = false
+      if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
+        const refusal = decodeRefusal(message)
+        if (refusal) throw refused(call, refusal)
+        return { whole, end: true }
+      }
+      const value = decode(message)
+      if (value !== undefined) list.push(value)
+    }
+    return messages && { whole, end: false }
   }
 
   /** Answers the first message's sequence; those of the others follow it. */
@@ -242,6 +300,10 @@ export class NetlinkSocket {
   #set(level: number, option: number, value: number): void {
     sys.setsockopt(this.descriptor, level, option, new Uint8Array(Int32Array.of(value).buffer))
   }
+}
+
+function endMissing(call: string): KernelError {
+  return new KernelError('EAGAIN', call, 'the kernel did not send the end of the list')
 }
 
 /** The refusal that an NLMSG_ERROR or NLMSG_DONE tells of; undefined when it tells of success. */

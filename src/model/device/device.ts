@@ -10,7 +10,7 @@ import type { MacOrigin, OperState } from '../../kernel/link.ts'
 import { sameBytes } from '../bytes.ts'
 import type { Ipv4Device } from '../ipv4/device.ts'
 import type { Ipv6Device } from '../ipv6/device.ts'
-import { type Namespace, notify } from '../namespace.ts'
+import { type Namespace, notifyLink } from '../namespace.ts'
 import type { HookEntry } from '../netfilter/hooks.ts'
 import type { Packet } from '../packet.ts'
 import type { Tap } from '../tap.ts'
@@ -207,7 +207,7 @@ export abstract class Device {
       arp.carrierLost(this)
       nd.carrierLost(this)
     }
-    notify(this.namespace, 'link', 'new', this.name)
+    notifyLink(this)
     for (const listener of model.deviceListeners) listener(this, event)
   }
 

@@ -6,7 +6,7 @@ import type { BridgeOptions, LinkChange } from '../../kernel/link.ts'
 import { Bridge } from '../device/bridge.ts'
 import type { Device } from '../device/device.ts'
 import { Vxlan } from '../device/vxlan.ts'
-import { type Namespace, notify } from '../namespace.ts'
+import { type Namespace, notify, notifyLink } from '../namespace.ts'
 import { freeName } from './link-name.ts'
 import { portOf } from './ports.ts'
 import { moveDevice } from './register.ts'
@@ -50,7 +50,7 @@ export function changeLink(
   if (change.allMulticast !== undefined) device.allMulticast = change.allMulticast
   if (change.up !== undefined) device.setUp(change.up)
   if (change.txQueueLength !== undefined) device.txQueueLength = change.txQueueLength
-  notify(device.namespace, 'link', 'new', device.name)
+  notifyLink(device)
   if (change.port) changePort(device, change.port, call)
 }
 
@@ -100,5 +100,5 @@ function changePort(device: Device, change: NonNullable<LinkChange['port']>, cal
   if (!port) throw new KernelError('EOPNOTSUPP', call, `"${device.name}" is no port of a bridge`)
   const given = Object.entries(change).filter(([, value]) => value !== undefined)
   Object.assign(port, Object.fromEntries(given))
-  notify(device.namespace, 'link', 'new', device.name)
+  notifyLink(device)
 }

@@ -4,7 +4,7 @@
  */
 import { KernelError } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription } from '../../kernel/live.ts'
+import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription, WatchOptions } from '../../kernel/live.ts'
 import type { Nftables } from '../../kernel/nftables.ts'
 import type { Sockets } from '../../kernel/socket.ts'
 import type { Model } from '../model.ts'
@@ -94,8 +94,12 @@ export class ModelKernel implements LiveKernel {
     this.namespace.sockets.ping(destination, request, onAnswer)
   }
 
-  watch(subjects: readonly Change['subject'][], onChange: (change: Change | 'lost') => void): Subscription {
-    return watch(this.namespace, subjects, onChange)
+  watch(
+    subjects: readonly Change['subject'][],
+    onChange: (change: Change | 'lost') => void,
+    { exceptOwnRoutes = false }: WatchOptions = {},
+  ): Subscription {
+    return watch(this.namespace, subjects, onChange, exceptOwnRoutes ? this.routes : undefined)
   }
 }
 

@@ -32,6 +32,7 @@ export class NetworkNamespace implements Namespace {
   dropCause: DropCause | undefined = undefined
   readonly taps: Tap[] = []
   readonly watchers = new Set<(change: Change) => void>()
+  routesChangedBy: object | undefined = undefined
   readonly bridgeSettings: BridgeSettings
   readonly ipv4: Ipv4State
   readonly ipv6: Ipv6State

@@ -10,7 +10,7 @@ import { removeAddress } from '../ipv4/addresses.ts'
 import { deviceGone } from '../ipv4/fib-device.ts'
 import { deviceGone6 } from '../ipv6/addrconf.ts'
 import { createIpv6Device } from '../ipv6/device.ts'
-import { type Namespace, notify } from '../namespace.ts'
+import { type Namespace, notify, notifyLink } from '../namespace.ts'
 import { enableBridgeNetfilter } from '../netfilter/br-netfilter.ts'
 import { type Ipv4Conf, type Ipv6Conf, numbersOf } from '../settings.ts'
 
@@ -22,7 +22,7 @@ export function registerDevice(device: Device): void {
   giveIpv6(device)
   if (device instanceof Bridge) enableBridgeNetfilter(device)
   namespace.nftables.deviceAdded(device)
-  notify(namespace, 'link', 'new', device.name)
+  notifyLink(device)
 }
 
 /** These devices, and those that cannot be without them: a veth's peer, the vxlans that send on one. */

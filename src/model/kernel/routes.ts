@@ -10,6 +10,9 @@ import { type LookupOptions, lookup } from './route-lookup.ts'
 import { change4, list4 } from './routes4.ts'
 import { change6, list6 } from './routes6.ts'
 
+/** As many as fit the datagram of a dump. */
+const PART = 256
+
 export class ModelRoutes implements Routes {
   readonly #namespace: Namespace
 
@@ -23,6 +26,11 @@ export class ModelRoutes implements Routes {
       ...(filter.family === 'ipv6' ? [] : list4(this.#namespace, filter)),
       ...(filter.family === 'ipv4' ? [] : list6(this.#namespace, filter)),
     ]
+  }
+
+  *parts(filter: RouteFilter = {}): Generator<readonly Route[]> {
+    const routes = this.list(filter)
+    for (let at = 0; at < routes.length; at += PART) yield routes.slice(at, at + PART)
   }
 
   lookup(destination: string, options: LookupOptions = {}): Route | undefined {
@@ -69,8 +77,17 @@ export class ModelRoutes implements Routes {
   #change(operation: RouteOperation | 'delete', route: Route): void {
     const call = `${operation} route "${route.destination}"`
     const change = familyOf(parsePrefix(route.destination).address) === 'ipv4' ? change4 : change6
-    const refusal = change(this.#namespace, operation, route, call)
+    const refusal = this.#asOurs(() => change(this.#namespace, operation, route, call))
     if (refusal) throw new KernelError(refusal.errno, call, refusal.explanation)
     this.#namespace.model.settle()
+  }
+
+  #asOurs<T>(call: () => T): T {
+    this.#namespace.routesChangedBy = this
+    try {
+      return call()
+    } finally {
+      this.#namespace.routesChangedBy = undefined
+    }
   }
 }

@@ -35,7 +35,7 @@ export function change4(
 }
 
 /** In the order of `ip route show table all`: by the place of their tables in fib_table_hash. */
-export function list4({ fib }: Namespace, { table, protocol, link }: RouteFilter): Route[] {
+export function list4({ fib }: Namespace, { table, protocol, exceptProtocol, link }: RouteFilter): Route[] {
   return fib
     .tables()
     .toReversed()
@@ -43,6 +43,7 @@ export function list4({ fib }: Namespace, { table, protocol, link }: RouteFilter
     .filter(({ id }) => table === undefined || id === table)
     .flatMap((each) => each.list())
     .filter((route) => protocol === undefined || route.protocol === protocol)
+    .filter((route) => route.protocol !== exceptProtocol)
     .filter((route) => link === undefined || route.hops.some(({ device }) => device.name === link))
     .map(viewOf)
 }

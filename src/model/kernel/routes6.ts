@@ -69,7 +69,7 @@ function addressOf(text: string, call: string): Uint8Array {
 }
 
 /** inet6_dump_fib: by the place of their tables in fib_table_hash. */
-export function list6({ ipv6 }: Namespace, { table, protocol, link }: RouteFilter): Route[] {
+export function list6({ ipv6 }: Namespace, { table, protocol, exceptProtocol, link }: RouteFilter): Route[] {
   return ipv6.fib
     .tables()
     .toReversed()
@@ -78,6 +78,7 @@ export function list6({ ipv6 }: Namespace, { table, protocol, link }: RouteFilte
     .flatMap((each) => each.list())
     .filter((route) => route.siblings.length === 0 || route.siblings[0] === route)
     .filter((route) => protocol === undefined || route.protocol === protocol)
+    .filter((route) => route.protocol !== exceptProtocol)
     .filter((route) => link === undefined || hopsOfRoute(route).some(({ device }) => device.name === link))
     .map(viewOf)
 }

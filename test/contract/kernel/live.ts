@@ -5,7 +5,7 @@ import type { CapturedPacket, Change, EchoAnswer, LiveKernel, Subscription } fro
 import { EtherType, encodeEthernet } from '../../../src/wire/ethernet.ts'
 import { decodeIcmp, encodeIcmp, IcmpType, UnreachableCode } from '../../../src/wire/icmp.ts'
 import { decodeIpv4, encodeIpv4, IpProtocol } from '../../../src/wire/ipv4.ts'
-import { type Case, eventually, has, refused, type World } from './case.ts'
+import { addCarrier, type Case, eventually, has, refused, type World } from './case.ts'
 
 type Subject = Change['subject']
 
@@ -347,6 +347,50 @@ const cases: readonly { readonly title: string; check(world: Listening): void | 
       node.addresses.delete({ link: 'br0', prefix: '10.1.0.1/24' })
       await eventually(() => other.length === 2, 'another hears that it goes')
       assert.equal(heard.length, 1)
+    },
+  },
+  {
+    title: 'a watch can leave out what its own handle does to routes, and nobody else',
+    async check({ node }) {
+      node.links.add({ kind: 'bridge', name: 'br0' })
+      const other = node.enter(node.namespacePath)!
+      const heard: Change[] = []
+      const note = (change: Change | 'lost') => void (change !== 'lost' && heard.push(change))
+      const subscription = node.watch(['route', 'address'], note, { exceptOwnRoutes: true })
+      try {
+        node.routes.add({ destination: '10.5.0.0/16', type: 'blackhole' })
+        node.routes.add({ destination: 'fd05::/48', type: 'blackhole' })
+        node.routes.replace({ destination: '10.5.0.0/16', type: 'unreachable' })
+        node.addresses.add({ link: 'br0', prefix: '10.1.0.1/24' })
+        other.routes.delete({ destination: '10.5.0.0/16' })
+        other.routes.delete({ destination: 'fd05::/48' })
+        await eventually(() => heard.filter(({ operation }) => operation === 'delete').length === 2, 'it hears of both')
+      } finally {
+        subscription.close()
+        other.close()
+      }
+      // The address brings no route while its link is down, but that of the local table.
+      const told = heard.filter(({ subject, link }) => subject === 'route' && link !== 'br0')
+      assert.deepEqual(
+        told.map(({ operation }) => operation),
+        ['delete', 'delete'],
+      )
+      assert.ok(heard.some(({ subject }) => subject === 'address'))
+    },
+  },
+  {
+    title: 'a watch hears that a link was down, also when it is up again',
+    async check({ node, watch }) {
+      addCarrier(node, 'l0')
+      const heard = watch(node, ['link'])
+      node.links.set('l0', { up: false })
+      node.links.set('l0', { up: true })
+      node.links.set('l0', { alias: 'last' })
+      const ups = () => heard.flatMap(({ link, up }) => (link === 'l0' && up !== undefined ? [up] : []))
+      await eventually(
+        () => ups().lastIndexOf(true) > ups().indexOf(false) && ups().includes(false),
+        'it hears of both',
+      )
     },
   },
   {

@@ -327,6 +327,40 @@ export const routeCases: readonly Case[] = [
     },
   },
   {
+    title: 'parts are those of the list, also while routes are changed between them',
+    check({ node }) {
+      addLinks(node)
+      const destinations = Array.from({ length: 1000 }, (_, i) => `10.${5 + (i >> 8)}.${i & 255}.0/24`)
+      const all = destinations.map((destination) => ({ destination, gateway: '10.0.0.2', protocol: 186 }))
+      node.routes.batch(all.map((route) => ({ operation: 'add', route })))
+      node.routes.add({ destination: 'fd05::/48', gateway: 'fd00::2', protocol: 186 })
+      const listed: Route[] = []
+      let parts = 0
+      for (const part of node.routes.parts({ protocol: 186 })) {
+        if (part.length > 0) parts++
+        listed.push(...part)
+        // The handle can be used for other things, and one that is listed already can go.
+        if (parts === 1 && part[0]) node.routes.delete(part[0])
+      }
+      assert.ok(parts > 1, 'it is one part')
+      assert.deepEqual(listed.map(({ destination }) => destination).sort(), [...destinations, 'fd05::/48'].sort())
+      for (const _ of node.routes.parts({ protocol: 186 })) break
+      assert.deepEqual([...node.routes.parts({ table: 12345 })].flat(), [])
+    },
+  },
+  {
+    title: 'list leaves out what is of a protocol',
+    check({ node }) {
+      addLinks(node)
+      node.routes.add({ destination: '10.5.0.0/16', gateway: '10.0.0.2', protocol: 186 })
+      node.routes.add({ destination: 'fd05::/48', gateway: 'fd00::2', protocol: 186 })
+      node.routes.add({ destination: '10.6.0.0/16', gateway: '10.0.0.2', protocol: 4 })
+      const others = node.routes.list({ table: 254, exceptProtocol: 186 }).map(({ destination }) => destination)
+      assert.ok(others.includes('10.6.0.0/16') && others.includes('10.0.0.0/24') && others.includes('fd00::/64'))
+      assert.ok(!others.includes('10.5.0.0/16') && !others.includes('fd05::/48'))
+    },
+  },
+  {
     title: 'list keeps to family, table, link and protocol',
     check({ node }) {
       addLinks(node)
