@@ -1,6 +1,6 @@
 /** Sockets of a namespace, bound: socket(2), bind(2). */
 import { sys } from '#sys'
-import { familyOf, type Ip, parseIp, unspecified } from '../address/ip.ts'
+import { type Family, familyOf, type Ip, parseIp, unspecified } from '../address/ip.ts'
 import type { Endpoint } from '../kernel/socket.ts'
 import { EAFNOSUPPORT, succeed } from './errno.ts'
 import type { Namespace } from './netns.ts'
@@ -22,12 +22,20 @@ export interface OpenSocket {
   readonly domain: number
 }
 
-/** One that speaks the family of the address; without an address, both. */
-export function openSocket(namespace: Namespace, type: number, address: Ip | undefined, call: string): OpenSocket {
+/** One that speaks the family, which may be that of an address; undefined: both. */
+export function openSocket(
+  namespace: Namespace,
+  type: number,
+  speaks: Family | Ip | undefined,
+  call: string,
+): OpenSocket {
   const open = (domain: number) => namespace.inside(() => sys.socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))
-  if (address) {
-    const domain = familyOf(address) === 'ipv4' ? AF_INET : AF_INET6
-    return { descriptor: succeed(open(domain), call), domain }
+  if (speaks !== undefined) {
+    const family = typeof speaks === 'string' ? speaks : familyOf(speaks)
+    const domain = family === 'ipv4' ? AF_INET : AF_INET6
+    const descriptor = succeed(open(domain), call)
+    if (domain === AF_INET6) setOption(descriptor, SOL_IPV6, IPV6_V6ONLY, 1)
+    return { descriptor, domain }
   }
   const descriptor = open(AF_INET6)
   // A kernel without IPv6: ipv6.disable=1.

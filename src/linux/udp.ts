@@ -5,9 +5,9 @@
 import { sys } from '#sys'
 import { parseIp } from '../address/ip.ts'
 import { KernelError } from '../kernel/errors.ts'
-import type { Endpoint, UdpError, UdpEvents, UdpSocket } from '../kernel/socket.ts'
+import type { Endpoint, Sockets, UdpError, UdpEvents, UdpSocket } from '../kernel/socket.ts'
 import { LITTLE_ENDIAN } from './byte-order.ts'
-import { type Datagram, MAX_DATAGRAM, receiveDatagrams } from './datagrams.ts'
+import { DATAGRAMS_AT_ONCE, type Datagram, MAX_DATAGRAM, receiveDatagrams } from './datagrams.ts'
 import { EAGAIN, errnoName, succeed } from './errno.ts'
 import type { Namespace } from './netns.ts'
 import {
@@ -22,10 +22,17 @@ import {
 } from './open-socket.ts'
 import { reactor } from './reactor.ts'
 import { decodeSocketAddress, encodeSocketAddress } from './socket-address.ts'
+import { setSocketOptions } from './socket-options.ts'
 
+const IP_TTL = 2
 const IP_RECVERR = 11
+const IP_RECVTTL = 12
 const IPV6_RECVERR = 25
+const IPV6_RECVHOPLIMIT = 51
+const IPV6_HOPLIMIT = 52
 const MSG_ERRQUEUE = 0x2000
+/** With so many calls a flood is not read to its end. */
+const MOST_TURNS = 32
 
 /** struct sock_extended_err, linux/errqueue.h; the address of who tells it follows. */
 const ERROR = { errno: 0, origin: 4, type: 5, code: 6, info: 8, offender: 16 }
@@ -34,29 +41,38 @@ const SO_EE_ORIGIN_ICMP6 = 3
 
 export function bindUdp(
   namespace: Namespace,
-  { address: text, port = 0 }: { readonly address?: string; readonly port?: number },
+  { address: text, family, port = 0, options }: Parameters<Sockets['bindUdp']>[0],
   events: UdpEvents,
 ): UdpSocket {
   const call = `bind a UDP socket to ${text ?? 'any address'}, port ${port}`
   const address = bindingAddress(text)
-  const socket = openSocket(namespace, SOCK_DGRAM, address, call)
+  const socket = openSocket(namespace, SOCK_DGRAM, address ?? family, call)
   const { descriptor, domain } = socket
   let open = true
   try {
     setOption(descriptor, SOL_IP, IP_RECVERR, 1)
-    setOption(descriptor, SOL_IPV6, IPV6_RECVERR, 1) // refused by one of AF_INET, which needs it not
+    setOption(descriptor, SOL_IP, IP_RECVTTL, 1)
+    // Refused by one of AF_INET, which needs them not.
+    setOption(descriptor, SOL_IPV6, IPV6_RECVERR, 1)
+    setOption(descriptor, SOL_IPV6, IPV6_RECVHOPLIMIT, 1)
+    if (options) setSocketOptions(socket, options, call)
     succeed(bindSocket(socket, address, port), call)
     const local = localEndpoint(descriptor, call)
-    const remove = reactor.add(descriptor, () => {
+    /** Whether there may be more. */
+    const read = () => {
       const datagrams = receiveDatagrams(descriptor)
       // An error of before is told instead, which reading has cleared; what it is about waits in the queue.
       if (typeof datagrams === 'number') hearErrors()
       else hear(datagrams)
-    })
+      return typeof datagrams !== 'number' && datagrams.length === DATAGRAMS_AT_ONCE
+    }
+    const remove = reactor.add(descriptor, read)
     const hear = (datagrams: readonly Datagram[]) => {
       // All are read before the first is handed over: a callback may receive on its own.
-      const heard = datagrams.map(({ address: from, bytes }) => [decodeSocketAddress(from), bytes.slice()] as const)
-      for (const [from, bytes] of heard) if (open) events.datagram?.(from, bytes)
+      const heard = datagrams.map(
+        (each) => [decodeSocketAddress(each.address), each.bytes.slice(), ttlOf(each)] as const,
+      )
+      for (const [from, bytes, ttl] of heard) if (open) events.datagram?.(from, bytes, ttl)
     }
     const hearErrors = () => {
       const errors = receiveDatagrams(descriptor, MAX_DATAGRAM, MSG_ERRQUEUE)
@@ -70,6 +86,9 @@ export function bindUdp(
         const sending = `send a datagram to ${to.address}, port ${to.port}`
         if (!open) throw new KernelError('EBADF', sending, 'the socket is closed')
         succeed(sendDatagram(descriptor, domain, to, bytes), sending)
+      },
+      receive() {
+        for (let turns = MOST_TURNS; open && turns > 0 && read(); turns--);
       },
       close() {
         if (!open) return
@@ -90,6 +109,11 @@ function sendDatagram(descriptor: number, domain: number, to: Endpoint, bytes: U
   const send = () => sys.sendto(descriptor, bytes, bytes.length, 0, address)
   const result = send()
   return result >= 0 || result === -EAGAIN ? result : send()
+}
+
+/** An int of IP_TTL or IPV6_HOPLIMIT is with each, since the socket has asked for it. */
+function ttlOf({ control }: Datagram): number {
+  return (control(SOL_IP, IP_TTL) ?? control(SOL_IPV6, IPV6_HOPLIMIT))!.getInt32(0, LITTLE_ENDIAN)
 }
 
 function readError({ address, control }: Datagram): UdpError | undefined {

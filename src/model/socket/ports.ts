@@ -4,8 +4,9 @@
  * Two owners of one port get along where both are bound to addresses, and to different ones. One that is bound to no
  * address takes the port of both families.
  */
-import { type Family, familyOf, formatIp, type Ip, parseIp } from '../../address/ip.ts'
+import { type Family, familyOf, formatIp, type Ip, parseIp, unspecified } from '../../address/ip.ts'
 import { KernelError } from '../../kernel/errors.ts'
+import type { Endpoint } from '../../kernel/socket.ts'
 import { sameBytes } from '../bytes.ts'
 import type { Namespace } from '../namespace.ts'
 import { requireNetwork } from './networks.ts'
@@ -85,6 +86,11 @@ export type Parity = 'even' | 'odd' | 'any'
 /** An address without one: any of both families. */
 export function familyBound(address: Ip | undefined): Family | undefined {
   return address && familyOf(address)
+}
+
+/** Where a socket is bound: on all addresses of both families that is `::`. */
+export function localEndpoint(address: Ip | undefined, family: Family | undefined, port: number): Endpoint {
+  return { address: formatIp(address ?? unspecified(family ?? 'ipv6')), port }
 }
 
 /**

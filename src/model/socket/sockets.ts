@@ -9,11 +9,11 @@
 import type { Family } from '../../address/ip.ts'
 import type { EchoAnswer, EchoRequest, Subscription } from '../../kernel/live.ts'
 import type {
-  Endpoint,
   Sockets as KernelSockets,
   Listener,
   TcpConnection,
   TcpEvents,
+  TcpTarget,
   UdpEvents,
   UdpSocket,
 } from '../../kernel/socket.ts'
@@ -39,21 +39,15 @@ export class Sockets implements KernelSockets {
     this.#echoes = new Echoes(namespace)
   }
 
-  listenTcp(
-    at: { readonly address?: string; readonly port: number },
-    accept: (connection: TcpConnection) => TcpEvents,
-  ): Listener {
+  listenTcp(at: Parameters<KernelSockets['listenTcp']>[0], accept: (connection: TcpConnection) => TcpEvents): Listener {
     return this.tcp.listen(at, accept)
   }
 
-  connectTcp(
-    to: Endpoint & { readonly source?: string; readonly sourcePort?: number },
-    events: TcpEvents,
-  ): TcpConnection {
+  connectTcp(to: TcpTarget, events: TcpEvents): TcpConnection {
     return this.tcp.connect(to, events)
   }
 
-  bindUdp(at: { readonly address?: string; readonly port?: number }, events: UdpEvents): UdpSocket {
+  bindUdp(at: Parameters<KernelSockets['bindUdp']>[0], events: UdpEvents): UdpSocket {
     return this.udp.bind(at, events)
   }
 

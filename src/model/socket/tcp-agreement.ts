@@ -37,10 +37,13 @@ export interface Agreed {
   readonly recentTimestamp: number
 }
 
-/** What the namespace would use: net/ipv4/tcp_timestamps, tcp_sack, tcp_window_scaling. They are of both families. */
-export function allowedOptions({ ipv4: { settings } }: Namespace) {
+/**
+ * What the namespace would use: net/ipv4/tcp_timestamps, tcp_sack, tcp_window_scaling. They are of both families. A
+ * signature leaves no room for timestamps and SACK together, and timestamps are what is left out: tcp_syn_options.
+ */
+export function allowedOptions({ ipv4: { settings } }: Namespace, isSigned: boolean) {
   return {
-    hasTimestamps: settings.tcp_timestamps !== 0,
+    hasTimestamps: settings.tcp_timestamps !== 0 && !isSigned,
     hasSack: settings.tcp_sack !== 0,
     hasScale: settings.tcp_window_scaling !== 0,
   }

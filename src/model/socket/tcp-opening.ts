@@ -3,7 +3,7 @@ import { MILLISECOND, type Microseconds, SECOND, type Timer } from '../clock.ts'
 import { drop, type Journey, unsupported } from '../observer.ts'
 import { type Agreed, agree, encodeOffer, type Offer } from './tcp-agreement.ts'
 import { add, distance, Flag, type Segment, type Tuple } from './tcp-segment.ts'
-import { type TcpStack, tookSegment } from './tcp-stack.ts'
+import { looksOf, type TcpSettings, type TcpStack, tookSegment } from './tcp-stack.ts'
 
 /** TCP_TIMEOUT_INIT. */
 const FIRST_TIMEOUT = SECOND
@@ -22,6 +22,7 @@ export class Opening {
   readonly #stack: TcpStack
   readonly #tuple: Tuple
   readonly #offer: Offer
+  readonly #settings: TcpSettings
   readonly #events: OpeningEvents
   #identification: number
   #journey: Journey | undefined = undefined
@@ -30,11 +31,12 @@ export class Opening {
   #retransmissions = 0
   #sentAt: Microseconds = 0
 
-  constructor(stack: TcpStack, tuple: Tuple, offer: Offer, events: OpeningEvents) {
+  constructor(stack: TcpStack, tuple: Tuple, offer: Offer, settings: TcpSettings, events: OpeningEvents) {
     const { random } = stack.namespace.model
     this.#stack = stack
     this.#tuple = tuple
     this.#offer = offer
+    this.#settings = settings
     this.#events = events
     this.iss = random.bits('isn')
     this.flowHash = stack.drawFlowHash()
@@ -65,6 +67,7 @@ export class Opening {
         parent: isAgain ? this.#journey : undefined,
         identification,
         flowHash: this.flowHash,
+        ...looksOf(this.#settings),
       },
     )
     this.#startTimer()
@@ -75,14 +78,14 @@ export class Opening {
     const isAcknowledged = (flags & Flag.ack) !== 0
     // "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset": RFC 9293 §3.10.7.3.
     if (isAcknowledged && acknowledgement !== add(this.iss, 1)) {
-      this.#stack.reset(segment)
+      this.#stack.reset(segment, this.#settings.key)
       // What remains of an older connection answered, and is reset now: it is worth another try.
       if (this.#retransmissions === 0) this.#startTimer(RETRY_TIMEOUT)
       drop(packet, 'TCP_INVALID_ACK_SEQUENCE', this.#tuple.network.functions.tcpSocket)
       return
     }
     if (isAcknowledged && timestamps?.echo && !this.#couldHaveSent(timestamps.echo)) {
-      this.#stack.reset(segment)
+      this.#stack.reset(segment, this.#settings.key)
       drop(packet, 'TCP_RFC7323_TSECR', this.#tuple.network.functions.tcpSocket)
       return
     }

@@ -4,7 +4,7 @@ import { drop, type Journey } from '../observer.ts'
 import type { Packet } from '../packet.ts'
 import { type Agreed, agree, encodeOffer, type Offer } from './tcp-agreement.ts'
 import { add, Flag, isAfter, isBefore, type Segment, type Tuple } from './tcp-segment.ts'
-import { type Entry, RateLimit, type TcpStack, tookSegment } from './tcp-stack.ts'
+import { type Entry, looksOf, RateLimit, type TcpSettings, type TcpStack, tookSegment } from './tcp-stack.ts'
 
 /** TCP_TIMEOUT_INIT. */
 const FIRST_TIMEOUT = SECOND
@@ -16,6 +16,7 @@ export class TcpRequest implements Entry {
   readonly tuple: Tuple
   readonly #stack: TcpStack
   readonly #offer: Offer
+  readonly #settings: TcpSettings
   readonly #syn: Segment
   readonly #iss: number
   readonly #complete: Complete
@@ -26,10 +27,19 @@ export class TcpRequest implements Entry {
   #retransmissions = 0
   #recentTimestamp: number
 
-  constructor(stack: TcpStack, tuple: Tuple, offer: Offer, syn: Segment, iss: number, complete: Complete) {
+  constructor(
+    stack: TcpStack,
+    tuple: Tuple,
+    offer: Offer,
+    settings: TcpSettings,
+    syn: Segment,
+    iss: number,
+    complete: Complete,
+  ) {
     this.#stack = stack
     this.tuple = tuple
     this.#offer = offer
+    this.#settings = settings
     this.#syn = syn
     this.#iss = iss
     this.#complete = complete
@@ -41,6 +51,11 @@ export class TcpRequest implements Entry {
     tookSegment(syn, this.tuple)
     this.#answer(syn.packet.journey)
     this.#startTimer()
+  }
+
+  /** A TTL is only asked of what comes to the listener, or to the connection: tcp_v4_rcv. */
+  get admits(): Partial<TcpSettings> {
+    return { key: this.#settings.key }
   }
 
   receive(segment: Segment): void {
@@ -62,7 +77,7 @@ export class TcpRequest implements Entry {
     }
     // RFC 9293 §3.10.7.4, fifth: an acknowledgement of something else is answered with a reset.
     if (flags & Flag.ack && acknowledgement !== add(this.#iss, 1)) {
-      this.#stack.reset(segment)
+      this.#stack.reset(segment, this.#settings.key)
       drop(packet, 'TCP_FLAGS', functions.tcpSocket, { what: 'acknowledges what was not sent' })
       return
     }
@@ -78,7 +93,7 @@ export class TcpRequest implements Entry {
     }
     // The first SYN's own number is before the window; what follows it counts.
     if (flags & Flag.syn && sequence !== this.#syn.sequence) {
-      this.#stack.reset(segment)
+      this.#stack.reset(segment, this.#settings.key)
       this.#end(packet, 'NOT_SPECIFIED', 'OVL_TCP_INVALID_SYN')
       this.close()
       return
@@ -138,7 +153,7 @@ export class TcpRequest implements Entry {
         window: offer.window,
         options: encodeOffer(offer, timestamp, this.#recentTimestamp),
       },
-      { cause, parent, flowHash: this.#flowHash },
+      { cause, parent, flowHash: this.#flowHash, ...looksOf(this.#settings) },
     )
   }
 
@@ -153,7 +168,7 @@ export class TcpRequest implements Entry {
         flags: Flag.ack,
         window: this.#offer.window >>> scale,
       },
-      { cause: 'reply', parent: journey, flowHash: this.#flowHash },
+      { cause: 'reply', parent: journey, flowHash: this.#flowHash, ...looksOf(this.#settings) },
     )
   }
 

@@ -1,4 +1,4 @@
-/** TCP segments: RFC 9293 §3.1, RFC 7323, RFC 2018; options in the order in which tcp_options_write has them. */
+/** TCP segments: RFC 9293 §3.1, RFC 7323, RFC 2018, RFC 2385; options in the order in which tcp_options_write has them. */
 import type { Ip } from '../../address/ip.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
 import { setU16, setU32, u16, u32 } from '../bytes.ts'
@@ -6,13 +6,26 @@ import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
 import type { Network } from './network.ts'
 import { fillChecksum, newSegment } from './segment.ts'
+import { type Key, signatureOf } from './tcp-md5.ts'
 
 export const TCP_HEADER = 20
 const CHECKSUM_AT = 16
 
 export const Flag = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const
 
-const Option = { end: 0, nop: 1, mss: 2, windowScale: 3, sackPermitted: 4, sack: 5, timestamps: 8 } as const
+const Option = {
+  end: 0,
+  nop: 1,
+  mss: 2,
+  windowScale: 3,
+  sackPermitted: 4,
+  sack: 5,
+  timestamps: 8,
+  signature: 19,
+} as const
+
+/** The signature option with its padding: TCPOLEN_MD5SIG_ALIGNED. */
+export const SIGNATURE_LENGTH = 20
 
 /** Sequence numbers wrap: RFC 9293 §3.4. */
 export const add = (sequence: number, count: number): number => (sequence + count) >>> 0
@@ -30,6 +43,8 @@ export interface TcpOptions {
   readonly sackPermitted?: boolean
   readonly timestamps?: { readonly value: number; readonly echo: number }
   readonly sack?: readonly Range[]
+  /** RFC 2385, 16 bytes. */
+  readonly signature?: Uint8Array
 }
 
 /** A segment that came. */
@@ -92,6 +107,7 @@ function readOptions(bytes: Uint8Array, from: number, to: number): TcpOptions {
     if (kind === Option.mss && length === 4) options.mss = u16(bytes, at + 2)
     else if (kind === Option.windowScale && length === 3) options.windowScale = Math.min(bytes[at + 2]!, 14)
     else if (kind === Option.sackPermitted && length === 2) options.sackPermitted = true
+    else if (kind === Option.signature && length === 18) options.signature = bytes.subarray(at + 2, at + length)
     else if (kind === Option.timestamps && length === 10) {
       options.timestamps = { value: u32(bytes, at + 2), echo: u32(bytes, at + 6) }
     } else if (kind === Option.sack && length >= 10 && (length - 2) % 8 === 0) {
@@ -106,7 +122,7 @@ function readOptions(bytes: Uint8Array, from: number, to: number): TcpOptions {
   return options
 }
 
-/** tcp_options_write. Two that fit into one word share it; others are filled up with no-operations. */
+/** tcp_options_write; a signature comes before all of them, when there is one. Two that fit into one word share it; others are filled up with no-operations. */
 export function encodeOptions({ mss, windowScale, sackPermitted, timestamps, sack }: TcpOptions): Uint8Array {
   const out: number[] = []
   const word = (value: number) => out.push(value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff)
@@ -146,9 +162,11 @@ export interface Header {
   readonly data?: Uint8Array
 }
 
-export function newTcpPacket(namespace: Namespace, tuple: Tuple, header: Header): Packet {
+/** `key`: it is signed. */
+export function newTcpPacket(namespace: Namespace, tuple: Tuple, header: Header, key: Key | undefined): Packet {
   const { options, data } = header
-  const headerLength = TCP_HEADER + (options?.length ?? 0)
+  const optionsAt = TCP_HEADER + (key ? SIGNATURE_LENGTH : 0)
+  const headerLength = optionsAt + (options?.length ?? 0)
   const packet = newSegment(namespace, tuple.network, headerLength + (data?.length ?? 0))
   const { bytes, transport } = packet
   setU16(bytes, transport, tuple.localPort)
@@ -158,8 +176,14 @@ export function newTcpPacket(namespace: Namespace, tuple: Tuple, header: Header)
   bytes[transport + 12] = (headerLength / 4) << 4
   bytes[transport + 13] = header.flags
   setU16(bytes, transport + 14, header.window)
-  if (options) bytes.set(options, transport + TCP_HEADER)
+  if (options) bytes.set(options, transport + optionsAt)
   if (data) bytes.set(data, transport + headerLength)
+  if (key) {
+    const at = transport + TCP_HEADER
+    bytes.set([Option.nop, Option.nop, Option.signature, 18], at)
+    const way = { source: tuple.local, destination: tuple.remote }
+    bytes.set(signatureOf(packet, tuple.network, way, transport + headerLength, key), at + 4)
+  }
   fillChecksum(packet, CHECKSUM_AT, IpProtocol.tcp, tuple.local, tuple.remote)
   return packet
 }

@@ -39,6 +39,8 @@ export class SendQueue {
   window = 0
   widestWindow = 0
   congestionWindow = INITIAL_WINDOW
+  /** Short segments do not wait: TCP_NODELAY. */
+  noDelay = false
   #bytes = new Uint8Array(0)
   /** Sequence number of the first of #bytes. */
   #base: number
@@ -73,9 +75,14 @@ export class SendQueue {
     return isBefore(this.next, this.#isEnding ? add(this.#end, 1) : this.#end)
   }
 
+  /** Written and not acknowledged. */
+  get kept(): number {
+    return distance(this.#base, this.#end)
+  }
+
   write(bytes: Uint8Array): void {
     if (bytes.length === 0) return
-    const kept = distance(this.#base, this.#end)
+    const { kept } = this
     const all = new Uint8Array(kept + bytes.length)
     all.set(this.#bytes.subarray(0, kept))
     all.set(bytes, kept)
@@ -125,7 +132,7 @@ export class SendQueue {
     const isLast = length === unsent
     // Nagle as Minshall has it: a short one waits while another short one is on its way. The end does not wait.
     const isShort = length < mss
-    if (isShort && !(fin && isLast) && isAfter(this.#smallEnd, this.una)) return undefined
+    if (isShort && !this.noDelay && !(fin && isLast) && isAfter(this.#smallEnd, this.una)) return undefined
     const to = add(this.next, length + (fin && isLast ? 1 : 0))
     if (isShort && length > 0) this.#smallEnd = to
     const segment: Sent = {

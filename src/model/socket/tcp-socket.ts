@@ -12,14 +12,14 @@
  */
 import { formatIp } from '../../address/ip.ts'
 import { KernelError } from '../../kernel/errors.ts'
-import type { Endpoint, TcpConnection, TcpEvents } from '../../kernel/socket.ts'
+import type { Endpoint, TcpConnection, TcpEvents, TcpOptions } from '../../kernel/socket.ts'
 import type { Microseconds } from '../clock.ts'
 import { drop } from '../observer.ts'
 import type { Packet } from '../packet.ts'
 import type { Agreed, Offer } from './tcp-agreement.ts'
 import { Opening } from './tcp-opening.ts'
 import { add, distance, Flag, isAfter, isBefore, type Segment, type Tuple } from './tcp-segment.ts'
-import { type Entry, RateLimit, type TcpStack, tookSegment } from './tcp-stack.ts'
+import { type Entry, RateLimit, type TcpSettings, type TcpStack, tookSegment } from './tcp-stack.ts'
 import { TcpTimeWait } from './tcp-time-wait.ts'
 import { Transmission } from './tcp-transmission.ts'
 
@@ -37,28 +37,44 @@ export type TcpState =
 const NOTHING = new Uint8Array(0)
 const STATE_PROCESS = 'tcp_rcv_state_process'
 
+/** How a connection came about that a listener hands over. */
+export interface Handshake {
+  readonly roundTrip: Microseconds
+  readonly flowHash: number
+  readonly synTtl: number | undefined
+}
+
 export class TcpSocket implements TcpConnection, Entry {
   readonly tuple: Tuple
   readonly local: Endpoint
   readonly remote: Endpoint
+  synTtl: number | undefined = undefined
+  readonly #settings: TcpSettings
   #state: TcpState = 'SYN_SENT'
   readonly #stack: TcpStack
   readonly #limit: RateLimit
   #events: TcpEvents = {}
   #opening: Opening | undefined = undefined
   #transmission: Transmission | undefined = undefined
-  /** What was written, and whether it was ended, before the handshake was done. */
-  readonly #early: Uint8Array[] = []
+  /** What was written and found no room: before the handshake was done there is none. */
+  #waiting: Uint8Array[] = []
+  #backlog = 0
   #hasEnded = false
+  /** FIN is behind everything written. */
+  #hasFinished = false
   #isClosed = false
+  #isPaused = false
+  /** What is to be told when it goes on. */
+  #untold: (() => void)[] = []
   /** Segments up to here have told their window: tp->snd_wl1. */
   #windowToldAt = 0
   /** An ICMP error that did not end the connection: sk_err_soft. */
   #softError: string | undefined = undefined
 
-  constructor(stack: TcpStack, tuple: Tuple) {
+  constructor(stack: TcpStack, tuple: Tuple, settings: TcpSettings) {
     this.#stack = stack
     this.tuple = tuple
+    this.#settings = settings
     this.#limit = new RateLimit(stack)
     this.local = { address: formatIp(tuple.local), port: tuple.localPort }
     this.remote = { address: formatIp(tuple.remote), port: tuple.remotePort }
@@ -69,10 +85,24 @@ export class TcpSocket implements TcpConnection, Entry {
     return this.#state
   }
 
+  get admits(): TcpSettings {
+    return this.#settings
+  }
+
+  get backlog(): number {
+    return this.#backlog
+  }
+
+  set(options: TcpOptions): void {
+    if (this.#state === 'CLOSED') throw new KernelError('EBADF', 'set options of a connection', 'it is closed')
+    this.#settings.options = options
+    if (this.#transmission) this.#transmission.send.noDelay = options.noDelay === true
+  }
+
   /** tcp_connect */
   connect(offer: Offer, events: TcpEvents): void {
     this.#events = events
-    this.#opening = new Opening(this.#stack, this.tuple, offer, {
+    this.#opening = new Opening(this.#stack, this.tuple, offer, this.#settings, {
       agreed: (agreed, segment, roundTrip) => this.#connected(agreed, segment, roundTrip),
       failed: (errno) => this.#fail(errno === 'ETIMEDOUT' ? (this.#softError ?? errno) : errno),
     })
@@ -83,10 +113,10 @@ export class TcpSocket implements TcpConnection, Entry {
   accept(
     agreed: Agreed,
     segment: Segment,
-    roundTrip: Microseconds,
-    flowHash: number,
+    { roundTrip, flowHash, synTtl }: Handshake,
     accept: (connection: TcpConnection) => TcpEvents,
   ): void {
+    this.synTtl = synTtl
     const identification = this.#stack.namespace.model.random.below('ipId', 0x10000)
     this.#establish(agreed, { identification, flowHash }).measured(roundTrip)
     this.#tellWindow(segment, agreed.theirScale)
@@ -98,17 +128,19 @@ export class TcpSocket implements TcpConnection, Entry {
     if (this.#hasEnded || this.#state === 'CLOSED') {
       throw new KernelError('EPIPE', `write to ${this.remote.address}, port ${this.remote.port}`)
     }
-    if (this.#transmission) {
-      this.#transmission.send.write(bytes)
-      this.#transmission.push()
-    } else this.#early.push(bytes.slice())
+    this.#waiting.push(bytes.slice())
+    this.#backlog += bytes.length
+    this.#fill()
+    this.#transmission?.push()
     this.#stack.namespace.model.settle()
   }
 
   end(): void {
     if (this.#hasEnded || this.#state === 'CLOSED') return
     this.#hasEnded = true
-    this.#finish()
+    this.#fill()
+    this.#transmission?.push()
+    this.#closeWhenDone()
     this.#stack.namespace.model.settle()
   }
 
@@ -118,6 +150,19 @@ export class TcpSocket implements TcpConnection, Entry {
     if (isKnown) this.#transmission?.control(Flag.rst | Flag.ack)
     this.#isClosed = true
     this.#leave()
+    this.#stack.namespace.model.settle()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    const hasRead = this.#untold.length > 0
+    while (!this.#isPaused && this.#untold.length > 0) this.#untold.shift()!()
+    if (this.#isPaused || !hasRead || this.#state === 'CLOSED') return
+    this.#transmission?.readAll()
     this.#stack.namespace.model.settle()
   }
 
@@ -157,16 +202,18 @@ export class TcpSocket implements TcpConnection, Entry {
     tookSegment(segment, this.tuple)
     transmission.acknowledge()
     this.#events.established?.(this)
-    for (const bytes of this.#early) transmission.send.write(bytes)
-    if (this.#hasEnded) this.#finish()
+    const before = this.#backlog
+    this.#fill()
     transmission.push()
+    if (this.#backlog < before) this.#events.taken?.(this)
     transmission.cause = undefined
   }
 
   #establish(agreed: Agreed, from: { readonly identification: number; readonly flowHash: number }): Transmission {
-    this.#transmission = new Transmission(this.#stack, this.tuple, agreed, from, () =>
+    this.#transmission = new Transmission(this.#stack, this.tuple, this.#settings, agreed, from, () =>
       this.#fail(this.#softError ?? 'ETIMEDOUT'),
     )
+    this.#transmission.send.noDelay = this.#settings.options.noDelay === true
     this.#state = 'ESTABLISHED'
     return this.#transmission
   }
@@ -225,7 +272,7 @@ export class TcpSocket implements TcpConnection, Entry {
     const dataEnd = add(sequence, segment.dataLength)
     if (receive.hasEnded && isBefore(sequence, receive.next) && isAfter(dataEnd, receive.next)) {
       // More of what was said to be all: RFC 1122 §4.2.2.13.
-      this.#stack.reset(segment)
+      this.#stack.reset(segment, this.#settings.key)
       drop(packet, 'TCP_ABORT_ON_DATA', this.tuple.network.functions.tcpSocket)
       this.#fail(this.#state === 'CLOSE_WAIT' ? 'EPIPE' : 'ECONNRESET')
       return
@@ -236,6 +283,8 @@ export class TcpSocket implements TcpConnection, Entry {
     else tookSegment(segment, this.tuple)
     if (!isBefore(segment.acknowledgement, send.una)) this.#tellWindow(segment, agreed.theirScale)
     transmission.heard(segment)
+    const before = this.#backlog
+    this.#fill()
     if (send.isDone) this.#finWasHeard()
 
     const hadEnded = receive.hasEnded
@@ -243,14 +292,16 @@ export class TcpSocket implements TcpConnection, Entry {
     const inOrder = !takesRoom || refusal?.isOutside ? NOTHING : receive.take(sequence, data, (flags & Flag.fin) !== 0)
     const ends = receive.hasEnded && !hadEnded
     if (ends) this.#finCame()
+    if (this.#isPaused) transmission.keep(inOrder.length)
     // Whatever takes room among the sequence numbers is acknowledged at once, unless what is sent now does so.
     const pushed = transmission.push()
     if (takesRoom && refusal?.own === undefined && !pushed) transmission.acknowledge()
 
     if (this.#state === 'TIME_WAIT') this.#leaveRemains(transmission)
     if (this.#state === 'CLOSED') this.#leave()
-    if (inOrder.length > 0 && !this.#isClosed) this.#events.data?.(this, inOrder)
-    if (ends && !this.#isClosed) this.#events.end?.(this)
+    if (this.#backlog < before && !this.#isClosed) this.#events.taken?.(this)
+    if (inOrder.length > 0) this.#tell(() => this.#events.data?.(this, inOrder))
+    if (ends) this.#tell(() => this.#events.end?.(this))
     this.#closeWhenDone()
   }
 
@@ -286,21 +337,33 @@ export class TcpSocket implements TcpConnection, Entry {
     else if (this.#state === 'FIN_WAIT2') this.#state = 'TIME_WAIT'
   }
 
-  /** Ours goes out behind everything written: tcp_shutdown. */
-  #finish(): void {
-    if (!this.#transmission) return
-    this.#transmission.send.finish()
+  /** Takes what there is room for, and FIN behind everything written: tcp_sendmsg, tcp_shutdown. */
+  #fill(): void {
+    const send = this.#transmission?.send
+    if (!send) return
+    const [, , most = 0] = this.#stack.namespace.sysctl.numbers('net/ipv4/tcp_wmem')
+    while (this.#waiting.length > 0 && send.kept < most) {
+      const bytes = this.#waiting.shift()!
+      this.#backlog -= bytes.length
+      send.write(bytes)
+    }
+    if (!this.#hasEnded || this.#hasFinished || this.#waiting.length > 0) return
+    this.#hasFinished = true
+    send.finish()
     if (this.#state === 'ESTABLISHED') this.#state = 'FIN_WAIT1'
     else if (this.#state === 'CLOSE_WAIT') this.#state = 'LAST_ACK'
-    this.#transmission.push()
-    this.#closeWhenDone()
+  }
+
+  /** Later, when it is paused; not at all, when it is closed. */
+  #tell(what: () => void): void {
+    if (this.#isPaused || this.#untold.length > 0) this.#untold.push(() => this.#isClosed || what())
+    else if (!this.#isClosed) what()
   }
 
   /** Both sides have said all: the application is done, whatever is still on its way. */
   #closeWhenDone(): void {
-    if (this.#isClosed || !this.#hasEnded || !this.#transmission?.receive.hasEnded) return
-    this.#isClosed = true
-    this.#events.closed?.(this, undefined)
+    if (!this.#hasFinished || !this.#transmission?.receive.hasEnded) return
+    this.#tell(() => this.#close(undefined))
   }
 
   /** tcp_time_wait: another entry answers from now on. */
@@ -311,6 +374,7 @@ export class TcpSocket implements TcpConnection, Entry {
       sendNext: send.next,
       receiveNext: receive.next,
       window: transmission.selectWindow(),
+      looks: { tos: this.#settings.options.tos, key: this.#settings.key },
       timestamps: agreed.hasTimestamps ? { offset: agreed.ours.timestampOffset, recent: recentTimestamp } : undefined,
     })
   }
@@ -318,13 +382,18 @@ export class TcpSocket implements TcpConnection, Entry {
   #fail(errno: string): void {
     if (this.#state === 'CLOSED') return
     this.#leave()
-    if (this.#isClosed) return
+    this.#tell(() => this.#close(errno))
+  }
+
+  #close(errno: string | undefined): void {
     this.#isClosed = true
     this.#events.closed?.(this, errno)
   }
 
   #leave(): void {
     this.#state = 'CLOSED'
+    this.#waiting = []
+    this.#backlog = 0
     this.#opening?.stop()
     this.#transmission?.stop()
     this.#stack.remove(this)

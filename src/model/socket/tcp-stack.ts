@@ -1,5 +1,6 @@
 /** What the parts of TCP share: the table of connections, the way out, the clock of timestamps. */
 import type { Ip } from '../../address/ip.ts'
+import type { TcpOptions } from '../../kernel/socket.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
 import { sameBytes, u16 } from '../bytes.ts'
 import { MILLISECOND, type Microseconds } from '../clock.ts'
@@ -8,12 +9,22 @@ import { type Cause, delivered, drop, type Journey } from '../observer.ts'
 import type { Packet } from '../packet.ts'
 import type { Network, SocketRoute } from './network.ts'
 import { endpointText } from './ports.ts'
+import type { Key } from './tcp-md5.ts'
 import type { TimeoutBounds } from './tcp-rtt.ts'
 import { Flag, type Header, newTcpPacket, type Segment, type Tuple } from './tcp-segment.ts'
+
+/** What is set on a socket. */
+export interface TcpSettings {
+  options: TcpOptions
+  /** All segments are signed with it, both ways; undefined: none is. */
+  readonly key: Key | undefined
+}
 
 /** What stands in the table under its tuple: a connection, one that is being made, one that was. */
 export interface Entry {
   readonly tuple: Tuple
+  /** By which segments are let in; undefined: all are. */
+  readonly admits: Partial<TcpSettings> | undefined
   receive(segment: Segment): void
   /** An ICMP error that quotes a segment of ours, from `sequence` on. */
   error(packet: Packet, sequence: number, type: number, code: number, mtu: number): void
@@ -21,6 +32,8 @@ export interface Entry {
 
 /** Who takes connections. */
 export interface Acceptor {
+  /** With what a connection from this address begins. */
+  settingsFor(address: Ip): TcpSettings
   /** A SYN came; `iss` where the number that we begin with follows from an older connection. */
   open(segment: Segment, iss?: number): void
 }
@@ -31,7 +44,9 @@ export interface Outgoing {
   /** Left out: 0, where no number is needed. */
   readonly identification?: number
   readonly flowHash?: number
-  readonly tos?: number
+  readonly ttl?: number | undefined
+  readonly tos?: number | undefined
+  readonly key?: Key | undefined
 }
 
 const SYN_ACK = Flag.syn | Flag.ack
@@ -94,8 +109,9 @@ export class TcpStack {
   }
 
   /** Sends a segment; answers its journey. That it could not be sent is not told: a timer will try again. */
-  send(tuple: Tuple, header: Header, { cause, parent, identification = 0, flowHash = 0, tos = 0 }: Outgoing) {
-    const packet = newTcpPacket(this.namespace, tuple, header)
+  send(tuple: Tuple, header: Header, outgoing: Outgoing) {
+    const { cause, parent, identification = 0, flowHash = 0, ttl, tos = 0, key } = outgoing
+    const packet = newTcpPacket(this.namespace, tuple, header, key)
     packet.flowHash = flowHash
     if (parent) packet.journey = parent.spawn(cause)
     else this.namespace.model.begin(packet, 'sent')
@@ -113,6 +129,7 @@ export class TcpStack {
       source: tuple.local,
       destination: tuple.remote,
       protocol: IpProtocol.tcp,
+      ttl,
       tos,
       dontFragment,
       ...(dontFragment && { identification }),
@@ -121,8 +138,8 @@ export class TcpStack {
     return journey
   }
 
-  /** tcp_v4_send_reset: of a segment that meets nobody, and was meant for one. RFC 9293 §3.10.7.1. */
-  reset({ packet, network, flags, acknowledgement, end, sourcePort, destinationPort }: Segment): void {
+  /** tcp_v4_send_reset: of a segment that meets nobody, and was meant for one. RFC 9293 §3.10.7.1. `key`: the segment's. */
+  reset({ packet, network, flags, acknowledgement, end, sourcePort, destinationPort }: Segment, key?: Key): void {
     if (flags & Flag.rst || network.isForMany(packet)) return
     const { bytes } = packet
     const address = (at: number): Ip => bytes.slice(packet.network + at, packet.network + at + network.addressLength)
@@ -139,7 +156,8 @@ export class TcpStack {
       flags & Flag.ack
         ? { sequence: acknowledgement, acknowledgement: 0, flags: Flag.rst, window: 0 }
         : { sequence: 0, acknowledgement: end, flags: Flag.rst | Flag.ack, window: 0 }
-    this.send(tuple, header, { cause: 'reply', parent: packet.journey, tos: network.tosOf(bytes, packet.network) })
+    const tos = network.tosOf(bytes, packet.network)
+    this.send(tuple, header, { cause: 'reply', parent: packet.journey, tos, key })
   }
 
   get now(): Microseconds {
@@ -204,6 +222,11 @@ export class RateLimit {
 }
 
 const keyOf = (localPort: number, remotePort: number): number => remotePort * 0x10000 + localPort
+
+/** How the packets of a socket look. */
+export function looksOf({ options: { ttl, tos }, key }: TcpSettings): Pick<Outgoing, 'ttl' | 'tos' | 'key'> {
+  return { ttl, tos, key }
+}
 
 export function tookSegment({ packet }: Segment, { local, localPort, network }: Tuple): void {
   if (!packet.journey) return

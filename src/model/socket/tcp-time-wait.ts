@@ -2,7 +2,7 @@
 import { SECOND, type Timer } from '../clock.ts'
 import { drop } from '../observer.ts'
 import { add, encodeOptions, Flag, isAfter, isBefore, type Segment, type Tuple } from './tcp-segment.ts'
-import { type Entry, RateLimit, type TcpStack } from './tcp-stack.ts'
+import { type Entry, type Outgoing, RateLimit, type TcpStack } from './tcp-stack.ts'
 
 /** TCP_TIMEWAIT_LEN. */
 const LENGTH = 60 * SECOND
@@ -16,10 +16,13 @@ export interface Remains {
   /** As it goes into headers. */
   readonly window: number
   readonly timestamps: { readonly offset: number; readonly recent: number } | undefined
+  /** tw_tos, tw_md5_key */
+  readonly looks: Pick<Outgoing, 'tos' | 'key'>
 }
 
 export class TcpTimeWait implements Entry {
   readonly tuple: Tuple
+  readonly admits = undefined
   readonly #stack: TcpStack
   readonly #remains: Remains
   readonly #limit: RateLimit
@@ -74,14 +77,14 @@ export class TcpTimeWait implements Entry {
   }
 
   #acknowledge({ packet }: Segment): void {
-    const { sendNext, receiveNext, window, timestamps } = this.#remains
+    const { sendNext, receiveNext, window, timestamps, looks } = this.#remains
     const options = encodeOptions(
       timestamps ? { timestamps: { value: this.#stack.timestamp(timestamps.offset), echo: timestamps.recent } } : {},
     )
     this.#stack.send(
       this.tuple,
       { sequence: sendNext, acknowledgement: receiveNext, flags: Flag.ack, window, options },
-      { cause: 'reply', parent: packet.journey },
+      { cause: 'reply', parent: packet.journey, ...looks },
     )
   }
 

@@ -1,5 +1,6 @@
 /**
- * How an established TCP connection sends: tcp_write_xmit, tcp_transmit_skb, tcp_retransmit_timer, tcp_select_window. The two
+ * How an established TCP connection sends: tcp_write_xmit, tcp_transmit_skb, tcp_retransmit_timer, tcp_probe_timer,
+ * tcp_select_window. The two
  * queues are here; what a segment that came means to the connection stands in tcp-socket.ts.
  */
 import type { Microseconds, Timer } from '../clock.ts'
@@ -7,12 +8,22 @@ import type { Journey } from '../observer.ts'
 import { type Agreed, DEFAULT_MSS, TIMESTAMPS_LENGTH } from './tcp-agreement.ts'
 import { ReceiveQueue } from './tcp-receive.ts'
 import { RoundTrip, timeoutAfter } from './tcp-rtt.ts'
-import { add, distance, encodeOptions, Flag, isBefore, type Segment, TCP_HEADER, type Tuple } from './tcp-segment.ts'
+import {
+  add,
+  distance,
+  encodeOptions,
+  Flag,
+  isBefore,
+  type Segment,
+  SIGNATURE_LENGTH,
+  TCP_HEADER,
+  type Tuple,
+} from './tcp-segment.ts'
 import { SendQueue, type Sent } from './tcp-send.ts'
-import type { TcpStack } from './tcp-stack.ts'
+import { looksOf, type TcpSettings, type TcpStack } from './tcp-stack.ts'
 
-/** As many as a header has room for, with timestamps and without. */
-const SACK_BLOCKS = { withTimestamps: 3, without: 4 }
+/** As many as a header has room for. */
+const SACK_BLOCKS = { withTimestamps: 3, signed: 2, without: 4 }
 /** Below this nobody goes: tcp_min_snd_mss. */
 const MIN_MSS = 48
 
@@ -26,6 +37,7 @@ export class Transmission {
   cause: Journey | undefined = undefined
   readonly #stack: TcpStack
   readonly #tuple: Tuple
+  readonly #settings: TcpSettings
   readonly #onTimeout: () => void
   readonly #roundTrip: RoundTrip
   #identification: number
@@ -38,18 +50,24 @@ export class Transmission {
   #windowAt: number
   /** The longest segment that came, as far as it matters: rcv_mss. */
   #largest: number
+  /** Bytes that came and that nobody has read. */
+  #unread = 0
+  /** The timer asks for a window, and does not send again. */
+  #isProbing = false
   #mss = 0
 
   /** `onTimeout`: the other side was not heard for too long. */
   constructor(
     stack: TcpStack,
     tuple: Tuple,
+    settings: TcpSettings,
     agreed: Agreed,
     { identification, flowHash }: { readonly identification: number; readonly flowHash: number },
     onTimeout: () => void,
   ) {
     this.#stack = stack
     this.#tuple = tuple
+    this.#settings = settings
     this.agreed = agreed
     this.#onTimeout = onTimeout
     this.#identification = identification
@@ -82,7 +100,10 @@ export class Transmission {
       this.#transmit(segment)
       pushed = true
     }
-    if (this.send.sent.length === 0) this.stop()
+    if (pushed && this.#isProbing) this.stop()
+    // That the window opens may be told in a segment that is lost.
+    this.#isProbing = this.send.sent.length === 0 && this.send.hasUnsent
+    if (this.send.sent.length === 0 && !this.#isProbing) this.stop()
     else if (!this.#timer?.pending) this.#startTimer()
     return pushed
   }
@@ -98,6 +119,7 @@ export class Transmission {
 
   /** tcp_ack: SND.UNA moves, the timer starts anew. */
   heard({ acknowledgement, sack, dataLength }: Segment): void {
+    if (this.#isProbing) this.#firstRetransmission = undefined
     this.#largest = Math.max(this.#largest, dataLength)
     const isNew = isBefore(this.send.una, acknowledgement)
     const sentAt = this.send.acknowledge(acknowledgement, (this.agreed.hasSack && sack) || [])
@@ -128,8 +150,8 @@ export class Transmission {
 
   /** What the other side is told of our window; what was told before stays true. tcp_select_window, __tcp_select_window. */
   selectWindow(): number {
-    const { scale, ours } = this.agreed
-    const space = ours.window
+    const { scale } = this.agreed
+    const space = this.#space
     const current = Math.max(0, distance(this.receive.next, this.windowEnd))
     let window = current
     if (scale > 0) window = Math.max(alignUp(space, scale), alignUp(current, scale))
@@ -137,6 +159,24 @@ export class Transmission {
     this.#window = window
     this.#windowAt = this.receive.next
     return scale > 0 ? Math.min(window >>> scale, 0xffff) : window
+  }
+
+  /** Bytes that came wait to be read. */
+  keep(bytes: number): void {
+    this.#unread += bytes
+  }
+
+  /** All was read: tcp_cleanup_rbuf. The other side is told when that opens the window by much. */
+  readAll(): void {
+    this.#unread = 0
+    const told = Math.max(0, distance(this.receive.next, this.windowEnd))
+    if (!this.receive.hasEnded && 2 * told <= this.agreed.ours.window) this.acknowledge()
+  }
+
+  /** What there is room for: __tcp_select_window. Less than a segment is nothing. */
+  get #space(): number {
+    const space = Math.max(0, this.agreed.ours.window - this.#unread)
+    return this.#unread > 0 && space < this.#largest ? 0 : space
   }
 
   #startTimer(): void {
@@ -155,8 +195,15 @@ export class Transmission {
       return
     }
     this.#firstRetransmission ??= now
-    this.send.timeOut()
     this.#roundTrip.double()
+    if (this.#isProbing) {
+      // tcp_xmit_probe_skb: a number that was acknowledged is answered with the window.
+      this.#emit(add(this.send.una, -1), Flag.ack, undefined, undefined, 'retransmission')
+      this.#startTimer()
+      this.#stack.namespace.model.settle()
+      return
+    }
+    this.send.timeOut()
     // sk_rethink_txhash: perhaps another way is better.
     this.#flowHash = this.#stack.drawFlowHash()
     this.cause = undefined
@@ -191,7 +238,7 @@ export class Transmission {
         options: this.#options(),
         ...(data && { data }),
       },
-      { cause, parent, identification, flowHash: this.#flowHash },
+      { cause, parent, identification, flowHash: this.#flowHash, ...looksOf(this.#settings) },
     )
   }
 
@@ -203,7 +250,7 @@ export class Transmission {
       }),
       ...(hasSack && {
         sack: this.receive.takeBlocks(
-          hasTimestamps ? SACK_BLOCKS.withTimestamps : SACK_BLOCKS.without,
+          this.#mostBlocks,
           this.#stack.namespace.sysctl.number('net/ipv4/tcp_dsack') !== 0,
         ),
       }),
@@ -218,13 +265,18 @@ export class Transmission {
     const { agreed, send } = this
     let mss = Math.min(route.mtu - network.headerLength - TCP_HEADER, agreed.mss)
     mss = Math.max(mss, MIN_MSS) - (agreed.hasTimestamps ? TIMESTAMPS_LENGTH : 0)
+    if (this.#settings.key) mss -= SIGNATURE_LENGTH
     // tcp_bound_to_half_wnd
     const half = send.widestWindow > DEFAULT_MSS ? Math.floor(send.widestWindow / 2) : send.widestWindow
     if (half > 0) mss = Math.min(mss, Math.max(half, MIN_MSS))
     this.#mss = mss
     if (!agreed.hasSack || this.receive.blockCount === 0) return mss
-    const most = agreed.hasTimestamps ? SACK_BLOCKS.withTimestamps : SACK_BLOCKS.without
-    return mss - (4 + 8 * Math.min(this.receive.blockCount, most))
+    return mss - (4 + 8 * Math.min(this.receive.blockCount, this.#mostBlocks))
+  }
+
+  get #mostBlocks(): number {
+    if (this.agreed.hasTimestamps) return SACK_BLOCKS.withTimestamps
+    return this.#settings.key ? SACK_BLOCKS.signed : SACK_BLOCKS.without
   }
 }
 

@@ -7,14 +7,15 @@
  *      tcp-request.ts       SYN_RECEIVED
  *      tcp-time-wait.ts     TIME_WAIT
  *      tcp-agreement.ts     what SYNs settle
- *      tcp-segment.ts       bytes
+ *      tcp-segment.ts       bytes ── tcp-md5.ts, md5.ts
  *
- * What is left out: congestion control, tail loss probes, delayed acknowledgements, urgent data, keep-alive, windows of zero,
- * ECN, Fast Open, SYN cookies. The receive window stays as it was at the start.
+ * What is left out: congestion control, tail loss probes, delayed acknowledgements, urgent data, keep-alive, ECN,
+ * Fast Open, SYN cookies. The receive window is what it was at the start, less what is not read.
  */
-import { familyOf, formatIp } from '../../address/ip.ts'
+import { familyOf } from '../../address/ip.ts'
+import { parsePrefix } from '../../address/prefix.ts'
 import { KernelError } from '../../kernel/errors.ts'
-import type { Endpoint, Listener, TcpConnection, TcpEvents } from '../../kernel/socket.ts'
+import type { Sockets as KernelSockets, Listener, TcpConnection, TcpEvents, TcpTarget } from '../../kernel/socket.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
 import { u32 } from '../bytes.ts'
 import type { Namespace } from '../namespace.ts'
@@ -22,13 +23,14 @@ import { drop } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
 import type { Network } from './network.ts'
 import { requireNetwork } from './networks.ts'
-import { type Bound, choosePort, familyBound, Ports, requireOurs } from './ports.ts'
+import { type Bound, choosePort, familyBound, localEndpoint, Ports, requireOurs } from './ports.ts'
 import { destinationIp, destinationOf, isChecksumRight, sourceOf } from './segment.ts'
 import { allowedOptions, type Offer, TIMESTAMPS_LENGTH } from './tcp-agreement.ts'
+import { type Key, keyFor, Md5Keys, refuseSignature, signatureOf } from './tcp-md5.ts'
 import { TcpRequest } from './tcp-request.ts'
 import { Flag, readSegment, type Segment, type Tuple } from './tcp-segment.ts'
 import { TcpSocket } from './tcp-socket.ts'
-import { type Acceptor, quotedTuple, TcpStack } from './tcp-stack.ts'
+import { type Acceptor, quotedTuple, type TcpSettings, TcpStack } from './tcp-stack.ts'
 
 interface TcpListener extends Bound, Acceptor {}
 
@@ -45,27 +47,43 @@ export class TcpSockets {
   }
 
   listen(
-    { address: text, port: wanted }: { readonly address?: string; readonly port: number },
+    { address: text, family: only, port: wanted, options: first = {} }: Parameters<KernelSockets['listenTcp']>[0],
     accept: (connection: TcpConnection) => TcpEvents,
   ): Listener {
     const call = `listen on ${text ?? 'any address'}, TCP port ${wanted}`
     const address = requireOurs(this.#namespace, text, call)
-    const family = familyBound(address)
+    const family = familyBound(address) ?? only
     const port = this.#listeners.claim(this.#namespace, address, family, wanted, call, 'odd')
     const requests = new Set<TcpRequest>()
+    const keys = new Md5Keys()
+    let options = first
     const listener: TcpListener = {
       address,
       family,
       port,
+      settingsFor: (remote) => ({ options, key: keys.get(remote) }),
       open: (segment, iss) => {
-        const request = this.#request(segment, iss, (connection) => accept(connection))
+        const settings = listener.settingsFor(sourceOf(segment.packet, segment.network))
+        const request = this.#request(segment, iss, settings, (connection) => accept(connection))
         if (request) requests.add(request)
       },
     }
     this.#listeners.add(listener)
+    let open = true
+    const required = (setting: string) => {
+      if (!open) throw new KernelError('EBADF', setting, 'the listener is closed')
+      return setting
+    }
     return {
-      local: { address: address ? formatIp(address) : '::', port },
+      local: localEndpoint(address, family, port),
+      set: (next) => {
+        required(`set options of the listener on TCP port ${port}`)
+        options = next
+      },
+      setMd5Key: (from, key) =>
+        keys.set(parsePrefix(from), key, required(`set the TCP MD5 key for connections from ${from}`)),
       close: () => {
+        open = false
         this.#listeners.remove(listener)
         for (const request of requests) request.close()
         requests.clear()
@@ -74,7 +92,7 @@ export class TcpSockets {
   }
 
   /** tcp_v4_connect */
-  connect(to: Endpoint & { readonly source?: string; readonly sourcePort?: number }, events: TcpEvents): TcpConnection {
+  connect(to: TcpTarget, events: TcpEvents): TcpConnection {
     const call = `connect to ${to.address}, TCP port ${to.port}`
     const remote = destinationIp(to.address)
     const network = requireNetwork(familyOf(remote), call)
@@ -97,8 +115,9 @@ export class TcpSockets {
       )
     if (port === undefined || this.#stack.isTaken(tupleAt(port))) throw new KernelError('EADDRNOTAVAIL', call)
 
-    const connection = new TcpSocket(this.#stack, tupleAt(port))
-    connection.connect(this.#offer(route.advertisedMss, route.advertisedMss), events)
+    const settings = { options: to.options ?? {}, key: keyFor(remote, to.md5, call) }
+    const connection = new TcpSocket(this.#stack, tupleAt(port), settings)
+    connection.connect(this.#offer(route.advertisedMss, route.advertisedMss, settings.key), events)
     this.#namespace.model.settle()
     return connection
   }
@@ -131,12 +150,14 @@ export class TcpSockets {
       network.addressLength,
     )
     if (entry) {
-      entry.receive(segment)
+      if (isAdmitted(segment, entry.admits)) entry.receive(segment)
       return
     }
     const listener = this.#stack.listenerFor(segment)
-    if (listener) this.#receiveAtListener(segment, listener)
-    else {
+    if (listener) {
+      if (isAdmitted(segment, listener.settingsFor(sourceOf(packet, network))))
+        this.#receiveAtListener(segment, listener)
+    } else {
       this.#stack.reset(segment)
       drop(packet, 'NO_SOCKET', kernel, {
         ...(packet.journey && { what: `nobody listens on TCP port ${segment.destinationPort}` }),
@@ -176,6 +197,7 @@ export class TcpSockets {
   #request(
     segment: Segment,
     iss: number | undefined,
+    settings: TcpSettings,
     accept: (connection: TcpConnection) => TcpEvents,
   ): TcpRequest | undefined {
     const { packet, network } = segment
@@ -191,24 +213,53 @@ export class TcpSockets {
       drop(packet, 'NOT_SPECIFIED', 'tcp_conn_request', { what: `no route back: ${route}` })
       return undefined
     }
-    const { hasTimestamps } = allowedOptions(this.#namespace)
+    const { hasTimestamps } = allowedOptions(this.#namespace, settings.key !== undefined)
     const room = hasTimestamps && segment.timestamps ? TIMESTAMPS_LENGTH : 0
-    const offer = this.#offer(route.advertisedMss, route.advertisedMss - room)
+    const offer = this.#offer(route.advertisedMss, route.advertisedMss - room, settings.key)
+    const synTtl = packet.bytes[packet.network + network.ttlAt]
     return new TcpRequest(
       this.#stack,
       tuple,
       offer,
+      settings,
       segment,
       iss ?? this.#namespace.model.random.bits('isn'),
       (agreed, last, roundTrip, flowHash) =>
-        new TcpSocket(this.#stack, tuple).accept(agreed, last, roundTrip, flowHash, accept),
+        new TcpSocket(this.#stack, tuple, { ...settings }).accept(
+          agreed,
+          last,
+          { roundTrip, flowHash, synTtl },
+          accept,
+        ),
     )
   }
 
   /** `dataMss`: what is left of the MSS where every segment has options. */
-  #offer(mss: number, dataMss: number): Offer {
+  #offer(mss: number, dataMss: number, key: Key | undefined): Offer {
     const { window, scale } = this.#stack.initialWindow(dataMss)
     const timestampOffset = this.#namespace.model.random.bits('tcpTimestamp')
-    return { ...allowedOptions(this.#namespace), mss, window, scale, timestampOffset }
+    return { ...allowedOptions(this.#namespace, key !== undefined), mss, window, scale, timestampOffset }
   }
 }
+
+/** The least TTL, and the signature: tcp_v4_rcv, tcp_inbound_hash. A segment that is not let in ends here. */
+function isAdmitted(segment: Segment, admits: Partial<TcpSettings> | undefined): boolean {
+  if (!admits) return true
+  const { packet, network, signature, dataAt } = segment
+  const ttl = packet.bytes[packet.network + network.ttlAt]!
+  const { options: { minTtl = 0 } = {}, key } = admits
+  if (ttl < minTtl) {
+    drop(packet, 'TCP_MINTTL', network.functions.tcp, { what: `a TTL of ${ttl}, and ${minTtl} is the least` })
+    return false
+  }
+  const way = { source: sourceOf(packet, network), destination: destinationOf(packet, network) }
+  const reason = refuseSignature(key && signatureOf(packet, network, way, dataAt, key), signature)
+  if (reason) drop(packet, reason, 'tcp_inbound_md5_hash', { what: WRONG_SIGNATURE[reason] })
+  return reason === undefined
+}
+
+const WRONG_SIGNATURE = {
+  TCP_MD5NOTFOUND: 'it is not signed, and must be',
+  TCP_MD5UNEXPECTED: 'it is signed, and no key is known',
+  TCP_MD5FAILURE: 'it is signed with another key',
+} as const

@@ -6,7 +6,7 @@
 import { type Family, familyOf, formatIp, type Ip } from '../../address/ip.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import type { Subscription } from '../../kernel/live.ts'
-import type { Endpoint, UdpEvents, UdpSocket } from '../../kernel/socket.ts'
+import type { Endpoint, Sockets as KernelSockets, SocketOptions, UdpEvents, UdpSocket } from '../../kernel/socket.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
 import { sameBytes, setU16, u16 } from '../bytes.ts'
 import type { Namespace } from '../namespace.ts'
@@ -14,7 +14,7 @@ import { delivered, drop } from '../observer.ts'
 import type { Packet } from '../packet.ts'
 import type { Network } from './network.ts'
 import { requireNetwork } from './networks.ts'
-import { type Bound, endpointText, familyBound, Ports, requireOurs } from './ports.ts'
+import { type Bound, endpointText, familyBound, localEndpoint, Ports, requireOurs } from './ports.ts'
 import {
   destinationIp,
   destinationPort,
@@ -39,6 +39,7 @@ interface UdpEndpoint extends Bound {
   readonly events?: UdpEvents
   /** IP_PMTUDISC_WANT, which is what a socket is made with; IP_PMTUDISC_DONT under ip_no_pmtu_disc. */
   readonly discoversMtu: boolean
+  readonly options: SocketOptions
   /** Whom it heard last, as bytes and as text: most sockets hear the same again and again. */
   peer: { readonly address: Ip; readonly endpoint: Endpoint } | undefined
 }
@@ -51,22 +52,26 @@ export class UdpSockets {
     this.#namespace = namespace
   }
 
-  bind({ address: text, port: wanted = 0 }: { address?: string; port?: number }, events: UdpEvents): UdpSocket {
+  bind(
+    { address: text, family: only, port: wanted = 0, options = {} }: Parameters<KernelSockets['bindUdp']>[0],
+    events: UdpEvents,
+  ): UdpSocket {
     const call = `bind a UDP socket to ${text ?? 'any address'}, port ${wanted}`
     const address = requireOurs(this.#namespace, text, call)
-    const family = familyBound(address)
+    const family = familyBound(address) ?? only
     const port = this.#ports.claim(this.#namespace, address, family, wanted, call)
     const discoversMtu = this.#namespace.ipv4.settings.ip_no_pmtu_disc === 0
-    const endpoint: UdpEndpoint = { address, family, port, events, discoversMtu, peer: undefined }
+    const endpoint: UdpEndpoint = { address, family, port, events, discoversMtu, options, peer: undefined }
     this.#ports.add(endpoint)
     let open = true
     return {
-      local: { address: address ? formatIp(address) : '::', port },
+      local: localEndpoint(address, family, port),
       send: (to, bytes) => {
         if (!open) throw new KernelError('EBADF', 'send a datagram', 'the socket is closed')
         this.#send(endpoint, to, bytes)
         this.#namespace.model.settle()
       },
+      receive: () => this.#namespace.model.settle(),
       close: () => {
         open = false
         this.#ports.remove(endpoint)
@@ -83,6 +88,7 @@ export class UdpSockets {
       port: this.#ports.claim(this.#namespace, undefined, family, port, call),
       receive,
       discoversMtu: false,
+      options: {},
       peer: undefined,
     }
     this.#ports.add(endpoint)
@@ -122,6 +128,8 @@ export class UdpSockets {
       source,
       destination,
       protocol: IpProtocol.udp,
+      ttl: from.options.ttl,
+      tos: from.options.tos ?? 0,
       dontFragment,
       route,
     })
@@ -231,6 +239,7 @@ function deliver(endpoint: UdpEndpoint, packet: Packet, network: Network): void 
   endpoint.events?.datagram?.(
     senderOf(endpoint, packet, network),
     packet.bytes.slice(packet.transport + HEADER, packet.end),
+    packet.bytes[packet.network + network.ttlAt]!,
   )
 }
 
