@@ -28,12 +28,12 @@ if (values.list) {
 const selected = select(positionals)
 const leftOut = parseLeftOut(readFileSync(join(root, 'ROADMAP.md'), 'utf8'))
 let passed = 0
-let failed = 0
+const failed: string[] = []
 
 // The quick suites read sources only.
 if (selected.some(({ quick }) => !quick)) {
   const built = await run([process.execPath, 'scripts/build.mjs'], { limit: BUILD_LIMIT })
-  if (!built) failed++
+  if (!built) failed.push('build')
   console.log(`# build: ${built ? 'done' : 'failed'}`)
 }
 
@@ -41,15 +41,16 @@ for (const suite of selected) {
   const start = performance.now()
   const outcome = await outcomeOf(suite)
   const failures = failuresOf(suite, outcome)
-  for (const failure of failures) console.log(`# ${suite.name} failed: ${failure}`)
   const seconds = Math.round((performance.now() - start) / 1000)
   console.log(`# ${suite.name}: ${outcome.passed} passed, ${failures.length} failed, ${seconds} s`)
   passed += outcome.passed
-  failed += failures.length
+  failed.push(...failures.map((failure) => `${suite.name}: ${failure}`))
 }
 
-console.log(`${passed} passed, ${failed} failed`)
-process.exitCode = failed === 0 && passed > 0 ? 0 : 1
+// Here, and not behind each suite: of a long log the end is what people see.
+for (const failure of failed) console.log(`# failed: ${failure}`)
+console.log(`${passed} passed, ${failed.length} failed`)
+process.exitCode = failed.length === 0 && passed > 0 ? 0 : 1
 
 function select(names: readonly string[]): readonly Suite[] {
   if (names.length === 0) return suites
