@@ -51,6 +51,8 @@ const network = object('{ prefix: "10.244.1.0/26" }', {
   blackhole: defaulted(boolean, true, 'Addresses without a longer route go nowhere, instead of round in circles'),
 })
 
+const networks = listOf(either('text', prefix, network), 'a list of prefixes')
+
 const kernel = object('an object as { install: true, ecmp: 16 }', {
   install: defaulted(boolean, true, 'Write best paths to the kernel'),
   ecmp: defaulted(number(1, 256), 16, 'Next hops of one route at most; 1: no ECMP'),
@@ -88,11 +90,7 @@ const configuration = object('an object as { routerId: "10.0.0.1", as: 64512, ne
     either('text', address, listOf(address, 'a list of addresses', { min: 1 })),
     'Address, or several; left out: all',
   ),
-  networks: defaulted(
-    listOf(either('text', prefix, network), 'a list of prefixes'),
-    [],
-    'Announced to everybody: ORIGIN IGP, next hop self',
-  ),
+  networks: defaulted(networks, [], 'Announced to everybody: ORIGIN IGP, next hop self'),
   families: defaulted(families, ['ipv4', 'ipv6'], 'Of the routing table and the kernel'),
   kernel: defaulted(kernel, {}, 'Routes of the kernel'),
   preferOlder: defaulted(boolean, false, 'RFC 5004: the older external path stays before identifiers are compared'),
@@ -125,14 +123,14 @@ export function readConfig(value: unknown, host: ConfigHost): SpeakerSettings {
     'address',
     neighbours.map((each) => each?.session.address),
   )
-  const networks = given.networks.map(networkSettings)
+  const ownNetworks = given.networks.map(networkSettings)
   refuseTwins(
     problems,
     'networks',
     undefined,
-    networks.map(({ prefix }) => prefix),
+    ownNetworks.map(({ prefix }) => prefix),
   )
-  for (const [i, { prefix }] of networks.entries()) {
+  for (const [i, { prefix }] of ownNetworks.entries()) {
     if (given.families.includes(prefix.includes(':') ? 'ipv6' : 'ipv4')) continue
     problems.push({ path: ['networks', i], what: `is "${prefix}", whose family the top-level families lack` })
   }
@@ -150,11 +148,16 @@ export function readConfig(value: unknown, host: ConfigHost): SpeakerSettings {
     as,
     listen: { addresses: typeof listenAddress === 'string' ? [listenAddress] : listenAddress, port: listenPort },
     families,
-    networks,
+    networks: ownNetworks,
     kernel: kernelSettings(given.kernel),
     preferOlder,
     neighbours: neighbours as NeighbourSettings[],
   }
+}
+
+/** A list of networks alone, as that of a configuration. ConfigError. */
+export function readNetworks(value: unknown): readonly Network[] {
+  return networks.read(value, []).map(networkSettings)
 }
 
 function networkSettings(given: string | Of<typeof network>): Network {

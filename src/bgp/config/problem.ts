@@ -24,7 +24,7 @@ export function describeProblem({ path, what }: Problem): string {
   return `${formatPath(path)} ${what}`
 }
 
-/** `neighbors[2].holdTime`, `filters["to the rack"].exportV4[0]`. */
+/** `neighbors[2].holdTime`, `filters["to the rack"].exportV4[0]`; `It` for the whole. */
 export function formatPath(path: Path): string {
   let text = ''
   for (const key of path) {
@@ -32,7 +32,7 @@ export function formatPath(path: Path): string {
     else if (/^[\w-]+$/.test(key)) text += text === '' ? key : `.${key}`
     else text += `[${JSON.stringify(key)}]`
   }
-  return text || 'The configuration'
+  return text || 'It'
 }
 
 /** What `call` throws is collected, and undefined answered in place of what it would have. */
