@@ -20,6 +20,7 @@ import { nftablesCases } from './kernel/nftables.ts'
 import { routeCases } from './kernel/route.ts'
 import { ruleCases } from './kernel/rule.ts'
 import { socketCases } from './kernel/socket.ts'
+import { socketOptionCases } from './kernel/socket-options.ts'
 import { sysctlCases } from './kernel/sysctl.ts'
 
 export const kernelCases: readonly Case[] = [
@@ -35,6 +36,7 @@ export const kernelCases: readonly Case[] = [
   ...nftablesCases,
   ...liveCases,
   ...socketCases,
+  ...socketOptionCases,
   ...conntrackCases,
 ]
 
