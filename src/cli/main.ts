@@ -18,6 +18,10 @@ interface LazyCommand {
 }
 
 const commands: Readonly<Record<string, LazyCommand>> = {
+  bgp: {
+    summary: 'a BGP speaker, and what it knows',
+    declare: async (command) => (await import('./bgp.ts')).declareBgp(command, version),
+  },
   cni: {
     summary: 'run CNI plugins as a container runtime does',
     declare: async (command) => (await import('./cni.ts')).declareCni(command),

@@ -5,16 +5,28 @@
  */
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { Condition } from '../../overlay/health.ts'
-import type { Metrics } from './metrics.ts'
 
 const TEXT = 'text/plain; charset=utf-8'
 
-/** Listens when it comes back. Throws when the address cannot be had. */
+export interface Health {
+  readonly isReady: boolean
+  /** Why it is not ready. */
+  readonly problems: readonly string[]
+  /** What works all the same, but not as it should. */
+  readonly warnings: readonly string[]
+}
+
+export interface Figures {
+  readonly contentType: string
+  text(): Promise<string>
+}
+
+/** `name`: of the daemon. Listens when it comes back. Throws when the address cannot be had. */
 export async function serveHealth(
+  name: string,
   { ip, port }: { readonly ip: string; readonly port: number },
-  condition: () => Condition,
-  metrics: Metrics,
+  condition: () => Health,
+  figures: Figures,
 ): Promise<Server> {
   const server = createServer((request, response) => {
     const answer = (status: number, type: string, text: string) => {
@@ -23,15 +35,14 @@ export async function serveHealth(
     }
     const [path] = (request.url ?? '/').split('?')
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(405, TEXT, 'only GET\n')
-    if (path === '/healthz') return answer(200, TEXT, describe('overlab daemon is running', condition()))
+    if (path === '/healthz') return answer(200, TEXT, describe(`${name} is running`, condition()))
     if (path === '/readyz') {
       const now = condition()
-      const title = now.isReady ? 'overlab daemon is ready' : 'overlab daemon is not ready'
-      return answer(now.isReady ? 200 : 503, TEXT, describe(title, now))
+      return answer(now.isReady ? 200 : 503, TEXT, describe(`${name} is ${now.isReady ? 'ready' : 'not ready'}`, now))
     }
     if (path !== '/metrics') return answer(404, TEXT, '/healthz /readyz /metrics\n')
-    void metrics.text().then(
-      (text) => answer(200, metrics.contentType, text),
+    void figures.text().then(
+      (text) => answer(200, figures.contentType, text),
       (error: Error) => answer(500, TEXT, `${error.message}\n`),
     )
   })
@@ -40,7 +51,7 @@ export async function serveHealth(
   return server
 }
 
-function describe(title: string, { problems, warnings }: Condition): string {
+function describe(title: string, { problems, warnings }: Health): string {
   return [
     title,
     ...problems.map((problem) => `problem: ${problem}`),

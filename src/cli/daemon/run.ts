@@ -142,7 +142,7 @@ function readConfig(path: string): string {
 async function serve(listen: NonNullable<Settings['listen']>, daemon: Daemon, metrics: Metrics): Promise<Server> {
   const { serveHealth } = await import('./health.ts')
   try {
-    return await serveHealth(listen, () => daemon.condition, metrics)
+    return await serveHealth('overlab daemon', listen, () => daemon.condition, metrics)
   } catch (error) {
     throw new CommandError(
       Exit.no,

@@ -1,0 +1,209 @@
+/**
+ * Runs a speaker on this machine, until somebody ends it.
+ *
+ *   SIGHUP             reads the configuration again; one that cannot be used changes nothing
+ *   SIGTERM, SIGINT    Cease to every peer, and the end; a second one ends at once
+ */
+import { type Controlled, conditionOf } from '../../bgp/control/answer.ts'
+import { Speaker } from '../../bgp/speaker.ts'
+import type { SpeakerSettings } from '../../bgp/speaker-settings.ts'
+import { steadyClock } from '../../store/system-clock.ts'
+import { type Level, type Log, openLog } from '../daemon/log.ts'
+import { serviceManager } from '../daemon/notify.ts'
+import { CommandError, Exit } from '../exit.ts'
+import { type Announcements, announcementsIn } from './announcements.ts'
+import { readConfigFile } from './config-file.ts'
+import { serveControl } from './control-server.ts'
+import { type DataPath, openDataPath } from './data-path.ts'
+import type { Metrics } from './metrics.ts'
+
+export interface RunOptions {
+  readonly config: string
+  /** undefined: announcements are forgotten. */
+  readonly state?: string
+  readonly gracefulRestart?: true
+  readonly kernel: boolean
+  readonly socket: string
+  readonly metrics?: Listen
+  readonly logFormat: 'text' | 'json'
+  readonly logLevel: Level
+  readonly check?: true
+}
+
+export interface Listen {
+  readonly ip: string
+  readonly port: number
+}
+
+/** Milliseconds. */
+const LONGEST_END = 3500
+
+/** The exit status: 0 when somebody ended it. CommandError when it cannot begin. */
+export async function runSpeaker(options: RunOptions, version: string): Promise<number> {
+  const settings = await readSettings(options)
+  if (options.check) {
+    process.stdout.write(`"${options.config}" can be used: ${describe(settings)}\n`)
+    return Exit.yes
+  }
+  const log = openLog(options.logFormat, options.logLevel)
+  const ending = endings()
+  const path = openDataPath(settings, steadyClock, log)
+  try {
+    log('info', 'bgp', `overlab ${version} begins, process ${process.pid}: ${describe(settings)}`)
+    const running = new Running(settings, { options, path, log, version })
+    await running.serve()
+    const signal = await ending
+    log('info', 'bgp', `${signal}: ending`)
+    running.stop()
+    return Exit.yes
+  } finally {
+    path.close()
+    // The last words of connections are waited for, but not for long.
+    setTimeout(() => process.exit(), LONGEST_END).unref()
+  }
+}
+
+interface Surroundings {
+  readonly options: RunOptions
+  readonly path: DataPath
+  readonly log: Log
+  readonly version: string
+}
+
+/** A speaker with all that is around it: who asks it, who is told of it, and what outlives it. */
+class Running {
+  readonly #around: Surroundings
+  readonly #announcements: Announcements | undefined
+  readonly #manager = serviceManager(process.env)
+  readonly #speaker: Speaker
+  readonly #controlled: Controlled
+  readonly #servers: { close(): void }[] = []
+  #metrics: Metrics | undefined
+  #isReloading: Promise<void> = Promise.resolve()
+
+  constructor(settings: SpeakerSettings, around: Surroundings) {
+    const { options, path, log, version } = around
+    this.#around = around
+    this.#announcements = options.state === undefined ? undefined : announcementsIn(options.state)
+    this.#speaker = new Speaker({
+      ...path,
+      settings,
+      clock: steadyClock,
+      random: Math.random,
+      restarted: options.gracefulRestart ?? false,
+      log: (level, text) => log(level, 'session', text),
+      // A speaker may have something to tell before it is there.
+      changed: () => setImmediate(() => this.#noticed()),
+    })
+    this.#speaker.announce(this.#readAnnouncements())
+    this.#controlled = {
+      speaker: this.#speaker,
+      version,
+      startedAt: Date.now(),
+      fib: path.fib,
+      reload: () => this.#reload(),
+      announcementsChanged: () => this.#announcements?.write(this.#speaker.announced),
+    }
+  }
+
+  async serve(): Promise<void> {
+    const { socket, metrics } = this.#around.options
+    this.#servers.push(await serveControl(socket, this.#controlled))
+    if (metrics) this.#servers.push(await this.#serveMetrics(metrics))
+    process.on('SIGHUP', () => void this.#reload().catch(() => undefined)) // what is wrong stands in the log
+    this.#manager.ready()
+    this.#noticed()
+  }
+
+  stop(): void {
+    this.#manager.stopping()
+    for (const server of this.#servers) server.close()
+    this.#speaker.stop()
+  }
+
+  /** One after the other: the last is to count. */
+  #reload(): Promise<void> {
+    this.#isReloading = this.#isReloading.catch(() => undefined).then(() => this.#readAgain())
+    return this.#isReloading
+  }
+
+  async #readAgain(): Promise<void> {
+    const { options, log, path } = this.#around
+    try {
+      const settings = await readSettings(options)
+      if (options.kernel && (settings.kernel !== undefined) !== (path.fib !== undefined)) {
+        throw new CommandError(Exit.no, 'kernel.install is another, which needs another start')
+      }
+      this.#speaker.apply(settings)
+      log('info', 'config', `"${options.config}" is applied: ${describe(settings)}`)
+    } catch (error) {
+      log('error', 'config', `"${options.config}" is not applied, all goes on as before: ${(error as Error).message}`)
+      throw error
+    }
+  }
+
+  #readAnnouncements(): ReturnType<Announcements['read']> {
+    try {
+      return this.#announcements?.read() ?? []
+    } catch (error) {
+      this.#around.log('error', 'state', (error as Error).message)
+      return []
+    }
+  }
+
+  #noticed(): void {
+    this.#metrics?.noticed()
+    const neighbours = this.#speaker.neighbours()
+    const established = neighbours.filter(({ state }) => state === 'Established')
+    this.#manager.status(`${established.length} of ${neighbours.length} sessions are established`)
+  }
+
+  async #serveMetrics(listen: Listen): Promise<{ close(): void }> {
+    const [{ createMetrics }, { serveHealth }] = await Promise.all([
+      import('./metrics.ts'),
+      import('../daemon/health.ts'),
+    ])
+    this.#metrics = createMetrics(this.#controlled, Date.now)
+    const health = () => ({ ...conditionOf(this.#speaker), warnings: this.#warnings() })
+    try {
+      const server = await serveHealth('overlab bgp', listen, health, this.#metrics)
+      return {
+        close() {
+          server.close()
+          server.closeAllConnections()
+        },
+      }
+    } catch (error) {
+      const why = (error as Error).message
+      throw new CommandError(Exit.environment, `Cannot serve metrics at ${listen.ip}, port ${listen.port}: ${why}`)
+    }
+  }
+
+  #warnings(): string[] {
+    const refused = this.#around.path.fib?.refused ?? []
+    return refused.map(({ what, why }) => `The kernel does not take ${what}: ${why}`)
+  }
+}
+
+async function readSettings({ config, kernel }: RunOptions): Promise<SpeakerSettings> {
+  const settings = await readConfigFile(config)
+  return kernel ? settings : { ...settings, kernel: undefined }
+}
+
+/** `AS 64512, 2 neighbors, 1 network`. */
+function describe({ as, neighbours, networks }: SpeakerSettings): string {
+  const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
+  return `AS ${as}, ${counted(neighbours.length, 'neighbor')}, ${counted(networks.length, 'network')}`
+}
+
+/** The first signal ends it in order; the second finds no handler and kills at once. */
+function endings(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  const onSignal = (signal: string) => {
+    for (const each of signals) process.off(each, onSignal)
+    resolve(signal)
+  }
+  for (const each of signals) process.on(each, onSignal)
+  return promise
+}
