@@ -43,11 +43,21 @@ def told(condition, prefix='70.0.0.0/24'):
     return check
 
 
-def ceased(subcodes):
-    def check(s, k, p):
-        x = p.wait_notification(4)
-        return None, (x and x[0] == 6 and x[1] in subcodes) or (p.wait_closed(2) and x)
-    return check
+def secured(s, k, p):
+    """by TTL 255, and by no other"""
+    p = s.up(k, ttl=255, timeout=20)
+    if not p:
+        return p, False
+    p.send(notification(6, 2))
+    p.wait_closed(2)
+    return None, not s.up(k, ttl=64, timeout=2)
+
+
+def limited(s, k, p):
+    p = same(s, k, p)
+    if p:
+        s.announce(p, k, ['70.25.0.0/24', '70.25.1.0/24'])
+    return p, p and p.wait_notification(4)
 
 
 # id, member, value, neighbour before, what must be seen then
@@ -67,19 +77,19 @@ CHANGES = [
     ('Q22', 'communitiesOut', [], dict(communitiesOut=['65001:22']), told(lambda u: u and '65001:22' not in u['communities'])),
     ('Q23', 'nextHopSelf', True, dict(remoteAs=AS), told(lambda u: u and u['next_hop'] == DUT)),
     ('Q24', 'allowAsIn', 1, {}, takes('70.24.0.0/24', True, path=lambda n: [n['asn'], AS])),
-    ('Q25', 'maxPrefixes', 1, {}, lambda s, k, p: (lambda p: (p, p and (s.announce(p, k, ['70.25.0.0/24', '70.25.1.0/24']), p.wait_notification(4))[1] is not None))(same(s, k, p))),
-    ('Q26', 'rrClient', True, dict(remoteAs=AS), lambda s, k, p: (lambda p: (p, p and p.wait_rib('70.1.0.0/24', 5) and True))(same(s, k, p))),
-    ('Q27', 'ttlSecurity', 1, {}, lambda s, k, p: (lambda p: (p, p and not session(PX, s.nb['spare']['addr'], s.nb['spare']['asn'], s.nb['spare']['rid'], timeout=0.1, dst='10.0.0.250') and True))(s.up(k, ttl=255, timeout=20))),
+    ('Q25', 'maxPrefixes', 1, {}, limited),
+    ('Q26', 'rrClient', True, dict(remoteAs=AS), told(lambda u: u, '70.1.0.0/24')),
+    ('Q27', 'ttlSecurity', 1, {}, secured),
     ('Q28', 'name', 'another name', {}, lambda s, k, p: (p, quiet(p, 1))),
     ('Q29', 'connectRetry', 7, {}, lambda s, k, p: (p, quiet(p, 1))),
-    ('Q30', 'password', 'secret', {}, lambda s, k, p: (lambda p: (p, bool(p)))(s.up(k, md5='secret', timeout=20))),
-    ('Q31', 'passive', True, {}, lambda s, k, p: (lambda p: (p, bool(p)))(same(s, k, p))),
+    ('Q30', 'password', 'secret', {}, lambda s, k, p: (s.up(k, md5='secret', timeout=20),) * 2),
+    ('Q31', 'passive', True, {}, lambda s, k, p: (same(s, k, p),) * 2),
 ]
 
 
 def sc_reload(c, kind):
     """each option changed: its effect, and no other session sees anything"""
-    nbs = {'o': {}, 'ii': dict(remoteAs=AS), 'spare': {}} | {cid: dict(before) for cid, _, _, before, _ in CHANGES}
+    nbs = {'o': {}, 'ii': dict(remoteAs=AS)} | {cid: dict(before) for cid, _, _, before, _ in CHANGES}
     with Stand(kind, 'reload', nbs) as s:
         o, ii = s.up('o'), s.up('ii')
         p = {cid: s.up(cid) for cid, *_ in CHANGES}
@@ -104,6 +114,9 @@ def sc_reload(c, kind):
             q, seen = effect(s, cid, p[cid])
             touched += [k for k, x in bystanders.items() if x.closed]
             p[cid] = q
+            if q and not q.closed:
+                q.wait_rib('10.1.0.0/24', 3)
+                time.sleep(0.3)
             c.ok(cid, '%s becomes %s: it counts, and no other session is touched' % (member, json.dumps(value)), seen and not touched, 'effect: %s, touched: %s' % (bool(seen), touched))
 
 

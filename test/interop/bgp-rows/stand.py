@@ -35,6 +35,9 @@ class Stand(Wire):
             if '/' not in address:
                 mine.append(address + ('/64' if ':' in address else '/24'))
         self.L.node(PX, mine + list(addresses))
+        if kind == 'bird':                      # 2.0.12 has no word for it
+            for x in specs:
+                x['enhancedRouteRefresh'] = True
         self.d = make(kind, self.L, node_spec('bgn1', DUT, AS, specs, list(networks), ecmp=ecmp, **spec))
         if start:
             self.d.start()
@@ -51,6 +54,12 @@ class Stand(Wire):
         families = [cap_mp(2 if f == 'ipv6' else 1) for f in n['spec']['families']]
         return families + [CAP_RR, cap_as4(n['asn'])] + list(more)
 
+    def reload(self, k, **members):
+        if self.d.kind == 'bird':
+            members.pop('enhancedRouteRefresh', None)
+        self.spec(k).update(members)
+        self.d.reconfigure()
+
     def up(self, k, more=(), **kw):
         kw.setdefault('caps', self.caps(k, *more))
         return super().up(k, **kw)
@@ -62,10 +71,6 @@ class Stand(Wire):
         """the neighbour in the DUT's configuration; changes count from reconfigure() on"""
         address = self.nb[k]['addr']
         return next(n for n in self.d.spec['neighbors'] if n['address'] == address)
-
-    def reload(self, k, **members):
-        self.spec(k).update(members)
-        self.d.reconfigure()
 
 
 def path_attributes(n, path=None, origin=0, med=None, lp=None, originator=None, clusters=(), nh=None, communities=(), extra=()):
