@@ -36,24 +36,32 @@ export function getContainer({ netns }: Request<unknown>, kernel: Kernel): Kerne
   }
 }
 
+/** How the names of the node's ends begin: of ports of a bridge, or, as Calico's, of workloads that have a route each. */
+export type VethKind = 'veth' | 'cali'
+
 /**
  * Name of the node's end of an attachment's veth pair: `veth`, the network, the attachment, in base 32. The same attachment
  * always gets the same, so that DEL finds it when the container's namespace is gone, and GC those of its network. It has all
  * of the 15 bytes that linux/if.h's IFNAMSIZ allows: Go's plugins, whose names have 12, never choose the same.
  */
-export function hostVethName(network: string, { containerId, ifName }: Attachment): string {
-  return hostVethPrefix(network) + base32(`${containerId} ${ifName}`, 7)
+export function hostVethName(network: string, { containerId, ifName }: Attachment, kind: VethKind = 'veth'): string {
+  return hostVethPrefix(network, kind) + base32(`${containerId} ${ifName}`, 7)
 }
 
 /** Whether it is the name of the node's end of some attachment to the network. */
-export function isHostVethName(name: string, network: string): boolean {
-  return name.length === 15 && name.startsWith(hostVethPrefix(network))
+export function isHostVethName(name: string, network: string, kind: VethKind = 'veth'): boolean {
+  return name.length === 15 && name.startsWith(hostVethPrefix(network, kind))
 }
 
 /** Removes the attachment's veth pair by the container's end, or by the node's where the namespace is gone. */
-export function removeVeth(request: Request<NetworkConfig>, kernel: Kernel, container: Kernel | undefined): void {
+export function removeVeth(
+  request: Request<NetworkConfig>,
+  kernel: Kernel,
+  container: Kernel | undefined,
+  kind: VethKind = 'veth',
+): void {
   if (container && deleteLink(container, request.ifName)) return
-  deleteLink(kernel, hostVethName(request.config.name, request))
+  deleteLink(kernel, hostVethName(request.config.name, request, kind))
 }
 
 /** False when there was none. */
@@ -99,7 +107,7 @@ function canonicalMac(text: string, refusal: (reason: string) => CniError): stri
   }
 }
 
-const hostVethPrefix = (network: string) => `veth${base32(network, 4)}`
+const hostVethPrefix = (network: string, kind: VethKind) => `${kind}${base32(network, 4)}`
 
 /** The hash's last digits, five bits each; at most seven of them. */
 function base32(text: string, digits: number): string {

@@ -8,7 +8,7 @@
  * too. Here is when it is done: first what can fail for reasons of the configuration, then what the container alone has,
  * which a failure takes back, then what it shares, which stays.
  */
-import { formatMac, isMulticastMac, parseMac } from '../address/mac.ts'
+import { isMulticastMac, parseMac } from '../address/mac.ts'
 import { parseArgs } from '../cni/args.ts'
 import {
   deleteLink,
@@ -23,8 +23,7 @@ import {
 import { CniCode, CniError } from '../cni/errors.ts'
 import type { Host } from '../cni/host.ts'
 import type { CniInterface, CniResult, Plugin, Request } from '../cni/plugin.ts'
-import { teardown, type Undo, withRollback } from '../cni/rollback.ts'
-import { isErrno } from '../kernel/errors.ts'
+import { teardown } from '../cni/rollback.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { BridgePort, Link } from '../kernel/link.ts'
 import { reconcile } from '../reconcile/apply.ts'
@@ -32,6 +31,7 @@ import type { State } from '../reconcile/state.ts'
 import { addRoutes, addressState, awaitAddresses, routeState } from './attachment/addressing.ts'
 import { addMasquerade, parseBackend, removeMasquerade, removeStaleMasquerade } from './attachment/masquerade.ts'
 import { removeSpoofCheck, removeSpoofChecks, spoofCheckState } from './attachment/spoof-check.ts'
+import { addPair, closing, randomMac, removeStaleLinks } from './attachment/veth.ts'
 import { checkBridge } from './bridge/check.ts'
 import { type BridgeConfig, parseBridgeConfig, requireName, requireUsable } from './bridge/config.ts'
 import {
@@ -51,9 +51,6 @@ const CONTAINER = 2
 /** Milliseconds between looks at the port, as long in all as the reference waits. */
 const PORT_PAUSES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1000]
 
-/** Where GC gathers stale links, to delete all of them at the cost of one. */
-const STALE_GROUP = 0x6f_76_6c_67
-
 type BridgeRequest = Request<BridgeConfig>
 
 export const bridge: Plugin<BridgeConfig> = {
@@ -70,7 +67,8 @@ export const bridge: Plugin<BridgeConfig> = {
     const container = openContainer(request, kernel)
     return closing(container, (undo) => {
       const before = requireBridgeOrNothing(kernel, config.bridge)
-      const hostEnd = addPair(request, kernel, container, mac)
+      const name = hostVethName(config.name, request)
+      const hostEnd = addPair(request, kernel, container, { name, mac, mtu: config.mtu })
       // Also when IPAM's ADD fails: CNI specification, section 4. And last: an address that is free again must be nobody's.
       if (config.ipamType !== undefined) undo(() => ipam.del())
       undo(() => deleteLink(kernel, hostEnd.name))
@@ -131,7 +129,7 @@ export const bridge: Plugin<BridgeConfig> = {
     teardown(
       () => config.macspoofchk && removeSpoofChecks(kernel.nftables, isStale, host),
       () => config.ipMasq && removeStaleMasquerade(kernel, host, config.name, validAttachments),
-      () => removeStaleLinks(kernel, config.bridge, isStale),
+      () => removeStalePorts(kernel, config.bridge, isStale),
       () => config.ipamType !== undefined && ipam.gc(),
     )
   },
@@ -144,15 +142,6 @@ export const bridge: Plugin<BridgeConfig> = {
     }
     if (config.ipamType !== undefined) ipam.status()
   },
-}
-
-/** Takes back what a failed ADD did, and gives the container's handle back however it ends. */
-function closing<T>(container: Kernel, body: (undo: Undo) => T): T {
-  try {
-    return withRollback(body)
-  } finally {
-    container.close()
-  }
 }
 
 const emptyPromise: CniResult = { interfaces: [], ips: [], routes: [], dns: {} }
@@ -169,27 +158,6 @@ function noBridge({ name, kind = 'hardware' }: Link): CniError {
     CniCode.conflict,
     `Cannot use "${name}" as a bridge: there is a link of that name and it is a ${kind} one. Give "bridge" another name`,
   )
-}
-
-/** Makes the veth pair, the container's end in its namespace; answers the host's end. */
-function addPair(request: BridgeRequest, kernel: Kernel, container: Kernel, mac: string): Link {
-  const { config, ifName, netns } = request
-  const name = hostVethName(config.name, request)
-  const mtu = config.mtu === 0 ? {} : { mtu: config.mtu }
-  const peer = { name: ifName, namespace: container, mac, ...mtu }
-  const add = () => kernel.links.add({ kind: 'veth', name, up: true, txQueueLength: 0, ...mtu, peer })
-  try {
-    return add()
-  } catch (cause) {
-    if (!isErrno(cause, 'EEXIST')) throw cause
-    if (container.links.get(ifName)) {
-      const message = `Cannot add "${ifName}" in ${netns}: there is a link of that name. Call DEL first`
-      throw new CniError(CniCode.conflict, message, { cause })
-    }
-    // The pair of the same attachment in a namespace that is gone, or that the kernel has not got round to removing.
-    deleteLink(kernel, name)
-    return add()
-  }
 }
 
 /** The bridge, which the container shares with others, and its own port of it. */
@@ -299,32 +267,13 @@ function masqueraded({ config, containerId, ifName }: BridgeRequest, { ips }: Cn
   return { network: config.name, containerId, ifName, addresses: ips.map(({ address }) => address) }
 }
 
-/** The network's stale links that are ports of its bridge, or of none yet: a name alone may be another network's, too. */
-function removeStaleLinks(kernel: Kernel, bridge: string, isStale: (name: string) => boolean): void {
-  const links = kernel.links.list()
-  const index = links.find(({ name }) => name === bridge)?.index
-  const stale = links.filter(
-    ({ name, kind, master }) => kind === 'veth' && (master === undefined || master === index) && isStale(name),
-  )
-  if (stale.length === 0) return
-  for (const { name } of stale) {
-    try {
-      kernel.links.set(name, { group: STALE_GROUP })
-    } catch (error) {
-      if (!isErrno(error, 'ENODEV')) throw error // its container's DEL came first
-    }
-  }
-  kernel.links.deleteGroup(STALE_GROUP)
+/** Of the network's stale links those that are ports of its bridge, or of none yet: a name alone may be another network's, too. */
+function removeStalePorts(kernel: Kernel, bridge: string, isStale: (name: string) => boolean): void {
+  const index = kernel.links.get(bridge)?.index
+  removeStaleLinks(kernel, ({ name, master }) => (master === undefined || master === index) && isStale(name))
 }
 
 /** A bridge that has lost its last port has the MAC 00:00:00:00:00:00, which cannot be set. */
 function usableMac(mac: string, host: Host): string {
   return mac === '00:00:00:00:00:00' || isMulticastMac(parseMac(mac)) ? randomMac(host) : mac
-}
-
-/** Locally administered and of one host: IEEE 802, the two lowest bits of the first byte. */
-function randomMac(host: Host): string {
-  const bytes = host.random(6)
-  bytes[0] = (bytes[0]! & 0xfc) | 2
-  return formatMac(bytes)
 }

@@ -1,14 +1,11 @@
 /** CHECK: whether everything that ADD promised is still there. */
 import { hostVethName, openContainer } from '../../cni/container.ts'
-import { CniCode, CniError, invalid } from '../../cni/errors.ts'
-import type { CniResult, Request, Surroundings } from '../../cni/plugin.ts'
+import type { Request, Surroundings } from '../../cni/plugin.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import { RouteProtocol } from '../../kernel/route.ts'
-import { compare } from '../../reconcile/compare.ts'
-import { observe } from '../../reconcile/observe.ts'
 import { joinStates, type State } from '../../reconcile/state.ts'
 import { addressState, routeState } from '../attachment/addressing.ts'
 import { checkMasquerade, parseBackend } from '../attachment/masquerade.ts'
+import { differencesIn, type Promised, promisedTo, requireNone } from '../attachment/promise.ts'
 import { spoofCheckState } from '../attachment/spoof-check.ts'
 import { type BridgeConfig, requireName } from './config.ts'
 import { bridgeState, gatewayState, gatewaysOf, hostEndState, vlanState } from './plan.ts'
@@ -46,34 +43,11 @@ function checkAll(request: BridgeRequest, { kernel, host, ipam }: Surroundings, 
     const whose = { network: config.name, containerId: request.containerId, ifName: request.ifName, addresses }
     differences.push(...checkMasquerade(kernel, host, whose, parseBackend(config.ipMasqBackend)))
   }
-  const [first, ...others] = differences
-  if (first === undefined) return
-  throw new CniError(
-    CniCode.notAsPromised,
-    `Cannot find all that ADD set up: ${first}`,
-    others.length > 0 ? { details: others.join('\n') } : {},
-  )
-}
-
-interface Promise {
-  /** Addresses are those of the container's interface; later plugins may have added some of others. */
-  readonly result: CniResult
-  /** The container's interface. */
-  readonly own: CniResult['interfaces'][number]
-}
-
-function promisedTo({ config, ifName, netns }: BridgeRequest): Promise {
-  const result = config.prevResult
-  if (!result) throw invalid('Cannot check without "prevResult": give the result of ADD')
-  const index = result.interfaces.findIndex(({ name, sandbox }) => name === ifName && sandbox === netns)
-  const own = result.interfaces[index]
-  if (!own) throw invalid(`Cannot check "${ifName}" in ${netns}: "prevResult" has no such interface`)
-  const ips = result.ips.filter((ip) => ip.interface === undefined || ip.interface === index)
-  return { result: { ...result, ips }, own }
+  requireNone(differences)
 }
 
 /** The name of the host's end: ours, or the one of prevResult that is the pair's, where the reference chose it. */
-function hostEndOf(request: BridgeRequest, { result }: Promise, kernel: Kernel, container: Kernel): string {
+function hostEndOf(request: BridgeRequest, { result }: Promised, kernel: Kernel, container: Kernel): string {
   const { config, ifName } = request
   const ours = hostVethName(config.name, request)
   const candidates = result.interfaces.filter(({ sandbox, name }) => !sandbox && name !== config.bridge)
@@ -85,7 +59,7 @@ function hostEndOf(request: BridgeRequest, { result }: Promise, kernel: Kernel, 
 
 function nodeState(
   { config, ifName }: BridgeRequest,
-  { result }: Promise,
+  { result }: Promised,
   hostEnd: string,
   kernel: Kernel,
   container: Kernel,
@@ -107,7 +81,7 @@ function nodeState(
 }
 
 /** Without MTU and settings: plugins that come later in the chain, such as tuning, are there to change them. */
-function containerState({ config, ifName }: BridgeRequest, promise: Promise, hostEnd: string, kernel: Kernel): State {
+function containerState({ config, ifName }: BridgeRequest, promise: Promised, hostEnd: string, kernel: Kernel): State {
   const { mac } = promise.own
   const parent = kernel.links.get(hostEnd)?.index
   const link: State = {
@@ -126,11 +100,4 @@ function containerState({ config, ifName }: BridgeRequest, promise: Promise, hos
   }
   const { addresses = [], linkStates = [] } = addressState(ifName, promise.result, config.enabledad)
   return joinStates(link, { addresses, linkStates }, routeState(ifName, promise.result))
-}
-
-function differencesIn(kernel: Kernel, state: State): string[] {
-  const seen = observe(kernel, state)
-  // The route that an address brings with it may lie behind one of ours to the same subnet.
-  const routes = (seen.routes ?? []).filter(({ protocol }) => protocol !== RouteProtocol.kernel)
-  return compare(state, { ...seen, routes })
 }

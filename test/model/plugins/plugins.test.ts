@@ -4,7 +4,15 @@ import { bridgeCheckContract } from '../../contract/plugins/bridge-check.ts'
 import { flannelContract } from '../../contract/plugins/flannel.ts'
 import { loopbackContract } from '../../contract/plugins/loopback.ts'
 import { masqueradeContract } from '../../contract/plugins/masquerade.ts'
+import { routedContract } from '../../contract/plugins/routed.ts'
 import { model } from './nodes.ts'
 
-for (const contract of [loopbackContract, bridgeContract, bridgeCheckContract, flannelContract, masqueradeContract])
+for (const contract of [
+  loopbackContract,
+  bridgeContract,
+  bridgeCheckContract,
+  flannelContract,
+  masqueradeContract,
+  routedContract,
+])
   contract(model)
