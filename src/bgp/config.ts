@@ -75,7 +75,7 @@ const HASH = 'hash'
 /** Calico has `hash`, too, for nodes without IPv4. */
 const routerId: Shape<BgpId | typeof HASH> = {
   expected: `${bgpId.expected}, or "${HASH}" of the name`,
-  schema: { type: 'string', anyOf: [bgpId.schema, { const: HASH }] },
+  schema: { anyOf: [bgpId.schema, { const: HASH }] },
   read(value, path) {
     return value === HASH ? HASH : bgpId.read(value, path)
   },

@@ -24,7 +24,7 @@ const subnetEnv = [
 ].join('\n')
 
 test("every file of netconf/ is a network that overlab reads, but for the daemon's", () => {
-  const files = readdirSync(netconf).filter((file) => !file.endsWith('.md') && !file.endsWith('.service'))
+  const files = readdirSync(netconf).filter((file) => /\.(?:conf|conflist|json)$/.test(file))
   assert.ok(files.includes(FOR_THE_DAEMON))
   const { networks } = JSON.parse(overlab('cni', 'list', '--conf-dir', netconf, '-o', 'json')) as {
     readonly networks: readonly { readonly path: string; readonly plugins?: readonly string[] }[]

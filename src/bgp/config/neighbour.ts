@@ -34,7 +34,7 @@ const RANGE_LIMIT = 100
 
 const addressOrPrefix: Shape<string> = {
   expected: address.expected,
-  schema: { type: 'string', anyOf: [address.schema, prefix.schema] },
+  schema: { anyOf: [address.schema, prefix.schema] },
   read: (value, path) =>
     typeof value === 'string' && value.includes('/') ? prefix.read(value, path) : address.read(value, path),
 }

@@ -255,8 +255,9 @@ export function formatted<T>(format: string, expected: string, parse: (text: str
 const FEW = 12
 
 function suggestion(wrong: string, names: readonly string[]): string {
-  const near = names.length > FEW ? nearest(wrong, names) : undefined
-  return near === undefined ? didYouMean(wrong, names) : `; did you mean "${near}"?`
+  if (names.length <= FEW) return didYouMean(wrong, names)
+  const near = nearest(wrong, names)
+  return near === undefined ? '' : `; did you mean "${near}"?`
 }
 
 export function refuse(path: Path, what: string): ConfigError {

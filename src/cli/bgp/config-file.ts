@@ -27,7 +27,7 @@ async function parse(text: string): Promise<unknown> {
     return JSON.parse(text)
   } catch {
     const { parse } = await import('yaml')
-    return parse(text)
+    return parse(text, { merge: true }) // `<<: *reflector`, as many write it
   }
 }
 
