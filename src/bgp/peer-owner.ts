@@ -6,6 +6,7 @@ import type { BgpId } from './bgp-id.ts'
 import type { Negotiated } from './capability/negotiation.ts'
 import type { Family } from './family.ts'
 import type { Update } from './message/update.ts'
+import type { Observers } from './observer.ts'
 import type { RestartState } from './peer-settings.ts'
 import type { ReadingTurns } from './reading-turns.ts'
 import type { Transport } from './transport.ts'
@@ -50,6 +51,7 @@ export interface Speaking {
   /** From 0 to below 1. */
   readonly random: () => number
   readonly transport: Transport
+  readonly observers: Observers
   readonly restart: RestartState
   readonly asSets: SessionKind['asSets']
   readonly attributes: (kind: SessionKind) => AttributeInterner

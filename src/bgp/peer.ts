@@ -201,7 +201,7 @@ export class Peer {
     return {
       state: session?.state ?? 'Idle',
       disabled: !this.#enabled,
-      localAddress: session?.localAddress ?? this.#localAddress ?? this.settings.localAddress,
+      localAddress: session?.ends.local?.address ?? this.#localAddress ?? this.settings.localAddress,
       establishedAt: this.#establishedAt,
       lastError: this.#lastError,
       counts: session?.counts ?? NO_COUNTS,
@@ -231,10 +231,12 @@ export class Peer {
   #session(dials: boolean): Session {
     this.#backOff.stop()
     const { settings } = this
-    const { id, clock, turns, random, transport, asSets, attributes } = this.#speaking
+    const { id, clock, turns, random, transport, observers, asSets, attributes } = this.#speaking
     const { holdTime, keepalive, connectRetry, remoteAs, required } = settings
     const session = new Session(
       {
+        settings,
+        observers,
         clock,
         turns,
         random,
@@ -384,7 +386,7 @@ export class Peer {
   #noteError(session: Session, why: string): void {
     const isNews = why !== this.#lastError
     this.#lastError = why
-    this.#localAddress = session.localAddress ?? this.#localAddress
+    this.#localAddress = session.ends.local?.address ?? this.#localAddress
     if (isNews) this.#events.log(this.describe())
   }
 

@@ -1,5 +1,5 @@
 /** What a session answers with, and which event an error is. */
-import { CeaseError, ErrorCode } from './errors.ts'
+import { CeaseError, ErrorCode, OpenError } from './errors.ts'
 import type { Action, Event, Notify } from './fsm.ts'
 import type { Notification } from './message/notification.ts'
 
@@ -29,4 +29,8 @@ export function notificationFor(
   }
   if (action !== 'send NOTIFICATION of the collision') return given!
   return { code: ErrorCode.cease, subcode: CeaseError.connectionCollisionResolution, data: NO_DATA }
+}
+
+export function isOfVersion({ code, subcode }: Notification): boolean {
+  return code === ErrorCode.openMessage && subcode === OpenError.unsupportedVersionNumber
 }

@@ -8,6 +8,8 @@ import type { Notification } from './message/notification.ts'
 import type { Open } from './message/open.ts'
 import type { RouteRefresh } from './message/route-refresh.ts'
 import type { Update } from './message/update.ts'
+import type { Observers } from './observer.ts'
+import type { PeerSettings } from './peer-settings.ts'
 import type { ReadingTurns } from './reading-turns.ts'
 import type { Session } from './session.ts'
 import type { Connection, ConnectionEvents } from './transport.ts'
@@ -22,6 +24,8 @@ export interface SessionTimes {
 }
 
 export interface SessionOptions {
+  readonly settings: PeerSettings
+  readonly observers: Observers
   readonly clock: Clock
   /** One for all sessions. */
   readonly turns: ReadingTurns

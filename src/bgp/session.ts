@@ -11,7 +11,7 @@
  * (retention.ts), whether there is another attempt (peer.ts).
  */
 import { type Negotiated, negotiate } from './capability/negotiation.ts'
-import { BgpError, ErrorCode, OpenError } from './errors.ts'
+import { BgpError } from './errors.ts'
 import { type Action, type Event, type Notify, react, type State } from './fsm.ts'
 import { MAX_EXTENDED_MESSAGE, MessageType, messageType } from './message/header.ts'
 import { encodeKeepalive } from './message/keepalive.ts'
@@ -26,7 +26,9 @@ import { decodeOpen, encodeOpen, type Open } from './message/open.ts'
 import { decodeRouteRefresh, type RouteRefresh } from './message/route-refresh.ts'
 import { decodeUpdate, type Receiving, type Update } from './message/update.ts'
 import { MessageInput } from './message-input.ts'
-import { ERROR_EVENT, isNotify, notificationFor } from './session-answer.ts'
+import { NO_OPENS, type ObservedSession } from './observer.ts'
+import type { PeerSettings } from './peer-settings.ts'
+import { ERROR_EVENT, isNotify, isOfVersion, notificationFor } from './session-answer.ts'
 import { NO_COUNTS, type SessionEnd, type SessionOptions, type SessionOwner } from './session-owner.ts'
 import { jittered, Timer } from './timer.ts'
 import type { Connection, ConnectionEvents } from './transport.ts'
@@ -56,14 +58,17 @@ interface Cause {
   readonly refresh?: RouteRefresh | undefined
 }
 
-export class Session {
+export class Session implements ObservedSession {
   readonly counts = { ...NO_COUNTS }
+  readonly settings: PeerSettings
+  opens: ObservedSession['opens'] = NO_OPENS
   readonly #options: SessionOptions
   readonly #owner: SessionOwner
   #state: State = 'Idle'
   #initiator: 'we' | 'peer' = 'we'
   #connection: Connection | undefined
-  #localAddress: string | undefined
+  /** This one, or the one before. */
+  #lastConnection: Connection | undefined
   #input: MessageInput | undefined
   #own: Open | undefined
   #negotiated: Negotiated | undefined
@@ -113,6 +118,7 @@ export class Session {
   }
 
   constructor(options: SessionOptions, owner: SessionOwner) {
+    this.settings = options.settings
     this.#options = options
     this.#owner = owner
     const timer = (expired: () => void) => new Timer(options.clock, expired)
@@ -136,9 +142,9 @@ export class Session {
     return this.#options.connect !== undefined
   }
 
-  /** Source address of the last connection, as far as it is known. */
-  get localAddress(): string | undefined {
-    return this.#localAddress
+  /** Of the last connection, as far as they are known. */
+  get ends(): ObservedSession['ends'] {
+    return { local: this.#lastConnection?.local, remote: this.#lastConnection?.remote }
   }
 
   /** From the peer's OPEN on. */
@@ -158,7 +164,7 @@ export class Session {
   accept(connection: Connection): ConnectionEvents {
     this.#dropConnection()
     this.#initiator = 'peer'
-    this.#connection = connection
+    this.#use(connection)
     const events = this.#eventsOf(() => connection)
     this.#happens('TcpConnectionConfirmed', {})
     return events
@@ -212,6 +218,7 @@ export class Session {
     const from = this.#state
     const { next, actions } = react(from, event)
     this.#state = next
+    if (next !== from) this.#options.observers.changed(this, from, next)
     for (const action of actions) {
       if (isNotify(action)) this.#notify(action, cause)
       else this.#does[action](cause)
@@ -220,8 +227,13 @@ export class Session {
     }
     if (next === from) return
     if (next === 'Established') this.#owner.established(this)
-    else if (next === 'Idle') this.#owner.ended(this, this.#endBy(from, event, cause))
+    else if (next === 'Idle') this.#end(this.#endBy(from, event, cause))
     else if (event === 'TcpConnectionFails') this.#owner.disconnected(this, cause.why!)
+  }
+
+  #end(end: SessionEnd): void {
+    if (end.from === 'Established') this.#options.observers.ended(this, end)
+    this.#owner.ended(this, end)
   }
 
   #endBy(from: State, event: Event, { why, received }: Cause): SessionEnd {
@@ -243,8 +255,13 @@ export class Session {
   #connect(): void {
     this.#initiator = 'we'
     const connection: Connection = this.#options.connect!(this.#eventsOf(() => connection))
+    this.#use(connection)
+  }
+
+  #use(connection: Connection): void {
     this.#connection = connection
-    this.#localAddress = connection.local?.address
+    this.#lastConnection = connection
+    this.opens = NO_OPENS
   }
 
   /** `connection` is asked for in events only, which come behind the call that makes it. */
@@ -284,18 +301,20 @@ export class Session {
   #write(message: Uint8Array): void {
     if (!this.#connection) return
     this.counts.messagesSent++
+    this.#options.observers.sent(this, message)
     this.#connection.send(message)
     if (this.#state === 'Established' && !this.#sendHoldTimer.running) this.#watchBacklog()
   }
 
   #sendOpen(): void {
-    this.#localAddress = this.#connection?.local?.address
     this.#own = this.#options.open()
     // RFC 8654 §4: who has offered to take longer messages must, whatever the peer says.
     if (this.#own.capabilities.some(({ name }) => name === 'extended-message')) {
       this.#input!.longest = MAX_EXTENDED_MESSAGE
     }
-    this.#write(encodeOpen(this.#own))
+    const open = encodeOpen(this.#own)
+    this.opens = { ...this.opens, sent: open }
+    this.#write(open)
   }
 
   #notify(action: Notify, { notification, type }: Cause): void {
@@ -344,6 +363,8 @@ export class Session {
   #received(message: Uint8Array): void {
     const type = messageType(message)
     this.counts.messagesReceived++
+    if (type === MessageType.open) this.opens = { ...this.opens, received: message.slice() }
+    this.#options.observers.received(this, message)
     if (type === MessageType.update) this.counts.updatesReceived++
     const [event, cause] = this.#eventOf(type, message)
     this.#happens(event, cause)
@@ -387,7 +408,3 @@ export class Session {
 }
 
 const nothing = () => undefined
-
-function isOfVersion({ code, subcode }: Notification): boolean {
-  return code === ErrorCode.openMessage && subcode === OpenError.unsupportedVersionNumber
-}

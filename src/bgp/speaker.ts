@@ -17,6 +17,7 @@ import type { Family } from './family.ts'
 import { FAMILIES, type Neighbour, type NeighbourOwner, type NeighbourStatus } from './neighbour.ts'
 import { Neighbourhood } from './neighbourhood.ts'
 import type { Fib, Node } from './node.ts'
+import { Observers } from './observer.ts'
 import { OwnNetworks } from './own-networks.ts'
 import type { Speaking } from './peer-owner.ts'
 import { ReadingTurns } from './reading-turns.ts'
@@ -56,6 +57,8 @@ interface Life {
 }
 
 export class Speaker {
+  /** Who watches it. */
+  readonly observers = new Observers()
   readonly #options: SpeakerOptions
   readonly #filters = new Filters()
   readonly #deferral: Deferral
@@ -213,6 +216,7 @@ export class Speaker {
       id: this.#settings.routerId,
       clock,
       turns: new ReadingTurns(clock),
+      observers: this.observers,
       random,
       transport,
       restart: {
@@ -278,10 +282,10 @@ export class Speaker {
     const { clock, fib } = this.#options
     const { ribs } = this.#life
     const begin = clock.now()
-    const isMore = ribs.settle(
-      fib &&
-        ((family, changes) => fib.update(family, changes.keys(), (key) => toInstall(ribs.tables[family].equal(key)))),
-    )
+    const isMore = ribs.settle((family, changes) => {
+      fib?.update(family, changes.keys(), (key) => toInstall(ribs.tables[family].equal(key)))
+      this.observers.settled(family, changes)
+    })
     const end = clock.now()
     this.#restUntil = end + (end - begin)
     if (isMore) this.#touched()

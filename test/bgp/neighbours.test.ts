@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { AttributeInterner } from '../../src/bgp/attribute/interner.ts'
 import { Neighbours, type Range } from '../../src/bgp/neighbours.ts'
+import { Observers } from '../../src/bgp/observer.ts'
 import { peerSettings } from '../../src/bgp/peer-settings.ts'
 import { ReadingTurns } from '../../src/bgp/reading-turns.ts'
 import { KEEPALIVE, openHex, Recorder, ScriptedPeer, type World, world } from './speakers.ts'
@@ -25,6 +26,7 @@ function listening(): Met {
     id: 0x0a000001,
     clock: w.clock,
     turns: new ReadingTurns(w.clock),
+    observers: new Observers(),
     random: w.random,
     transport: w.network.host(US),
     restart: { restarting: false, forwarding: () => true },

@@ -8,6 +8,7 @@ import { messageType } from '../../src/bgp/message/header.ts'
 import { decodeNotification } from '../../src/bgp/message/notification.ts'
 import { MessageReader } from '../../src/bgp/message/reader.ts'
 import type { Update } from '../../src/bgp/message/update.ts'
+import { Observers } from '../../src/bgp/observer.ts'
 import { Peer } from '../../src/bgp/peer.ts'
 import type { DownReason, PeerEvents, Speaking } from '../../src/bgp/peer-owner.ts'
 import { type PeerSettings, peerSettings, type RestartState, targetOf } from '../../src/bgp/peer-settings.ts'
@@ -115,6 +116,7 @@ export class TestSpeaker {
       id: parseBgpId(id),
       clock: world.clock,
       turns: new ReadingTurns(world.clock),
+      observers: new Observers(),
       random: world.random,
       transport: this.host,
       restart: restart ?? { restarting: false, forwarding: () => true },
