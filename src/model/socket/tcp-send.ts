@@ -77,12 +77,12 @@ export class SendQueue {
 
   /** Written and not acknowledged. */
   get kept(): number {
-    return distance(this.#base, this.#end)
+    return Math.max(0, distance(this.una, this.#end))
   }
 
   write(bytes: Uint8Array): void {
     if (bytes.length === 0) return
-    const { kept } = this
+    const kept = distance(this.#base, this.#end)
     const all = new Uint8Array(kept + bytes.length)
     all.set(this.#bytes.subarray(0, kept))
     all.set(bytes, kept)
@@ -238,10 +238,11 @@ export class SendQueue {
     return count
   }
 
-  /** Gives acknowledged bytes back. */
+  /** Gives acknowledged bytes back, when they are half of what there is: each is moved once or twice, not with every segment. */
   #forget(): void {
     const end = isAfter(this.una, this.#end) ? this.#end : this.una
     const count = distance(this.#base, end)
+    if (2 * count < this.#bytes.length) return
     this.#bytes = this.#bytes.slice(count)
     this.#base = end
   }

@@ -17,18 +17,14 @@ const KEY = bytesOf('sesame')
 /** Both ends of a link, with addresses of one family. */
 async function join({ node, container }: World, { node: ours, container: theirs, length }: Addresses): Promise<void> {
   node.links.add({ kind: 'veth', name: 'eth0', peer: { name: 'eth0', namespace: container } })
-  for (const [kernel, address] of [
-    [node, ours],
-    [container, theirs],
-  ] as const) {
-    kernel.sysctl.set('net/ipv6/conf/eth0/accept_dad', '0')
-    kernel.links.set('lo', { up: true })
-    kernel.links.set('eth0', { up: true })
-    kernel.addresses.add({ link: 'eth0', prefix: `${address}/${length}` })
+  for (const { links } of [node, container]) {
+    for (const link of ['lo', 'eth0']) links.set(link, { up: true })
   }
   for (const { links } of [node, container]) {
     await eventually(() => links.get('eth0')?.operState === 'up', 'the link is up')
   }
+  node.addresses.add({ link: 'eth0', prefix: `${ours}/${length}`, noDad: length === 64 })
+  container.addresses.add({ link: 'eth0', prefix: `${theirs}/${length}`, noDad: length === 64 })
 }
 
 /** Every case of both families. */
@@ -312,8 +308,8 @@ export const socketOptionCases: readonly Case[] = [
       const [ipv4, ipv6] = FAMILIES
       await join(world, ipv4)
       const { node, container } = world
-      container.addresses.add({ link: 'eth0', prefix: `${ipv6.container}/64` })
-      node.addresses.add({ link: 'eth0', prefix: `${ipv6.node}/64` })
+      container.addresses.add({ link: 'eth0', prefix: `${ipv6.container}/64`, noDad: true })
+      node.addresses.add({ link: 'eth0', prefix: `${ipv6.node}/64`, noDad: true })
       const heard: string[] = []
       const open = (family?: 'ipv4' | 'ipv6') =>
         container.sockets.listenTcp({ family, port: PORT }, ({ remote }) => {
