@@ -5,6 +5,7 @@ import { beforeEach, describe, test } from 'vitest'
 import { ConfigError } from '../../src/bgp/config/problem.ts'
 import { answer, type Controlled } from '../../src/bgp/control/answer.ts'
 import { COMMAND_NAMES, parseRequest } from '../../src/bgp/control/request.ts'
+import { collected } from '../support/collected.ts'
 import { type LabSpeaker, neighbour, start } from './lab.ts'
 import { world } from './speakers.ts'
 
@@ -49,7 +50,7 @@ beforeEach(() => {
 
 async function lines(request: unknown): Promise<Line[]> {
   const text = typeof request === 'string' ? request : JSON.stringify(request)
-  return (await Array.fromAsync(answer(text, controlled))).map((line) => JSON.parse(line) as Line)
+  return (await collected(answer(text, controlled))).map((line) => JSON.parse(line) as Line)
 }
 
 async function ask(command: string, given: object = {}) {
@@ -213,7 +214,7 @@ test('big tables come in pieces, of which each is made when it is asked for', as
   const first = JSON.parse((await all.next()).value as string) as Line
   assert.equal(first.rows!.length, 250)
   await ask('withdraw', { prefixes })
-  const rest = (await Array.fromAsync(all)).map((line) => JSON.parse(line) as Line)
+  const rest = (await collected(all)).map((line) => JSON.parse(line) as Line)
   assert.deepEqual(rest.at(-1), { done: {} })
 })
 

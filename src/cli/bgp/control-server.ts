@@ -5,7 +5,7 @@
 import { lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
-import { answer, type Controlled } from '../../bgp/control/answer.ts'
+import { answer, type Controlled, type ErrorAnswer } from '../../bgp/control/answer.ts'
 import { CommandError, Exit } from '../exit.ts'
 import { linesOf } from './lines.ts'
 
@@ -23,7 +23,8 @@ export interface ControlServer {
 export async function serveControl(path: string, controlled: Controlled): Promise<ControlServer> {
   await removeStale(path)
   const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
+  // Who asks may say at once that there will be no more questions.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket)
     socket.on('error', () => socket.destroy()) // whoever asked is gone
     socket.on('close', () => sockets.delete(socket))
@@ -40,7 +41,7 @@ export async function serveControl(path: string, controlled: Controlled): Promis
 
 async function serve(socket: Socket, controlled: Controlled): Promise<void> {
   try {
-    for await (const line of linesOf(socket)) {
+    for await (const line of linesOf(socket.iterator({ destroyOnReturn: false }))) {
       for await (const text of answer(line, controlled)) {
         if (socket.destroyed) return
         if (!socket.write(`${text}\n`)) await drained(socket)
@@ -50,7 +51,8 @@ async function serve(socket: Socket, controlled: Controlled): Promise<void> {
     socket.end()
   } catch (error) {
     // Too long a line, or the connection has broken off.
-    socket.end(`${JSON.stringify({ error: { kind: 'request', message: (error as Error).message } })}\n`)
+    const refusal = { error: { kind: 'request', message: (error as Error).message } satisfies ErrorAnswer }
+    socket.end(`${JSON.stringify(refusal)}\n`, () => socket.destroy())
   }
 }
 
