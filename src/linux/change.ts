@@ -17,7 +17,6 @@ type Subject = Change['subject']
 
 const AF_BRIDGE = 7
 const RTM_NEWLINK = 16
-const RTM_NEWROUTE = 24
 /** struct ifinfomsg: family (2), type (2), index (4), flags (4), which of them changed (4). */
 const IFINFOMSG_SIZE = 16
 /** linux/if.h */
@@ -80,11 +79,6 @@ const ROWS: Readonly<Record<number, Row>> = {
       return attributes.text(FRA_IIFNAME) ?? attributes.text(FRA_OIFNAME)
     },
   },
-}
-
-/** RTM_NEWROUTE or RTM_DELROUTE. */
-export function isAboutRoute({ type }: NetlinkMessage): boolean {
-  return (type & ~3) === RTM_NEWROUTE
 }
 
 /** Undefined where the message is none of these. Learns the names of links from it. */

@@ -12,7 +12,6 @@ import {
   decodeLinkName,
   decodeNftablesChange,
   decodeRouteChange,
-  isAboutRoute,
   type LinkNames,
   NFTABLES_GROUP,
   ROUTE_GROUPS,
@@ -23,6 +22,7 @@ import { decodeMessages, MessageWriter, type NetlinkMessage } from './netlink/me
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, openNetlink } from './netlink/socket.ts'
 import type { Namespace } from './netns.ts'
 import { reactor } from './reactor.ts'
+import { leaveOutRoutesOf } from './route-filter.ts'
 
 type Subject = Change['subject']
 type OnChange = (change: Change | 'lost') => void
@@ -53,10 +53,11 @@ export function watch(
     const groups = subjects.reduce((bits, subject) => bits | (subject === 'nftables' ? 0 : ROUTE_GROUPS[subject]), 0)
     if (groups !== 0) {
       const names: LinkNames = new Map()
-      const decode = (message: NetlinkMessage) =>
-        message.portId === ownPort && isAboutRoute(message) ? undefined : decodeRouteChange(message, names)
+      const decode = (message: NetlinkMessage) => decodeRouteChange(message, names)
       // Links always: that is where names come from.
-      closers.push(listen(namespace, NETLINK_ROUTE, groups | ROUTE_GROUPS.link, decode, wanted(subjects, onChange)))
+      closers.push(
+        listen(namespace, NETLINK_ROUTE, groups | ROUTE_GROUPS.link, decode, wanted(subjects, onChange), ownPort),
+      )
       learnNames(namespace, names)
     }
     if (subjects.includes('nftables')) {
@@ -82,6 +83,7 @@ function listen(
   groups: number,
   decode: (message: NetlinkMessage) => Change | undefined,
   onChange: OnChange,
+  ownPort?: number,
 ): () => void {
   const socket = namespace.inside(() => openNetlink(protocol))
   let open = true
@@ -94,6 +96,7 @@ function listen(
   try {
     const size = new Uint8Array(Int32Array.of(RECEIVE_BUFFER).buffer)
     sys.setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, size)
+    if (ownPort !== undefined) leaveOutRoutesOf(ownPort, socket, CALL)
     succeed(sys.bind(socket, groupAddress(groups)), CALL)
     remove = reactor.add(socket, () => {
       const datagrams = receiveDatagrams(socket)
