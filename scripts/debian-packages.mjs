@@ -25,6 +25,7 @@ const witnesses = [
   { name: 'ethtool', command: 'ethtool' },
   { name: 'iputils-ping', command: 'ping' },
   { name: 'tshark', command: 'tshark' },
+  { name: 'bgpdump', command: 'bgpdump' }, // what our MRT files say
   { name: 'strace', command: 'strace' },
   { name: 'jq', command: 'jq' },
   { name: 'faketime', command: 'faketime' }, // its library: clocks that are wrong

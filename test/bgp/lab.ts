@@ -1,4 +1,5 @@
 /** Whole speakers on a network in memory, each on a node that is made up. */
+import type { Interners } from '../../src/bgp/attribute/interner.ts'
 import type { StartBfd } from '../../src/bgp/bfd.ts'
 import { parseBgpId } from '../../src/bgp/bgp-id.ts'
 import type { Family } from '../../src/bgp/family.ts'
@@ -92,17 +93,18 @@ export interface LabSpeaker {
   readonly log: string[]
 }
 
-export interface LabOptions extends Partial<Omit<SpeakerSettings, 'networks' | 'routerId'>> {
+export interface LabOptions extends Partial<Omit<SpeakerSettings, 'networks'>> {
   readonly networks?: readonly string[]
   readonly restarted?: boolean
   readonly startBfd?: StartBfd
+  readonly attributes?: Interners
 }
 
 export function settingsOf(address: string, options: LabOptions = {}): SpeakerSettings {
-  const { networks = [], restarted: _, startBfd: __, ...given } = options
+  const { networks = [], restarted: _, startBfd: __, attributes: ___, ...given } = options
   return {
     name: undefined,
-    routerId: parseBgpId(address),
+    routerId: given.routerId ?? parseBgpId(address),
     as: 64512,
     listen: { addresses: undefined, port: 179 },
     families: ['ipv4', 'ipv6'],
@@ -129,6 +131,7 @@ export function start(world: World, address: string, options: LabOptions = {}): 
     node,
     fib,
     startBfd: options.startBfd,
+    ...(options.attributes ? { attributes: options.attributes } : {}),
     restarted: options.restarted ?? false,
     log: (_, text) => log.push(text),
   })
