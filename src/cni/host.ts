@@ -30,6 +30,11 @@ export interface Host {
     argv: readonly string[],
     options: { readonly environment: Readonly<Record<string, string>>; readonly stdin: Uint8Array },
   ): ProgramResult
+  /**
+   * Connects to the unix socket at the path, writes the line, and answers the line that comes back, both without their ends.
+   * KernelError: ENOENT or ECONNREFUSED when nobody listens there, ETIMEDOUT when no answer comes in time.
+   */
+  ask(path: string, line: string, milliseconds: number): string
 }
 
 export interface ProgramResult {
@@ -73,4 +78,19 @@ export interface Files {
   status(path: string): FileStatus | undefined
   /** Takes the file's exclusive flock(2), waiting for it; creates the file with `mode`. The kernel releases it when the process dies. */
   lock(path: string, mode: number): { release(): void }
+  /** A file of lines that grows at its end; undefined when there is none. */
+  openLog(path: string): LogFile | undefined
+}
+
+/** Offsets are bytes. */
+export interface LogFile {
+  /** The first line, and where it ends; undefined when there is no complete one. */
+  first(): { readonly line: string; readonly end: number } | undefined
+  /** The complete lines from this byte on, and where they end. */
+  lines(from: number): { readonly lines: readonly string[]; readonly end: number }
+  /** Writes the text at `end`, in place of what stands there: all of it, or the file is as it was. Answers the new end. */
+  append(end: number, text: string): number
+  /** Whether the path still leads to this file. */
+  isCurrent(): boolean
+  close(): void
 }

@@ -20,6 +20,7 @@ interface Entry {
 }
 
 const DEVICE = 1n
+const NEWLINE = 0x0a
 
 /** `now` gives milliseconds since the epoch: files have times. */
 export function memoryFiles(now: () => number): MemoryFiles {
@@ -125,6 +126,29 @@ export function memoryFiles(now: () => number): MemoryFiles {
         release() {
           locks.delete(path)
         },
+      }
+    },
+    openLog(path) {
+      const entry = entries.get(path)
+      if (!entry) return undefined
+      const bytes = () => encoder.encode(entry.text)
+      const decoder = new TextDecoder()
+      return {
+        first() {
+          const length = bytes().indexOf(NEWLINE)
+          return length < 0 ? undefined : { line: decoder.decode(bytes().subarray(0, length)), end: length + 1 }
+        },
+        lines(from) {
+          const end = Math.max(from, bytes().lastIndexOf(NEWLINE) + 1)
+          return { lines: decoder.decode(bytes().subarray(from, end)).split('\n').slice(0, -1), end }
+        },
+        append(end, text) {
+          entry.text = decoder.decode(bytes().subarray(0, end)) + text
+          entry.modified = stamp()
+          return bytes().length
+        },
+        isCurrent: () => entries.get(path) === entry,
+        close() {},
       }
     },
     locks,

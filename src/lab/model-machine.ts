@@ -13,10 +13,12 @@ import type { LiveKernel, Subscription } from '../kernel/live.ts'
 import { createModel, type ModelKernel } from '../model/create.ts'
 import { Impairment } from '../model/device/impairment.ts'
 import type { Profile } from '../model/profile/profile.ts'
+import { blockIpam } from '../plugins/block-ipam.ts'
 import { bridge } from '../plugins/bridge.ts'
 import { flannel } from '../plugins/flannel.ts'
 import { hostLocal } from '../plugins/host-local.ts'
 import { loopback } from '../plugins/loopback.ts'
+import { routed } from '../plugins/routed.ts'
 import { staticIpam } from '../plugins/static.ts'
 import { parseElsewhere, siblingPath } from './elsewhere.ts'
 import { parseImpair } from './impair.ts'
@@ -37,7 +39,7 @@ const STATE_DIRECTORY = '/run/overlab/lab'
 /** Microseconds of the model's clock in a millisecond. */
 const MICROSECONDS = 1000
 
-const plugins: readonly Plugin[] = [bridge, flannel, hostLocal, loopback, staticIpam]
+const plugins: readonly Plugin[] = [blockIpam, bridge, flannel, hostLocal, loopback, routed, staticIpam]
 
 /** Ends a plugin's call, as its process would end there. */
 class Exit extends Error {
@@ -154,6 +156,9 @@ function createHost(kernel: ModelKernel, files: Files): Host {
     encode: (text) => encoder.encode(text),
     decode: (bytes) => decoder.decode(bytes),
     executable: () => EXECUTABLE,
+    ask(path) {
+      throw new KernelError('ECONNREFUSED', `ask at "${path}"`)
+    },
     run(path) {
       throw new KernelError('ENOENT', `run "${path}" outside of a node`)
     },

@@ -4,6 +4,8 @@ import { KernelError } from '../kernel/errors.ts'
 import { LITTLE_ENDIAN } from './byte-order.ts'
 import { errnoName, succeed } from './errno.ts'
 import { files, readAll, writeAll } from './files.ts'
+import { openLog } from './log-file.ts'
+import { ask } from './unix-socket.ts'
 
 const STDIN = 0
 const STDOUT = 1
@@ -33,7 +35,8 @@ export const host = {
   writeStdout: (text: string): void => writeAll(STDOUT, sys.encode(text), 'write to stdout'),
   writeStderr: (text: string): void => writeAll(STDERR, sys.encode(text), 'write to stderr'),
   exit: (status: number): never => sys.exit(status),
-  files,
+  files: { ...files, openLog },
+  ask,
   now: (): number => Number(sys.clock(CLOCK_REALTIME) / NANOSECONDS_PER_MILLISECOND),
   monotonic: (): number => Number(sys.clock(CLOCK_MONOTONIC) / NANOSECONDS_PER_MILLISECOND),
   sleep: (milliseconds: number): void => sys.sleep(milliseconds),

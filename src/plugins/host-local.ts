@@ -9,8 +9,8 @@
  */
 import { formatIp, type Ip } from '../address/ip.ts'
 import { formatPrefix } from '../address/prefix.ts'
-import { readAnyIp, readAnyPrefix } from '../cni/address.ts'
-import { parseArgs, unusable } from '../cni/args.ts'
+import { readAnyPrefix } from '../cni/address.ts'
+import { parseArgs } from '../cni/args.ts'
 import { isName, pathAt } from '../cni/config.ts'
 import { CniCode, CniError, invalid } from '../cni/errors.ts'
 import type { Host } from '../cni/host.ts'
@@ -20,6 +20,7 @@ import { compareVersions } from '../cni/version.ts'
 import { allocate, isExhausted } from '../ipam/allocator.ts'
 import { diskStore } from '../ipam/disk-store.ts'
 import { completeRangeSets, formatRangeSet, type RangeSet, rangeOf, readRange, readRangeSets } from '../ipam/range.ts'
+import { requestsIn, requestsInArgs } from '../ipam/requests.ts'
 import { readResolvConf } from '../ipam/resolv-conf.ts'
 import { isHeldBy, type Store } from '../ipam/store.ts'
 import type { JsonObject } from '../json/json.ts'
@@ -47,7 +48,7 @@ export const hostLocal: Plugin<HostLocalConfig> = {
     return {
       ...config,
       sets: parseSets(config, ipam),
-      requests: [...parseRequests(json.object('args')?.object('cni')), ...parseRequests(json.object('runtimeConfig'))],
+      requests: requestsIn(json),
       routes: parseRoutes(ipam),
       resolvConf: ipam.string('resolvConf') || undefined,
       directory: parseDirectory(config.name, ipam),
@@ -56,7 +57,7 @@ export const hostLocal: Plugin<HostLocalConfig> = {
 
   add(request, { host }): CniResult {
     const { config } = request
-    const requests = [...requestsInArgs(request.args), ...config.requests]
+    const requests = [...requestsInArgs(parseArgs(request.args, ['IP'])), ...config.requests]
     const dns = config.resolvConf === undefined ? {} : readResolvConf(host.files, config.resolvConf)
     const allocations = storeOf(config, host).locked((reservations) =>
       allocate(config.sets, requests, request, reservations),
@@ -70,7 +71,7 @@ export const hostLocal: Plugin<HostLocalConfig> = {
 
   check(request, { host }) {
     const { config, containerId } = request
-    requestsInArgs(request.args)
+    requestsInArgs(parseArgs(request.args, ['IP']))
     const promised = (config.prevResult?.ips ?? [])
       .map(({ address }) => readAnyPrefix(address)!.address)
       .filter((ip) => config.sets.some((set) => rangeOf(set, ip)))
@@ -88,7 +89,7 @@ export const hostLocal: Plugin<HostLocalConfig> = {
   },
 
   del(request, { host }) {
-    requestsInArgs(request.args)
+    requestsInArgs(parseArgs(request.args, ['IP']))
     storeOf(request.config, host).locked((reservations) => reservations.releaseAll(request))
   },
 
@@ -133,28 +134,6 @@ function parseSets({ json, cniVersion }: NetworkConfig, ipam: JsonObject): Range
     throw invalid(`CNI version ${cniVersion} does not support more than 1 address per family`)
   }
   return sets
-}
-
-function parseRequests(json: JsonObject | undefined): Ip[] {
-  return (json?.strings('ips') ?? []).map((text) => {
-    const ip = readRequest(text)
-    if (!ip) throw invalid(`Cannot use "${json!.pathOf('ips')}": "${text}" is no IP address`)
-    return ip
-  })
-}
-
-/** None or one. */
-function requestsInArgs(args: string): Ip[] {
-  const { IP: text = '' } = parseArgs(args, ['IP'])
-  if (text === '') return []
-  const ip = readRequest(text)
-  if (!ip) throw unusable(`IP is "${text}", give an IP address`)
-  return [ip]
-}
-
-/** A prefix length says nothing here: the range knows it. */
-function readRequest(text: string): Ip | undefined {
-  return readAnyIp(text) ?? readAnyPrefix(text)?.address
 }
 
 function parseDirectory(network: string, ipam: JsonObject): string {

@@ -23,7 +23,7 @@ import { blockOfClaim, claimBlock, claimThis, finishClaim, readClaims } from './
 import { PoolError } from './errors.ts'
 import { formatHandle, parseHandle, withMore } from './handle.ts'
 import { blockKey, blocksPrefix, borrowedKey, claimKey, familyOfAddress, handleKey } from './keys.ts'
-import { byFamily, isUsable, type Pool, poolHolding } from './pool.ts'
+import { blocksIn, byFamily, isUsable, type Pool, poolHolding } from './pool.ts'
 import { readPools } from './pools.ts'
 import { blockOf, releaseHandle } from './release.ts'
 import type { Labels } from './selector.ts'
@@ -82,6 +82,30 @@ export function* assignedTo(handle: string): Steps<Assigned[]> {
     }
   }
   return assigned
+}
+
+/** PoolError when an address of one of the families could not be given out now. */
+export function* requireRoom({
+  node,
+  labels,
+  families,
+  pools: wanted,
+}: Pick<AssignRequest, 'labels' | 'families' | 'pools'> & { readonly node: string }): Steps<void> {
+  const settings = yield* readSettings()
+  const all = yield* readPools()
+  for (const family of families) {
+    const pools = usablePools(all, family, { labels, pools: wanted })
+    if (pools.length === 0) throw noPool(family, { attributes: { node }, pools: wanted })
+    const claims = yield* readClaims(node, family)
+    const blocks = (yield* list(blocksPrefix(family))).map(parseBlock).filter(({ cidr }) => poolHolding(pools, cidr))
+    const mayTake = (block: Block) => block.node === node || block.node === undefined || !settings.strictAffinity
+    if (blocks.some((block) => mayTake(block) && block.unallocated.length > 0)) continue
+    const mayClaim = settings.autoAllocateBlocks && claims.length < settings.maxBlocksPerHost
+    const isLeft = pools.some(
+      (pool) => BigInt(blocks.filter(({ cidr }) => poolHolding([pool], cidr)).length) < blocksIn(pool),
+    )
+    if (!mayClaim || !isLeft) throw exhausted(family, pools, claims.length, settings)
+  }
 }
 
 function* assignOne(family: Family, request: AssignRequest): Steps<Assigned> {
@@ -212,7 +236,7 @@ function assignedOf(block: Block, ordinal: number, { attributes, sequence }: All
 function usablePools(
   pools: readonly Pool[],
   family: Family,
-  { pools: wanted, labels }: AssignRequest,
+  { pools: wanted, labels }: Pick<AssignRequest, 'pools' | 'labels'>,
 ): readonly Pool[] {
   const usable = byFamily(pools)[family].filter((pool) => isUsable(pool, labels))
   if (!wanted) return usable
@@ -227,7 +251,7 @@ function canonical(address: string): string {
 
 const NAMES: Readonly<Record<Family, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' }
 
-function noPool(family: Family, { pools, attributes }: AssignRequest): PoolError {
+function noPool(family: Family, { pools, attributes }: Pick<AssignRequest, 'pools' | 'attributes'>): PoolError {
   const asked = pools ? ` of ${pools.join(', ')}` : ''
   const problem = `no ${NAMES[family]} pool${asked} is enabled and selects node "${attributes.node}"`
   return new PoolError('exhausted', `Cannot give out an ${NAMES[family]} address: ${problem}`)

@@ -97,7 +97,8 @@ function* beginClaim(node: string, cidr: string): Steps<boolean> {
 /** The blocks that are claimed: for certain, and perhaps. */
 function* claimedByOthers(family: Family): Steps<readonly [Set<string>, Set<string>]> {
   const [firm, loose] = [new Set<string>(), new Set<string>()]
-  for (const entry of yield* list(CLAIMS)) {
+  const claims = yield* list(CLAIMS)
+  for (const entry of claims) {
     const cidr = blockOfClaim(entry)
     if (cidr === undefined || familyOfCidr(cidr) !== family) continue
     if (parseClaim(entry) === 'pending') loose.add(cidr)

@@ -20,7 +20,8 @@ export interface Used {
 export function* usedOn(node: string): Steps<Used[]> {
   const used: Used[] = []
   for (const family of FAMILIES) {
-    for (const claim of yield* readClaims(node, family)) {
+    const claims = yield* readClaims(node, family)
+    for (const claim of claims) {
       const cidr = blockOfClaim(claim)
       const entry = cidr === undefined ? undefined : yield* get(blockKey(cidr))
       const block = entry && parseBlock(entry)
@@ -30,7 +31,8 @@ export function* usedOn(node: string): Steps<Used[]> {
       }
     }
     const prefix = borrowedPrefix(node, family)
-    for (const { key } of yield* list(prefix)) {
+    const entries = yield* list(prefix)
+    for (const { key } of entries) {
       const borrowed = yield* usedAt(key.slice(prefix.length), node)
       if (borrowed) used.push(borrowed)
     }
@@ -41,7 +43,8 @@ export function* usedOn(node: string): Steps<Used[]> {
 /** Releases the addresses on the node that `isStale` says; answers them. */
 export function* releaseStale(node: string, isStale: (allocation: Allocation) => boolean): Steps<string[]> {
   const released: string[] = []
-  for (const { address, allocation } of yield* usedOn(node)) {
+  const used = yield* usedOn(node)
+  for (const { address, allocation } of used) {
     const { handle, sequence } = allocation
     if (isStale(allocation) && (yield* releaseAddress(address, { handle, sequence }))) released.push(address)
   }
@@ -57,7 +60,8 @@ export function* releaseEmptyBlocks(node: string, labels: Labels): Steps<string[
   const pools = yield* readPools()
   for (const family of FAMILIES) {
     const [empty, used]: [string[], string[]] = [[], []]
-    for (const claim of yield* readClaims(node, family)) {
+    const claims = yield* readClaims(node, family)
+    for (const claim of claims) {
       const cidr = blockOfClaim(claim)
       if (cidr === undefined) continue
       const pool = poolHolding(pools, cidr)
@@ -81,7 +85,8 @@ export function* removeNode(node: string): Steps<{ readonly addresses: string[];
   const addresses = yield* releaseStale(node, () => true)
   const blocks: string[] = []
   for (const family of FAMILIES) {
-    for (const claim of yield* readClaims(node, family)) {
+    const claims = yield* readClaims(node, family)
+    for (const claim of claims) {
       const cidr = blockOfClaim(claim)
       if (cidr !== undefined && (yield* releaseBlock(node, cidr, 'does not'))) blocks.push(cidr)
     }

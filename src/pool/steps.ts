@@ -8,6 +8,8 @@
  *     return entry && (yield* transact([at(entry)], [{ delete: from }, { put: to, value: entry.value }]))
  *   }
  *   await carryOut(rename('/a', '/b'), store)
+ *
+ * What is gone through is named before: QuickJS 2025-04-26 does not compile `for (const each of yield* list(prefix))`.
  */
 import type { Condition, Entry, Listing, Revision, Store, Write } from '../store/store.ts'
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  appendFileSync,
   chmodSync,
   mkdirSync,
   mkdtempSync,
@@ -20,9 +21,10 @@ import { sys } from '#sys'
 import type { Files } from '../../src/cni/host.ts'
 import { KernelError } from '../../src/kernel/errors.ts'
 import { files as ours } from '../../src/linux/files.ts'
+import { host } from '../../src/linux/host.ts'
 import { eventually } from '../contract/kernel/case.ts'
 
-const files: Files = ours
+const files: Files = host.files
 const O_TMPFILE = 0o20200000
 const directory = mkdtempSync(join(tmpdir(), 'overlab-files-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -295,4 +297,37 @@ test('no call leaves a descriptor open', () => {
     assert.throws(() => files.create(join(folder, 'nothing/x'), '', 0o600))
   }
   assert.equal(count(), before)
+})
+
+test('openLog answers nothing where there is no file, and the lines of one that there is', () => {
+  const path = fresh()
+  assert.equal(files.openLog(path), undefined)
+  writeFileSync(path, 'first\nsécond\nunfinish')
+  const log = files.openLog(path)!
+  assert.deepEqual(log.first(), { line: 'first', end: 6 })
+  assert.deepEqual(log.lines(6), { lines: ['sécond'], end: 14 })
+  assert.deepEqual(log.lines(14), { lines: [], end: 14 })
+  log.close()
+})
+
+test('openLog: a text is written where the lines end, over what was never finished', () => {
+  const path = fresh()
+  writeFileSync(path, 'first\nunfinished')
+  const log = files.openLog(path)!
+  assert.equal(log.append(6, 'é\n'), 9)
+  assert.equal(readFileSync(path, 'utf8'), 'first\né\n')
+  appendFileSync(path, 'third\n')
+  assert.deepEqual(log.lines(9), { lines: ['third'], end: 15 })
+  log.close()
+})
+
+test('openLog: a file that another has taken the place of is not current, and can be read on', () => {
+  const path = fresh()
+  writeFileSync(path, 'first\n')
+  const log = files.openLog(path)!
+  assert.ok(log.isCurrent())
+  files.replace(path, 'other\n', 0o600)
+  assert.ok(!log.isCurrent())
+  assert.deepEqual(log.lines(0).lines, ['first'])
+  log.close()
 })

@@ -13,7 +13,9 @@ export interface Claim {
 export type Assert = (holds: boolean, message: string) => void
 
 const AF_UNIX = 1
+const SOCK_STREAM = 1
 const SOCK_DGRAM = 2
+const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_RCVTIMEO = 20
 const MSG_DONTWAIT = 0x40
@@ -47,6 +49,7 @@ const ENOTDIR = 20
 const EINVAL = 22
 const ENOTEMPTY = 39
 const EMSGSIZE = 90
+const ECONNREFUSED = 111
 
 /** The claims; `directory` is an empty one, on a file system that has mode bits. Root is needed, and namespaces of one's own. */
 export function sysClaims(sys: Sys, assert: Assert, directory: string): Claim[] {
@@ -510,6 +513,19 @@ export function sysClaims(sys: Sys, assert: Assert, directory: string): Claim[] 
     sys.run('/bin/true', ['true'], {}, new Uint8Array())
     sys.run(`${directory}/nothing`, ['nothing'], {}, new Uint8Array())
     equal(next(), before, 'the next descriptor')
+  })
+
+  claim('connect to a unix socket is ENOENT where none is, and ECONNREFUSED where nobody listens', () => {
+    const path = newPath()
+    const address = Uint8Array.of(AF_UNIX, 0, ...sys.encode(path), 0)
+    const asker = sys.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
+    equal(sys.connect(asker, address), -ENOENT, 'to nothing')
+    const other = sys.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
+    equal(sys.bind(other, address), 0, 'bind')
+    equal(sys.connect(asker, address), -ECONNREFUSED, 'to one that does not listen')
+    sys.close(asker)
+    sys.close(other)
+    sys.unlink(path)
   })
 
   claim('a datagram longer than a socket takes is EMSGSIZE', () => {

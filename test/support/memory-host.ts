@@ -20,6 +20,8 @@ export interface MemoryHostOptions {
   readonly stdin?: string | Uint8Array
   /** Path to text. The directories above are made. */
   readonly files?: Readonly<Record<string, string>>
+  /** Path of a unix socket to what answers there, line by line. */
+  readonly sockets?: Readonly<Record<string, (line: string) => string>>
   /** Path to program. */
   readonly programs?: Readonly<Record<string, Program>>
   /** Paths of further hard links to the running executable, such as `/opt/cni/bin/host-local`. */
@@ -109,6 +111,11 @@ export function memoryHost(options: MemoryHostOptions = {}): MemoryHost {
     encode: (text) => encoder.encode(text),
     decode: (bytes) => decoder.decode(bytes),
     executable: () => EXECUTABLE,
+    ask(path, line) {
+      const answer = options.sockets?.[path]
+      if (!answer) throw new KernelError('ENOENT', `ask at "${path}"`)
+      return answer(line)
+    },
     run(path, _argv, { environment, stdin }): ProgramResult {
       const program = programs[path]
       if (!program) throw new KernelError(files.status(path) ? 'EACCES' : 'ENOENT', `run "${path}"`)

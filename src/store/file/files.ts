@@ -12,6 +12,8 @@ export interface StoreFiles {
 }
 
 export interface LogFile {
+  /** The first line, and where it ends; undefined when there is no complete one. */
+  first(): { readonly line: string; readonly end: number } | undefined
   /** The complete lines from this byte on, and where they end: what stands behind is being written, or never was finished. */
   lines(from: number): { readonly lines: readonly string[]; readonly end: number }
   /** Writes the text at `end`, in place of what stands there: all of it, or the file is as it was. Answers the new end. */

@@ -30,7 +30,7 @@ const LONG = 1 << 20
 export interface LogOptions {
   readonly files: StoreFiles
   readonly directory: string
-  readonly clock: WallClock
+  readonly clock: Pick<WallClock, 'now' | 'elapsed'>
   /** Text that nobody else gets. */
   newId(): string
   /** Whoever wrote it, we or others. */
@@ -157,14 +157,14 @@ export class Log {
   }
 
   #readHeader(): Revision {
-    const { lines } = this.#file!.lines(0)
-    const header = parseHeader(lines[0] ?? '')
-    if (!header) {
+    const first = this.#file!.first()
+    const header = parseHeader(first?.line ?? '')
+    if (!first || !header) {
       this.close()
       throw new StoreError('refused', `Cannot read "${this.#path}": it does not begin as a store of ours does`)
     }
     this.#id = header.id
-    this.#end = Buffer.byteLength(`${lines[0]}\n`)
+    this.#end = first.end
     this.#lines = 1
     return header.compacted
   }

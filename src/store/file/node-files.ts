@@ -17,6 +17,8 @@ import {
 import type { LogFile, StoreFiles } from './files.ts'
 
 const NEWLINE = 0x0a
+/** Bytes; lines.ts writes less than a hundred. */
+const LONGEST_FIRST_LINE = 1024
 
 export function nodeFiles(tryLock: StoreFiles['tryLock']): StoreFiles {
   return {
@@ -51,6 +53,12 @@ function logFile(path: string, file: number): LogFile {
   const { dev, ino } = fstatSync(file, { bigint: true })
 
   return {
+    first() {
+      const bytes = Buffer.alloc(LONGEST_FIRST_LINE)
+      const length = bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0)).indexOf(NEWLINE)
+      return length < 0 ? undefined : { line: bytes.toString('utf8', 0, length), end: length + 1 }
+    },
+
     lines(from) {
       const bytes = Buffer.alloc(Math.max(0, fstatSync(file).size - from))
       const read = readSync(file, bytes, 0, bytes.length, from)
