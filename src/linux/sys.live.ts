@@ -41,20 +41,26 @@ export function fixedMemory(size: number): FixedMemory {
   return { address, bytes: new Uint8Array(koffi.view(address, size)).fill(0) }
 }
 
+/** Whether the process waits for it: `unref` lets it end. */
+export interface Polled {
+  ref(): void
+  unref(): void
+}
+
 export const live = {
   epollCreate: (flags: number): number => answer(c.epollCreate1(flags)),
   epollControl: (epoll: number, operation: number, descriptor: number, event: Uint8Array): number =>
     answer(c.epollCtl(epoll, operation, descriptor, event)),
   eventfd: (flags: number): number => answer(c.eventfd(0, flags)),
+  /** Does not wait. Answers how many events there are. */
+  epollWait: (epoll: number, events: FixedMemory, most: number): number =>
+    answer(c.epollWait(epoll, events.address, most, 0)),
   /**
-   * Waits in a thread of Node's pool, without end, and calls back with how many of the events there are. `events` is the
-   * call's until then.
+   * Node's loop waits for the descriptor, too, and calls back while it can be read: libuv's uv_poll_t. The callback is none of
+   * Node's own: neither promises nor process.nextTick have their turn behind it, and nobody hears what it throws.
    */
-  epollWait(epoll: number, events: FixedMemory, most: number, onEvents: (count: number) => void): void {
-    c.epollWait.async(epoll, events.address, most, -1, (error: unknown, count: number) => {
-      if (error) throw error
-      onEvents(count)
-    })
+  whenReadable(descriptor: number, onReadable: () => void): Polled {
+    return koffi.node.poll(descriptor, { readable: true }, onReadable)
   },
   /** `messages`: struct mmsghdr, `most` of them. */
   recvmmsg: (descriptor: number, messages: FixedMemory, most: number, flags: number): number =>
