@@ -41,6 +41,24 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
   return bytes
 }
 
+/** The parts in their order, as many of them joined as make no more than `most` octets; a longer part is alone. */
+export function inPieces(parts: readonly Uint8Array[], most: number): readonly Uint8Array[] {
+  if (parts.length <= 1) return parts
+  const pieces: Uint8Array[] = []
+  let first = 0
+  let length = 0
+  for (const [i, part] of parts.entries()) {
+    if (i > first && length + part.length > most) {
+      pieces.push(joined(parts.slice(first, i)))
+      first = i
+      length = 0
+    }
+    length += part.length
+  }
+  pieces.push(joined(parts.slice(first)))
+  return pieces
+}
+
 /** Two hexadecimal digits a byte. */
 export function hex(bytes: Uint8Array): string {
   let text = ''

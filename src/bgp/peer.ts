@@ -148,9 +148,7 @@ export class Peer {
 
   /** Messages for the peer, in Established. False: wait for writable() with the next. */
   send(messages: readonly Uint8Array[]): boolean {
-    let hasRoom = true
-    for (const message of messages) hasRoom = this.#established?.send(message) ?? true
-    return hasRoom
+    return this.#established?.send(messages) ?? true
   }
 
   /** All routes of the family are sent. */

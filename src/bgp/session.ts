@@ -27,6 +27,7 @@ import { decodeRouteRefresh, type RouteRefresh } from './message/route-refresh.t
 import { decodeUpdate, type Receiving, type Update } from './message/update.ts'
 import { MessageInput } from './message-input.ts'
 import { NO_OPENS, type ObservedSession } from './observer.ts'
+import { inPieces } from './octets.ts'
 import type { PeerSettings } from './peer-settings.ts'
 import { ERROR_EVENT, isNotify, isOfVersion, notificationFor } from './session-answer.ts'
 import { NO_COUNTS, type SessionEnd, type SessionOptions, type SessionOwner } from './session-owner.ts'
@@ -44,6 +45,8 @@ const MIN_SEND_HOLD_TIME = 480 * SECOND
 const LAST_LOOK = 50
 /** Octets that wait in the connection, above which routes had better wait where they are. */
 const HIGH_WATER = 262_144
+/** Octets that are given to the connection at once. */
+const PIECE = 65_536
 
 /** What an event brings with it. */
 interface Cause {
@@ -102,7 +105,7 @@ export class Session implements ObservedSession {
     'track the second connection': nothing,
     'detect connection collision': () => this.#owner.opened(this),
     'send OPEN': () => this.#sendOpen(),
-    'send KEEPALIVE': () => this.#write(encodeKeepalive()),
+    'send KEEPALIVE': () => this.#write([encodeKeepalive()]),
     'start HoldTimer with a large value': () => this.#holdTimer.start(LARGE_HOLD_TIME),
     'start HoldTimer': () => this.#startHoldTimer(),
     'start KeepaliveTimer': () => this.#startKeepaliveTimer(),
@@ -200,13 +203,14 @@ export class Session implements ObservedSession {
   }
 
   /**
-   * An UPDATE or ROUTE-REFRESH, in Established. False: so much waits for the peer that it is better to make the next ones
+   * UPDATEs and ROUTE-REFRESHes, in Established. False: so much waits for the peer that it is better to make the next ones
    * later; writable() tells when.
    */
-  send(message: Uint8Array): boolean {
-    this.#write(message)
-    if (messageType(message) === MessageType.update) {
-      this.counts.updatesSent++
+  send(messages: readonly Uint8Array[]): boolean {
+    const updates = messages.filter((message) => messageType(message) === MessageType.update).length
+    this.#write(messages)
+    if (updates > 0) {
+      this.counts.updatesSent += updates
       // "Each time the local system sends a KEEPALIVE or UPDATE message, it restarts its KeepaliveTimer": §8.2.2.
       this.#startKeepaliveTimer()
     }
@@ -298,11 +302,13 @@ export class Session implements ObservedSession {
 
   // Sending
 
-  #write(message: Uint8Array): void {
-    if (!this.#connection) return
-    this.counts.messagesSent++
-    this.#options.observers.sent(this, message)
-    this.#connection.send(message)
+  /** Many messages are few calls. */
+  #write(messages: readonly Uint8Array[]): void {
+    const connection = this.#connection
+    if (!connection) return
+    this.counts.messagesSent += messages.length
+    for (const message of messages) this.#options.observers.sent(this, message)
+    for (const octets of inPieces(messages, PIECE)) connection.send(octets)
     if (this.#state === 'Established' && !this.#sendHoldTimer.running) this.#watchBacklog()
   }
 
@@ -314,12 +320,12 @@ export class Session implements ObservedSession {
     }
     const open = encodeOpen(this.#own)
     this.opens = { ...this.opens, sent: open }
-    this.#write(open)
+    this.#write([open])
   }
 
   #notify(action: Notify, { notification, type }: Cause): void {
     this.#sent = notificationFor(action, notification, type)
-    this.#write(encodeNotification(this.#sent))
+    this.#write([encodeNotification(this.#sent)])
   }
 
   #startKeepaliveTimer(): void {

@@ -10,7 +10,7 @@
  * Everything is an argument: connections, clock and chance, the node. In memory a thousand speakers run in virtual time.
  */
 import type { Clock } from '../store/clock.ts'
-import { AttributeInterner } from './attribute/interner.ts'
+import { Interners } from './attribute/interner.ts'
 import type { StartBfd } from './bfd.ts'
 import { DEFERRAL, Deferral } from './deferral.ts'
 import type { Family } from './family.ts'
@@ -41,6 +41,8 @@ export interface SpeakerOptions {
   /** The speaker was there before, and packets have gone on by its routes: RFC 4724 §4.1. */
   readonly restarted: boolean
   log(level: 'info' | 'warn' | 'error', text: string): void
+  /** Many speakers of one process may share what they have decoded. undefined: it has its own. */
+  readonly attributes?: Interners
   /** A session or its routes are in another state. */
   changed?(): void
 }
@@ -60,6 +62,7 @@ export class Speaker {
   /** Who watches it. */
   readonly observers = new Observers()
   readonly #options: SpeakerOptions
+  readonly #interners: Interners
   readonly #filters = new Filters()
   readonly #deferral: Deferral
   readonly #own: OwnNetworks
@@ -74,6 +77,7 @@ export class Speaker {
   /** Listens, and lets its neighbours be dialled. Throws when it cannot listen, or a filter means nothing. */
   constructor(options: SpeakerOptions) {
     this.#options = options
+    this.#interners = options.attributes ?? new Interners()
     this.#checkFilters(options.settings)
     this.#settings = options.settings
     this.#identity = this.#identityOf(options.settings)
@@ -210,7 +214,6 @@ export class Speaker {
 
   #speaking(): Speaking {
     const { transport, clock, random, restarted } = this.#options
-    const interners = new Map<string, AttributeInterner>()
     const isDeferring = () => this.isDeferring
     return {
       id: this.#settings.routerId,
@@ -226,12 +229,7 @@ export class Speaker {
         forwarding: () => restarted,
       },
       asSets: 'accept',
-      attributes: (kind) => {
-        const name = JSON.stringify(kind)
-        const interner = interners.get(name) ?? new AttributeInterner(kind)
-        interners.set(name, interner)
-        return interner
-      },
+      attributes: (kind) => this.#interners.get(kind),
     }
   }
 

@@ -1,48 +1,30 @@
 /** A clock that jumps from timer to timer when a test says so, without waiting for anything: all that it drives is synchronous. */
+import { MILLISECOND, Clock as VirtualClock } from '../../src/model/clock.ts'
 import type { Clock } from '../../src/store/clock.ts'
 
-interface Entry {
-  readonly at: number
-  run: (() => void) | undefined
-}
+const BEGINNING = 1_700_000_000_000
 
 export class StepClock implements Clock {
-  #now = 1_700_000_000_000
-  /** The soonest last; of one moment, the first set last. */
-  readonly #entries: Entry[] = []
+  readonly #virtual = new VirtualClock()
 
   now(): number {
-    return this.#now
+    return BEGINNING + this.#virtual.now / MILLISECOND
   }
 
   after(milliseconds: number, run: () => void): () => void {
-    const entry: Entry = { at: this.#now + Math.max(0, milliseconds), run }
-    let low = 0
-    let high = this.#entries.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#entries[middle]!.at > entry.at) low = middle + 1
-      else high = middle
-    }
-    this.#entries.splice(low, 0, entry)
-    return () => {
-      entry.run = undefined
-    }
+    const timer = this.#virtual.after(milliseconds * MILLISECOND, run)
+    return () => this.#virtual.cancel(timer)
   }
 
   /** Milliseconds. */
   advance(milliseconds: number): void {
-    const end = this.#now + milliseconds
-    for (let entry = this.#entries.at(-1); entry && entry.at <= end; entry = this.#entries.at(-1)) {
-      this.#entries.pop()
-      this.#now = Math.max(this.#now, entry.at)
-      entry.run?.()
-    }
-    this.#now = end
+    const end = this.#virtual.now + milliseconds * MILLISECOND
+    while (this.#virtual.step(end));
+    this.#virtual.moveTo(end)
   }
 
   /** The process did not run for so long: time passes, and no timer runs until it goes on. */
   stall(milliseconds: number): void {
-    this.#now += milliseconds
+    this.#virtual.moveTo(this.#virtual.now + milliseconds * MILLISECOND)
   }
 }

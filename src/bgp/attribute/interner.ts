@@ -93,6 +93,18 @@ export class AttributeInterner {
   }
 }
 
+/** One for each kind of session. */
+export class Interners {
+  readonly #byKind = new Map<string, AttributeInterner>()
+
+  get(kind: SessionKind): AttributeInterner {
+    const name = JSON.stringify(kind)
+    const known = this.#byKind.get(name) ?? new AttributeInterner(kind)
+    this.#byKind.set(name, known)
+    return known
+  }
+}
+
 function lookUp(
   entry: Entry | undefined,
   bytes: Uint8Array,
