@@ -3,8 +3,8 @@
  */
 import { CniCode, CniError } from '../cni/errors.ts'
 import { KernelError } from '../kernel/errors.ts'
-import { UnsupportedError } from '../lab/check-topology.ts'
 import { DaemonError } from '../lab/daemon-error.ts'
+import { UnsupportedError } from '../lab/unsupported-error.ts'
 
 export const Exit = {
   yes: 0,

@@ -15,11 +15,6 @@ export interface TopologyFault {
 const MIN_MTU = 68
 const MAX_MTU = 65535
 
-/** What a file may say and nothing here builds yet. The message names it. */
-export class UnsupportedError extends Error {
-  override name = 'UnsupportedError'
-}
-
 /** Everything that is wrong with it; nothing when it can be built. */
 export function faultsOf(topology: Topology): TopologyFault[] {
   return [...nameFaults(topology), ...clusterFaults(topology), ...linkFaults(topology), ...faultFaults(topology)]

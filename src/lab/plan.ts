@@ -7,7 +7,7 @@
  *   its pod "web-0"              namespace  ovl-web-0@two-nodes
  */
 import { hostOf } from '../address/prefix.ts'
-import { faultsOf, UnsupportedError, unsupportedIn } from './check-topology.ts'
+import { faultsOf, unsupportedIn } from './check-topology.ts'
 import {
   type Carrier,
   type DaemonPlan,
@@ -29,6 +29,7 @@ import {
   type TopologyLink,
   type TopologyNode,
 } from './topology.ts'
+import { UnsupportedError } from './unsupported-error.ts'
 
 /** Where `ip netns` and src/linux keep namespaces by name. */
 export const NAMESPACES = '/run/netns'
