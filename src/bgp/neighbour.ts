@@ -58,6 +58,8 @@ export class Neighbour implements PeerEvents {
   readonly #adjIn: Readonly<Record<Family, AdjIn>>
   readonly #member: Member
   readonly #importRules: Partial<Record<Family, ImportRules>> = {}
+  /** Agreed upon, of the last session. */
+  #families: readonly Family[] = []
   #hasRoom = true
   #bfd: BfdWatch | undefined
 
@@ -154,6 +156,7 @@ export class Neighbour implements PeerEvents {
     const local = this.#localAddress()
     const peer = this.#ribPeer(negotiated)
     this.#hasRoom = true
+    this.#families = negotiated.families
     for (const family of negotiated.families) {
       const accepted = importRules(identity, this.#settings, family)
       this.#importRules[family] = accepted
@@ -166,9 +169,11 @@ export class Neighbour implements PeerEvents {
     this.#owner.touched()
   }
 
+  /** Routes of a family that was not agreed upon are nobody's: RFC 4760 §8. */
   update({ withdrawn, announced, damage }: Update): void {
     for (const routes of withdrawn) this.#adjIn[routes.family].withdraw(routes)
-    for (const routes of announced) this.#adjIn[routes.family].announce(routes)
+    for (const routes of announced)
+      if (this.#families.includes(routes.family)) this.#adjIn[routes.family].announce(routes)
     for (const { error, handling } of damage)
       this.log(`${this.address}: damaged UPDATE (${handling}): ${error.message}`)
     if (this.#settings.maxPrefixes !== undefined) this.#checkLimits()

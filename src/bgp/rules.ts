@@ -42,6 +42,7 @@ export function importRules(
   return { ownAs, allowAsIn, routerId, clusterIds, importAll, filter: filters.get(own[IMPORT[family]]) }
 }
 
+/** Over an IPv6 session with RFC 8950 our own next hop is our end of the session for IPv4 routes, too: IPv4 need not be on the link. */
 export function exportRules(
   { routerId, filters }: SpeakerIdentity,
   settings: NeighbourSettings,
@@ -55,7 +56,8 @@ export function exportRules(
     clusterId: internal ? clusterOf(settings, routerId) : undefined,
     localAs: session.localAs,
     nextHop,
-    localAddress,
+    localAddress:
+      extendedNextHop && session.address.includes(':') ? { ...localAddress, ipv4: undefined } : localAddress,
     extendedNextHop,
     exportAll,
     communities,

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import type { BfdEvents, StartBfd } from '../../src/bgp/bfd.ts'
 import { adjInRows, adjOutRows, routeRows, why } from '../../src/bgp/views.ts'
 import { type LabOptions, type LabSpeaker, neighbour, settingsOf, start } from './lab.ts'
-import { ScriptedPeer, world } from './speakers.ts'
+import { attribute, update } from './octets.ts'
+import { KEEPALIVE, openHex, ScriptedPeer, world } from './speakers.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -333,6 +334,23 @@ describe('neighbours', () => {
     here.clock.advance(100)
     expect(routesOf(a)).toEqual({ '10.2.0.0/24': '10.0.0.2' })
     expect(statesOf(b)).toEqual(['Established'])
+  })
+
+  test('routes of a family that was not agreed upon are ignored, those beside them in the UPDATE are taken', () => {
+    const here = world()
+    const a = start(here, '10.0.0.1', { neighbours: [neighbour('10.0.0.2', { connectRetry: 60 })] })
+    const peer = ScriptedPeer.dial(here, '10.0.0.2', '10.0.0.1')
+    peer.send(openHex({ as: 64512 }))
+    peer.send(KEEPALIVE)
+    const nextHop6 = `fd${'00'.repeat(14)}02`
+    const reach = attribute('80', 14, `00020110${nextHop6}0040fd77000000000000`)
+    const usual = [attribute('40', 1, '00'), attribute('40', 2, ''), attribute('40', 3, '0a000002')]
+    peer.send(update([reach, ...usual, attribute('40', 5, '00000064')], '18c00002'))
+    peer.send(update([attribute('80', 15, '00020140fd77000000000000')]))
+    peer.send(update([attribute('80', 15, '000201')]))
+    here.clock.advance(SECOND)
+    expect(statesOf(a)).toEqual(['Established'])
+    expect(routesOf(a)).toEqual({ '192.0.2.0/24': '10.0.0.2' })
   })
 
   test('from an address that is no neighbour nobody is heard', () => {
