@@ -26,8 +26,8 @@ import { decodeOpen, encodeOpen, type Open } from './message/open.ts'
 import { decodeRouteRefresh, type RouteRefresh } from './message/route-refresh.ts'
 import { decodeUpdate, type Receiving, type Update } from './message/update.ts'
 import { MessageInput } from './message-input.ts'
+import { MessageOutput } from './message-output.ts'
 import { NO_OPENS, type ObservedSession } from './observer.ts'
-import { inPieces } from './octets.ts'
 import type { PeerSettings } from './peer-settings.ts'
 import { ERROR_EVENT, isNotify, isOfVersion, notificationFor } from './session-answer.ts'
 import { NO_COUNTS, type SessionEnd, type SessionOptions, type SessionOwner } from './session-owner.ts'
@@ -39,14 +39,8 @@ const SECOND = 1000
 const LARGE_HOLD_TIME = 240 * SECOND
 /** "KEEPALIVE messages MUST NOT be sent more frequently than one per second": §4.4. */
 const MIN_KEEPALIVE = 1 * SECOND
-/** RFC 9687: this, or twice the hold time if that is longer. */
-const MIN_SEND_HOLD_TIME = 480 * SECOND
 /** In which the loop comes to read what has arrived. */
 const LAST_LOOK = 50
-/** Octets that wait in the connection, above which routes had better wait where they are. */
-const HIGH_WATER = 262_144
-/** Octets that are given to the connection at once. */
-const PIECE = 65_536
 
 /** What an event brings with it. */
 interface Cause {
@@ -76,8 +70,6 @@ export class Session implements ObservedSession {
   #own: Open | undefined
   #negotiated: Negotiated | undefined
   #receiving: Receiving | undefined
-  /** The owner waits for room. */
-  #isFull = false
   #routes: SessionEnd['routes'] = 'none'
   #sent: Notification | undefined
 
@@ -85,7 +77,7 @@ export class Session implements ObservedSession {
   readonly #holdTimer: Timer
   readonly #lastLook: Timer
   readonly #keepaliveTimer: Timer
-  readonly #sendHoldTimer: Timer
+  readonly #output: MessageOutput
 
   /** Every action of the table but the NOTIFICATIONs. */
   readonly #does: { readonly [A in Exclude<Action, Notify>]: (cause: Cause) => void } = {
@@ -109,7 +101,7 @@ export class Session implements ObservedSession {
     'start HoldTimer with a large value': () => this.#holdTimer.start(LARGE_HOLD_TIME),
     'start HoldTimer': () => this.#startHoldTimer(),
     'start KeepaliveTimer': () => this.#startKeepaliveTimer(),
-    'start SendHoldTimer': () => this.#watchBacklog(),
+    'start SendHoldTimer': () => this.#output.watch(this.#connection!, this.#negotiated!.holdTime),
     'process UPDATE': ({ update }) => this.#owner.update(this, update!),
     'process ROUTE-REFRESH': ({ refresh }) => this.#owner.refresh(this, refresh!),
     'delete routes': () => {
@@ -129,7 +121,10 @@ export class Session implements ObservedSession {
     this.#holdTimer = timer(() => this.#lastLook.start(LAST_LOOK))
     this.#lastLook = timer(() => this.#holdTimeIsOver())
     this.#keepaliveTimer = timer(() => this.#happens('KeepaliveTimerExpires', {}))
-    this.#sendHoldTimer = timer(() => this.#happens('SendHoldTimerExpires', {}))
+    this.#output = new MessageOutput(options.clock, {
+      expired: () => this.#happens('SendHoldTimerExpires', {}),
+      writable: () => owner.writable(this),
+    })
   }
 
   get state(): State {
@@ -207,15 +202,12 @@ export class Session implements ObservedSession {
    * later; writable() tells when.
    */
   send(messages: readonly Uint8Array[]): boolean {
+    const hasRoom = this.#write(messages)
     const updates = messages.filter((message) => messageType(message) === MessageType.update).length
-    this.#write(messages)
-    if (updates > 0) {
-      this.counts.updatesSent += updates
-      // "Each time the local system sends a KEEPALIVE or UPDATE message, it restarts its KeepaliveTimer": §8.2.2.
-      this.#startKeepaliveTimer()
-    }
-    this.#isFull = (this.#connection?.backlog ?? 0) > HIGH_WATER
-    return !this.#isFull
+    this.counts.updatesSent += updates
+    // "Each time the local system sends a KEEPALIVE or UPDATE message, it restarts its KeepaliveTimer": §8.2.2.
+    if (updates > 0) this.#startKeepaliveTimer()
+    return hasRoom
   }
 
   #happens(event: Event, cause: Cause): void {
@@ -284,7 +276,7 @@ export class Session implements ObservedSession {
     return {
       connected: () => current(() => this.#happens('TcpConnectionAcknowledged', {})),
       received: (octets) => current(() => input.push(octets)),
-      taken: () => current(() => this.#taken()),
+      taken: () => current(() => this.#output.taken(this.#connection!)),
       closed: (why) => current(() => input.end(why)),
     }
   }
@@ -297,19 +289,17 @@ export class Session implements ObservedSession {
   }
 
   #release(): void {
-    for (const timer of [this.#holdTimer, this.#lastLook, this.#keepaliveTimer, this.#sendHoldTimer]) timer.stop()
+    for (const timer of [this.#holdTimer, this.#lastLook, this.#keepaliveTimer, this.#output]) timer.stop()
   }
 
   // Sending
 
-  /** Many messages are few calls. */
-  #write(messages: readonly Uint8Array[]): void {
-    const connection = this.#connection
-    if (!connection) return
+  /** Whether there is room for more. */
+  #write(messages: readonly Uint8Array[]): boolean {
+    if (!this.#connection) return true
     this.counts.messagesSent += messages.length
     for (const message of messages) this.#options.observers.sent(this, message)
-    for (const octets of inPieces(messages, PIECE)) connection.send(octets)
-    if (this.#state === 'Established' && !this.#sendHoldTimer.running) this.#watchBacklog()
+    return this.#output.write(this.#connection, messages)
   }
 
   #sendOpen(): void {
@@ -333,21 +323,6 @@ export class Session implements ObservedSession {
     const third = holdTime / 3
     const interval = this.#jittered(Math.min(this.#options.times.keepalive ?? third, third) * SECOND)
     this.#keepaliveTimer.start(holdTime === 0 ? 0 : Math.max(interval, MIN_KEEPALIVE))
-  }
-
-  /** RFC 9687: SendHoldTimer runs while something waits to be sent, and starts anew whenever some of it is. */
-  #watchBacklog(): void {
-    const { holdTime } = this.#negotiated!
-    const isWatched = holdTime > 0 && (this.#connection?.backlog ?? 0) > 0
-    this.#sendHoldTimer.start(isWatched ? Math.max(MIN_SEND_HOLD_TIME, 2 * holdTime * SECOND) : 0)
-  }
-
-  #taken(): void {
-    if (this.#state !== 'Established') return
-    this.#watchBacklog()
-    if (!this.#isFull || this.#connection!.backlog > HIGH_WATER / 2) return
-    this.#isFull = false
-    this.#owner.writable(this)
   }
 
   #jittered(milliseconds: number): number {
