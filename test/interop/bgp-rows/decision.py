@@ -8,7 +8,7 @@ NEIGHBOURS = {
     'e1': dict(remoteAs=65100), 'e2': dict(remoteAs=65101), 'e3': dict(remoteAs=65100), 'e4': dict(remoteAs=65103, rid='10.0.0.50'),
     'i1': dict(remoteAs=AS), 'i2': dict(remoteAs=AS), 'i3': dict(remoteAs=AS, rid='10.0.0.60'),
     's1': dict(v6=True, remoteAs=AS), 's2': dict(v6=True, remoteAs=AS)}
-FAR = '192.0.2.9'               # reached by a connected route of metric 50
+FAR = '192.0.2.9'               # behind e3, by a static route of metric 50
 NOWHERE = '198.51.100.9'
 
 
@@ -55,14 +55,14 @@ def prefix_of(row, order):
 def sc_decision(c, kind):
     """decision process: every step alone, both orders of arrival"""
     with Stand(kind, 'decision', NEIGHBOURS, networks=['10.1.0.0/24', '10.1.1.0/24']) as s:
-        ip('addr add 192.0.2.1/24 dev bge0 metric 50', 'bgn1')
+        ip('route add 192.0.2.0/24 via %s metric 50 proto static' % s.nb['e3']['addr'], 'bgn1')
         peers = {k: s.up(k) for k in NEIGHBOURS}
         if not c.ok('D00', 'nine sessions Established', all(peers.values()), [k for k, p in peers.items() if not p]):
             return
 
         def send(who, row, order, given):
             s.announce(peers[who], who, prefix_of(row, order), **given)
-        via = lambda who, given: given.get('nh') or s.nb[who]['addr']
+        via = lambda who, given: s.nb['e3']['addr'] if given.get('nh') == FAR else s.nb[who]['addr']
         reachable = lambda given: given.get('nh') != NOWHERE
         # order 0: the winner comes first; order 1: the loser does
         for i, (_, _, w, wa, l, la) in enumerate(ROWS):

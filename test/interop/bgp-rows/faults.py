@@ -49,11 +49,12 @@ def sc_faults(c, kind):
         last = '76.%d.%d.0/24' % ((count - 1) >> 8 & 255, (count - 1) & 255)
         v = o.wait_rib(last, 60)
         c.ok('F03', '%d routes through the DUT while one neighbour reads nothing: the others have them' % count, v and len(o.rib) >= count, '%.1f s, %d' % (time.time() - t0, len(o.rib)))
-        ts = [t for t, ty, _ in k3.log if ty == KEEPALIVE] if k3 else []
-        gap = max([b - a for a, b in zip(ts, ts[1:])] or [99])
-        c.ok('F04', 'a neighbour with hold time 3 stayed Established while 60 000 routes went into the kernel', k3 and k3.alive(0.5) and gap < 2.5, 'largest gap %.2f s' % gap)
         v, t = wait_for(lambda: len(fib('bgn1')) >= count, 60, 1)
         c.ok('F05', 'and the kernel has them', v, '%.1f s' % t)
+        # An UPDATE is as good as a KEEPALIVE: RFC 4271 8.2.2, event 27.
+        ts = [t for t, _, _ in k3.log] if k3 else []
+        gap = max([b - a for a, b in zip(ts, ts[1:])] or [99])
+        c.ok('F04', 'a neighbour with hold time 3 stayed Established meanwhile, and heard something at least every 2 s', k3 and k3.alive(0.5) and gap <= 2, 'largest gap %.2f s' % gap)
         time.sleep(1)
         src.send(b''.join(update(withdrawn=['76.%d.%d.0/24' % (j >> 8, j & 255) for j in range(i, i + 200)]) for i in range(0, 40000, 200)))
         v = o.wait_rib('76.0.0.0/24', 30, False)
