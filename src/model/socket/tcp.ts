@@ -254,7 +254,7 @@ function isAdmitted(segment: Segment, admits: Partial<TcpSettings> | undefined):
   }
   const way = { source: sourceOf(packet, network), destination: destinationOf(packet, network) }
   const reason = refuseSignature(key && signatureOf(packet, network, way, dataAt, key), signature)
-  if (reason) drop(packet, reason, 'tcp_inbound_md5_hash', { what: WRONG_SIGNATURE[reason] })
+  if (reason) drop(packet, reason, network.functions.tcp, { what: WRONG_SIGNATURE[reason] })
   return reason === undefined
 }
 
