@@ -83,7 +83,7 @@ export class RouteKeeper<K> {
     this.#beginLook()
   }
 
-  /** What these should be from now on; undefined: nothing. A few are written when this returns. */
+  /** What these should be from now on; undefined: nothing. A few are mostly written when this returns. */
   amend(changes: Iterable<readonly [K, Way | undefined]>): void {
     for (const [key, way] of changes) {
       this.#stale.delete(key)

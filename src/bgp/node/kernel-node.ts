@@ -1,4 +1,9 @@
-/** A speaker's node as its kernel knows it: node.ts asked of links, addresses and routes. */
+/**
+ * A speaker's node as its kernel knows it: node.ts asked of links, addresses and routes.
+ *
+ * The handle is the speaker's alone: what is done to routes by way of it is not notified. Who writes routes that next hops are to
+ * be found by, takes another.
+ */
 import { type Family, parseIp } from '../../address/ip.ts'
 import { contains } from '../../address/prefix.ts'
 import type { LiveKernel } from '../../kernel/live.ts'
