@@ -53,9 +53,11 @@ export class Timer {
 
   #run(): void {
     this.#cancel = undefined
-    if (this.#again) {
-      const rest = this.#deadline! - this.#clock.now()
-      this.#arm(rest > 0 && rest < this.#duration ? rest : this.#duration)
+    const duration = this.#duration
+    const rest = this.#again ? this.#deadline! - this.#clock.now() : 0
+    // Clocks run their timers a little late. One that is later than a whole duration has been set, and says nothing.
+    if (rest > 0 || rest <= -duration) {
+      this.#arm(rest > 0 && rest < duration ? rest : duration)
     } else {
       this.#deadline = undefined
       this.#expired()

@@ -31,6 +31,17 @@ test('started again it expires that much later, to the millisecond', () => {
   assert.deepEqual(expired, [310])
 })
 
+test('the clock’s timer runs late, behind the new deadline: it expires there and then', () => {
+  const { clock, it, expired } = timer()
+  it.start(3000)
+  clock.advance(2)
+  it.start(3000)
+  clock.advance(2997)
+  clock.stall(4)
+  clock.advance(5000)
+  assert.deepEqual(expired, [3003])
+})
+
 test('twice at the same moment is once', () => {
   const { clock, it, expired } = timer()
   it.start(100)
