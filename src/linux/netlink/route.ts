@@ -26,6 +26,8 @@ const RTM_DELROUTE = 25
 const RTM_GETROUTE = 26
 /** struct rtmsg: family, destination length, source length, tos, table, protocol, scope, type (1 each), flags (4). */
 const RTMSG_SIZE = 12
+/** As many bytes as one by a gateway of IPv4 takes: no more, since batches are of thousands. */
+const ROUTE_SIZE = 64
 /** Where it has the protocol. */
 export const RTM_PROTOCOL = 5
 /** struct rtnexthop: length (2), flags (1), weight - 1 (1), index (4). */
@@ -105,7 +107,7 @@ export function encodeRoute(operation: RouteOperation, route: Route, indexOf: (l
   const family = familyOf(destination.address)
   const { table = RouteTable.main } = route
   const { type, flags } = OPERATIONS[operation]
-  const writer = new MessageWriter().message(type, flags)
+  const writer = new MessageWriter(ROUTE_SIZE).message(type, flags)
   writer
     .u8(familyNumber(family))
     .u8(destination.length)
