@@ -195,7 +195,7 @@ class SocketConnection implements Connection {
     if (!tcp || this.#isGone) return
     this.#turns.within(() => {
       if (!this.#isConnected) return tcp.abort()
-      // What is not read when a socket is closed makes its last word a reset, and that overtakes what was sent.
+      // What still comes is read and forgotten: their end is behind it, and with that the connection is over before its time.
       tcp.resume()
       tcp.end()
       if (!this.#isGone) this.#stopLingering = this.#clock.after(LINGER, () => tcp.abort())

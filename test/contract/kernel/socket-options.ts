@@ -237,6 +237,25 @@ export const socketOptionCases: readonly Case[] = [
     server.close()
   }),
   ...ofBoth(
+    'a datagram that has come is handed over when that is asked for',
+    async ({ node, container }, { container: to }) => {
+      let heard = 0
+      const server = container.sockets.bindUdp({ port: PORT }, { datagram: () => heard++ })
+      const client = node.sockets.bindUdp({}, {})
+      const send = () => client.send({ address: to, port: PORT }, bytesOf('x'))
+      send()
+      await eventually(() => heard === 1, 'the neighbour is known')
+      send()
+      // It comes in no time, and the loop does not turn here.
+      for (let i = 0; i < 100_000 && heard === 1; i++) server.receive()
+      assert.equal(heard, 2)
+      server.receive()
+      server.close()
+      server.receive()
+      client.close()
+    },
+  ),
+  ...ofBoth(
     'who pauses is not told anything, and what the other side writes becomes a backlog',
     async ({ node, container }, { container: to }) => {
       node.sysctl.set('net/ipv4/tcp_wmem', '4096 16384 65536')
@@ -258,6 +277,36 @@ export const socketOptionCases: readonly Case[] = [
       assert.deepEqual(server.told, ['data', 'end'])
       listener.close()
       finish(server, barrier.client)
+    },
+  ),
+  ...ofBoth(
+    'who pauses while it is told something is not told the rest',
+    async ({ node, container }, { container: to }) => {
+      const pauses: number[] = []
+      let octets = 0
+      const listener = container.sockets.listenTcp({ port: PORT }, () => ({
+        data(connection, { length }) {
+          octets += length
+          pauses.push(octets)
+          connection.pause()
+        },
+      }))
+      const other = container.sockets.listenTcp({ port: PORT + 1 }, () => ({
+        data: (connection, { length }) => connection.write(new Uint8Array(length)),
+      }))
+      const client = connect(node, to)
+      client.connection!.write(new Uint8Array(150_000))
+      await eventually(() => pauses.length > 0, 'the first is told')
+      // Every echo takes its time, in which nothing is told here.
+      const echo = connect(node, to, { port: PORT + 1 })
+      for (let i = 1; i <= 3; i++) {
+        echo.connection!.write(Uint8Array.of(1))
+        await eventually(() => echo.octets === i, 'it is echoed')
+      }
+      assert.equal(pauses.length, 1)
+      assert.ok(octets < 150_000)
+      for (const each of [listener, other]) each.close()
+      finish(client, echo)
     },
   ),
   ...ofBoth(

@@ -40,6 +40,25 @@ test('who connects with a key sends SACK and no timestamps beside the signature,
   assert.match(syn!.rawOptions, /^01011312.{32}020405b401010402010303/)
 })
 
+test('who reads on after a pause tells so at once', () => {
+  const link = new LossyLink({ fate: () => 'arrives' })
+  const [client, server] = [link.world.in('client'), link.world.in('server')]
+  let received = 0
+  let accepted: TcpConnection | undefined
+  server.sockets.listenTcp({ port: 80 }, (connection) => {
+    accepted = connection
+    return { data: (_, bytes) => (received += bytes.length) }
+  })
+  const connection = client.sockets.connectTcp({ address: SERVER, port: 80, source: CLIENT }, {})
+  link.advance(10)
+  accepted!.pause()
+  connection.write(new Uint8Array(300_000))
+  link.advance(60_000)
+  accepted!.resume()
+  link.advance(10)
+  assert.equal(received, 300_000)
+})
+
 test('a window that opens again is found, though the segment that told so was lost', () => {
   let isLost = false
   const link = new LossyLink({ fate: () => (isLost ? 'lost' : 'arrives') })
