@@ -85,11 +85,14 @@ export class RouteKeeper<K> {
 
   /** What these should be from now on; undefined: nothing. A few are mostly written when this returns. */
   amend(changes: Iterable<readonly [K, Way | undefined]>): void {
+    const isPlain = this.#stale.size === 0 && !this.#tries.isAnyRefused
     for (const [key, way] of changes) {
-      this.#stale.delete(key)
-      this.#tries.forgetRefused(key)
+      if (!isPlain) {
+        this.#stale.delete(key)
+        this.#tries.forgetRefused(key)
+      }
       if (this.#states.want(key, way)) this.#queue.add(key)
-      else this.#queue.delete(key)
+      else if (this.#queue.size > 0) this.#queue.delete(key)
     }
     if (!this.#cancelWork) this.#work()
   }
