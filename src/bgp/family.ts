@@ -7,6 +7,9 @@ import type { Family } from '../address/ip.ts'
 
 export type { Family }
 
+/** All that routes are kept of. */
+export const FAMILIES: readonly Family[] = ['ipv4', 'ipv6']
+
 export interface AfiSafi {
   readonly afi: number
   readonly safi: number

@@ -10,7 +10,8 @@ import { decodeBfd } from '../../src/wire/bfd.ts'
 import { decodeIpv4 } from '../../src/wire/ipv4.ts'
 import { decodeIpv6 } from '../../src/wire/ipv6.ts'
 import { decodeUdp } from '../../src/wire/udp.ts'
-import { FAST, seeded } from './pair.ts'
+import { seeded } from '../bgp/speakers.ts'
+import { FAST } from './pair.ts'
 
 const MILLISECOND = 1000
 

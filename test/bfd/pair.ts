@@ -1,22 +1,12 @@
 /** Two sessions, or one and a script, over a link that loses what a test wants it to lose, on a clock that jumps. */
 import { type BfdSettings, Session } from '../../src/bfd/session.ts'
 import { type BfdControl, decodeBfd, encodeBfd } from '../../src/wire/bfd.ts'
+import { seeded } from '../bgp/speakers.ts'
 import { StepClock } from '../bgp/step-clock.ts'
 
 export const FAST: BfdSettings = { minTx: 100, minRx: 100, multiplier: 3 }
 /** Milliseconds. */
 const LATENCY = 1
-
-/** mulberry32: the same numbers every time. */
-export function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 export interface Sent extends BfdControl {
   /** Milliseconds since the test began. */

@@ -1,7 +1,8 @@
 /** One session, beside RFC 5880 §6.8. Times in milliseconds, in packets microseconds. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { FAST, Pair, type Sent, Solo, seeded } from './pair.ts'
+import { seeded } from '../bgp/speakers.ts'
+import { FAST, Pair, type Sent, Solo } from './pair.ts'
 
 const gaps = (sent: readonly Sent[]) => sent.slice(1).map(({ at }, i) => at - sent[i]!.at)
 

@@ -4,8 +4,9 @@ import { test } from 'vitest'
 import type { Session } from '../../src/bfd/session.ts'
 import { type Arrival, Sessions } from '../../src/bfd/sessions.ts'
 import { type BfdControl, encodeBfd } from '../../src/wire/bfd.ts'
+import { seeded } from '../bgp/speakers.ts'
 import { StepClock } from '../bgp/step-clock.ts'
-import { FAST, seeded } from './pair.ts'
+import { FAST } from './pair.ts'
 
 const NONE = { distant: 0, malformed: 0, unknownSession: 0, authentication: 0 }
 const FROM: Arrival = { from: '10.0.0.2', ttl: 255, multihop: false }

@@ -29,7 +29,7 @@ function three(given: LabOptions = {}) {
   here.network.host('10.0.0.1', 'fd00::1')
   const v6 = { families: ['ipv6'] } as const
   const a = start(here, '10.0.0.1', {
-    networks: ['10.244.1.0/26'],
+    networks: ['10.244.1.0/26', 'fd44:1::/64'],
     neighbours: [
       neighbour('10.0.0.2'),
       neighbour('fd00::3', { ...FAR, ...v6, localAddress: 'fd00::1', passive: true }),
@@ -67,6 +67,7 @@ test('tables: prefixes, peers, AS paths, next hops of either family, communities
   )
   assert.deepEqual(rows.toSorted(), [
     '0.0.0.0 64512 10.244.1.0/26  IGP 0.0.0.0 0 ',
+    '0.0.0.0 64512 fd44:1::/64  IGP :: 0 ',
     '10.0.0.2 64512 10.244.2.0/26  IGP 10.0.0.2 100 64512:100',
     'fd00::3 4200000001 fd44:3::/64 4200000001 IGP fd00::3 0 ',
   ])

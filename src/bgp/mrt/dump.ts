@@ -6,7 +6,7 @@
  */
 import type { PathAttributes } from '../attribute/attributes.ts'
 import type { BgpId } from '../bgp-id.ts'
-import type { Family } from '../family.ts'
+import { FAMILIES, type Family } from '../family.ts'
 import { joined } from '../octets.ts'
 import type { Path, RibPeer } from '../rib/path.ts'
 import { RecentMap } from '../rib/recent-map.ts'
@@ -38,7 +38,6 @@ export interface DumpOptions {
 const BLOCK = 65_536
 /** Sets of attributes whose octets are remembered. */
 const REMEMBERED = 4096
-const FAMILIES: readonly Family[] = ['ipv4', 'ipv6']
 const SECOND = 1000
 
 export function* dumpTables(options: DumpOptions): Generator<Uint8Array> {
@@ -46,11 +45,11 @@ export function* dumpTables(options: DumpOptions): Generator<Uint8Array> {
   const peers = new Peers(options)
   const record = (subtype: number, body: Uint8Array) => encodeRecord({ time, type: MrtType.tableDumpV2, subtype, body })
   const table = encodePeerIndexTable({ collectorId: routerId, view, peers: [ownPeer(routerId, as), ...peers.list] })
-  const octets = octetsOf(new RecentMap(REMEMBERED))
   let block = [record(TableDumpSubtype.peerIndexTable, table)]
   let size = table.length
   let sequence = 0
   for (const family of FAMILIES) {
+    const octets = octetsOf(family, new RecentMap(REMEMBERED))
     for (const prefix of ribs.tables[family].keys()) {
       for (const entries of peers.entries(ribs.tables[family].paths(prefix), octets)) {
         const rib = { sequence: sequence++, prefix, entries }
@@ -70,9 +69,9 @@ export function* dumpTables(options: DumpOptions): Generator<Uint8Array> {
 
 type OctetsOf = (attributes: PathAttributes) => Uint8Array
 
-function octetsOf(known: RecentMap<PathAttributes, Uint8Array>): OctetsOf {
+function octetsOf(family: Family, known: RecentMap<PathAttributes, Uint8Array>): OctetsOf {
   return (attributes) => {
-    const octets = known.get(attributes) ?? ribAttributes(attributes)
+    const octets = known.get(attributes) ?? ribAttributes(family, attributes)
     known.set(attributes, octets)
     return octets
   }

@@ -8,7 +8,7 @@
  *
  * AS numbers in attributes have four octets, and MP_REACH_NLRI is cut down to its next hop: §4.3.4.
  */
-import { formatIp, parseIp } from '../../address/ip.ts'
+import { formatIp, parseIp, unspecified } from '../../address/ip.ts'
 import type { SessionKind } from '../attribute/attribute.ts'
 import type { PathAttributes } from '../attribute/attributes.ts'
 import { decodeAttributes, readAttribute } from '../attribute/decode.ts'
@@ -136,9 +136,10 @@ export function decodeRib(subtype: number, body: Uint8Array): RibRecord | undefi
   return { sequence, prefix: prefix!, entries }
 }
 
-/** As they stand in a RIB entry. */
-export function ribAttributes(attributes: PathAttributes): Uint8Array {
-  const nextHop = parseIp(attributes.nextHop)
+/** As they stand in a RIB entry. Routes that begin here have no next hop, which is all zero, of their family. */
+export function ribAttributes(family: Family, attributes: PathAttributes): Uint8Array {
+  const known = parseIp(attributes.nextHop)
+  const nextHop = family === 'ipv6' && known.length === 4 ? unspecified(family) : known
   if (nextHop.length === 4) return encodeAttributes(attributes, { as4: true }, true)
   const hops = attributes.linkLocal === undefined ? [nextHop] : [nextHop, parseIp(attributes.linkLocal)]
   const value = joined([Uint8Array.of(16 * hops.length), ...hops])
