@@ -171,6 +171,7 @@ function* assignWanted(
     const entry = yield* get(blockKey(cidr))
     const block = entry && parseBlock(entry)
     if (block && (block.node === node || (block.node !== undefined && !settings.strictAffinity))) {
+      if (block.node === node) yield* finishClaim(node, cidr, pool) // it may have been about to go
       const taken = yield* take(cidr, (block) => freeOrdinal(block, address), request)
       if (taken) return taken
       const now = yield* get(blockKey(cidr))

@@ -82,15 +82,14 @@ export function* finishClaim(node: string, cidr: string, pool: Pool): Steps<Bloc
   }
 }
 
-/** Answers whether there is a claim of the node's now. */
+/** Answers whether there is a claim of the node's now: not where the block is another's, or nobody's and full. */
 function* beginClaim(node: string, cidr: string): Steps<boolean> {
   const claim = { put: claimKey(node, cidr), value: formatClaim('pending') }
   if (yield* transact([absent(claim.put), absent(blockKey(cidr))], [claim])) return true
-  // There is a block, perhaps one that is nobody's and has room, or a claim of ours.
+  if (yield* get(claim.put)) return true
   const entry = yield* get(blockKey(cidr))
-  if (!entry) return (yield* get(claim.put)) !== undefined
-  const { node: owner, unallocated } = parseBlock(entry)
-  if (owner !== undefined || unallocated.length === 0) return false
+  const block = entry && parseBlock(entry)
+  if (!entry || block?.node !== undefined || block?.unallocated.length === 0) return false
   return yield* transact([absent(claim.put), at(entry)], [claim])
 }
 
