@@ -2,7 +2,7 @@
 import { Neighbour, type NeighbourOwner } from './neighbour.ts'
 import { Neighbours, type Range } from './neighbours.ts'
 import type { Speaking } from './peer-owner.ts'
-import type { PeerSettings } from './peer-settings.ts'
+import { concernsSession, type PeerSettings } from './peer-settings.ts'
 import type { NeighbourSettings, SpeakerSettings } from './speaker-settings.ts'
 
 export class Neighbourhood {
@@ -66,20 +66,18 @@ export class Neighbourhood {
 
   #change(before: NeighbourSettings, settings: NeighbourSettings): void {
     const { session, range } = settings
-    const isOther = !isSame([before.session, before.range], [session, range])
-    if (isOther && !range) {
-      this.#sessions.change(session)
-      return
-    }
-    if (isOther) {
+    const isOther = concernsSession(before.session, session) || !isSame(before.range, range)
+    if (isOther && range) {
       this.#remove(before)
       this.#add(settings)
       return
     }
+    if (!range) this.#sessions.change(session)
+    if (isOther) return
     const isOtherClient = before.isClient !== settings.isClient || before.clusterId !== settings.clusterId
     for (const neighbour of this.all) {
       if (nameOf(neighbour.settings) !== nameOf(settings)) continue
-      neighbour.revise({ ...settings, session: neighbour.settings.session })
+      neighbour.revise(range ? { ...settings, session: neighbour.settings.session } : settings)
       // What it has sent has passed other clusters then.
       if (isOtherClient) neighbour.peer.reset('other configuration')
     }

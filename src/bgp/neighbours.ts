@@ -6,7 +6,7 @@ import { formatIp, parseIp, readIp } from '../address/ip.ts'
 import { contains, type Prefix, parsePrefix } from '../address/prefix.ts'
 import { Peer } from './peer.ts'
 import type { PeerEvents, Speaking } from './peer-owner.ts'
-import { type PeerSettings, targetOf } from './peer-settings.ts'
+import { concernsSession, type PeerSettings, targetOf } from './peer-settings.ts'
 import type { Accept, Connection, ConnectionEvents, Listener } from './transport.ts'
 
 /** Milliseconds. A neighbour of a prefix is remembered for longer than any rest: or it would never have to. */
@@ -85,13 +85,16 @@ export class Neighbours {
   }
 
   /**
-   * The neighbour of this address with these settings. When they are others than before its session ends with Cease 6/6, and
-   * another peer takes its place; when they are the same nothing happens.
+   * The neighbour of this address with these settings. When its session would be another with them it ends with Cease 6/6, and
+   * another peer takes its place; else it goes on.
    */
   change(settings: PeerSettings): Peer {
     const before = this.get(settings.address)
     if (!before) throw new RangeError(`Cannot change neighbour "${settings.address}": there is none`)
-    if (isSame(before.settings, settings)) return before
+    if (!concernsSession(before.settings, settings)) {
+      before.revise(settings)
+      return before
+    }
     const { disabled } = before.status
     this.#end(canonical(settings.address), 'changed')
     const peer = this.add(settings)
@@ -199,12 +202,6 @@ export class Neighbours {
 
 function canonical(address: string): string {
   return formatIp(parseIp(address))
-}
-
-/** Settings are plain values. */
-function isSame(a: PeerSettings, b: PeerSettings): boolean {
-  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])] as (keyof PeerSettings)[]
-  return keys.every((key) => JSON.stringify(a[key]) === JSON.stringify(b[key]))
 }
 
 function settingsOf({ settings }: Range, address: string): PeerSettings {

@@ -69,6 +69,17 @@ export function peerSettings(
   }
 }
 
+/** What matters before there is a session, and not to one that is there. */
+const BEFORE_SESSIONS: ReadonlySet<keyof PeerSettings> = new Set(['name', 'connectRetry', 'passive'])
+
+/** Whether a session that began with the one would be another with the other. Settings are plain values. */
+export function concernsSession(before: PeerSettings, after: PeerSettings): boolean {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof PeerSettings>
+  return [...names].some(
+    (name) => !BEFORE_SESSIONS.has(name) && JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  )
+}
+
 /** What this speaker says of its own restart: RFC 4724 §3. */
 export interface RestartState {
   /** The speaker has restarted, and waits for the routes of its peers. */

@@ -31,7 +31,7 @@ const COLLISION_TIME = 5 * SECOND
 const NO_DATA = new Uint8Array(0)
 
 export class Peer {
-  readonly settings: PeerSettings
+  #settings: PeerSettings
   readonly #speaking: Speaking
   readonly #events: PeerEvents
   readonly #retention: Retention
@@ -52,7 +52,7 @@ export class Peer {
   readonly #awaited = new Set<Family>()
 
   constructor(settings: PeerSettings, speaking: Speaking, events: PeerEvents) {
-    this.settings = settings
+    this.#settings = settings
     this.#speaking = speaking
     this.#events = events
     const { clock, random } = speaking
@@ -76,7 +76,16 @@ export class Peer {
     }
   }
 
+  get settings(): PeerSettings {
+    return this.#settings
+  }
+
   // What an operator does
+
+  /** Settings that no session depends upon while it is there (`concernsSession`): they count from the next one on. */
+  revise(settings: PeerSettings): void {
+    this.#settings = settings
+  }
 
   /** Lets the neighbour be dialled and called. */
   enable(): void {

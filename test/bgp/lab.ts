@@ -66,8 +66,8 @@ export class TestFib implements Fib {
   update(_family: Family, keys: Iterable<PrefixKey>, paths: (key: PrefixKey) => readonly Path[]): void {
     for (const key of keys) {
       const prefix = formatPrefixKey(key)
-      const hops = paths(key).map(({ hop }) => hop.address)
-      const route = hops.toSorted().join(' ')
+      const hops = new Set(paths(key).map(({ hop }) => hop.address))
+      const route = [...hops].toSorted().join(' ')
       if ((this.routes.get(prefix) ?? '') === route) continue
       if (route === '') this.routes.delete(prefix)
       else this.routes.set(prefix, route)
@@ -91,6 +91,8 @@ export interface LabSpeaker {
   readonly node: TestNode
   readonly fib: TestFib
   readonly log: string[]
+  /** The machine is off: nobody hears anything of it any more. */
+  kill(): void
 }
 
 export interface LabOptions extends Partial<Omit<SpeakerSettings, 'networks'>> {
@@ -123,10 +125,12 @@ export function start(world: World, address: string, options: LabOptions = {}): 
   const node = new TestNode()
   const fib = new TestFib()
   const log: string[] = []
+  let isOn = true
+  const after = (milliseconds: number, run: () => void) => clock.after(milliseconds, () => isOn && run())
   const speaker = new Speaker({
     settings: settingsOf(address, options),
     transport: host,
-    clock,
+    clock: { now: () => clock.now(), after },
     random,
     node,
     fib,
@@ -135,7 +139,11 @@ export function start(world: World, address: string, options: LabOptions = {}): 
     restarted: options.restarted ?? false,
     log: (_, text) => log.push(text),
   })
-  return { speaker, address, host, node, fib, log }
+  const kill = () => {
+    isOn = false
+    host.crash()
+  }
+  return { speaker, address, host, node, fib, log, kill }
 }
 
 /** A neighbour, of the same AS unless said otherwise. */

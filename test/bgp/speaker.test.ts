@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, expect, test } from 'vitest'
 import type { BfdEvents, StartBfd } from '../../src/bgp/bfd.ts'
+import type { PeerSettings } from '../../src/bgp/peer-settings.ts'
 import { adjInRows, adjOutRows, routeRows, why } from '../../src/bgp/views.ts'
 import { type LabOptions, type LabSpeaker, neighbour, settingsOf, start } from './lab.ts'
 import { attribute, update } from './octets.ts'
@@ -220,6 +221,23 @@ describe('other settings', () => {
     assert.equal(b.speaker.neighbour('10.0.0.1')?.negotiated?.holdTime, 30)
   })
 
+  test('what matters before there is a session does not end the one that is there', () => {
+    const { here, a, b } = pair({ neighbours: [neighbour('10.0.0.2')] })
+    const since = b.speaker.neighbour('10.0.0.1')?.establishedAt
+    const apply = (session: Partial<PeerSettings>, given = {}) => {
+      a.speaker.apply(settingsOf('10.0.0.1', { neighbours: [neighbour('10.0.0.2', session, given)] }))
+      here.clock.advance(10)
+    }
+    apply({ name: 'rack-1', connectRetry: 7 }, { communities: [1] })
+    assert.match(a.speaker.neighbour('10.0.0.2')!.description, /Established with rack-1/)
+    apply({ name: 'rack-1', passive: true })
+    expect(b.speaker.neighbour('10.0.0.1')?.establishedAt).toBe(since)
+    b.speaker.reset('10.0.0.1')
+    here.clock.advance(A_WHILE)
+    expect(statesOf(a)).toEqual(['Established'])
+    assert.ok(b.speaker.neighbour('10.0.0.1')!.establishedAt! > since!)
+  })
+
   test('another identifier begins all sessions anew, and what was announced while it ran is announced', () => {
     const { here, a, b } = pair({ networks: ['192.0.2.0/24'] })
     a.speaker.announce([{ prefix: '198.51.100.0/24', communities: [], blackhole: false }])
@@ -365,7 +383,7 @@ describe('neighbours', () => {
 describe('restarts', () => {
   /** The process is gone without a word, and comes back. */
   function restart(here: ReturnType<typeof world>, node: LabSpeaker, options: LabOptions): LabSpeaker {
-    node.host.crash()
+    node.kill()
     return start(here, node.address, options)
   }
 
