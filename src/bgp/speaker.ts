@@ -206,6 +206,8 @@ export class Speaker {
   }
 
   #beginAgain(): void {
+    const { tables } = this.#life.ribs
+    for (const family of FAMILIES) this.#options.fib?.update(family, tables[family].keys(), () => NO_PATHS)
     this.#endLife('other configuration')
     this.#life = this.#begin()
     this.#own.moveTo(this.#life.ribs)

@@ -53,6 +53,8 @@ export class TestFib implements Fib {
   readonly done: string[] = []
   readonly isSettled = true
   readonly refused: readonly never[] = []
+  /** The most prefixes that were told at once. */
+  most = 0
   blackholes: readonly string[] = []
   settings: KernelSettings | undefined
   sweeps = 0
@@ -64,7 +66,9 @@ export class TestFib implements Fib {
   }
 
   update(_family: Family, keys: Iterable<PrefixKey>, paths: (key: PrefixKey) => readonly Path[]): void {
-    for (const key of keys) {
+    const told = [...keys]
+    this.most = Math.max(this.most, told.length)
+    for (const key of told) {
       const prefix = formatPrefixKey(key)
       const hops = new Set(paths(key).map(({ hop }) => hop.address))
       const route = [...hops].toSorted().join(' ')

@@ -121,6 +121,28 @@ describe('routes', () => {
     expect(statesOf(b)).toEqual(['Established'])
   })
 
+  test('a large table comes, changes and goes in parts, between which others have their turn', () => {
+    const networks = Array.from(
+      { length: 20_000 },
+      (_, i) => `10.${64 + (i >> 14)}.${(i >> 6) & 255}.${(i & 63) * 4}/30`,
+    )
+    const { here, a, b } = pair({}, { networks })
+    assert.equal(a.fib.routes.size, 20_000)
+    b.speaker.apply({ ...b.speaker.settings, networks: [] })
+    here.clock.advance(SECOND)
+    assert.equal(a.fib.routes.size, 0)
+    b.speaker.apply({
+      ...b.speaker.settings,
+      networks: networks.map((prefix) => ({ prefix, communities: [], blackhole: true })),
+    })
+    here.clock.advance(SECOND)
+    assert.equal(a.fib.routes.size, 20_000)
+    a.speaker.disable('10.0.0.2')
+    here.clock.advance(SECOND)
+    assert.equal(a.fib.routes.size, 0)
+    assert.ok(a.fib.most > 1_000 && a.fib.most <= 8_192, `${a.fib.most} at once`)
+  })
+
   test('a second path takes over: the route is replaced, and was never away', () => {
     const here = world()
     const a = start(here, '10.0.0.1', { neighbours: [neighbour('10.0.0.2'), neighbour('10.0.0.3')] })

@@ -198,10 +198,24 @@ export class LocRib {
     return id
   }
 
-  /** What has changed since it was last asked. Who is told must be told before the table changes again. */
-  takeChanges(): Changes {
-    const changes = this.#changes
-    if (changes.size > 0) this.#changes = new Map()
+  /** Something has changed that has not been taken yet. */
+  get hasChanges(): boolean {
+    return this.#changes.size > 0
+  }
+
+  /** What has changed since it was last asked, the first `most` of it. Who is told must be told before the table changes again. */
+  takeChanges(most = Number.POSITIVE_INFINITY): Changes {
+    const all = this.#changes
+    if (all.size <= most) {
+      if (all.size > 0) this.#changes = new Map()
+      return all
+    }
+    const changes = new Map<PrefixKey, Snapshot | undefined>()
+    for (const [key, before] of all) {
+      if (changes.size === most) break
+      changes.set(key, before)
+      all.delete(key)
+    }
     return changes
   }
 

@@ -26,6 +26,8 @@ export interface RibsOptions extends DecisionOptions {
 type PerFamily<T> = Readonly<Record<Family, T>>
 
 const FAMILIES: readonly Family[] = ['ipv4', 'ipv6']
+/** Prefixes: some tens of milliseconds with the kernel's share, so that timers are not late. */
+const SLICE = 8_192
 
 export class Ribs {
   readonly tables: PerFamily<LocRib>
@@ -51,17 +53,18 @@ export class Ribs {
   }
 
   /**
-   * A round: tells peers and `told` (the kernel) what has changed. Answers whether there is still something that peers could
-   * be sent at once, which `pump` does.
+   * A round: tells peers and `told` (the kernel) what has changed, of each family the first SLICE. Answers whether there is more
+   * to tell: another round does that.
    */
   settle(told?: (family: Family, changes: Changes) => void): boolean {
     for (const family of FAMILIES) {
-      const changes = this.tables[family].takeChanges()
+      const changes = this.tables[family].takeChanges(SLICE)
       if (changes.size === 0) continue
       this.groups[family].flush(changes)
       told?.(family, changes)
     }
-    return this.pump()
+    // Whole tables, and the End-of-RIB behind them, are sent when all is in them that is known.
+    return FAMILIES.some((family) => this.tables[family].hasChanges) || this.pump()
   }
 
   /** Goes on with whole tables, and with peers that were not ready and are now. */

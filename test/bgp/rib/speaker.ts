@@ -121,7 +121,7 @@ export class Speaker {
 
   /** Sends all that is to be sent. */
   settle(): void {
-    for (let more = this.ribs.settle(); more; ) more = this.ribs.pump()
+    while (this.ribs.settle());
   }
 
   best(prefix: string) {
