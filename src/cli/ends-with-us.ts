@@ -5,7 +5,12 @@ export const ENDS_WITH_US = 'OVERLAB_LAB_ENDS_WITH_US'
 
 /** Node with these arguments, as spawn takes it. */
 export function nodeCommand(...argv: readonly string[]): [program: string, argv: string[]] {
-  const { execPath, execArgv, env } = process
-  if (!env[ENDS_WITH_US]) return [execPath, [...execArgv, ...argv]]
-  return ['setpriv', ['--pdeathsig', 'KILL', '--', execPath, ...execArgv, ...argv]]
+  const { execPath, execArgv } = process
+  return commandThatEndsWithUs(execPath, ...execArgv, ...argv)
+}
+
+/** Any program, as spawn takes it. */
+export function commandThatEndsWithUs(program: string, ...argv: readonly string[]): [program: string, argv: string[]] {
+  if (!process.env[ENDS_WITH_US]) return [program, [...argv]]
+  return ['setpriv', ['--pdeathsig', 'KILL', '--', program, ...argv]]
 }

@@ -2,33 +2,24 @@
  * Daemons of a lab on the real kernel: `overlab daemon`, a process each, in its node's namespace. It outlives the command that
  * starts it; daemon.json says which process it is, and daemon.log what it said. How it is, it is asked by HTTP.
  */
-import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { KernelError } from '../kernel/errors.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import type { DaemonCondition, DaemonPlace, Daemons } from '../lab/daemons.ts'
-import type { ProcessIdentity } from '../lab/machine.ts'
 import { host } from '../linux/host.ts'
 import { forgetNetwork } from './daemon/other-networks.ts'
 import { nodeCommand } from './ends-with-us.ts'
+import { nodeProcesses } from './lab-process.ts'
 import { request } from './plain-http.ts'
-import { inNamespace, processes, startOf } from './processes.ts'
 
 const MAIN = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js')
 
 /** Of /readyz and /metrics, on the loopback of every node's own namespace: beside udp's 8285. */
 const HEALTH_PORT = 8286
-/** Lines. */
-const WORDS = 10
-/** Milliseconds that a killed process has to be gone, and between looks whether it is. */
-const PATIENCE = 10_000
-const LOOK_AGAIN = 5
-
 const TUN = '/dev/net/tun'
 
-const identityFile = ({ directory }: DaemonPlace) => `${directory}/daemon.json`
-const logFile = ({ directory }: DaemonPlace) => `${directory}/daemon.log`
+const processOf = ({ directory }: DaemonPlace) => nodeProcesses(directory, 'daemon')
 
 const nobody: DaemonCondition = { isRunning: false, isReady: false, problems: [], warnings: [], peers: 0 }
 
@@ -45,32 +36,11 @@ export function linuxDaemons(machineKernel: LiveKernel): Daemons {
     },
 
     start(place) {
-      const log = openSync(logFile(place), 'a', 0o644)
-      try {
-        const child = inNamespace(place.namespacePath, () =>
-          spawn(...nodeCommand(MAIN, 'daemon', ...flagsOf(place)), {
-            detached: true,
-            stdio: ['ignore', 'ignore', log],
-            env: environment(),
-          }),
-        )
-        child.unref()
-        const id = child.pid!
-        const identity: ProcessIdentity = { id, started: startOf(id) ?? '' }
-        host.files.replace(identityFile(place), `${JSON.stringify(identity)}\n`, 0o644)
-      } finally {
-        closeSync(log)
-      }
+      processOf(place).start(place.namespacePath, [nodeCommand(MAIN, 'daemon', ...flagsOf(place))], environment())
     },
 
     kill(place) {
-      const identity = identityOf(place)
-      if (!identity) return
-      const start = host.monotonic()
-      while (processes.isAlive(identity) && host.monotonic() - start < PATIENCE) {
-        processes.end(identity.id, 'SIGKILL')
-        host.sleep(LOOK_AGAIN)
-      }
+      processOf(place).kill()
     },
 
     forget({ subnetFile, namespacePath }) {
@@ -78,8 +48,7 @@ export function linuxDaemons(machineKernel: LiveKernel): Daemons {
     },
 
     async condition(place) {
-      const identity = identityOf(place)
-      if (!identity || !processes.isAlive(identity)) return nobody
+      if (!processOf(place).areAlive) return nobody
       const kernel = machineKernel.enter(place.namespacePath)
       if (!kernel) return nobody
       try {
@@ -101,7 +70,7 @@ export function linuxDaemons(machineKernel: LiveKernel): Daemons {
       }
     },
 
-    lastWords: (place) => host.files.read(logFile(place))?.split('\n').filter(Boolean).slice(-WORDS) ?? [],
+    lastWords: (place) => processOf(place).lastWords,
   }
 }
 
@@ -123,10 +92,4 @@ function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('FLANNELD_') && !others.includes(name)),
   )
-}
-
-/** Undefined where none was ever started. */
-function identityOf(place: DaemonPlace): ProcessIdentity | undefined {
-  const text = host.files.read(identityFile(place))
-  return text === undefined ? undefined : JSON.parse(text)
 }

@@ -8,8 +8,8 @@ export interface Given {
   readonly engine?: 'model' | 'kernel'
   readonly file?: string
   readonly seed?: number
-  /** Of `up` and `demo`: daemons on the nodes, with this backend. */
-  readonly backend?: 'vxlan' | 'host-gw' | 'udp'
+  /** Of `up` and `demo`: daemons on the nodes, with this backend; or BGP. */
+  readonly backend?: 'vxlan' | 'host-gw' | 'udp' | 'bgp'
   readonly directRouting?: true
   readonly binDir: string
   readonly output: Format

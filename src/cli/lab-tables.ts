@@ -3,17 +3,20 @@ import { styleText } from 'node:util'
 import type { EchoAnswer } from '../kernel/live.ts'
 import type { DaemonStatus } from '../lab/daemons.ts'
 import type { PingMatrix } from '../lab/ping.ts'
+import type { SpeakerStatus } from '../lab/speakers.ts'
 import type { LabStatus } from '../lab/status.ts'
 import { table } from './output.ts'
 
 export function formatStatus({ nodes, pods }: LabStatus): string {
   const hasDaemons = nodes.some(({ daemon }) => daemon)
-  const nodeRows = nodes.map(({ name, links, podNetwork, daemon, namespace, up }) => [
+  const hasBgp = nodes.some(({ bgp }) => bgp)
+  const nodeRows = nodes.map(({ name, links, podNetwork, daemon, bgp, namespace, up }) => [
     name,
     links.flatMap(({ addresses }) => addresses).join(' ') || '–',
     links.map(({ ifName, peer }) => `${ifName} to ${peer}`).join(', ') || '–',
     podNetwork?.subnet ?? daemon?.subnet ?? '–',
     ...(hasDaemons ? [daemon ? formatDaemon(daemon) : '–'] : []),
+    ...(hasBgp ? [bgp ? formatSpeaker(bgp) : '–'] : []),
     namespace,
     up ? 'up' : 'not up',
   ])
@@ -27,7 +30,20 @@ export function formatStatus({ nodes, pods }: LabStatus): string {
     fault ?? 'as promised',
   ])
   return [
-    table(['NODE', 'ADDRESS', 'LINK', 'PODS IN', ...(hasDaemons ? ['DAEMON'] : []), 'NAMESPACE', 'STATE'], nodeRows),
+    table(
+      [
+        'NODE',
+        'ADDRESS',
+        'LINK',
+        'PODS IN',
+        ...(hasDaemons ? ['DAEMON'] : []),
+        ...(hasBgp ? ['BGP'] : []),
+        'NAMESPACE',
+        'STATE',
+      ],
+      nodeRows,
+    ),
+    ...nodes.flatMap(({ name, bgp }) => (bgp?.isRunning ? bgp.problems.map((problem) => `${name}: ${problem}`) : [])),
     '',
     table(['POD', 'NODE', 'ADDRESS', 'GATEWAY', "NODE'S END", 'PLUGINS', 'STATE'], podRows),
   ].join('\n')
@@ -37,6 +53,16 @@ export function formatStatus({ nodes, pods }: LabStatus): string {
 function formatDaemon({ backend, isRunning, isReady, problems, warnings }: DaemonStatus): string {
   const state = isReady ? 'ready' : isRunning ? 'not ready' : 'not running'
   return [`${backend}, ${state}`, ...problems, ...warnings].join('; ')
+}
+
+/** `3 of 3 established`, `not running`, `bird, running`. */
+function formatSpeaker({ kind, isRunning, sessions }: SpeakerStatus): string {
+  const state = sessions
+    ? `${sessions.established} of ${sessions.wanted} established`
+    : isRunning
+      ? 'running'
+      : 'not running'
+  return kind === 'overlab' ? state : `${kind}, ${state}`
 }
 
 /** Milliseconds, or what came instead. A row for each source, a column for each target. */

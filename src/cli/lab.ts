@@ -88,8 +88,8 @@ export function declareLab(lab: Command): void {
 }
 
 const SUMMARIES: Readonly<Record<NodeAction, string>> = {
-  kill: 'kill -9 its daemon',
-  restart: 'start its daemon again, and wait until it is ready',
+  kill: 'kill -9 its daemon or BGP speaker',
+  restart: 'start that again, and wait until it is ready',
   cut: 'take its links to other nodes down',
   heal: 'bring its links up again',
 }
@@ -104,7 +104,7 @@ function command<A extends unknown[]>(
   if (makes) {
     declared
       .addOption(
-        new Option('--backend <backend>', 'run overlab daemon on every node, with this backend')
+        new Option('--backend <backend>', 'run overlab daemon on every node, with this backend; bgp: a BGP speaker')
           .choices(BACKENDS)
           .env('OVERLAB_BACKEND'),
       )

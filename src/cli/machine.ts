@@ -14,6 +14,7 @@ import { host } from '../linux/host.ts'
 import { liveLinux } from '../linux/live.ts'
 import { nodeCommand } from './ends-with-us.ts'
 import { linuxDaemons } from './lab-daemons.ts'
+import { linuxSpeakers } from './lab-speakers.ts'
 import { inNamespace, processes } from './processes.ts'
 
 const STATE_DIRECTORY = '/run/overlab/lab'
@@ -37,6 +38,7 @@ export function linuxMachine(pluginDirectories: readonly string[]): Machine {
     pluginDirectories,
     processes,
     daemons: linuxDaemons(kernel),
+    speakers: linuxSpeakers(),
   }
 }
 

@@ -3,8 +3,9 @@ import { familyOf } from '../address/ip.ts'
 import { readPrefix } from '../address/prefix.ts'
 import { isName } from '../cni/config.ts'
 import { isInterfaceName } from '../cni/runtime/runtime.ts'
+import { bgpFaults } from './bgp/check-bgp.ts'
 import { POD_NETWORK } from './cluster.ts'
-import { endpointsOf, podNames, podNodes, type Topology } from './topology.ts'
+import { endpointsOf, hasBgp, podNames, podNodes, type Topology } from './topology.ts'
 
 /** A sentence about the thing at this path of keys. */
 export interface TopologyFault {
@@ -17,17 +18,25 @@ const MAX_MTU = 65535
 
 /** Everything that is wrong with it; nothing when it can be built. */
 export function faultsOf(topology: Topology): TopologyFault[] {
-  return [...nameFaults(topology), ...clusterFaults(topology), ...linkFaults(topology), ...faultFaults(topology)]
+  const faults = [
+    ...nameFaults(topology),
+    ...clusterFaults(topology),
+    ...linkFaults(topology),
+    ...faultFaults(topology),
+  ]
+  // Who shares a network with whom can be said of addresses alone.
+  return faults.length > 0 ? faults : bgpFaults(topology)
 }
 
 /** Names of the things that are not supported, as paths in the file. */
-export function unsupportedIn({ topology, cluster = {} }: Topology): string[] {
+export function unsupportedIn(whole: Topology): string[] {
+  const { topology, cluster = {} } = whole
   const { cni, policies = [] } = cluster
   return [
     ...Object.entries(topology.nodes).flatMap(([node, { kind }]) =>
       kind === 'host' ? [`topology.nodes.${node}.kind: host`] : [],
     ),
-    ...(cni?.plugin === 'calico' ? ['cluster.cni.plugin: calico'] : []),
+    ...(cni?.plugin === 'calico' && !hasBgp(whole) ? ['cluster.cni.plugin: calico without backend bgp'] : []),
     ...(cni?.backend === 'udp' && !cni.daemons ? ['cluster.cni.backend: udp without daemons'] : []),
     ...(cni?.ipv6Network === undefined ? [] : ['cluster.cni.ipv6Network']),
     ...(policies.length > 0 ? ['cluster.policies'] : []),

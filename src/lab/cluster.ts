@@ -4,6 +4,7 @@
  *
  *   bridge     a bridge per node, and a route to every node that a link joins it to
  *   flannel    the same bridge, and the overlay that flannel's backends make: overlay/backend
+ *   calico     a veth pair for each pod and a route to it, and BGP between nodes: bgp/speaker-plan.ts
  *   flannel with daemons
  *              `overlab daemon` on every node, which takes a subnet and makes that overlay itself: node-daemon.ts
  */
@@ -19,8 +20,9 @@ import type { Cluster } from './topology.ts'
 
 export const POD_NETWORK = '10.244.0.0/16'
 
-/** Length of every node's part of the pod network. */
+/** Length of every node's part of the pod network; and of a block, Calico's part of it. */
 const NODE_PREFIX_LENGTH = 24
+const BLOCK_PREFIX_LENGTH = 26
 /** flannel's defaults: net-conf.json. */
 const VNI = 1
 const VXLAN_PORT = 8472
@@ -42,6 +44,8 @@ export interface PodNetworkPlan {
   /** Left out: the kernel's own. */
   readonly mtu?: number
   readonly hairpin: boolean
+  /** No bridge: every pod has a route of its own. */
+  readonly isRouted?: true
 }
 
 /** Undefined where nodes do not encapsulate or route by a backend. */
@@ -65,6 +69,9 @@ export function planPodNetwork(
 ): PodNetworkPlan {
   const cni = cluster?.cni
   const network = cni?.network ?? POD_NETWORK
+  if (cni?.plugin === 'calico') {
+    return { subnet: podSubnet(network, index + 1, BLOCK_PREFIX_LENGTH), hairpin: false, isRouted: true }
+  }
   // A bridge alone leaves the network's first /24 free; flannel's nodes are numbered as Kubernetes hands out ranges.
   if (cni?.plugin !== 'flannel') return { subnet: podSubnet(network, index + 1), hairpin: false }
   const config = configOf(cluster, network)
@@ -105,7 +112,8 @@ export function planOverlay(
 
 /** net-conf.json, for daemons. RangeError when they could not use it. */
 export function planNetworkConfig({ cni }: Cluster): string {
-  const { network = POD_NETWORK, backend = 'vxlan', vni, port, mtu, directRouting } = cni!
+  const { network = POD_NETWORK, vni, port, mtu, directRouting } = cni!
+  const backend = overlayBackend(cni!)
   const options = {
     vxlan: { VNI: vni, Port: port, MTU: mtu, DirectRouting: directRouting },
     udp: { Port: port },
@@ -131,13 +139,9 @@ function configOf(cluster: Cluster | undefined, network: string): NetworkConfig 
   }
 }
 
-function backendConfigOf({
-  backend = 'vxlan',
-  vni = VNI,
-  port,
-  mtu,
-  directRouting = false,
-}: Partial<NonNullable<Cluster['cni']>>): BackendConfig {
+function backendConfigOf(cni: Partial<NonNullable<Cluster['cni']>>): BackendConfig {
+  const { vni = VNI, port, mtu, directRouting = false } = cni
+  const backend = overlayBackend(cni)
   if (backend === 'host-gw') return { type: backend }
   if (backend === 'udp') return { type: backend, port: port ?? UDP_PORT }
   return {
@@ -149,6 +153,12 @@ function backendConfigOf({
     learning: false,
     directRouting,
   }
+}
+
+/** check-bgp.ts has refused what is none. */
+function overlayBackend({ backend = 'vxlan' }: Partial<NonNullable<Cluster['cni']>>) {
+  if (backend === 'bgp') throw new RangeError('Cannot make an overlay of cluster.cni: BGP makes none')
+  return backend
 }
 
 function uplinkOf({ link, mtu, address }: Carrier): Uplink {
@@ -166,9 +176,9 @@ function vtepMac(number: number): string {
   return `02:f1:00:${byte(number >> 8)}:${byte(number)}:01`
 }
 
-/** The numbered /24 of the network, as flannel and Kubernetes hand them to nodes. */
-function podSubnet(network: string, number: number): string {
+/** The numbered /24 of the network, as flannel and Kubernetes hand them to nodes; or the first so long part of it. */
+function podSubnet(network: string, number: number, length = NODE_PREFIX_LENGTH): string {
   const first = ipToBigInt(networkOf(parsePrefix(network)).address)
   const subnet = ipFromBigInt(first + BigInt(number) * 2n ** BigInt(32 - NODE_PREFIX_LENGTH), 'ipv4')
-  return `${formatIp(subnet)}/${NODE_PREFIX_LENGTH}`
+  return `${formatIp(subnet)}/${length}`
 }

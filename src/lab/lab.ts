@@ -18,8 +18,8 @@
 import { hostOf } from '../address/prefix.ts'
 import { ignoring, isErrno } from '../kernel/errors.ts'
 import { reconcile } from '../reconcile/apply.ts'
+import { agentOf } from './agents.ts'
 import type { OverlayPlan } from './cluster.ts'
-import { forgetDaemon, hasDaemon, killDaemon, prepareDaemons, startDaemon, untilReady } from './daemons.ts'
 import { commandsOf, describeNode, isDescribed } from './describe-node.ts'
 import { addLink, addRoute, impairLink, LAB_GROUP } from './link.ts'
 import type { Machine, ProcessIdentity } from './machine.ts'
@@ -135,7 +135,7 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
     ...nodes.flatMap(({ name, namespace, overlay }) =>
       overlay ? [{ title: `overlay of ${name}`, run: () => addOverlay(namespace, overlay, machine) }] : [],
     ),
-    ...daemonSteps(plan, machine),
+    ...agentSteps(plan, machine),
     ...pods.map((pod) => ({
       title: `pod ${pod.name} on ${pod.node}`,
       run: () => addPod(plan, pod, nodeOf(pod, plan), machine),
@@ -156,16 +156,22 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
 }
 
 /** All of them begin before the first is waited for. */
-function daemonSteps(plan: LabPlan, machine: Machine): Step[] {
-  const nodes = plan.nodes.filter(hasDaemon)
-  if (nodes.length === 0) return []
+function agentSteps(plan: LabPlan, machine: Machine): Step[] {
+  const agents = plan.nodes.flatMap((node) => {
+    const agent = agentOf(plan, node, machine)
+    return agent ? [{ name: node.name, agent }] : []
+  })
+  if (agents.length === 0) return []
+  const prepare = () => {
+    for (const { agent } of agents) agent.prepare()
+  }
   return [
-    { title: 'configuration of the overlay', run: () => prepareDaemons(plan, machine) },
-    ...nodes.map((node) => ({ title: `daemon of ${node.name}`, run: () => startDaemon(plan, node, machine) })),
-    ...nodes.map((node) => ({
-      title: `${node.name} ready on ${node.daemon!.backend}`,
-      run: () => untilReady(plan, node, nodes.length - 1, machine),
+    { title: 'configuration between nodes', run: prepare },
+    ...agents.map(({ name, agent }) => ({
+      title: `${agent.noun} of ${name}`,
+      run: () => agent.start({ again: false }),
     })),
+    ...agents.map(({ name, agent }) => ({ title: `${name} ${agent.whenReady}`, run: () => agent.untilReady() })),
   ]
 }
 
@@ -214,7 +220,7 @@ function clearRemains(lab: string, machine: Machine): void {
 }
 
 /**
- * Daemons first, which would make again what goes. Then links, all of a node's at once: then the DELs find none and need not
+ * Daemons and speakers first, which would make again what goes. Then links, all of a node's at once: then the DELs find none and need not
  * wait for the kernel one by one. Then what runs in the namespaces, then these.
  */
 function tearDown(lab: string, plan: LabPlan | undefined, machine: Machine): Removal {
@@ -227,7 +233,8 @@ function tearDown(lab: string, plan: LabPlan | undefined, machine: Machine): Rem
     }
   }
 
-  for (const node of plan?.nodes.filter(hasDaemon) ?? []) attempt(() => killDaemon(plan!, node, machine))
+  const agents = plan?.nodes.flatMap((node) => agentOf(plan, node, machine) ?? []) ?? []
+  for (const agent of agents) attempt(() => agent.kill())
   for (const { namespace } of plan?.nodes ?? []) {
     withNamespace(namespace, machine, ({ links }) => attempt(() => links.deleteGroup(LAB_GROUP)))
   }
@@ -238,7 +245,7 @@ function tearDown(lab: string, plan: LabPlan | undefined, machine: Machine): Rem
   }
   const namespaces = machine.kernel.namespaces.list().filter((name) => isNamespaceOf(name, lab))
   for (const namespace of namespaces) endAll(namespacePath(namespace), machine)
-  for (const node of plan?.nodes.filter(hasDaemon) ?? []) attempt(() => forgetDaemon(plan!, node, machine))
+  for (const agent of agents) attempt(() => agent.forget())
   for (const namespace of namespaces) {
     attempt(() => ignoring('ENOENT', () => machine.kernel.namespaces.delete(namespace)))
   }

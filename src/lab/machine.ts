@@ -3,6 +3,7 @@ import type { Host } from '../cni/host.ts'
 import type { Outcome } from '../command/command.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import type { Daemons } from './daemons.ts'
+import type { Speakers } from './speakers.ts'
 import type { Impair } from './topology.ts'
 
 export interface Machine {
@@ -27,6 +28,7 @@ export interface Machine {
   readonly pluginDirectories: readonly string[]
   readonly processes: Processes
   readonly daemons: Daemons
+  readonly speakers: Speakers
 }
 
 export interface Listener {

@@ -12,6 +12,7 @@ import { LEASE_SECONDS } from '../overlay/registry.ts'
 import type { Clock } from '../store/clock.ts'
 import { MemoryServer, type MemoryStore } from '../store/memory.ts'
 import type { DaemonCondition, DaemonPlace, Daemons } from './daemons.ts'
+import { modelClock } from './model-clock.ts'
 import { startModelUdp } from './model-udp.ts'
 
 /** flannel's. */
@@ -133,14 +134,4 @@ export async function passTime(model: Model, done: () => boolean, milliseconds: 
 
 async function promisesKept(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn++) await undefined
-}
-
-function modelClock({ clock }: Model): Clock {
-  return {
-    now: () => clock.now / MILLISECOND,
-    after(milliseconds, run) {
-      const timer = clock.after(milliseconds * MILLISECOND, run)
-      return () => clock.cancel(timer)
-    },
-  }
 }

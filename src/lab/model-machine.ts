@@ -25,9 +25,11 @@ import { parseImpair } from './impair.ts'
 import type { Machine } from './machine.ts'
 import { memoryFiles } from './memory-files.ts'
 import { ModelDaemons, passTime } from './model-daemons.ts'
+import { ModelSpeakers } from './model-speakers.ts'
 
 export interface ModelMachine extends Machine {
   readonly kernel: ModelKernel
+  readonly speakers: ModelSpeakers
   /** From now on something answers at this port (`tcp/8080`) in the namespace. */
   answerAt(namespacePath: string, port: string): Subscription
 }
@@ -95,6 +97,7 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
       end() {},
     },
     daemons: new ModelDaemons(kernel, files),
+    speakers: new ModelSpeakers(kernel, files),
   }
 }
 

@@ -1,15 +1,15 @@
 /**
  * What can happen to a node of a lab that is up:
  *
- *   kill       its daemon dies, as by kill -9; what it has made stays
- *   restart    its daemon begins again, and is killed before where it runs
+ *   kill       its daemon or BGP speaker dies, as by kill -9; what it has made stays
+ *   restart    that begins again, and is killed before where it runs
  *   cut        its links to the others go down, and what the kernel drops with them is gone
  *   heal       they come up again
  */
 import { ignoring } from '../kernel/errors.ts'
 import type { LiveKernel } from '../kernel/live.ts'
 import { reconcile } from '../reconcile/apply.ts'
-import { hasDaemon, inspectDaemon, killDaemon, startDaemon, untilReady } from './daemons.ts'
+import { type Agent, agentOf } from './agents.ts'
 import { restoreRoutes } from './describe-node.ts'
 import type { Machine } from './machine.ts'
 import { withNamespace } from './node.ts'
@@ -25,37 +25,40 @@ export type NodeAction = (typeof NODE_ACTIONS)[number]
 export async function actOnNode(plan: LabPlan, name: string, action: NodeAction, machine: Machine): Promise<string> {
   const node = plan.nodes.find((each) => each.name === name)
   if (!node) throw new RangeError(`"${name}" is no node of lab "${plan.name}"`)
+  const agent = agentOf(plan, node, machine)
   switch (action) {
-    case 'kill':
-      killDaemon(plan, requireDaemon(node, action, plan), machine)
-      return `The daemon of ${name} is dead; what it has made stays`
-    case 'restart':
-      killDaemon(plan, requireDaemon(node, action, plan), machine)
-      startDaemon(plan, node, machine)
-      await untilReady(plan, node, peersOf(plan), machine)
-      return `The daemon of ${name} is ready`
+    case 'kill': {
+      const { noun, remains, kill } = requireAgent(agent, node, action, plan)
+      kill()
+      return `The ${noun} of ${name} is dead; ${remains}`
+    }
+    case 'restart': {
+      const { noun, kill, start, untilReady } = requireAgent(agent, node, action, plan)
+      kill()
+      start({ again: true })
+      await untilReady()
+      return `The ${noun} of ${name} is ready`
+    }
     case 'cut':
       setLinks(plan, node, false, machine)
       return `${name} is cut off: ${namesOf(plan, node)} down`
     case 'heal':
       setLinks(plan, node, true, machine)
       restore(plan, node, machine)
-      if (hasDaemon(node) && (await inspectDaemon(plan, node, machine)).isRunning) {
+      if (await agent?.isRunning()) {
         await machine.until(() => false, AFTERWARDS)
-        await untilReady(plan, node, peersOf(plan), machine)
+        await agent?.untilReady()
       }
       return `${name} is back: ${namesOf(plan, node)} up`
   }
 }
 
-function requireDaemon(node: NodePlan, action: NodeAction, { name }: LabPlan): NodePlan {
-  if (hasDaemon(node)) return node
+function requireAgent(agent: Agent | undefined, { name }: NodePlan, action: NodeAction, lab: LabPlan): Agent {
+  if (agent) return agent
   throw new RangeError(
-    `Cannot ${action} the daemon of "${node.name}": it has none; bring lab "${name}" up with --backend for daemons`,
+    `Cannot ${action} the daemon of "${name}": it has none; bring lab "${lab.name}" up with --backend for daemons`,
   )
 }
-
-const peersOf = ({ nodes }: LabPlan) => nodes.filter(hasDaemon).length - 1
 
 /** Its ends of the links to other nodes. */
 function endsOf({ links }: LabPlan, { name }: NodePlan): LinkEnd[] {

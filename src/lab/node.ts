@@ -29,7 +29,7 @@ export function addNode({ name }: LabPlan, node: NodePlan, machine: Machine): vo
   withNamespace(node.namespace, machine, (kernel) => {
     const { kind, ipv6 = false, sysctls = {} } = node.description
     if (!ipv6) applySysctls(kernel, WITHOUT_IPV6)
-    if (kind === 'k8s-node') applySysctls(kernel, { 'net.ipv4.ip_forward': 1 })
+    if (kind === 'k8s-node' || node.speaker) applySysctls(kernel, { 'net.ipv4.ip_forward': 1 })
     applySysctls(kernel, sysctls)
     kernel.links.set('lo', { up: true })
     if (kind === 'bridge') kernel.links.add({ kind: 'bridge', name: node.name, up: true })
@@ -53,7 +53,9 @@ export function podNetworks(lab: string, node: NodePlan, machine: Machine): PodN
     plugins: [
       node.daemon
         ? flannelPlugin(subnetFile(lab, node.name, machine), directory)
-        : bridgePlugin(node.podNetwork, directory),
+        : node.podNetwork.isRouted
+          ? routedPlugin(node.podNetwork, directory)
+          : bridgePlugin(node.podNetwork, directory),
     ],
   }
   return [
@@ -74,8 +76,17 @@ function bridgePlugin({ subnet, mtu, hairpin }: PodNetworkPlan, directory: strin
     isDefaultGateway: true,
     ...(hairpin && { hairpinMode: true }),
     ...(mtu !== undefined && { mtu }),
-    ipam: { type: 'host-local', ranges: [[{ subnet }]], dataDir: `${directory}/ipam` },
+    ipam: hostLocal(subnet, directory),
   }
+}
+
+/** As Calico does it; the subnet is the node's block. */
+function routedPlugin({ subnet }: PodNetworkPlan, directory: string) {
+  return { type: 'routed', ipam: hostLocal(subnet, directory) }
+}
+
+function hostLocal(subnet: string | undefined, directory: string) {
+  return { type: 'host-local', ranges: [[{ subnet }]], dataDir: `${directory}/ipam` }
 }
 
 /** The same bridge; its subnet and MTU are what the node's daemon says. */

@@ -7,6 +7,7 @@
  *   its pod "web-0"              namespace  ovl-web-0@two-nodes
  */
 import { hostOf } from '../address/prefix.ts'
+import { planSpeakers, type SpeakerPlan } from './bgp/speaker-plan.ts'
 import { faultsOf, unsupportedIn } from './check-topology.ts'
 import {
   type Carrier,
@@ -21,6 +22,7 @@ import { selectPods } from './service.ts'
 import {
   type EndpointInFull,
   endpointsOf,
+  hasBgp,
   hasDaemons,
   type Impair,
   podNames,
@@ -56,6 +58,8 @@ export interface NodePlan {
   readonly podNetwork?: PodNetworkPlan
   readonly overlay?: OverlayPlan
   readonly daemon?: DaemonPlan
+  /** Of a node that speaks BGP. */
+  readonly speaker?: SpeakerPlan
 }
 
 export interface PodPlan {
@@ -118,7 +122,8 @@ export function planLab(topology: Topology): LabPlan {
   const links = described.map((link) => planLink(link, defaults?.mtu ?? MTU, topology.topology.nodes))
   const nodes = planNodes(topology, links)
   const pods = planPods(topology)
-  const routes = cluster?.cni?.plugin === 'flannel' ? [] : links.flatMap((link) => routesOver(link, nodes))
+  const isRouted = cluster?.cni?.plugin === 'flannel' || hasBgp(topology)
+  const routes = isRouted ? [] : links.flatMap((link) => routesOver(link, nodes))
   const services = planServices(topology, pods)
   const networkConfig = hasDaemons(topology) && planNetworkConfig(cluster!)
   return { name, nodes, pods, links, routes, services, ...(networkConfig && { networkConfig }) }
@@ -128,7 +133,14 @@ function planNodes(topology: Topology, links: readonly LinkPlan[]): NodePlan[] {
   const { nodes, defaults } = topology.topology
   const names = podNodes(topology)
   const carriers = names.flatMap((name) => carrierOf(name, links) ?? [])
+  const podNetworks = new Map(names.map((name, i) => [name, planPodNetwork(topology.cluster, i, carriers)]))
+  const blocks = new Map(
+    [...podNetworks].flatMap(([name, { subnet }]) => (subnet === undefined ? [] : [[name, subnet]])),
+  )
+  const speakers = hasBgp(topology) ? planSpeakers(topology, links, blocks) : new Map<string, SpeakerPlan>()
   return Object.entries(nodes).map(([node, description]) => {
+    const podNetwork = podNetworks.get(node)
+    const speaker = speakers.get(node)
     if (hasDaemons(topology) && names.includes(node) && !carriers.some(({ name }) => name === node)) {
       throw new RangeError(`Cannot run a daemon on node "${node}": no link of it has an IPv4 address`)
     }
@@ -136,8 +148,9 @@ function planNodes(topology: Topology, links: readonly LinkPlan[]): NodePlan[] {
       name: node,
       namespace: namespaceOf(node, topology.name),
       description: { ...description, sysctls: { ...defaults?.sysctls, ...description.sysctls } },
-      ...(names.includes(node) && { podNetwork: planPodNetwork(topology.cluster, names.indexOf(node), carriers) }),
+      ...(podNetwork && { podNetwork }),
       ...planOverlay(topology.cluster, node, carriers),
+      ...(speaker && { speaker }),
     }
   })
 }

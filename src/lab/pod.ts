@@ -32,7 +32,7 @@ export function addPod({ name: lab }: LabPlan, pod: PodPlan, node: NodePlan, mac
   const runtime = runtimeOf(lab, node, machine)
   for (const { ifName, list } of podNetworks(lab, node, machine)) {
     const { interfaces = [] } = addNetwork(list, requestFor(pod, ifName), runtime) as Result
-    const veths = interfaces.filter(({ name, sandbox }) => !sandbox && name.startsWith('veth'))
+    const veths = interfaces.filter(isHostEnd)
     withNamespace(node.namespace, machine, ({ links }) => {
       for (const { name } of veths) links.set(name, { group: LAB_GROUP })
     })
@@ -77,9 +77,13 @@ function describe({ result, ifName }: CachedAttachment): Omit<Attached, 'plugins
     address: ips[0]?.address,
     gateway: ips[0]?.gateway,
     mac: interfaces.find(({ name, sandbox }) => sandbox && name === ifName)?.mac,
-    hostInterface: interfaces.find(({ name, sandbox }) => !sandbox && name.startsWith('veth'))?.name,
+    hostInterface: interfaces.find(isHostEnd)?.name,
   }
 }
+
+/** Named as our plugins name it; a bridge is in results, too. */
+const isHostEnd = ({ name, sandbox }: { readonly name: string; readonly sandbox?: string }) =>
+  !sandbox && /^(?:veth|cali)/.test(name)
 
 const ipamOf = ({ ipam }: { readonly ipam?: unknown }): string[] =>
   typeof ipam === 'object' && ipam !== null && 'type' in ipam ? [String(ipam.type)] : []

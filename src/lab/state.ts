@@ -14,6 +14,13 @@
  *                           <node>/flannel/          what that has noted
  *                           <node>/daemon.json       which process the daemon is
  *                           <node>/daemon.log        what it said
+ *
+ * and where they speak BGP (speakers.ts)
+ *
+ *   <state directory>/<lab>/<node>/bgp.json            the configuration; bird.conf, zebra.conf and bgpd.conf of routers of others
+ *                           <node>/bgp.sock            where our speaker is asked
+ *                           <node>/speaker.json        which processes the speaker is
+ *                           <node>/speaker.log         what it said
  */
 import type { Files } from '../cni/host.ts'
 import { isErrno } from '../kernel/errors.ts'

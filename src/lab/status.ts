@@ -4,12 +4,15 @@ import type { Machine } from './machine.ts'
 import { withNamespace } from './node.ts'
 import { type LabPlan, type NodePlan, nodeOf, type PodPlan } from './plan.ts'
 import { type Attached, checkPod, getAttached } from './pod.ts'
+import { inspectSpeaker, type SpeakerStatus } from './speakers.ts'
 
-export interface NodeStatus extends Omit<NodePlan, 'daemon'> {
+export interface NodeStatus extends Omit<NodePlan, 'daemon' | 'speaker'> {
   readonly up: boolean
   readonly links: readonly { readonly ifName: string; readonly addresses: readonly string[]; readonly peer: string }[]
   /** Of a node that has one. */
   readonly daemon?: DaemonStatus
+  /** Of a node that speaks BGP. */
+  readonly bgp?: SpeakerStatus
 }
 
 export interface PodStatus extends PodPlan {
@@ -26,7 +29,7 @@ export interface LabStatus {
   readonly healthy: boolean
 }
 
-/** Every pod's attachment is examined by CHECK, and every daemon is asked. */
+/** Every pod's attachment is examined by CHECK, and every daemon and speaker is asked. */
 export async function inspect(plan: LabPlan, machine: Machine): Promise<LabStatus> {
   const lab = plan.name
   const nodes = await Promise.all(plan.nodes.map((node) => inspectNode(plan, node, machine)))
@@ -34,7 +37,7 @@ export async function inspect(plan: LabPlan, machine: Machine): Promise<LabStatu
     const node = nodeOf(pod, plan)
     return { ...pod, attached: getAttached(lab, pod, node, machine), fault: faultOf(lab, pod, node, machine) }
   })
-  const areNodesWell = nodes.every(({ up, daemon }) => up && daemon?.isReady !== false)
+  const areNodesWell = nodes.every(({ up, daemon, bgp }) => up && daemon?.isReady !== false && bgp?.isReady !== false)
   const healthy = areNodesWell && pods.every(({ fault }) => fault === undefined)
   return { name: lab, nodes, pods, healthy }
 }
@@ -48,13 +51,15 @@ async function inspectNode(plan: LabPlan, node: NodePlan, machine: Machine): Pro
   const up = withNamespace(node.namespace, machine, (kernel) =>
     links.every(({ ifName }) => kernel.links.get(ifName)?.operState === 'up'),
   )
-  const { daemon: _, ...planned } = node
+  const { daemon: _, speaker, ...planned } = node
   const daemon = hasDaemon(node) && (await inspectDaemon(plan, node, machine))
+  const bgp = speaker && (await inspectSpeaker(plan, node, machine))
   return {
     ...planned,
     up: up ?? false,
     links: links.map(({ ifName, addresses, peer }) => ({ ifName, addresses, peer })),
     ...(daemon && { daemon }),
+    ...(bgp && { bgp }),
   }
 }
 

@@ -3,7 +3,7 @@
  * containerlab's, with `cluster`, `faults` and what a node can be told in full beside them.
  *
  *   topology   nodes, and links between their interfaces
- *   cluster    pods on the nodes, and the CNI plugin that attaches them
+ *   cluster    pods on the nodes, and the CNI plugin that attaches them; who speaks BGP with whom
  *   faults     commands that break something, by name
  */
 import type { RouteType } from '../kernel/route.ts'
@@ -46,6 +46,21 @@ export interface TopologyNode {
   readonly iptables?: readonly string[]
   /** Commands. */
   readonly exec?: readonly string[]
+  /** Of a node that speaks BGP, what is other than for all. */
+  readonly bgp?: TopologySpeaker
+}
+
+export type RouterKind = 'overlab' | 'bird' | 'frr'
+
+export interface TopologySpeaker {
+  /** Its rack's where left out, or that of the cluster. */
+  readonly as?: number
+  /** It passes on what one node says to all others: then these need not speak with each other (RFC 4456). */
+  readonly reflector?: boolean
+  /** It is a router, and of this make; `overlab` where left out of one that a rack names. */
+  readonly router?: RouterKind
+  /** Directory of BIRD's or FRR's programs; left out, where PATH and Debian have them. */
+  readonly programs?: string
 }
 
 export type TopologyInterface =
@@ -117,8 +132,9 @@ export interface Impair {
 export interface Cluster {
   readonly cni?: {
     readonly plugin: 'bridge' | 'flannel' | 'calico'
-    readonly backend?: 'vxlan' | 'host-gw' | 'udp'
-    /** All pods' addresses, IPv4. Every node gets a /24 of it. 10.244.0.0/16 where left out. */
+    /** `bgp` goes with `calico`, the others with `flannel`. */
+    readonly backend?: 'vxlan' | 'host-gw' | 'udp' | 'bgp'
+    /** All pods' addresses, IPv4. Every node gets a /24 of it; with `bgp`, the first block of one. 10.244.0.0/16 where left out. */
     readonly network?: string
     readonly ipv6Network?: string
     readonly vni?: number
@@ -129,10 +145,31 @@ export interface Cluster {
     /** `overlab daemon` runs on every node and takes its subnet from a store, instead of what it would make there. */
     readonly daemons?: boolean
   }
+  readonly bgp?: TopologyBgp
   readonly proxy?: { readonly mode?: string; readonly serviceCIDR?: string }
   readonly pods?: Readonly<Record<string, TopologyPod>>
   readonly services?: Readonly<Record<string, TopologyService>>
   readonly policies?: readonly string[]
+}
+
+/** Of backend `bgp`. */
+export interface TopologyBgp {
+  /** Of all that neither a rack nor the node itself says otherwise of: 64512 where left out. */
+  readonly as?: number
+  /** Every node speaks with every other. True where there are neither reflectors nor racks. */
+  readonly mesh?: boolean
+  readonly racks?: Readonly<Record<string, TopologyRack>>
+  /** Seconds of silence after which a neighbour is given up. */
+  readonly holdTime?: number
+  /** Seconds that routes of a speaker that has died are kept for, until it is there again; false: they go with it. */
+  readonly gracefulRestart?: number | false
+}
+
+/** Each of the nodes speaks with each of the routers. */
+export interface TopologyRack {
+  readonly as?: number
+  readonly nodes: readonly string[]
+  readonly routers: readonly string[]
 }
 
 export interface TopologyPod {
@@ -184,6 +221,11 @@ export function podNodes({ topology }: Topology): string[] {
 /** Whether `overlab daemon` shall run on its nodes. */
 export function hasDaemons({ cluster }: Topology): boolean {
   return cluster?.cni?.plugin === 'flannel' && cluster.cni.daemons === true
+}
+
+/** Whether pods' routes travel by BGP. */
+export function hasBgp({ cluster }: Topology): boolean {
+  return cluster?.cni?.plugin === 'calico' && cluster.cni.backend === 'bgp'
 }
 
 export interface EndpointInFull {

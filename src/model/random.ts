@@ -24,6 +24,7 @@ export type Source =
   | 'icmpBurst'
   | 'host'
   | 'daemon'
+  | 'bgp'
   | 'impairment'
 
 export class Random {
