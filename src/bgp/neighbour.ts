@@ -7,9 +7,8 @@
 import type { BfdWatch, StartBfd } from './bfd.ts'
 import type { Negotiated } from './capability/negotiation.ts'
 import { CeaseError, ErrorCode } from './errors.ts'
-import { type Family, unicastOf } from './family.ts'
+import type { Family } from './family.ts'
 import { encodeEndOfRib } from './message/pack.ts'
-import { encodeRouteRefresh } from './message/route-refresh.ts'
 import type { Update } from './message/update.ts'
 import type { Node } from './node.ts'
 import type { Peer } from './peer.ts'
@@ -186,10 +185,7 @@ export class Neighbour implements PeerEvents {
 
   /** RFC 2918 §4, and between markers where the peer knows them: RFC 7313 §4. */
   refresh(family: Family): void {
-    const { enhancedRouteRefresh, routeRefresh } = this.peer.status.negotiated!
-    const end = { ...unicastOf[family], subtype: 'end' } as const
-    this.peer.markRefresh(family, 'beginning')
-    const last = enhancedRouteRefresh ? encodeRouteRefresh(end, routeRefresh) : undefined
+    const last = this.peer.beginRefresh(family)
     this.#owner.ribs.groups[family].of(this.address)?.refresh(this.address, last)
     this.#owner.touched()
   }

@@ -10,16 +10,16 @@ import { BackOff } from './back-off.ts'
 import type { Negotiated } from './capability/negotiation.ts'
 import { isCollision, resolveCollision } from './collision.ts'
 import { CeaseError, ErrorCode } from './errors.ts'
-import { type Family, familyOf, unicastOf } from './family.ts'
+import { type Family, unicastOf } from './family.ts'
 import { STATES } from './fsm.ts'
 import { hardReset, maximumPrefixesReached, type Notification, shutdown } from './message/notification.ts'
 import { encodeEndOfRib } from './message/pack.ts'
-import { encodeRouteRefresh, type RefreshSubtype, type RouteRefresh } from './message/route-refresh.ts'
 import type { Update } from './message/update.ts'
 import type { PeerEvents, Speaking } from './peer-owner.ts'
 import { openOf, type PeerSettings, type RestartState, targetOf } from './peer-settings.ts'
 import { describePeer, type PeerStatus } from './peer-status.ts'
 import { isForGood, keptFamilies, Retention, restartFamilies } from './retention.ts'
+import { RouteRefreshes } from './route-refreshes.ts'
 import { Session } from './session.ts'
 import { NO_COUNTS, type SessionEnd, type SessionOwner } from './session-owner.ts'
 import { Timer } from './timer.ts'
@@ -46,8 +46,7 @@ export class Peer {
   #enabled = false
   /** There was a session in this life of the speaker. */
   #hasMet = false
-  /** Families that the peer is sending again. */
-  readonly #refreshing = new Set<Family>()
+  #refreshes: RouteRefreshes | undefined
   /** Families whose End-of-RIB is to come. */
   readonly #awaited = new Set<Family>()
 
@@ -69,7 +68,7 @@ export class Peer {
       opened: (session) => this.#opened(session),
       established: (session) => this.#isEstablished(session),
       update: (session, update) => this.#update(session, update),
-      refresh: (_, refresh) => this.#refresh(refresh),
+      refresh: (_, refresh) => this.#refreshes?.take(refresh, (family) => this.#awaited.has(family)),
       writable: () => events.writable(),
       disconnected: (session, why) => this.#disconnected(session, why),
       ended: (session, end) => this.#ended(session, end),
@@ -167,19 +166,16 @@ export class Peer {
 
   /** Asks for the peer's routes. False: it takes no such request. */
   requestRefresh(family: Family): boolean {
-    return this.#sendRefresh(family, 'request')
+    const request = this.#refreshes?.request(family)
+    if (request) this.send([request])
+    return request !== undefined
   }
 
-  /** Says that all routes of a family come again, or have come; nothing unless the peer understands it. */
-  markRefresh(family: Family, what: 'beginning' | 'end'): void {
-    if (this.#established?.negotiated?.enhancedRouteRefresh) this.#sendRefresh(family, what)
-  }
-
-  #sendRefresh(family: Family, subtype: RefreshSubtype): boolean {
-    const negotiated = this.#established?.negotiated
-    if (!negotiated?.routeRefresh || !negotiated.families.includes(family)) return false
-    this.send([encodeRouteRefresh({ ...unicastOf[family], subtype }, negotiated.routeRefresh)])
-    return true
+  /** Says that all routes of a family come again; the answer is to be sent behind them. Nothing unless the peer knows it. */
+  beginRefresh(family: Family): Uint8Array | undefined {
+    const beginning = this.#refreshes?.marker(family, 'beginning')
+    if (beginning) this.send([beginning])
+    return this.#refreshes?.marker(family, 'end')
   }
 
   // What is to be seen
@@ -317,6 +313,7 @@ export class Peer {
     this.#established = session
     this.#establishedAt = clock.now()
     this.#hasMet = true
+    this.#refreshes = new RouteRefreshes(negotiated, this.#events)
     const isWaiting = negotiated.gracefulRestart?.restarting
     for (const family of isWaiting ? [] : restartFamilies(negotiated)) this.#awaited.add(family)
     this.#lastError = undefined
@@ -332,22 +329,6 @@ export class Peer {
     this.#awaited.delete(update.endOfRib)
     this.#retention.endOfRib(update.endOfRib)
     this.#events.endOfRib(update.endOfRib)
-  }
-
-  /** Of a family that was not agreed upon it is ignored: RFC 2918 §4. */
-  #refresh({ afi, safi, subtype }: RouteRefresh): void {
-    const family = familyOf(afi, safi)
-    const { families, enhancedRouteRefresh } = this.#established!.negotiated!
-    if (!family || !families.includes(family)) return
-    // Without RFC 7313 the octet is reserved.
-    const kind = enhancedRouteRefresh ? subtype : 'request'
-    if (kind === 'request') this.#events.refresh(family)
-    // RFC 7313 §4: not before the End-of-RIB, where graceful restart has promised one.
-    if (kind === 'beginning' && !this.#awaited.has(family)) {
-      this.#refreshing.add(family)
-      this.#events.refreshing(family)
-    }
-    if (kind === 'end' && this.#refreshing.delete(family)) this.#events.sweep(family)
   }
 
   #disconnected(session: Session, why: string): void {
@@ -377,7 +358,7 @@ export class Peer {
   #isDown(end: SessionEnd, negotiated: Negotiated): void {
     this.#established = undefined
     this.#establishedAt = undefined
-    this.#refreshing.clear()
+    this.#refreshes = undefined
     this.#awaited.clear()
     const keepRoutes = keptFamilies(end, negotiated)
     this.#retention.lost(keepRoutes, negotiated)

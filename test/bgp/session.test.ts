@@ -330,8 +330,8 @@ describe('route refresh', () => {
       [openHex(), [1, 4]],
     ] as const) {
       const { w, us, peer } = established({}, open)
-      us.peers.get(PEER)!.markRefresh('ipv4', 'beginning')
-      us.peers.get(PEER)!.markRefresh('ipv4', 'end')
+      const end = us.peers.get(PEER)!.beginRefresh('ipv4')
+      if (end) us.peers.get(PEER)!.send([end])
       w.clock.advance(10)
       assert.deepEqual(peer.types(), types)
     }
