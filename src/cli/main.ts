@@ -34,6 +34,10 @@ const commands: Readonly<Record<string, LazyCommand>> = {
     summary: 'nodes and pods as network namespaces on this machine',
     declare: async (command) => (await import('./lab.ts')).declareLab(command),
   },
+  pool: {
+    summary: 'pools of addresses that all nodes share',
+    declare: async (command) => (await import('./pool.ts')).declarePool(command, version),
+  },
   trace: {
     summary: 'the way of a packet, decision by decision',
     declare: async (command) => (await import('./trace.ts')).declareTrace(command, version),

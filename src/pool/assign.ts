@@ -22,8 +22,8 @@ import {
 import { blockOfClaim, claimBlock, claimThis, finishClaim, readClaims } from './claim.ts'
 import { PoolError } from './errors.ts'
 import { formatHandle, parseHandle, withMore } from './handle.ts'
-import { blockKey, blocksPrefix, borrowedKey, claimKey, familyOfAddress, handleKey } from './keys.ts'
-import { blocksIn, byFamily, isUsable, type Pool, poolHolding } from './pool.ts'
+import { blockKey, blocksPrefix, borrowedKey, claimKey, familyOfAddress, handleKey, poolKey } from './keys.ts'
+import { blocksIn, byFamily, isUsable, type Pool, parsePool, poolHolding } from './pool.ts'
 import { readPools } from './pools.ts'
 import { blockOf, releaseHandle } from './release.ts'
 import type { Labels } from './selector.ts'
@@ -185,8 +185,9 @@ function* assignWanted(
     if (!mine && (!settings.autoAllocateBlocks || claims.length >= settings.maxBlocksPerHost)) {
       throw bad(`its block ${cidr} is nobody's, and this node may not have more than ${claims.length}`)
     }
-    const isThere = (yield* claimThis(node, cidr, pool)) ?? (yield* get(blockKey(cidr)))
-    if (!isThere) throw bad(`its block ${cidr} cannot be claimed`)
+    const claimed = yield* claimThis(node, cidr, pool)
+    const now = claimed ? undefined : yield* get(poolKey(pool.cidr))
+    if (!claimed && (!now || parsePool(now).disabled)) throw bad(`pool ${pool.cidr} is not used any more`)
   }
 }
 

@@ -59,7 +59,8 @@ export function poolOf(given: NewPool): Pool {
   if (blockSize < prefix.length) throw bad(`it is smaller than one of its blocks, /${blockSize}`)
   if (!VXLAN_MODES.includes(vxlanMode)) throw bad(`"${vxlanMode}" is no VXLAN mode, give ${VXLAN_MODES.join(', ')}`)
   parseSelector(pool.nodeSelector)
-  return { ...pool, cidr: formatPrefix(prefix) }
+  const { cidr: _, ...rest } = pool
+  return { cidr: formatPrefix(prefix), ...rest }
 }
 
 export function formatPool(pool: Pool): string {

@@ -109,9 +109,13 @@ class Nodes {
       }
       case 'release': {
         const handle = handleOf(order.node, order.container)
-        this.past.push(...(this.told.get(handle) ?? []))
+        const released = this.told.get(handle) ?? []
         this.told.delete(handle)
-        this.begin(order.node, () => releaseHandle(handle))
+        this.begin(
+          order.node,
+          () => releaseHandle(handle),
+          () => void this.past.push(...released),
+        )
         break
       }
       case 'release again': {

@@ -67,8 +67,9 @@ function advance(
     begun.next ??= steps.next()
     for (let n = 0; n < count; n++) {
       if (begun.next.done) return true
-      begun.next = steps.next(answer(world, begun.next.value))
-      world.assertSound()
+      const step = begun.next.value
+      begun.next = steps.next(answer(world, step))
+      if ('writes' in step) world.assertSound()
     }
     return begun.next.done === true
   } catch (error) {

@@ -16,12 +16,7 @@ export interface ControlServer {
   close(): void
 }
 
-/**
- * CommandError when the socket cannot be had: another speaker is behind it, or the path is wrong. One that is left of a speaker
- * that was killed is replaced.
- */
 export async function serveControl(path: string, controlled: Controlled): Promise<ControlServer> {
-  await removeStale(path)
   const sockets = new Set<Socket>()
   // Who asks may say at once that there will be no more questions.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -30,7 +25,7 @@ export async function serveControl(path: string, controlled: Controlled): Promis
     socket.on('close', () => sockets.delete(socket))
     void serve(socket, controlled)
   })
-  await listen(server, path)
+  await listenAt(server, path)
   return {
     close() {
       server.close()
@@ -72,6 +67,15 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
+/**
+ * CommandError when the socket cannot be had: another process is behind it, or the path is wrong. One that is left of a process
+ * that was killed is replaced.
+ */
+export async function listenAt(server: Server, path: string): Promise<void> {
+  await removeStale(path)
+  await listen(server, path)
+}
+
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const refuse = (error: Error) => reject(cannot(path, error.message))
@@ -97,7 +101,7 @@ async function removeStale(path: string): Promise<void> {
   const status = lstatSync(path, { throwIfNoEntry: false })
   if (!status) return
   if (!status.isSocket()) throw cannot(path, 'something else is there')
-  if (await isAnswered(path)) throw cannot(path, 'another speaker listens there')
+  if (await isAnswered(path)) throw cannot(path, 'another process listens there')
   rmSync(path, { force: true })
 }
 
@@ -113,5 +117,5 @@ function isAnswered(path: string): Promise<boolean> {
 }
 
 function cannot(path: string, why: string): CommandError {
-  return new CommandError(Exit.environment, `Cannot be controlled by "${path}": ${why}`)
+  return new CommandError(Exit.environment, `Cannot listen at "${path}": ${why}`)
 }

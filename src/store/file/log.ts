@@ -24,13 +24,15 @@ import { formatHeader, formatState, formatStep, parseHeader, parseStep } from '.
 const DIRECTORY_MODE = 0o700
 const FILE_MODE = 0o600
 
-/** Bytes from which on a log is worth compacting. */
+/** Of a store that is kept open. Whoever reads all of it each time has less. */
 const LONG = 1 << 20
 
 export interface LogOptions {
   readonly files: StoreFiles
   readonly directory: string
   readonly clock: Pick<WallClock, 'now' | 'elapsed'>
+  /** Bytes from which on a log is worth compacting. */
+  readonly long?: number
   /** Text that nobody else gets. */
   newId(): string
   /** Whoever wrote it, we or others. */
@@ -94,7 +96,7 @@ export class Log {
       if (expired.length > 0) this.#append(this.#state.ending(expired))
       const step = plan(this.#state)
       if (step) this.#append(step)
-      if (this.#end > LONG && this.#end > 2 * this.#compactSize) this.#tryCompact()
+      if (this.#end > (this.#options.long ?? LONG) && this.#end > 2 * this.#compactSize) this.#tryCompact()
       return { step }
     } finally {
       lock.release()

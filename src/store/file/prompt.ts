@@ -9,6 +9,9 @@ import { checkTransaction } from '../transaction.ts'
 import type { StoreFiles } from './files.ts'
 import { Log } from './log.ts'
 
+/** Bytes: it is read anew by every process. */
+const LONG = 128 << 10
+
 export interface PromptFileStoreOptions {
   readonly directory: string
   /** Whose `tryLock` waits for the lock. */
@@ -27,7 +30,7 @@ export class PromptFileStore {
 
   constructor(options: PromptFileStoreOptions) {
     this.#directory = options.directory
-    this.#log = new Log({ ...options, changed: () => {} })
+    this.#log = new Log({ ...options, long: LONG, changed: () => {} })
   }
 
   get(key: string): Entry | undefined {

@@ -86,10 +86,10 @@ test('one that a killed speaker has left is replaced', async () => {
   assert.deepEqual((await ask(path, 'count', { family: 'ipv4' })).done, { count: 0 })
 })
 
-test('one that another speaker listens behind is left alone, and so is what is no socket', async () => {
+test('one that another process listens behind is left alone, and so is what is no socket', async () => {
   await serve()
   const refusal = { name: 'CommandError', status: Exit.environment }
-  await assert.rejects(serveControl(path, controlled), { ...refusal, message: /another speaker listens there/ })
+  await assert.rejects(serveControl(path, controlled), { ...refusal, message: /another process listens there/ })
   assert.deepEqual((await ask(path, 'count', { family: 'ipv4' })).done, { count: 0 })
   writeFileSync(join(folder, 'file'), 'mine')
   await assert.rejects(serveControl(join(folder, 'file'), controlled), {
