@@ -139,9 +139,8 @@ class SocketConnection implements Connection {
     this.#turns.tell(() => {
       const events = accept(this)
       if (this.#isOpen) this.events = events
-      if (events || !this.#isOpen) return
-      this.#isOpen = false
-      this.#turns.within(() => tcp.abort())
+      // A stranger is told so by FIN: with a RST its OPEN, which is on its way, would fail as if the way there were broken.
+      if (!events && this.#isOpen) this.#leave()
     })
   }
 
