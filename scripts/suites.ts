@@ -5,6 +5,7 @@
  *   root                                          our code against the machine's kernel
  *   conformance conformance-better conformance-node   the plugins against the reference, by cnidiff
  *   interop                                       containerd and podman run containers on our bridge
+ *   bgp bgp-rows                                  our BGP speaker between BIRD, GoBGP, FRR and scripted peers
  *   uml                                           what this kernel lacks, in User-Mode Linux
  *   vm                                            the Vagrant lab's nodes, in three machines of QEMU's
  *   vagrant start                                 the two ways in: three VMs, and the lab
@@ -12,7 +13,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { referencePlugins } from '../test/support/peers.ts'
+import { bgpPeers, referencePlugins } from '../test/support/peers.ts'
 import { vlanCases } from '../test/uml/vlan-cases.ts'
 import { run } from './run.ts'
 
@@ -35,6 +36,8 @@ const root = join(import.meta.dirname, '..')
 const executables = join(root, 'cni-bin')
 const cnidiff = join(root, 'test/conformance/cnidiff')
 
+const interop = join(root, 'test/interop')
+
 const MINUTE = 60_000
 
 /**
@@ -42,6 +45,9 @@ const MINUTE = 60_000
  * other plugin. Written down so that a build that lacks one of the five does not pass by running less.
  */
 const CASES = { open: 97, openInAllModes: 289, better: 28 }
+
+/** Checks of the two BGP suites, written down for the same reason. */
+const CHECKS = { bgp: 134, rows: 483 }
 
 export const suites: readonly Suite[] = [
   command('types', true, ['npm', 'run', '--silent', 'types']),
@@ -52,6 +58,8 @@ export const suites: readonly Suite[] = [
   conformance('conformance-better', { cases: 'better', mode: 'plain', expected: CASES.better }),
   conformance('conformance-node', { cases: 'open', mode: 'plain', expected: CASES.open, prepare: buildNodeScripts }),
   vitest('interop', false, 10 * MINUTE),
+  bgp('bgp', { program: 'bgp/interop.py', expected: CHECKS.bgp }),
+  bgp('bgp-rows', { program: 'bgp-rows/rows.py', expected: CHECKS.rows }),
   vitest('uml', false, 20 * MINUTE),
   vitest('vm', false, 20 * MINUTE),
   command('vagrant', false, ['sh', '-c', 'node scripts/vagrant/pack.mjs && vagrant validate --ignore-provider']),
@@ -142,6 +150,59 @@ function conformance(
       // The suite uml runs these where the machine's kernel cannot.
       const skipped = named('skip').filter((row) => !vlanCases.some((vlan) => row.endsWith(`:${vlan}`)))
       return { passed: named('pass').length, failed, skipped }
+    },
+  }
+}
+
+interface InteropReport {
+  readonly cmd: readonly {
+    readonly id: string
+    readonly text: string
+    readonly status: 'PASS' | 'FAIL' | 'KNOWN' | 'SKIP'
+  }[]
+}
+
+interface InteropRun {
+  /** Below test/interop. */
+  readonly program: string
+  /** How many checks there must be, at least. */
+  readonly expected: number
+}
+
+/** Our speaker seen from outside, by the kernel, the wire and the tables of real peers: test/interop/bgp/README.md. */
+function bgp(name: string, { program, expected }: InteropRun): Suite {
+  return {
+    name,
+    quick: false,
+    async run() {
+      const speaker = join(interop, 'speaker')
+      const dut = [
+        '--dut',
+        'cmd',
+        '--dut-cmd',
+        `'${speaker}' {conf} {dir} {gr}`,
+        '--dut-ctl',
+        `'${speaker}-ctl' {dir} {verb}`,
+      ]
+      const { succeeded, report } = await withReport<InteropReport>((file) =>
+        run(['python3', join(interop, program), ...dut, '--json', file], {
+          limit: 20 * MINUTE,
+          env: { BGP_PEERS: bgpPeers(), PYTHONDONTWRITEBYTECODE: '1' },
+        }),
+      )
+      if (!report) return { passed: 0, failed: [`${name}: ${program} left no report`], skipped: [] }
+      const checks = report.cmd
+      const named = (wanted: (status: string) => boolean) =>
+        checks.filter(({ status }) => wanted(status)).map(({ id, text }) => `${id} ${text}`)
+      // Nothing is known of our speaker that would be forgiven.
+      const failed = named((status) => status !== 'PASS' && status !== 'SKIP')
+      if (checks.length < expected) failed.push(`${name}: ${checks.length} checks were made, ${expected} must be`)
+      if (!succeeded && failed.length === 0) failed.push(`${name}: ${program} ended badly though no check failed`)
+      return {
+        passed: named((status) => status === 'PASS').length,
+        failed,
+        skipped: named((status) => status === 'SKIP'),
+      }
     },
   }
 }

@@ -41,7 +41,8 @@ def sc_bfd(c, kind):
         c.ok('B07', 'and goes on (SIGCONT): all is back', v, '%.1f s' % t)
         d.stop()
         v, t = wait_for(lambda: not has_route('bgn2', '10.1.0.0/24'), 4)
-        c.ok('B08', 'a clean stop is told by Cease, not found by BFD', v and t < 2 and 'hutdown' in str(b.neighbors().get(DUT, {}).get('error')) or 'Cease' in str(b.neighbors().get(DUT, {}).get('error')), b.neighbors().get(DUT))
+        error = str(b.neighbors().get(DUT, {}).get('error'))
+        c.ok('B08', 'a clean stop is told by Cease, not found by BFD', v and t < 2 and ('hutdown' in error or 'Cease' in error), error)
     finally:
         L.close()
 

@@ -43,6 +43,7 @@ ROWS = [
     ('D22', 'CLUSTER_LIST: the shorter, before the address', 'i2', dict(originator='9.9.9.9', clusters=['1.1.1.1']), 'i1', dict(originator='9.9.9.9', clusters=['1.1.1.1', '2.2.2.2'])),
     ('D23', 'no CLUSTER_LIST is the shortest', 'i2', {}, 'i1', dict(originator='10.0.0.106', clusters=['1.1.1.1'])),
     ('D24', 'address of the neighbour: the lower', 'i1', dict(originator='9.9.9.9', clusters=['1.1.1.1']), 'i2', dict(originator='9.9.9.9', clusters=['1.1.1.1'])),
+    ('D35', 'GRACEFUL_SHUTDOWN (RFC 8326): the last choice', 'e2', dict(path=[65101, 1, 2], origin=2), 'e1', dict(communities=['65535:0'])),
     ('D25', 'IPv6: LOCAL_PREF', 's2', dict(lp=200, path=[1, 2]), 's1', {}),
     ('D26', 'IPv6: address of the neighbour', 's1', dict(originator='9.9.9.9', clusters=['1.1.1.1']), 's2', dict(originator='9.9.9.9', clusters=['1.1.1.1'])),
 ]

@@ -8,11 +8,12 @@ def k(dut, why, *ids):
         KNOWN[(dut, i)] = why
 
 
-k('bird', "the metric of the kernel's way to a next hop is not its metric", 'D18')
+k('bird', 'GRACEFUL_SHUTDOWN takes a filter', 'D35')
 k('bird', 'depends on the order of arrival without "deterministic med"', 'D30')
 k('bird', 'the adapter does not tell it to prefer older paths', 'D41')
+k('bird', 'a next hop behind a static route is not reachable, as the adapter sets it up', 'D27')
 k('bird', 'the adapter makes it "direct", which means one hop', 'S21')
-k('bird', 'the minimum TTL is set on the socket after accept(): an OPEN goes out', 'S22', 'S23')
+k('bird', 'the minimum TTL is set on the socket after accept(): an OPEN goes out', 'S22', 'S23', 'S33')
 k('bird', 'the routes of other protocols are not in its table, as the adapter sets it up', 'S41')
 k('bird', 'the local AS of the session alone is looked for', 'L25')
 k('bird', 'a neighbour of a range is dialled once it has been there', 'Y09')

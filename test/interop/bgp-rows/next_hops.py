@@ -54,6 +54,27 @@ def sc_extnh(c, kind):
             c.ok(cid, 'IPv4 over an IPv6 session, %s: NEXT_HOP is our IPv4 address' % why, u and u['next_hop'] == DUT and not u['mp_reach'], u and (u['next_hop'], u['mp_reach']))
 
 
+def sc_extnhecmp(c, kind):
+    """several IPv6 next hops of an IPv4 route"""
+    both = dict(v6=True, families=['ipv4', 'ipv6'], extendedNextHop=True)
+    with Stand(kind, 'extnhecmp', {'x': both, 'y': both, 'e': {}}, ecmp=16) as s:
+        n = s.nb
+        x, y, e = s.up('x', [EXT4]), s.up('y', [EXT4]), s.up('e')
+        if not c.ok('N40', 'sessions Established', x and y and e):
+            return
+        for k, p in (('x', x), ('y', y)):
+            p.send(mp4(n[k], '65.9.0.0/24', n[k]['addr']))
+        v, t = wait_for(lambda: installed(s.d, '65.9.0.0/24', [n['x']['addr'], n['y']['addr']]), 4)
+        c.ok('N41', 'two: one route with both', v, sh('ip -n bgn1 route show 65.9.0.0/24'))
+        s.announce(e, 'e', '65.9.0.0/24')
+        v, t = wait_for(lambda: installed(s.d, '65.9.0.0/24', [n['x']['addr'], n['y']['addr'], n['e']['addr']]), 4)
+        c.ok('N42', 'and an IPv4 one beside them', v, sh('ip -n bgn1 route show 65.9.0.0/24'))
+        x.close()
+        e.close()
+        v, t = wait_for(lambda: installed(s.d, '65.9.0.0/24', n['y']['addr']), 4)
+        c.ok('N43', 'two of the three gone: the last one', v, sh('ip -n bgn1 route show 65.9.0.0/24'))
+
+
 def sc_nexthop(c, kind):
     """IPv6 on an IPv4 session; next hop self; odd IPv6 next hops"""
     nbs = {'dual': dict(families=['ipv4', 'ipv6']), 'i': dict(remoteAs=AS, families=['ipv4', 'ipv6']), 'self': dict(remoteAs=AS, nextHopSelf=True, families=['ipv4', 'ipv6']), 'six': dict(v6=True)}
@@ -88,4 +109,4 @@ def sc_nexthop(c, kind):
         c.ok('N27', 'IPv6 next hops that are our own address, multicast, unspecified: not used, the session stays', p['dual'].alive(0.2) and not any(x in fib('bgn1', 6) for x in ('fd66:5::/64', 'fd66:6::/64', 'fd66:7::/64')), [x for x in fib('bgn1', 6) if x.startswith('fd66')])
 
 
-SCENARIOS = {'extnh': sc_extnh, 'nexthop': sc_nexthop}
+SCENARIOS = {'extnh': sc_extnh, 'extnhecmp': sc_extnhecmp, 'nexthop': sc_nexthop}

@@ -40,6 +40,9 @@ def sc_restart(c, kind):
         c.ok('H02', 'its first OPEN has not the Restart flag', not g[0] & 0x80, g.hex())
         time.sleep(2)
         mine, theirs = Monitor(s.L, 'bgn1'), Monitor(s.L, 'bgn2')
+        ip('addr add 73.0.0.1/32 dev lo', PX)
+        ip('addr add 10.1.0.9/32 dev lo', 'bgn1')
+        streams = [Stream(s.L, 'bgn1', '73.0.0.1'), Stream(s.L, 'bgn2', '10.1.0.9')]
         ip('route add 73.9.0.0/24 via 10.0.0.2 proto static', 'bgn1')
         s.d.stop(hard=True)
         time.sleep(1.5)
@@ -73,6 +76,8 @@ def sc_restart(c, kind):
         c.ok('H11', "BIRD's kernel: neither", not x and has_route('bgn2', BLACK, DUT) and has_route('bgn2', KEPT), x)
         c.ok('H12', 'BIRD has lost what is gone', wait_for(lambda: not has_route('bgn2', LEFT), 5)[0])
         c.ok('H13', 'a route of somebody else is untouched', fib('bgn1').get('73.9.0.0/24', {}).get('proto') == 'static')
+        x = [stream.lost() for stream in streams]
+        c.ok('H15', 'streams over a route of its own kernel, and from BIRD to a network of its, lose no packet from before the end to now', all(lost == 0 and sent > 100 for lost, sent in x), x)
         # a second time, while it runs again
         s.d.stop(hard=True)
         time.sleep(0.5)

@@ -3,6 +3,7 @@ from stand import *
 
 KEY, OTHER = 'first secret', 'another one'
 TTL_DIRECT, DSCP_CS6 = 1, 0xc0
+IPV6_MINHOPCOUNT = 73
 
 
 def no_session(ns, src, asn, rid, **kw):
@@ -108,6 +109,40 @@ def sc_ttl(c, kind):
         sniff.close()
 
 
+def dial6(src, hops, least=None):
+    """an IPv6 connection of that hop limit, which takes nothing below `least`"""
+    with in_ns(PX):
+        s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, hops)
+    if least:
+        s.setsockopt(socket.IPPROTO_IPV6, IPV6_MINHOPCOUNT, least)
+    s.bind((src, 0))
+    s.settimeout(2)
+    try:
+        s.connect((DUT6, 179))
+    except OSError:
+        s.close()
+        return None
+    s.settimeout(None)
+    return Peer(s)
+
+
+def sc_hops(c, kind):
+    """GTSM over IPv6"""
+    with Stand(kind, 'hops', {'g': dict(v6=True, ttlSecurity=1), 'low': dict(v6=True, ttlSecurity=1), 'e': dict(v6=True)}, networks=['fd01::/64']) as s:
+        n = s.nb
+        time.sleep(0.5)
+        shake = lambda k, p: p and p.handshake(n[k]['asn'], n[k]['rid'], caps=s.caps(k), timeout=4)
+        p = dial6(n['g']['addr'], 255, 255)
+        ok = shake('g', p)
+        c.ok('S32', 'ttlSecurity 1 over IPv6, both send hop limit 255: Established', ok and p.wait_rib('fd01::/64', 5))
+        q = dial6(n['low']['addr'], 64)
+        heard = q and q.expect(OPEN, 2)
+        c.ok('S33', 'the peer sends hop limit 64: no session, no OPEN', not heard)
+        e = dial6(n['e']['addr'], 1)
+        c.ok('S34', 'eBGP without it, the peer sends hop limit 1: Established', shake('e', e))
+
+
 def sc_multihop(c, kind):
     """eBGP over a router"""
     nbs = {'far': dict(address='10.9.0.2', multihop=3, connectRetry=1), 'short': dict(address='10.9.0.3')}
@@ -129,4 +164,4 @@ def sc_multihop(c, kind):
         c.ok('S42', 'an eBGP neighbour without multihop, over a router: no session', not q)
 
 
-SCENARIOS = {'md5': sc_md5, 'ttl': sc_ttl, 'multihop': sc_multihop}
+SCENARIOS = {'md5': sc_md5, 'ttl': sc_ttl, 'hops': sc_hops, 'multihop': sc_multihop}

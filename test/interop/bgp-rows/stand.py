@@ -1,7 +1,7 @@
 """What the scenarios share: a DUT with scripted neighbours, and three witnesses that are nobody's speaker:
 Monitor (`ip monitor route` in a namespace), Sniffer (IP headers of the packets that reach the scripted peers), Bfd (the other end
 of a BFD session, RFC 5880 and 5881).  Everything else comes from ../bgp (lab.py, bgplib.py, interop.py)."""
-import os, socket, struct, sys, threading, time
+import os, re, signal, socket, struct, sys, threading, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'bgp'))
 from bgplib import *
@@ -159,6 +159,23 @@ class Monitor:
         """what was deleted of these; an empty list is what a test wants"""
         time.sleep(0.2)
         return [l for p in prefixes for l in self.lines(p) if l.startswith('Deleted')]
+
+
+class Stream:
+    """Packets from a namespace to an address, 50 a second: what a route is for"""
+
+    def __init__(self, lab, ns, address):
+        self.file = os.path.join(lab.dir, 'stream-%s-%d' % (ns, len(lab.procs)))
+        self.proc = Proc(ns, ['ping', '-n', '-i', '0.02', address], self.file)
+        lab.procs.append(self.proc)
+        wait_for(lambda: 'bytes from' in open(self.file).read(), 5)
+
+    def lost(self):
+        """(how many were lost, how many were sent); the last one may still be on its way"""
+        self.proc.stop(signal.SIGINT)
+        m = re.search(r'(\d+) packets transmitted, (\d+) received', open(self.file).read())
+        sent, received = int(m.group(1)), int(m.group(2))
+        return max(0, sent - 1 - received), sent
 
 
 class Sniffer:

@@ -19,6 +19,9 @@ def sc_takeover(c, kind):
         s.announce(peers['e2'], 'e2', FOUR % 4, path=[65101, 1])
         wait_for(lambda: all_installed(s.d, *[(FOUR % i, at['e1']) for i in (1, 2, 3)], *[(SIX % i, at['s1']) for i in (1, 2, 3)], (FOUR % 4, at['h'])), 6)
         m = Monitor(s.L, 'bgn1')
+        for prefix in (FOUR % 1, SIX % 1):
+            ip('addr add %s dev lo' % prefix.replace('.0/24', '.1/32').replace('::/64', '::1/128'), PX)
+        streams = [Stream(s.L, 'bgn1', '56.1.0.1'), Stream(s.L, 'bgn1', 'fd56:1::1')]
         for k, p in (('e1', FOUR % 1), ('s1', SIX % 1)):
             peers[k].send(gone(p))
         v, t = wait_for(lambda: all_installed(s.d, (FOUR % 1, at['e2']), (SIX % 1, at['s2'])), 4)
@@ -41,6 +44,8 @@ def sc_takeover(c, kind):
         v, t = wait_for(lambda: all_installed(s.d, *[(FOUR % i, at['e2']) for i in (1, 2, 3)], *[(SIX % i, at['s2']) for i in (1, 2, 3)]), 4)
         x = m.deleted(*[FOUR % i for i in (1, 2, 3)], *[SIX % i for i in (1, 2, 3)])
         c.ok('T06', 'the session of the best path ends (NOTIFICATION, RST): the second ones within 2 s, nothing deleted', v and t < 2 and not x, ('%.2f s' % t, x))
+        x = [stream.lost() for stream in streams]
+        c.ok('T09', 'through all that, a stream over the route loses no packet, IPv4 and IPv6', all(lost == 0 and sent > 40 for lost, sent in x), x)
         peers['h'].ka_stop.set()
         v, t = wait_for(lambda: installed(s.d, FOUR % 4, at['e2']), 8)
         x = m.deleted(FOUR % 4)
