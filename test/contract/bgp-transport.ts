@@ -219,7 +219,10 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
     await eventually(() => ear.isClosed, 'it is closed')
     // By FIN: who has said something meanwhile has not failed to.
     const ends = [['connected', 'closed: closed by the peer'], ['closed: connection refused']]
-    assert.ok(ends.some((told) => told.join() === ear.told.join()), ear.told.join())
+    assert.ok(
+      ends.some((told) => told.join() === ear.told.join()),
+      ear.told.join(),
+    )
     assert.deepEqual([asked, ears.length, ear.octets], [[ours], 0, 0])
   },
 
