@@ -4,6 +4,7 @@
  *   peer ── established, update, down … ──> this ──> Adj-RIB-In          what it announces
  *   peer <── send, End-of-RIB, refresh ─── this <── update group         what it is sent
  */
+import type { Clock } from '../store/clock.ts'
 import type { BfdWatch, StartBfd } from './bfd.ts'
 import type { Negotiated } from './capability/negotiation.ts'
 import { CeaseError, ErrorCode } from './errors.ts'
@@ -24,12 +25,16 @@ import { sameRules } from './rib/same-rules.ts'
 import { clusterOf, exportRules, importRules, type SpeakerIdentity } from './rules.ts'
 import type { NeighbourSettings } from './speaker-settings.ts'
 
+/** Milliseconds from the end of a session to the last packet of its BFD. */
+const BFD_FAREWELL = 100
+
 export const FAMILIES: readonly Family[] = ['ipv4', 'ipv6']
 
 /** What a neighbour needs of its speaker. */
 export interface NeighbourOwner {
   readonly ribs: Ribs
   readonly node: Node
+  readonly clock: Clock
   readonly startBfd: StartBfd | undefined
   readonly identity: SpeakerIdentity
   /** The tables have changed, or somebody can be sent something. */
@@ -45,6 +50,8 @@ export interface NeighbourStatus extends PeerStatus {
   readonly description: string
   /** Prefixes that it has announced, and those of them that are not excluded. */
   readonly routes: Readonly<Record<Family, { readonly received: number; readonly accepted: number }>>
+  /** Its routes, and ours that it has, are used where there are no others: RFC 8326. */
+  readonly drained: boolean
   readonly staleFamilies: readonly Family[]
   /** undefined: without BFD. */
   readonly bfd: BfdWatch['state'] | undefined
@@ -60,7 +67,10 @@ export class Neighbour implements PeerEvents {
   /** Agreed upon, of the last session. */
   #families: readonly Family[] = []
   #hasRoom = true
+  #isDrained = false
   #bfd: BfdWatch | undefined
+  /** Of a session that is over. */
+  #endBfd: () => void = () => {}
 
   /** `peer`: its sessions, which begin after this. */
   constructor(settings: NeighbourSettings, owner: NeighbourOwner, peer: () => Peer) {
@@ -96,6 +106,7 @@ export class Neighbour implements PeerEvents {
       settings: this.#settings,
       description: this.peer.describe(),
       routes: { ipv4: routes(this.#adjIn.ipv4), ipv6: routes(this.#adjIn.ipv6) },
+      drained: this.#isDrained,
       staleFamilies: this.peer.kept,
       bfd: this.#bfd?.state,
     }
@@ -115,6 +126,13 @@ export class Neighbour implements PeerEvents {
     this.#checkLimits()
   }
 
+  /** RFC 8326: before an end that is planned, so that packets go other ways when it comes; or not any more. */
+  drain(isDrained: boolean): void {
+    this.#isDrained = isDrained
+    this.reviseRules()
+    this.#owner.changed()
+  }
+
   /** What the rules follow from may be another: addresses of the node, other neighbours. */
   reviseRules(): void {
     const { negotiated } = this.peer.status
@@ -122,11 +140,14 @@ export class Neighbour implements PeerEvents {
     const { identity, ribs } = this.#owner
     const local = this.#localAddress()
     for (const family of negotiated.families) {
-      const rules = importRules(identity, this.#settings, family)
+      const rules = importRules(identity, this.#settings, family, this.#isDrained)
       const before = this.#importRules[family]
       this.#importRules[family] = rules
       if (!before || !sameRules(before, rules)) this.#adjIn[family].setRules(rules)
-      ribs.groups[family].setRules(this.address, exportRules(identity, this.#settings, family, negotiated, local))
+      ribs.groups[family].setRules(
+        this.address,
+        exportRules(identity, this.#settings, family, negotiated, local, this.#isDrained),
+      )
     }
     this.#owner.touched()
   }
@@ -157,10 +178,10 @@ export class Neighbour implements PeerEvents {
     this.#hasRoom = true
     this.#families = negotiated.families
     for (const family of negotiated.families) {
-      const accepted = importRules(identity, this.#settings, family)
+      const accepted = importRules(identity, this.#settings, family, this.#isDrained)
       this.#importRules[family] = accepted
       this.#adjIn[family].open(peer, accepted)
-      const rules = exportRules(identity, this.#settings, family, negotiated, local)
+      const rules = exportRules(identity, this.#settings, family, negotiated, local, this.#isDrained)
       const sending: GroupSending = { as4, longest, addPath: addPathSent[family] }
       ribs.groups[family].join(this.#member, rules, sending, encodeEndOfRib(family))
     }
@@ -260,14 +281,23 @@ export class Neighbour implements PeerEvents {
     }
   }
 
+  /** The peer hears from BGP first why it is over: of two daemons that hear it at once, one may be quicker. */
   #closeBfd(): void {
-    this.#bfd?.close()
+    const watch = this.#bfd
+    if (!watch) return
     this.#bfd = undefined
+    const cancel = this.#owner.clock.after(BFD_FAREWELL, () => this.#endBfd())
+    this.#endBfd = () => {
+      cancel()
+      watch.close()
+      this.#endBfd = () => {}
+    }
   }
 
   /** RFC 5882 §10.2: for as long as there is a session. Whoever has no BFD is not missed. */
   #watchBfd(): void {
     this.#closeBfd()
+    this.#endBfd()
     const { startBfd } = this.#owner
     const { bfd, session } = this.#settings
     if (!startBfd || !bfd) return
@@ -281,6 +311,7 @@ export class Neighbour implements PeerEvents {
 
   /** RFC 5882 §4.3, RFC 9384. The way there is broken, so nothing is kept. */
   #bfdDown(why: string): void {
+    if (!this.#bfd) return
     this.log(`${this.address}: BFD is down: ${why}`)
     this.peer.fail({ code: ErrorCode.cease, subcode: CeaseError.bfdDown, data: new Uint8Array(0) })
   }

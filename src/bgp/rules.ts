@@ -37,9 +37,10 @@ export function importRules(
   { as, routerId, clusterIds, filters }: SpeakerIdentity,
   { session, allowAsIn, importAll, filters: own }: NeighbourSettings,
   family: Family,
+  drained: boolean,
 ): ImportRules {
   const ownAs = [...new Set([as, session.localAs])]
-  return { ownAs, allowAsIn, routerId, clusterIds, importAll, filter: filters.get(own[IMPORT[family]]) }
+  return { ownAs, allowAsIn, routerId, clusterIds, importAll, drained, filter: filters.get(own[IMPORT[family]]) }
 }
 
 /** Over an IPv6 session with RFC 8950 our own next hop is our end of the session for IPv4 routes, too: IPv4 need not be on the link. */
@@ -49,6 +50,7 @@ export function exportRules(
   family: Family,
   { internal, extendedNextHop, longLived }: Negotiated,
   localAddress: LocalAddress,
+  drained: boolean,
 ): ExportRules {
   const { session, nextHop, exportAll, communities, priorityAsLocalPref, filters: own } = settings
   return {
@@ -63,6 +65,7 @@ export function exportRules(
     communities,
     filter: filters.get(own[EXPORT[family]]),
     longLived: longLived.length > 0,
+    drained,
     priorityAsLocalPref,
   }
 }

@@ -139,6 +139,11 @@ export class Speaker {
     this.#require(address).peer.reset(text)
   }
 
+  /** Before a planned end, so that packets go other ways when it comes; or not any more. RFC 8326. */
+  drain(address: string, isDrained = true): void {
+    this.#require(address).drain(isDrained)
+  }
+
   /** Asks for the peer's routes again. Answers the families that it was asked for. */
   refresh(address: string): readonly Family[] {
     const { peer } = this.#require(address)
@@ -236,11 +241,12 @@ export class Speaker {
   }
 
   #owner(ribs: Ribs): NeighbourOwner {
-    const { node, startBfd, log } = this.#options
+    const { node, clock, startBfd, log } = this.#options
     const identity = () => this.#identity
     return {
       ribs,
       node,
+      clock,
       startBfd,
       get identity() {
         return identity()

@@ -46,6 +46,10 @@ export function declareBgp(bgp: Command, version: string): void {
   asking(bgp, 'enable <address>', 'let a session come up again', (show) => show.enable)
   asking(bgp, 'disable <address>', 'end a session, and let no other begin', (show) => show.disable).addOption(told())
   asking(bgp, 'reset <address>', 'end a session, and begin another', (show) => show.reset).addOption(told())
+  asking(bgp, 'drain <address>', 'let packets go other ways, before its session ends', (show) => show.drain).option(
+    '--undo',
+    'use its routes as before',
+  )
   asking(bgp, 'reload', 'read the configuration again, and apply what differs', (show) => show.reload)
 }
 

@@ -22,6 +22,6 @@ for (const { peer, theirs, mine, nextHop } of rows) {
     const open = (as: number, id: number, extendedNextHop: boolean) =>
       openOf({ ...settings.session, localAs: as, extendedNextHop }, id, { restarting: false, forwarding: () => false })
     const negotiated = negotiate(open(64512, 1, mine), open(64513, 2, theirs), { as: 64513, required: [] })
-    expect(exportRules(identity, settings, 'ipv4', negotiated, ours).localAddress).toEqual(nextHop)
+    expect(exportRules(identity, settings, 'ipv4', negotiated, ours, false).localAddress).toEqual(nextHop)
   })
 }

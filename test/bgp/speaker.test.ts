@@ -349,6 +349,7 @@ describe('neighbours', () => {
     watched[0]!.events.down('no packets for 300 ms')
     here.clock.advance(10)
     expect(routesOf(a), 'though graceful restart would keep them').toEqual({})
+    watched[0]!.events.down('again')
     assert.match(b.speaker.neighbour('10.0.0.1')!.lastError!, /6\/10|BFD Down/)
     here.clock.advance(MINUTE)
     expect(
@@ -366,6 +367,36 @@ describe('neighbours', () => {
     a.speaker.enable('10.0.0.2')
     here.clock.advance(MINUTE)
     expect(routesOf(a)).toEqual({ '10.2.0.0/24': '10.0.0.2' })
+  })
+
+  test('who is drained is used where there are no others, in both directions, and loses no packet', () => {
+    const here = world()
+    const prefix = '192.0.2.0/24'
+    const a = start(here, '10.0.0.1', {
+      networks: ['10.1.0.0/24'],
+      neighbours: [neighbour('10.0.0.2'), neighbour('10.0.0.3')],
+    })
+    const b = start(here, '10.0.0.2', { networks: [prefix], neighbours: [neighbour('10.0.0.1')] })
+    start(here, '10.0.0.3', { networks: [prefix], neighbours: [neighbour('10.0.0.1')] })
+    here.clock.advance(A_WHILE)
+    assert.equal(routesOf(a)[prefix], '10.0.0.2 10.0.0.3')
+    a.fib.done.length = 0
+    a.speaker.drain('10.0.0.2')
+    here.clock.advance(10)
+    expect([...routeRows(b.speaker.ribs, 'ipv4')].find((row) => row.prefix === '10.1.0.0/24')).toMatchObject({
+      localPref: 0,
+      communities: ['graceful-shutdown'],
+    })
+    assert.equal(a.speaker.neighbour('10.0.0.2')?.drained, true)
+    a.speaker.disable('10.0.0.2')
+    here.clock.advance(10)
+    expect(a.fib.done, 'changed before the end, and not by it').toEqual([`+ ${prefix} via 10.0.0.3`])
+    a.speaker.enable('10.0.0.2')
+    here.clock.advance(MINUTE)
+    assert.equal(routesOf(a)[prefix], '10.0.0.3', 'still drained')
+    a.speaker.drain('10.0.0.2', false)
+    here.clock.advance(10)
+    assert.equal(routesOf(a)[prefix], '10.0.0.2 10.0.0.3')
   })
 
   test('a refresh brings back what a scripted peer sends again, between markers', () => {

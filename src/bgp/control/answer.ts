@@ -168,6 +168,11 @@ const HANDLERS: Handlers = {
     speaker.reset(address, text)
     return {}
   },
+  drain: ({ address, undo }, { speaker }) => {
+    requireNeighbour(speaker, address)
+    speaker.drain(address, !undo)
+    return {}
+  },
   reload: async (_, { reload }) => {
     await reload()
     return {}

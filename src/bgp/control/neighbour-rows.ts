@@ -14,6 +14,8 @@ export interface NeighbourRow {
   readonly state: State
   /** Stopped by an operator. */
   readonly disabled: boolean
+  /** RFC 8326: its routes are used where there are no others. */
+  readonly drained: boolean
   /** Of a range the AS that the peer has said. */
   readonly remoteAs: number | undefined
   readonly localAs: number
@@ -48,6 +50,7 @@ export function neighbourRow(status: NeighbourStatus): NeighbourRow {
     name: session.name,
     state,
     disabled,
+    drained: status.drained,
     remoteAs: session.remoteAs ?? negotiated?.peerAs,
     localAs: session.localAs,
     localAddress: localAddress ?? session.localAddress,

@@ -55,6 +55,7 @@ const COMMANDS = {
   enable: neighbour,
   disable: told,
   reset: told,
+  drain: { ...neighbour, undo: defaulted(boolean, false, 'Its routes are used as before') },
   reload: {},
 } as const satisfies Readonly<Record<string, Members>>
 

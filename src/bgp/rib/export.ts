@@ -34,6 +34,8 @@ export interface ExportRules {
   readonly filter: Filter | undefined
   /** They know long-lived stale routes: RFC 9494. */
   readonly longLived: boolean
+  /** The session is about to end: what is sent over it says so, with GRACEFUL_SHUTDOWN and, to iBGP, LOCAL_PREF 0. RFC 8326 §4.1. */
+  readonly drained: boolean
   /** As Calico has it: towards iBGP a route with a priority has LOCAL_PREF 2147483647 − priority. */
   readonly priorityAsLocalPref: boolean
 }
@@ -173,7 +175,7 @@ function attributesToSend(
   const withHop = {
     ...changed.attributes,
     ...hop,
-    communities: withOwn(changed.attributes.communities, rules.communities),
+    communities: withOwn(changed.attributes.communities, ownCommunities(rules)),
   }
   return Object.freeze(external ? toExternal(withHop, rules) : toInternal(withHop, changed.priority, path, rules))
 }
@@ -193,10 +195,10 @@ function toInternal(
   attributes: PathAttributes,
   priority: number | undefined,
   { source: { peer } }: Path,
-  { clusterId, priorityAsLocalPref }: ExportRules,
+  { clusterId, priorityAsLocalPref, drained }: ExportRules,
 ): PathAttributes {
   const encoded = priorityAsLocalPref && priority !== undefined ? MAX_PRIORITY - priority : undefined
-  const localPref = encoded ?? attributes.localPref ?? DEFAULT_LOCAL_PREF
+  const localPref = drained ? 0 : (encoded ?? attributes.localPref ?? DEFAULT_LOCAL_PREF)
   if (peer.kind !== 'internal') return { ...attributes, localPref }
   // RFC 4456 §8: the identifier of who brought the route into the AS, and the clusters that it has passed.
   const clusters = [clusterId, peer.clusterId].filter((id, i, all) => id !== undefined && all.indexOf(id) === i)
@@ -230,6 +232,10 @@ function nextHopToSend(
   if (family === 'ipv4' && localAddress.ipv4 !== undefined) return { nextHop: localAddress.ipv4, linkLocal: undefined }
   if (localAddress.ipv6 === undefined || !canSend(localAddress.ipv6)) return undefined
   return { nextHop: localAddress.ipv6, linkLocal: localAddress.linkLocal }
+}
+
+function ownCommunities({ communities, drained }: ExportRules): readonly Community[] {
+  return drained ? [...communities, WellKnown['graceful-shutdown']] : communities
 }
 
 function withOwn(communities: readonly Community[], own: readonly Community[]): readonly Community[] {

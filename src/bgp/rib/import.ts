@@ -23,6 +23,8 @@ export interface ImportRules {
   readonly clusterIds: readonly BgpId[]
   /** false: nothing is taken. */
   readonly importAll: boolean
+  /** The session is about to end: its routes are used where there are no others. RFC 8326 §4.1. */
+  readonly drained: boolean
   readonly filter: Filter | undefined
 }
 
@@ -71,7 +73,7 @@ export class SharedPaths {
     this.#source = source
     this.#hops = hops
     this.#exclusion = exclusion(received, source, rules)
-    this.#attributes = source.peer.kind === 'external' ? fromOutside(received) : received
+    this.#attributes = rules.drained || isAboutToGo(received, source) ? { ...received, localPref: 0 } : received
     if (rules.filter && !this.#exclusion) {
       this.#decide = rules.filter.for({
         attributes: this.#attributes,
@@ -131,7 +133,6 @@ function exclusion(attributes: PathAttributes, { peer }: Source, rules: ImportRu
 }
 
 /** RFC 8326 §4.2: who is about to go down says so, and is used only where there is nobody else. */
-function fromOutside(attributes: PathAttributes): PathAttributes {
-  if (!attributes.communities.includes(WellKnown['graceful-shutdown'])) return attributes
-  return { ...attributes, localPref: 0 }
+function isAboutToGo({ communities }: PathAttributes, { peer }: Source): boolean {
+  return peer.kind === 'external' && communities.includes(WellKnown['graceful-shutdown'])
 }

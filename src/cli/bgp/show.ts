@@ -21,6 +21,7 @@ export interface Asked {
   readonly community?: readonly string[]
   readonly blackhole?: true
   readonly text?: string
+  readonly undo?: true
 }
 
 /** Prefixes in a request. */
@@ -121,6 +122,15 @@ export async function disable({ socket, output, text }: Asked, address: string):
 export async function reset({ socket, output, text }: Asked, address: string): Promise<number> {
   await ask(socket, 'reset', { address, text })
   print(output, { address, reset: true }, () => `The session with ${address} begins again`)
+  return Exit.yes
+}
+
+export async function drain({ socket, output, undo }: Asked, address: string): Promise<number> {
+  await ask(socket, 'drain', { address, undo: undo ?? false })
+  const text = undo
+    ? `Routes of ${address} are used as before`
+    : `Routes of ${address} are used where there are no others`
+  print(output, { address, drained: !undo }, () => text)
   return Exit.yes
 }
 

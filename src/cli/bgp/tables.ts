@@ -24,7 +24,7 @@ export function formatNeighbours(rows: readonly NeighbourRow[], now: number): st
     row.address,
     row.name ?? NOTHING,
     text(row.remoteAs),
-    row.disabled ? `${row.state}, disabled` : row.state,
+    sessionStateOf(row),
     row.establishedAt === undefined ? NOTHING : formatAge(now - row.establishedAt),
     text(sum(row, 'received')),
     text(sum(row, 'accepted')),
@@ -45,7 +45,7 @@ export function formatNeighbour(row: NeighbourDetails, now: number): string {
     return `${family} ${received} received, ${accepted} accepted${sent === undefined ? '' : `, ${sent} sent`}`
   })
   const lines: (readonly [string, string] | undefined)[] = [
-    ['State', row.disabled ? `${row.state}, disabled` : row.state],
+    ['State', sessionStateOf(row)],
     row.establishedAt === undefined ? undefined : ['Established for', formatAge(now - row.establishedAt)],
     row.lastError === undefined ? undefined : ['Last error', row.lastError],
     ['AS', `${text(row.remoteAs)}, ours ${row.localAs}`],
@@ -181,4 +181,8 @@ export function formatAge(milliseconds: number): string {
   const hours = Math.floor(minutes / 60)
   if (hours < 24) return `${hours} h ${minutes % 60} min`
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
+function sessionStateOf({ state, disabled, drained }: NeighbourRow): string {
+  return [state, ...(disabled ? ['disabled'] : []), ...(drained ? ['drained'] : [])].join(', ')
 }

@@ -166,6 +166,7 @@ export class Session {
       routerId: speaker.routerId,
       clusterIds: (speaker.options.clusterIds ?? []).map(parseBgpId),
       importAll: options.importAll ?? true,
+      drained: false,
       filter: options.importFilter,
     }
     this.exportRules = {
@@ -179,6 +180,7 @@ export class Session {
       communities: options.communities ?? [],
       filter: options.exportFilter,
       longLived: options.longLived ?? false,
+      drained: false,
       priorityAsLocalPref: false,
     }
     const { ribs } = speaker
