@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, test } from 'vitest'
 import { parseConfig } from '../../src/overlay/config.ts'
@@ -35,7 +36,9 @@ test("every file of netconf/ is a network that overlab reads, but for the daemon
       ['10-bridge.conflist', ['bridge']],
       ['10-flannel.conflist', ['flannel']],
       ['20-layer2.conflist', ['bridge']],
+      ['30-routed.conflist', ['routed']],
       ['30-static.conflist', ['bridge']],
+      ['31-pools.conflist', ['routed']],
       ['40-isolated.conflist', ['bridge']],
       ['50-vlan.conflist', ['bridge']],
       ['51-trunk.conflist', ['bridge']],
@@ -84,6 +87,37 @@ test('30-static: pods get the addresses that the runtime names', () => {
     assert.deepEqual(pods, { a: ['10.87.0.10'], b: ['10.87.0.11', 'fd87::11'] })
     assert.ok(reaches('a', '10.87.0.11'))
   })
+})
+
+test('30-routed: pods have addresses alone, and reach each other', () => {
+  withPods('30-routed.conflist', { a: [], b: [] }, ({ b }) => {
+    assert.deepEqual(b, ['10.89.0.3', 'fd89::3'])
+    for (const address of b!) assert.ok(reaches('a', address), address)
+    assert.deepEqual(run('ip', '-4', '-o', '-n', 'a', 'address', 'show', 'eth0').match(/inet \S+/g), [
+      'inet 10.89.0.2/32',
+    ])
+  })
+})
+
+test('31-pools: pods get addresses of a block of this node, which goes when nobody has one', () => {
+  const pool = (...args: string[]) => overlab('pool', ...args)
+  pool('create', '10.90.0.0/16')
+  pool('create', 'fd90::/64', '--block-size', '124')
+  withPods('31-pools.conflist', { a: [], b: [] }, ({ a, b }) => {
+    const blocks = JSON.parse(pool('show', '-o', 'json')) as { block: string; node: string; used: number }[]
+    assert.deepEqual(
+      blocks.map(({ node, used }) => [node, used]),
+      [
+        [hostname().toLowerCase(), 2],
+        [hostname().toLowerCase(), 2],
+      ],
+    )
+    assert.notDeepEqual(a, b)
+    for (const address of b!) assert.ok(reaches('a', address), address)
+  })
+  pool('delete', '10.90.0.0/16')
+  pool('delete', 'fd90::/64')
+  assert.deepEqual(JSON.parse(pool('show', '-o', 'json')), [])
 })
 
 test('40-isolated: pods reach the node and the network outside, but not each other', () => {

@@ -8,21 +8,18 @@ import { assign } from '../../src/pool/assign.ts'
 import { releaseEmptyBlocks, removeNode } from '../../src/pool/collect.ts'
 import { PoolError } from '../../src/pool/errors.ts'
 import { changePool, deletePool } from '../../src/pool/pools.ts'
-import { releaseAddress, releaseBlock, releaseHandle } from '../../src/pool/release.ts'
+import { releaseBlock, releaseHandle } from '../../src/pool/release.ts'
 import type { Step, Steps } from '../../src/pool/steps.ts'
 import { requestOf, World } from './world.ts'
 
 const POOL = '10.244.0.0/29' // two blocks of four
+const POOL6 = 'fd00:244::/126' // one
 
 const worlds: Readonly<Record<string, (world: World) => void>> = {
   'with nothing yet': () => {},
   'with an empty block of n1': (world) => {
     world.assign('n1', 'a:1:eth0')
     world.do(releaseHandle('a:1:eth0'))
-  },
-  'with two empty blocks of n1': (world) => {
-    for (let n = 0; n < 5; n++) world.assign('n1', `a:${n}:eth0`)
-    for (let n = 0; n < 5; n++) world.do(releaseHandle(`a:${n}:eth0`))
   },
   'with an address in use': (world) => void world.assign('n1', 'a:held:eth0'),
   'with all blocks of n1, and one address borrowed': (world) => {
@@ -39,7 +36,8 @@ const worlds: Readonly<Record<string, (world: World) => void>> = {
 
 const actions: Readonly<Record<string, (world: World) => Steps<unknown>>> = {
   'n1 assigns': () => assign(requestOf('n1', 'a:one:eth0')),
-  'n1 assigns under the same handle': () => assign(requestOf('n1', 'a:one:eth0')),
+  'n1 assigns of both families': () => assign(requestOf('n1', 'a:one:eth0', { families: ['ipv4', 'ipv6'] })),
+  'what n1 assigned is released': () => releaseHandle('a:one:eth0'),
   'n2 assigns': () => assign(requestOf('n2', 'a:two:eth0')),
   'n2 assigns a certain address': () => assign(requestOf('n2', 'a:certain:eth0', { addresses: ['10.244.0.6'] })),
   'n1 gives empty blocks back': () => releaseEmptyBlocks('n1', {}),
@@ -47,7 +45,6 @@ const actions: Readonly<Record<string, (world: World) => Steps<unknown>>> = {
   'n1 is removed': () => removeNode('n1'),
   'the address in use is released': () => releaseHandle('a:held:eth0'),
   'the borrowed address is released': () => releaseHandle('a:borrowed:eth0'),
-  'the first address is released': () => releaseAddress('10.244.0.0'),
   'the pool is disabled': () => changePool(POOL, { disabled: true }),
   'the pool is deleted': () => deletePool(POOL),
 }
@@ -97,6 +94,7 @@ for (const [state, prepare] of Object.entries(worlds)) {
             for (let late = 1, isWhole = false; !isWhole; late++) {
               const world = new World()
               world.pool({ cidr: POOL, blockSize: 30 })
+              world.pool({ cidr: POOL6, blockSize: 126 })
               prepare(world)
               const [one, other] = [{}, {}]
               const [a, b] = [first(world), second(world)]
