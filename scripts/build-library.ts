@@ -40,7 +40,7 @@ const BUNDLED = ['commander', 'yaml']
 async function bundleCommandLine(directory: string): Promise<void> {
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object }
   await build({
-    entryPoints: ['main', 'listen', 'udp-worker'].map((name) => join(directory, 'cli', `${name}.js`)),
+    entryPoints: ['main', 'listen', 'udp-worker', 'bfd-worker'].map((name) => join(directory, 'cli', `${name}.js`)),
     outdir: join(directory, 'cli'),
     allowOverwrite: true,
     bundle: true,

@@ -5,11 +5,10 @@
  *   port 3784 or 4784, one socket for all ──> sessions.ts ──> session.ts ──> a socket per session, port 49152 to 65535
  *
  * What is promised. All of it runs in the caller's event loop, and with 100 ms × 3 a neighbour waits for 300 ms at the most:
- * - A loop that stands still for less than 200 ms (multiplier − 1, times the interval) costs nothing. Work is to be done in
- *   slices far below that.
+ * - A loop that stands still for less than 200 ms (multiplier − 1, times the interval) costs nothing.
  * - One that stands still for longer is no false alarm on this side: packets that wait are read before silence is believed.
- * - On the other side it is one, since our packets were late. Who cannot keep the loop free runs this in a thread of its own:
- *   it needs nothing but sockets and a clock.
+ * - On the other side it is one, since our packets were late. A speaker that reads a full table, writes a hundred thousand routes
+ *   or collects garbage cannot promise 200 ms; so it has this in a thread of its own, cli/bfd-thread.ts.
  *
  * A socket that cannot be had is asked for again with every packet, so an address may come later than its session.
  */
@@ -94,6 +93,7 @@ export class Bfd {
       events: {
         up: () => isTold && events.up(),
         down: (why) => isTold && events.down(why),
+        changed: (state) => isTold && events.changed?.(state),
       },
     })
     const watch: Watch = { target, session, socket: undefined, trouble: undefined, cancelEnd: undefined }

@@ -39,6 +39,8 @@ export interface BfdEvents {
   up(): void
   /** It was up, and is not. Not told when the remote system has switched it off. */
   down(why: string): void
+  /** Told first, with every change of state. */
+  changed?(state: BfdState): void
 }
 
 export interface SessionOptions {
@@ -234,6 +236,7 @@ export class Session {
     this.#state = next
     this.#diagnostic = diagnostic
     this.#negotiate()
+    this.#options.events.changed?.(next)
     // "in order to more rapidly communicate a change in state": §6.8.7.
     this.#transmit()
     return tell

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
 import { sys } from '#sys'
 import { Bfd, type BfdWatch } from '../../src/bfd/bfd.ts'
+import { BfdThread } from '../../src/cli/bfd-thread.ts'
 import type { CapturedPacket } from '../../src/kernel/live.ts'
 import { liveLinux } from '../../src/linux/live.ts'
 import { steadyClock } from '../../src/store/system-clock.ts'
@@ -199,6 +200,32 @@ test('a loop that stood still is no silence of the neighbour', async () => {
     await new Promise((resolve) => setTimeout(resolve, 600))
   }
   assert.deepEqual(told, ['up'])
+})
+
+test('in a thread of its own it keeps its time towards BIRD, too, however long the loop stands still', async () => {
+  bfd.close() // it has the port for as long as it says goodbye
+  const thread = new BfdThread((text) => log.push(text))
+  const told: string[] = []
+  const events = { up: () => told.push('up'), down: (why: string) => told.push(why) }
+  try {
+    const ours = thread.start({ local: OURS[0], remote: BIRD[0], multihop: false }, FAST, events)
+    await eventually(() => ours.state === 'Up' && birdState(OURS[0])[5] === '0.300', 'both are up')
+    const [, , , since] = birdState(OURS[0])
+    sys.sleep(3000)
+    assert.deepEqual(birdState(OURS[0]).slice(2, 4), ['Up', since])
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    assert.deepEqual(told, ['up'])
+    cut()
+    try {
+      await eventually(() => ours.state === 'Down', 'we are down')
+    } finally {
+      mend()
+    }
+    await eventually(() => ours.state === 'Up', 'we are up again')
+  } finally {
+    thread.close()
+  }
+  assert.equal(birdState(OURS[0])[2], 'Down')
 })
 
 test('BIRD killed is noticed, and joined when it is back', async () => {

@@ -1,5 +1,4 @@
 /** What a speaker has of this machine: connections, next hops, the kernel's routes, BFD. */
-import { Bfd } from '../../bfd/bfd.ts'
 import { KernelFib } from '../../bgp/node/kernel-fib.ts'
 import { KernelNode } from '../../bgp/node/kernel-node.ts'
 import { SocketTransport } from '../../bgp/socket-transport.ts'
@@ -7,6 +6,7 @@ import type { SpeakerOptions } from '../../bgp/speaker.ts'
 import { ROUTE_PROTOCOL, type SpeakerSettings } from '../../bgp/speaker-settings.ts'
 import { liveLinux } from '../../linux/live.ts'
 import type { Clock } from '../../store/clock.ts'
+import { BfdThread } from '../bfd-thread.ts'
 
 export interface DataPath extends Pick<SpeakerOptions, 'transport' | 'node' | 'fib' | 'startBfd'> {
   /** Connections that are being closed still say their last words. */
@@ -27,12 +27,7 @@ export function openDataPath(
     contested: (what: string) => warn(`Somebody else keeps changing ${what}`),
     failed: ({ message }: Error) => warn(message),
   }
-  const bfd = new Bfd({
-    sockets: kernel.sockets,
-    clock,
-    random: Math.random,
-    log: (text) => log('info', 'bfd', text),
-  })
+  const bfd = new BfdThread((text) => log('info', 'bfd', text))
   return {
     transport: new SocketTransport(kernel.sockets, clock),
     node,
