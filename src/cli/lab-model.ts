@@ -1,6 +1,7 @@
 /** `overlab lab` with --engine model: the same commands, without root and on any operating system. */
 
 import { didYouMean } from '../json/near.ts'
+import { tellLearned } from '../lab/bgp/learned-routes.ts'
 import { buildModelLab, type ModelLab } from '../lab/model-lab.ts'
 import type { NodeAction } from '../lab/node-action.ts'
 import { pingAll } from '../lab/ping.ts'
@@ -82,7 +83,7 @@ export async function demo({ output, chosen, file, seed }: Options): Promise<num
   const status = await inspect(plan, machine)
   const matrix = await pingAll(plan, machine)
   const across = acrossNodes(plan, machine)
-  const trace = across && traceInModel(across, lab)
+  const trace = across && (await tellLearned(traceInModel(across, lab), plan, machine))
   print(output, { status, matrix, ...(trace && { trace }) }, () =>
     [
       formatStatus(status),

@@ -26,7 +26,10 @@ const PROGRAMS: Readonly<Record<Exclude<RouterKind, 'overlab'>, { programs: read
   frr: { programs: ['zebra', 'bgpd'], package: 'frr' },
 }
 
-/** The group of FRR's that its programs want to be in /etc/group, whoever they run as. */
+/** Seconds that zebra leaves routes in the kernel for that it finds there at its beginning. */
+const KEPT_BY_ZEBRA = 60
+
+/** The groups of FRR's that its programs want to be in /etc/group, whoever they run as. */
 const FRR_GROUPS = ['frr', 'frrvty']
 
 const processOf = ({ directory }: SpeakerPlace) => nodeProcesses(directory, 'speaker')
@@ -107,34 +110,13 @@ function commandsOf(place: SpeakerPlace, restarted: boolean): NodeCommand[] {
     }
     case 'frr': {
       mkdirSync(file('vty'), { recursive: true })
-      const common = [
-        '--vty_socket',
-        file('vty'),
-        '-z',
-        file('zserv.api'),
-        '-u',
-        'root',
-        '-g',
-        'root',
-        '-P',
-        '0',
-        '--log',
-        'stdout',
-      ]
-      return [
-        { program: 'zebra', config: ZEBRA_CONFIG },
-        { program: 'bgpd', config: BGPD_CONFIG },
-      ].map(({ program, config }) =>
-        withFrrGroups(
-          directory,
-          programOf(program, place),
-          '-f',
-          file(config),
-          '-i',
-          file(`${program}.pid`),
-          ...common,
-        ),
-      )
+      const common = `--vty_socket ${file('vty')} -z ${file('zserv.api')} -u root -g root -P 0 --log stdout`.split(' ')
+      const keep = restarted ? ['-K', String(KEPT_BY_ZEBRA)] : []
+      const program = (name: string, config: string, ...more: string[]) => {
+        const own = ['-f', file(config), '-i', file(`${name}.pid`), ...more]
+        return withFrrGroups(directory, programOf(name, place), ...common, ...own)
+      }
+      return [program('zebra', ZEBRA_CONFIG, ...keep), program('bgpd', BGPD_CONFIG)]
     }
   }
 }

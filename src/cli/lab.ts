@@ -247,8 +247,10 @@ async function traceAcross(
   const across = acrossNodes(plan, machine)
   if (!across) return undefined
   const { traceInKernel } = await import('../lab/trace-kernel.ts')
+  const { tellLearned } = await import('../lab/bgp/learned-routes.ts')
   const origins = originsOf(plan, topology, machine, source)
-  return traceInKernel(across, { plan, machine, originOf: (node, ref) => findOrigin(origins, node, ref) })
+  const lab = { plan, machine, originOf: (node: string, ref: string) => findOrigin(origins, node, ref) }
+  return tellLearned(await traceInKernel(across, lab), plan, machine)
 }
 
 async function build(

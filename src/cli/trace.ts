@@ -146,7 +146,9 @@ async function traceModel({ from, to, options, chosen: { topology, source } }: Q
     requireSuccess(run, await lab.run({ place: node, line: run }))
   }
   const { besideOf } = await import('../trace/beside.ts')
-  return { document: traceInModel(request, lab), beside: besideOf(worldOf(lab)) }
+  const { tellLearned } = await import('../lab/bgp/learned-routes.ts')
+  const document = await tellLearned(traceInModel(request, lab), lab.plan, lab.machine)
+  return { document, beside: besideOf(worldOf(lab)) }
 }
 
 /** A lab that is up is asked as it is, and stays up. */
@@ -177,7 +179,8 @@ async function traceKernel({ from, to, options, chosen: { topology, source } }: 
         requireSuccess(line, await machine.runLine(namespacePath(namespace), line))
       }
       // Of the kernel's decisions nothing is told that something could stand beside.
-      return { document: await traceInKernel(request, lab), beside: () => [] }
+      const { tellLearned } = await import('../lab/bgp/learned-routes.ts')
+      return { document: await tellLearned(await traceInKernel(request, lab), plan, machine), beside: () => [] }
     } finally {
       if (!standing) for (const complaint of takeDown(plan.name, machine).complaints) complain(complaint)
     }

@@ -4,6 +4,7 @@
  * announced. Their files: state.ts.
  */
 import type { WhyRow } from '../bgp/views.ts'
+import type { WorldSpeaker } from '../trace/explain/loss.ts'
 import { birdFiles } from './bgp/bird.ts'
 import { frrFiles } from './bgp/frr.ts'
 import type { SpeakerPlan } from './bgp/speaker-plan.ts'
@@ -113,20 +114,52 @@ export async function inspectSpeaker(plan: LabPlan, node: NodePlan, machine: Mac
   return { ...condition, isReady: problems.length === 0, problems }
 }
 
+/** What explanations of losses are told of the lab's speakers. */
+export function worldSpeaker({ name, speaker }: NodePlan, { isRunning, sessions }: SpeakerCondition): WorldSpeaker {
+  const networks = speaker!.config.networks.map(({ prefix }) => prefix)
+  return { node: name, isRunning, networks, problems: sessions?.problems ?? [] }
+}
+
+/** Of all nodes that have one. */
+export function worldSpeakers(plan: LabPlan, machine: Machine): Promise<WorldSpeaker[]> {
+  return Promise.all(
+    plan.nodes
+      .filter(({ speaker }) => speaker)
+      .map(async (node) => worldSpeaker(node, await machine.speakers.condition(speakerPlace(plan, node, machine)))),
+  )
+}
+
 /** Lets time pass until the node's speaker is ready. DaemonError that says why it is not. */
 export async function untilSpeaking(plan: LabPlan, node: NodePlan, machine: Machine): Promise<void> {
-  const place = speakerPlace(plan, node, machine)
-  const { host, speakers } = machine
+  const { host } = machine
+  const witnesses = witnessesOf(plan, node)
   for (const start = host.monotonic(); ; ) {
-    const condition = await speakers.condition(place)
-    const problems = whyNotReady(condition, plan)
-    if (problems.length === 0) return
-    if (!condition.isRunning || host.monotonic() - start > PATIENCE) {
-      const words = speakers.lastWords(place).map((line) => `\n  ${line}`)
-      throw new DaemonError(`Cannot bring up BGP on node "${place.node}": ${problems.join(', ')}${words.join('')}`)
-    }
+    const statuses = await Promise.all(witnesses.map((each) => inspectSpeaker(plan, each, machine)))
+    const i = statuses.findIndex(({ isReady }) => !isReady)
+    if (i < 0) return
+    const { isRunning, problems } = statuses[i]!
+    if (!isRunning || host.monotonic() - start > PATIENCE) throw await notReady(plan, witnesses[i]!, problems, machine)
     await machine.until(() => false, LOOK_AGAIN)
   }
+}
+
+/** Who says that the node's speaker is ready: it and, where it is not ours, its neighbours that are. */
+function witnessesOf({ nodes }: LabPlan, node: NodePlan): NodePlan[] {
+  const { kind, config } = node.speaker!
+  if (kind === 'overlab') return [node]
+  const names = config.neighbors.map(({ name }) => name)
+  return [node, ...nodes.filter(({ name, speaker }) => names.includes(name) && speaker?.kind === 'overlab')]
+}
+
+/** Where a router of others has died, that comes first. */
+async function notReady(plan: LabPlan, node: NodePlan, problems: readonly string[], machine: Machine) {
+  const all = plan.nodes.filter(({ speaker }) => speaker)
+  const statuses = await Promise.all(all.map((each) => inspectSpeaker(plan, each, machine)))
+  const dead = all.find((_, i) => !statuses[i]!.isRunning)
+  const place = speakerPlace(plan, dead ?? node, machine)
+  const reason = dead ? 'it has ended' : problems.join(', ')
+  const words = machine.speakers.lastWords(place).map((line) => `\n  ${line}`)
+  return new DaemonError(`Cannot bring up BGP on node "${place.node}": ${reason}${words.join('')}`)
 }
 
 function whyNotReady({ kind, isRunning, sessions }: SpeakerCondition, { nodes }: LabPlan): readonly string[] {

@@ -11,11 +11,13 @@ import { groupPackets, type SeenPacket, type Sighting } from '../trace/of-captur
 import { askedPort, readHeaders } from '../trace/summary.ts'
 import { EtherType } from '../wire/ethernet.ts'
 import { type Heard, isRefused, tellCaptured } from './captured.ts'
+import { isChatter } from './chatter.ts'
 import type { Listener, Machine } from './machine.ts'
 import { neighbourPairs } from './neighbours.ts'
 import { enter, namespacePath } from './node.ts'
 import type { LabPlan } from './plan.ts'
 import { PROBE_TIMEOUT, type ProbeAnswer, type ProbeSpec, startProbe } from './probe.ts'
+import { worldSpeakers } from './speakers.ts'
 import type { TraceRequest } from './trace.ts'
 
 export interface KernelTraceLab {
@@ -48,7 +50,7 @@ export async function acquaint(lab: KernelTraceLab): Promise<void> {
 
 /** Taps everywhere, for as long as a trace asks. */
 interface Recording {
-  /** What was seen since the last call, of one family: the noise of the other is no part of the conversation. */
+  /** What was seen since the last call, of one family: the noise of the other, and of BGP, is no part of the conversation. */
   take(): readonly Sighting[]
   close(): void
 }
@@ -60,10 +62,11 @@ export async function traceInKernel(
 ): Promise<TraceDocument> {
   const { plan, machine, originOf } = lab
   const places = placesOf(lab)
-  const recording = record(places, address.includes(':') ? EtherType.ipv6 : EtherType.ipv4)
+  const recording = record(places, address.includes(':') ? EtherType.ipv6 : EtherType.ipv4, spec)
   let listener: Listener | undefined
   try {
-    const world: World = { places, originOf, services: plan.services, pods: plan.pods }
+    const known = { places, originOf, services: plan.services, pods: plan.pods }
+    const world: World = { ...known, speakers: await worldSpeakers(plan, machine) }
     const client = places.find(({ name }) => name === from)!
     const asked = { client, address, spec }
     const first = await ask({ ...asked, spec: { ...spec, light: true } }, world, recording, machine, FIRST_TIMEOUT)
@@ -112,14 +115,17 @@ async function ask(
   return { answer, packets: groupPackets(recording.take()), counters }
 }
 
-function record(places: readonly Place[], etherType: number): Recording {
+function record(places: readonly Place[], etherType: number, spec: ProbeSpec): Recording {
   let sightings: Sighting[] = []
   const captures = places.map((place) => capture(place, (sighting) => sightings.push(sighting)))
   return {
     take() {
       const seen = sightings
       sightings = []
-      return seen.filter(({ frame, network }) => readHeaders(frame, network)?.etherType === etherType)
+      return seen.filter(
+        ({ frame, network }) =>
+          readHeaders(frame, network)?.etherType === etherType && !isChatter(frame, network, spec),
+      )
     },
     close() {
       for (const { close } of captures) close()

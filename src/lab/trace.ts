@@ -20,11 +20,13 @@ import { documentOf, idOf, resultOf, type Telling } from '../trace/of-journey.ts
 import { pathMtu } from '../trace/path-mtu.ts'
 import { fixesOf } from '../trace/result.ts'
 import { askedPort } from '../trace/summary.ts'
+import { isChatter } from './chatter.ts'
 import type { ModelMachine } from './model-machine.ts'
 import { neighbourPairs } from './neighbours.ts'
 import { namespacePath } from './node.ts'
 import type { LabPlan } from './plan.ts'
 import { PROBE_TIMEOUT, type ProbeAnswer, type ProbeSpec, startProbe } from './probe.ts'
+import { speakerPlace, worldSpeaker } from './speakers.ts'
 
 export interface TraceRequest {
   /** Name of a node or pod. */
@@ -73,10 +75,16 @@ function follow({ kernel }: ModelPlace, address: string, spec: ProbeSpec, { kern
   try {
     const probe = startProbe(kernel, address, spec, (...echo) => kernel.namespace.sockets.ping(...echo))
     model.runUntil(() => probe.answer !== undefined, model.clock.now + PROBE_TIMEOUT * MILLISECOND)
-    return { answer: probe.end(), journeys }
+    return { answer: probe.end(), journeys: journeys.filter((journey) => !isOfOthers(journey, spec)) }
   } finally {
     model.onJourney = undefined
   }
+}
+
+/** What speakers say among themselves meanwhile. */
+function isOfOthers(journey: Journey, spec: ProbeSpec): boolean {
+  const first = rootOf(journey).steps.find(({ frame }) => frame !== undefined)
+  return first?.frame !== undefined && isChatter(first.frame, first.device.hasLinkLayer ? 14 : 0, spec)
 }
 
 /** Where a packet met no socket: in a place whose description says of no port that it is open. */
@@ -193,7 +201,11 @@ interface ModelPlace extends Place {
 export function worldOf(lab: TraceLab): World {
   const { plan, originOf } = lab
   const places = [...plan.nodes, ...plan.pods].map(({ name }) => ({ name, kernel: lab.kernelOf(name) }))
-  return { places, originOf, services: plan.services, pods: plan.pods }
+  const { speakers: all } = lab.machine
+  const speakers = plan.nodes
+    .filter(({ speaker }) => speaker)
+    .map((node) => worldSpeaker(node, all.conditionNow(speakerPlace(plan, node, lab.machine))))
+  return { places, originOf, services: plan.services, pods: plan.pods, speakers }
 }
 
 function tellingOf({ plan, machine, originOf }: TraceLab, start: number): Telling {

@@ -1,5 +1,6 @@
 /** A question that its own kernel would not send: no packet to tell of, only the kernel's error and what it means. */
 import type { TraceDocument } from './document.ts'
+import { missingRoute } from './explain/bgp.ts'
 import { explain } from './explain/explain.ts'
 import { wayTo } from './explain/ip.ts'
 import { type Explanation, type Loss, type Place, routeTo, type World } from './explain/loss.ts'
@@ -93,6 +94,8 @@ function explainErrno(errno: string | undefined, { client, address }: Asked, wor
   if (service) return service
   switch (errno) {
     case 'ENETUNREACH': {
+      const missing = missingRoute(name, address, world)
+      if (missing) return missing
       const way = wayTo(address, client.kernel, world)
       return {
         why: `${name} has no route to ${address}, not even a default one.`,

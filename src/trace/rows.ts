@@ -29,7 +29,8 @@ export function allRows({ steps }: TraceDocument): Row[] {
 export function captureRows({ steps }: TraceDocument): Row[] {
   return steps.map((step) => {
     const { stage, what = '', len, set } = step
-    if (stage !== 'tap') return row(step, stage, what, changesOf(set))
+    if (stage !== 'tap')
+      return row(step, stage, stage === 'route' ? shortRoute(what) : what, changesOf(set), makerOf(step))
     return row(step, nameOf(step), what, `${len} B`, changesOf(set))
   })
 }

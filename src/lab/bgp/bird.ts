@@ -3,20 +3,16 @@ import type { NeighbourConfig, SpeakerConfig } from './speaker-plan.ts'
 
 export const BIRD_CONFIG = 'bird.conf'
 
-export function birdFiles({ routerId, as, networks, neighbors }: SpeakerConfig): Record<string, string> {
+export function birdFiles({ routerId, as, neighbors }: SpeakerConfig): Record<string, string> {
   const text = [
     'log stderr all;',
     `router id ${routerId};`,
     'protocol device { scan time 2; }',
-    // Next hops of iBGP are found in BIRD's own table.
+    // What a router announces of its own are the networks of its links; and next hops of iBGP are found in them.
     'protocol direct { ipv4; }',
     'protocol kernel {',
     '  ipv4 { import none; export where source = RTS_BGP; };',
     '  persist; graceful restart; merge paths on;',
-    '}',
-    'protocol static {',
-    '  ipv4;',
-    ...networks.map(({ prefix }) => `  route ${prefix} blackhole;`),
     '}',
     ...neighbors.flatMap((neighbour, i) => neighbourLines(neighbour, i, as)),
   ]
@@ -41,7 +37,7 @@ function neighbourLines(neighbour: NeighbourConfig, i: number, as: number): stri
     ...(neighbour.allowAsIn > 0 ? [`  allow local as ${neighbour.allowAsIn};`] : []),
     '  ipv4 {',
     '    import all;',
-    '    export where source ~ [ RTS_STATIC, RTS_BGP ];',
+    '    export where source ~ [ RTS_DEVICE, RTS_BGP ];',
     ...(neighbour.nextHopSelf ? ['    next hop self;'] : []),
     '  };',
     '}',

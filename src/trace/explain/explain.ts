@@ -2,6 +2,7 @@
  * Why a packet was lost, in the user's nouns: the cause, the object and its value, and a command that mends it. It is found
  * by asking the kernel of the place through the interface, so one explanation serves the model and Linux.
  */
+import { notLearned, unusedOfBlock } from './bgp.ts'
 import { hairpinOff, isolated, portTooSmall, stranger } from './bridge.ts'
 import {
   farEndTooSmall,
@@ -29,11 +30,11 @@ const explainers: Readonly<Record<string, readonly Explainer[]>> = {
   IP_INADDRERRORS: [notForwarding],
   IP_RPFILTER: [reversePath],
   IP_LOCAL_SOURCE: [ownSource],
-  IP_INNOROUTES: [noRoute],
+  IP_INNOROUTES: [notLearned, noRoute],
   IP_INHDR: [ttlExceeded],
   PKT_TOO_BIG: [tooBig],
   NETFILTER_DROP: [droppedByRule],
-  OVL_ROUTE_BLACKHOLE: [refusingRoute],
+  OVL_ROUTE_BLACKHOLE: [unusedOfBlock, refusingRoute],
   OVL_ROUTE_UNREACHABLE: [refusingRoute],
   OVL_ROUTE_PROHIBIT: [refusingRoute],
   OVL_VETH_MTU: [farEndTooSmall],

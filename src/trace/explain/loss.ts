@@ -17,6 +17,18 @@ export interface World {
   originOf(node: string, ref: string): string | undefined
   readonly services: readonly Service[]
   readonly pods: readonly Pod[]
+  /** Of places that speak BGP. */
+  readonly speakers: readonly WorldSpeaker[]
+}
+
+/** A place's BGP speaker. */
+export interface WorldSpeaker {
+  readonly node: string
+  readonly isRunning: boolean
+  /** Prefixes that it announces of its own. */
+  readonly networks: readonly string[]
+  /** `Not established with n2 (192.168.56.12) from 192.168.56.11 (Active): connection refused`. */
+  readonly problems: readonly string[]
 }
 
 export interface Pod {
