@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Listen } from './bgp/run.ts'
 import type { Asked } from './bgp/show.ts'
 import { DEFAULT_SOCKET } from './bgp/socket-path.ts'
-import { outputOption } from './output.ts'
+import { type Format, outputOption } from './output.ts'
 
 type Show = typeof import('./bgp/show.ts')
 
@@ -51,6 +51,15 @@ export function declareBgp(bgp: Command, version: string): void {
     'use its routes as before',
   )
   asking(bgp, 'reload', 'read the configuration again, and apply what differs', (show) => show.reload)
+
+  bgp
+    .command('mrt <file>')
+    .description('what an MRT file says: tables, messages, changes of state')
+    .addOption(outputOption())
+    .action(async (file: string, { output }: { readonly output: Format }) => {
+      const { showMrt } = await import('./bgp/mrt.ts')
+      process.exitCode = showMrt(file, output)
+    })
 }
 
 /** A command that a running speaker answers. */
