@@ -126,20 +126,20 @@ function* assignOne(family: Family, request: AssignRequest): Steps<Assigned> {
   }
 }
 
-/** From a block of the node's own. What was claimed half-way is claimed first. */
+/** From a block of the node's own, by the pools' order. What was claimed half-way is claimed first. */
 function* takeOwn(
   claims: readonly Entry[],
   pools: readonly Pool[],
   request: AssignRequest,
 ): Steps<Assigned | undefined> {
-  const { node } = request.attributes
-  for (const claim of claims) {
-    const cidr = blockOfClaim(claim)
-    const pool = cidr === undefined ? undefined : poolHolding(pools, cidr)
-    if (!cidr || !pool) continue
-    if (parseClaim(claim) !== 'confirmed' && !(yield* finishClaim(node, cidr, pool))) continue
-    const taken = yield* take(cidr, firstFree, request)
-    if (taken) return taken
+  for (const pool of pools) {
+    for (const claim of claims) {
+      const cidr = blockOfClaim(claim)
+      if (cidr === undefined || !poolHolding([pool], cidr)) continue
+      const isOurs = parseClaim(claim) === 'confirmed' || (yield* finishClaim(request.attributes.node, cidr, pool))
+      const taken = isOurs ? yield* take(cidr, firstFree, request) : undefined
+      if (taken) return taken
+    }
   }
   return undefined
 }

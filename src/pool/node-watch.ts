@@ -2,9 +2,10 @@
  * What a node needs to know all the time: the pools, what it holds itself, who is there. It watches these and nothing else: a
  * cluster's blocks change with every container, a node's claims with every sixty-fourth.
  */
-import type { Change, Entry, Store, Watch } from '../store/store.ts'
+import type { Entry, Store, Watch } from '../store/store.ts'
 import { parseClaim } from './affinity.ts'
 import { NODES, nodePrefix, POOLS, parseNodeKey } from './keys.ts'
+import { Mirror } from './mirror.ts'
 import type { NodeHoldings } from './node-routes.ts'
 import { type Node, parseNode } from './nodes.ts'
 import { type Pool, parsePool } from './pool.ts'
@@ -24,7 +25,7 @@ export interface NodeWatchEvents {
 
 /** Until `close`. While the store is away the last view counts. */
 export function watchNode(store: Store, node: string, events: NodeWatchEvents): Watch {
-  const mirrors = [POOLS, nodePrefix(node), NODES].map((prefix) => new Mirror(store, prefix, events, tell))
+  const mirrors = [POOLS, nodePrefix(node), NODES].map((prefix) => new Mirror(store, prefix, tell, events.problem))
   const [pools, own, nodes] = mirrors as [Mirror, Mirror, Mirror]
 
   function tell(): void {
@@ -70,41 +71,5 @@ export function watchNode(store: Store, node: string, events: NodeWatchEvents): 
       events.problem((error as Error).message)
       return false
     }
-  }
-}
-
-/** What the store has below a prefix, by key. */
-class Mirror {
-  readonly #entries = new Map<string, Entry>()
-  readonly #watch: Watch
-  isRead = false
-
-  constructor(store: Store, prefix: string, { problem }: NodeWatchEvents, changed: () => void) {
-    this.#watch = store.watch(prefix, {
-      listed: ({ entries }) => {
-        this.#entries.clear()
-        for (const entry of entries) this.#entries.set(entry.key, entry)
-        this.isRead = true
-        changed()
-      },
-      changed: (changes) => {
-        for (const change of changes) this.#apply(change)
-        if (changes.length > 0) changed()
-      },
-      lost: ({ message }) => problem(message),
-    })
-  }
-
-  get entries(): readonly Entry[] {
-    return [...this.#entries.keys()].sort().map((key) => this.#entries.get(key)!)
-  }
-
-  close(): void {
-    this.#watch.close()
-  }
-
-  #apply(change: Change): void {
-    if (change.operation === 'put') this.#entries.set(change.entry.key, change.entry)
-    else this.#entries.delete(change.key)
   }
 }
