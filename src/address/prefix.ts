@@ -5,6 +5,9 @@
  */
 import { bitsOf, compareIp, familyOf, formatIp, type Ip, readIp } from './ip.ts'
 
+/** Its character code. */
+const ZERO = 48
+
 export interface Prefix {
   readonly address: Ip
   /** Leading bits that count: 0 to 32 or 128. */
@@ -16,10 +19,21 @@ export function readPrefix(text: string): Prefix | undefined {
   const slash = text.indexOf('/')
   if (slash < 0) return undefined
   const address = readIp(text.slice(0, slash))
-  const digits = text.slice(slash + 1)
-  if (!address || !/^(?:0|[1-9][0-9]{0,2})$/.test(digits)) return undefined
-  const length = Number(digits)
-  return length <= address.length * 8 ? { address, length } : undefined
+  const length = readLength(text, slash + 1)
+  return address && length !== undefined && length <= address.length * 8 ? { address, length } : undefined
+}
+
+/** One to three digits, without a zero in front. */
+function readLength(text: string, from: number): number | undefined {
+  const digits = text.length - from
+  if (digits < 1 || digits > 3 || (digits > 1 && text.charCodeAt(from) === ZERO)) return undefined
+  let length = 0
+  for (let i = from; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - ZERO
+    if (digit < 0 || digit > 9) return undefined
+    length = 10 * length + digit
+  }
+  return length
 }
 
 /** Throws RangeError when the text is no prefix. */

@@ -190,11 +190,9 @@ export class RouteKeeper<K> {
     const keys: K[] = []
     for (const key of this.#queue) {
       keys.push(key)
-      if (keys.length === BATCH) break
-    }
-    for (const key of keys) {
       this.#queue.delete(key)
       this.#look?.touch(key)
+      if (keys.length === BATCH) break
     }
     const { refused, again } = this.#writer.write(keys, this.#foreign)
     for (const key of again) this.#queue.add(key)

@@ -55,8 +55,21 @@ export class RouteStates<K> {
     this.#there.set(key, way)
   }
 
+  /** What is to become of one that is different; undefined: it is not. */
+  difference(key: K): { readonly there: Way | undefined; readonly wanted: Way | undefined } | undefined {
+    const wanted = this.#different.get(key)
+    if (wanted === undefined && !this.#different.has(key)) return undefined
+    return { there: this.#there.get(key), wanted }
+  }
+
   /** The kernel has this, whoever has seen to it. Answers whether it is to be told otherwise. */
   note(key: K, way: Way | undefined): boolean {
+    // As it should be: nearly always.
+    if (way && this.#different.get(key) === way) {
+      this.#different.delete(key)
+      this.#there.set(key, way)
+      return false
+    }
     const wanted = this.wanted(key)
     if (way) this.#there.set(key, way)
     else this.#there.delete(key)

@@ -32,6 +32,8 @@ export interface RefusedRoute<K> {
 interface Step<K> {
   readonly key: K
   readonly way: Way
+  /** One of another metric, which goes when this is there. */
+  readonly leaves: Way | undefined
   readonly change: RouteChange
 }
 
@@ -57,7 +59,11 @@ export class RouteWriter<K> {
     const refused: RefusedRoute<K>[] = []
     const again: K[] = []
     const leftovers: Step<K>[] = []
-    const steps = keys.flatMap((key) => this.#step(key, foreign.has(key)) ?? [])
+    const steps: Step<K>[] = []
+    for (const key of keys) {
+      const step = this.#step(key, foreign)
+      if (step) steps.push(step)
+    }
     const onLink = this.#carryOut(steps, leftovers, again, refused).map(asOnLink)
     if (onLink.length > 0) {
       const more = this.#carryOut(onLink, leftovers, again, refused)
@@ -72,18 +78,18 @@ export class RouteWriter<K> {
     this.#kernel.routes.batch([this.#change('delete', key, way)])
   }
 
-  #step(key: K, isForeign: boolean): Step<K> | undefined {
-    if (!this.#states.isDifferent(key)) return undefined
-    const there = this.#states.there(key)
-    const wanted = this.#states.wanted(key)
+  #step(key: K, foreign: ReadonlySet<K>): Step<K> | undefined {
+    const difference = this.#states.difference(key)
+    if (!difference) return undefined
+    const { there, wanted } = difference
     if (!wanted) return there && this.#stepTo('delete', key, there)
     if (!wanted.route) return undefined
-    if (!there || metricOf(there) !== metricOf(wanted)) return this.#stepTo('add', key, wanted)
-    return isForeign ? this.#stepTo('delete', key, there) : this.#stepTo('replace', key, wanted)
+    if (!there || metricOf(there) !== metricOf(wanted)) return this.#stepTo('add', key, wanted, there)
+    return foreign.has(key) ? this.#stepTo('delete', key, there) : this.#stepTo('replace', key, wanted)
   }
 
-  #stepTo(operation: RouteChange['operation'], key: K, way: Way): Step<K> {
-    return { key, way, change: this.#change(operation, key, way) }
+  #stepTo(operation: RouteChange['operation'], key: K, way: Way, leaves?: Way): Step<K> {
+    return { key, way, leaves, change: this.#change(operation, key, way) }
   }
 
   #change(operation: RouteChange['operation'], key: K, way: Way): RouteChange {
@@ -101,7 +107,8 @@ export class RouteWriter<K> {
       if (!isGoneAlready(changes[index]!, errno)) errnos.set(index, errno)
     }
     const onLink: Step<K>[] = []
-    for (const [i, step] of steps.entries()) {
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i]!
       const errno = errnos.get(i)
       if (errno === undefined) this.#done(step, leftovers, again)
       else if (NOT_ON_LINK.includes(errno) && mayBeOnLink(step.change)) onLink.push(step)
@@ -110,9 +117,8 @@ export class RouteWriter<K> {
     return onLink
   }
 
-  #done({ key, way, change: { operation } }: Step<K>, leftovers: Step<K>[], again: K[]): void {
-    const before = this.#states.there(key)
-    if (operation === 'add' && before) leftovers.push(this.#stepTo('delete', key, before))
+  #done({ key, way, leaves, change: { operation } }: Step<K>, leftovers: Step<K>[], again: K[]): void {
+    if (leaves) leftovers.push(this.#stepTo('delete', key, leaves))
     if (this.#states.note(key, operation === 'delete' ? undefined : way)) again.push(key)
   }
 }
@@ -121,12 +127,12 @@ function mayBeOnLink({ operation, route }: RouteChange): boolean {
   return operation !== 'delete' && hopsOf(route).some(({ gateway, link, onlink }) => gateway && link && !onlink)
 }
 
-function asOnLink<K>({ key, way, change: { operation, route } }: Step<K>): Step<K> {
+function asOnLink<K>({ key, way, leaves, change: { operation, route } }: Step<K>): Step<K> {
   const { nextHops } = route
   const onLink = nextHops
     ? { nextHops: nextHops.map((hop) => (hop.gateway ? { ...hop, onlink: true } : hop)) }
     : { onlink: true }
-  return { key, way, change: { operation, route: { ...route, ...onLink } } }
+  return { key, way, leaves, change: { operation, route: { ...route, ...onLink } } }
 }
 
 const hopsOf = (route: Route | WayRoute) => route.nextHops ?? [route]

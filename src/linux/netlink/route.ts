@@ -18,7 +18,15 @@ import { LITTLE_ENDIAN } from '../byte-order.ts'
 import { Attributes } from './attribute.ts'
 import { defined } from './defined.ts'
 import { familyFrom, familyNumber } from './family.ts'
-import { align, MessageWriter, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './message.ts'
+import {
+  align,
+  MessageWriter,
+  NLM_F_APPEND,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  NLM_F_REPLACE,
+  NLMSG_HEADER_SIZE,
+} from './message.ts'
 import { scopeNumber, scopeOf } from './scope.ts'
 
 const RTM_NEWROUTE = 24
@@ -30,6 +38,9 @@ const RTMSG_SIZE = 12
 const ROUTE_SIZE = 64
 /** Where it has the protocol. */
 export const RTM_PROTOCOL = 5
+/** Where a message of encodeRoute has the length of its destination, and the destination, unless that is 0. */
+export const DESTINATION_LENGTH_AT = NLMSG_HEADER_SIZE + 1
+export const DESTINATION_AT = NLMSG_HEADER_SIZE + RTMSG_SIZE + 4
 /** struct rtnexthop: length (2), flags (1), weight - 1 (1), index (4). */
 const RTNEXTHOP_SIZE = 8
 
@@ -124,6 +135,7 @@ export function encodeRoute(operation: RouteOperation, route: Route, indexOf: (l
     writer.u8(TYPES[route.type ?? 'unicast'])
   }
   writer.u32(route.onlink ? RTNH_F_ONLINK : 0)
+  // The first attribute: DESTINATION_AT.
   if (destination.length > 0) writer.attribute(RTA_DST, destination.address)
   if (route.gateway !== undefined) encodeGateway(writer, route.gateway, family)
   if (route.link !== undefined) writer.attributeU32(RTA_OIF, indexOf(route.link))

@@ -3,7 +3,7 @@ import type { Family } from '../../address/ip.ts'
 import { isErrno, KernelError } from '../../kernel/errors.ts'
 import type { Route, RouteFilter, Routes } from '../../kernel/route.ts'
 import { linkNames, requireLinkIndex } from './link-index.ts'
-import { addFlags, type NetlinkMessage, NLM_F_ACK } from './message.ts'
+import type { NetlinkMessage } from './message.ts'
 import {
   decodeRoute,
   encodeListRoutes,
@@ -13,6 +13,7 @@ import {
   type RouteOperation,
   RTM_PROTOCOL,
 } from './route.ts'
+import { RouteBatch } from './route-batch.ts'
 import { MAX_BATCH, type NetlinkSocket } from './socket.ts'
 
 export class LinuxRoutes implements Routes {
@@ -85,26 +86,25 @@ export class LinuxRoutes implements Routes {
   ): { readonly index: number; readonly errno: string }[] {
     const call = `make ${changes.length} changes to routes`
     const socket = this.#socket()
-    const indexOf = linkIndexes(socket.descriptor, call)
+    const batch = new RouteBatch(linkIndexes(socket.descriptor, call))
     const refusals: { index: number; errno: string }[] = []
-    for (let start = 0; start < changes.length; start += MAX_BATCH) {
-      const indexes: number[] = []
-      const messages: Uint8Array[] = []
-      for (let index = start; index < Math.min(start + MAX_BATCH, changes.length); index++) {
-        const { operation, route } = changes[index]!
-        try {
-          messages.push(encodeRoute(operation, route, indexOf))
-          indexes.push(index)
-        } catch (error) {
-          if (!(error instanceof KernelError)) throw error
-          refusals.push({ index, errno: error.errno }) // its link is not there
-        }
+    // By the places of their messages.
+    let indexes: number[] = []
+    for (let index = 0; index < changes.length; index++) {
+      const { operation, route } = changes[index]!
+      try {
+        batch.add(operation, route)
+        indexes.push(index)
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error
+        refusals.push({ index, errno: error.errno }) // its link is not there
       }
-      if (messages.length === 0) continue
-      addFlags(messages.at(-1)!, NLM_F_ACK)
-      for (const [i, { refusal }] of socket.exchange(call, messages).entries()) {
-        if (refusal) refusals.push({ index: indexes[i]!, errno: refusal.errno })
+      const isFull = batch.count === MAX_BATCH || index === changes.length - 1
+      if (!isFull || batch.count === 0) continue
+      for (const { index: place, refusal } of socket.batch(call, batch.take())) {
+        refusals.push({ index: indexes[place]!, errno: refusal.errno })
       }
+      indexes = []
     }
     return refusals.sort((a, b) => a.index - b.index)
   }

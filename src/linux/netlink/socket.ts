@@ -130,7 +130,7 @@ export class NetlinkSocket {
   /** Asks for one thing. What `decode` is given shares memory with the socket's buffer. */
   get<T>(call: string, message: Uint8Array, decode: (message: NetlinkMessage) => T): T {
     for (;;) {
-      const sequence = this.#send(call, [message])
+      const sequence = this.#send(call, message)
       const messages = this.#receive(call)
       if (messages === 'truncated') continue
       const answer = messages?.find((message) => message.sequence === sequence)
@@ -151,7 +151,7 @@ export class NetlinkSocket {
     addFlags(message, NLM_F_DUMP)
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const list: T[] = []
-      if (this.#readDump(call, this.#send(call, [message]), decode, list)) return list
+      if (this.#readDump(call, this.#send(call, message), decode, list)) return list
     }
     throw new KernelError('EINTR', call, 'it changed each time while it was read')
   }
@@ -167,7 +167,7 @@ export class NetlinkSocket {
   ): Generator<readonly T[]> {
     if (!this.#strict) this.#enable(NETLINK_GET_STRICT_CHK)
     this.#strict = true
-    const sequence = this.#send(call, [addFlags(message, NLM_F_DUMP)])
+    const sequence = this.#send(call, addFlags(message, NLM_F_DUMP))
     let whole = true
     for (let end = false; !end; ) {
       const list: T[] = []
@@ -185,7 +185,7 @@ export class NetlinkSocket {
    * back, acknowledgements where NLM_F_ACK is set; to know that all went well it is enough to set it on the last.
    */
   exchange(call: string, messages: readonly Uint8Array[]): Answer[] {
-    const first = this.#send(call, messages)
+    const first = this.#send(call, messages.length === 1 ? messages[0]! : joined(messages))
     const answers = messages.map((): Answer => ({ acknowledged: false, refusal: undefined, replies: [] }))
     const last = messages.findLastIndex((message) => flagsOf(message) & NLM_F_ACK)
     for (;;) {
@@ -207,6 +207,31 @@ export class NetlinkSocket {
         }
       }
       if (done) return answers
+    }
+  }
+
+  /**
+   * Sends a datagram of at most MAX_BATCH messages, and answers which of them were refused, by their places. None of them may
+   * ask for more than to be carried out.
+   */
+  batch(call: string, datagram: Uint8Array): { readonly index: number; readonly refusal: Refusal }[] {
+    addFlags(lastOf(datagram), NLM_F_ACK)
+    const first = this.#send(call, datagram)
+    const last = this.#sequence
+    const refusals: { index: number; refusal: Refusal }[] = []
+    for (;;) {
+      const received = this.#receive(call)
+      if (received === 'truncated') throw new KernelError('EMSGSIZE', call, 'its answer was too long')
+      if (!received) return refusals
+      let isDone = false
+      for (const message of received) {
+        const index = (message.sequence - first) >>> 0
+        const isOurs = index <= (last - first) >>> 0 && message.type === NLMSG_ERROR
+        const refusal = isOurs ? decodeRefusal(message) : undefined
+        if (refusal) refusals.push({ index, refusal })
+        isDone ||= isOurs && message.sequence === last
+      }
+      if (isDone) return refusals
     }
   }
 
@@ -260,13 +285,13 @@ export class NetlinkSocket {
   }
 
   /** Answers the first message's sequence; those of the others follow it. */
-  #send(call: string, messages: readonly Uint8Array[]): number {
+  #send(call: string, datagram: Uint8Array): number {
     const first = (this.#sequence + 1) >>> 0
-    for (const message of messages) {
+    const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length)
+    for (let at = 0; at < datagram.length; at += align(view.getUint32(at, LITTLE_ENDIAN))) {
       this.#sequence = (this.#sequence + 1) >>> 0
-      new DataView(message.buffer, message.byteOffset).setUint32(8, this.#sequence, LITTLE_ENDIAN)
+      view.setUint32(at + 8, this.#sequence, LITTLE_ENDIAN)
     }
-    const datagram = messages.length === 1 ? messages[0]! : joined(messages)
     let result = sys.send(this.descriptor, datagram, datagram.length, 0)
     if (result === -EMSGSIZE) {
       this.#set(SOL_SOCKET, SO_SNDBUFFORCE, 2 * datagram.length)
@@ -329,6 +354,17 @@ export function refused(call: string, { errno, explanation }: Refusal): KernelEr
 
 function flagsOf(message: Uint8Array): number {
   return new DataView(message.buffer, message.byteOffset).getUint16(6, LITTLE_ENDIAN)
+}
+
+/** The last message of a datagram. */
+function lastOf(datagram: Uint8Array): Uint8Array {
+  const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length)
+  let at = 0
+  for (;;) {
+    const next = at + align(view.getUint32(at, LITTLE_ENDIAN))
+    if (next >= datagram.length) return datagram.subarray(at)
+    at = next
+  }
 }
 
 function joined(messages: readonly Uint8Array[]): Uint8Array {
