@@ -9,6 +9,8 @@ export interface BfdEvents {
 
 export interface BfdWatch {
   readonly state: 'AdminDown' | 'Down' | 'Init' | 'Up'
+  /** Other intervals, which the session agrees upon without going down. */
+  change(settings: BfdSettings): void
   close(): void
 }
 

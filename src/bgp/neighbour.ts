@@ -122,7 +122,7 @@ export class Neighbour implements PeerEvents {
     const { bfd } = this.#settings
     this.#settings = settings
     this.reviseRules()
-    if (this.#bfd && JSON.stringify(bfd) !== JSON.stringify(settings.bfd)) this.#watchBfd()
+    if (JSON.stringify(bfd) !== JSON.stringify(settings.bfd)) this.#reviseBfd()
     this.#checkLimits()
   }
 
@@ -307,6 +307,15 @@ export class Neighbour implements PeerEvents {
       down: (why: string) => this.#bfdDown(why),
     }
     this.#bfd = startBfd({ local, remote, multihop: multihop !== undefined }, bfd, events)
+  }
+
+  /** Some neighbours take a session that is closed for one that is broken, so it stays where it can. */
+  #reviseBfd(): void {
+    const { bfd } = this.#settings
+    if (!this.peer.established) return
+    if (this.#bfd && bfd) this.#bfd.change(bfd)
+    else if (bfd) this.#watchBfd()
+    else this.#closeBfd()
   }
 
   /** RFC 5882 §4.3, RFC 9384. The way there is broken, so nothing is kept. */

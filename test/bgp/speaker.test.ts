@@ -333,6 +333,7 @@ describe('neighbours', () => {
       watched.push(watch)
       return {
         state: 'Up',
+        change: () => assert.fail(),
         close: () => {
           watch.open = false
         },
@@ -356,6 +357,29 @@ describe('neighbours', () => {
       watched.map(({ open }) => open),
       'with the next session another',
     ).toEqual([false, true])
+  })
+
+  test('BFD that is set, changed or taken away while there is a session does not end it', () => {
+    const did: string[] = []
+    const startBfd: StartBfd = (_, { minTx }) => {
+      did.push(`start ${minTx}`)
+      return {
+        state: 'Up',
+        change: (changed) => did.push(`change ${changed.minTx}`),
+        close: () => did.push('close'),
+      }
+    }
+    const { here, a } = pair({ startBfd })
+    const { settings } = a.speaker
+    const set = (minTx: number | undefined) => {
+      const bfd = minTx === undefined ? undefined : { minTx, minRx: 100, multiplier: 3 }
+      a.speaker.apply({ ...settings, neighbours: settings.neighbours.map((each) => ({ ...each, bfd })) })
+      here.clock.advance(MINUTE)
+    }
+    const since = a.speaker.neighbour('10.0.0.2')?.establishedAt
+    for (const minTx of [100, 300, undefined, 50]) set(minTx)
+    expect(did).toEqual(['start 100', 'change 300', 'close', 'start 50'])
+    assert.equal(a.speaker.neighbour('10.0.0.2')?.establishedAt, since)
   })
 
   test('a disabled neighbour stays down, and comes up when it is enabled', () => {
