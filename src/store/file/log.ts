@@ -121,8 +121,7 @@ export class Log {
     if (!file) return id === undefined ? [] : 'all'
     const compacted = this.#readHeader()
     const isSame = (id === undefined || id === this.#id) && compacted <= known.revision
-    const changes = this.#readOn(known)
-    this.#compactSize = this.#end
+    const changes = this.#readOn(known, compacted)
     return isSame ? changes : 'all'
   }
 
@@ -167,18 +166,22 @@ export class Log {
     }
     this.#id = header.id
     this.#end = first.end
+    this.#compactSize = first.end
     this.#lines = 1
     return header.compacted
   }
 
-  /** Answers the changes that are later than what was known. */
-  #readOn(known: State): Change[] {
+  /** Answers the changes that are later than what was known. `compacted`: from the beginning, up to where it was compacted. */
+  #readOn(known: State, compacted?: Revision): Change[] {
     const { revision } = known
+    let isCompact = compacted !== undefined
     const { lines, end } = this.#file!.lines(this.#end)
     const changes: Change[] = []
     for (const line of lines) {
       this.#lines++
       const step = parseStep(line)
+      isCompact &&= (step?.revision ?? 0n) <= compacted!
+      if (isCompact) this.#compactSize += line.length + 1
       if (!step) this.#options.report(`Cannot read line ${this.#lines} of "${this.#path}": it is left out`)
       else {
         const made = this.#apply(step, known)
