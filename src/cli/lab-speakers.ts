@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KernelAnswer, StatusAnswer } from '../bgp/control/answer.ts'
-import type { WhyRow } from '../bgp/views.ts'
+import type { RouteRow, WhyRow } from '../bgp/views.ts'
 import { BIRD_CONFIG } from '../lab/bgp/bird.ts'
 import { BGPD_CONFIG, ZEBRA_CONFIG } from '../lab/bgp/frr.ts'
 import { CONFIG, type SpeakerPlace, type SpeakerSessions, type Speakers } from '../lab/speakers.ts'
@@ -68,13 +68,15 @@ export function linuxSpeakers(): Speakers {
 /** Undefined while it does not answer. */
 async function sessionsOf(place: SpeakerPlace): Promise<SpeakerSessions | undefined> {
   const socket = socketOf(place)
-  const [status, kernel] = await Promise.all([
+  const [status, routes, kernel] = await Promise.all([
     asked(() => ask<never, StatusAnswer>(socket, 'status')),
+    asked(() => ask<RouteRow, object>(socket, 'routes', { family: 'ipv4' })),
     asked(() => ask<never, KernelAnswer>(socket, 'kernel')),
   ])
-  if (!status || !kernel) return undefined
-  const { established, neighbors: wanted, problems, prefixes } = status.done
-  return { established, wanted, problems, prefixes: prefixes.ipv4, isSettled: kernel.done.isSettled }
+  if (!status || !routes || !kernel) return undefined
+  const { established, neighbors: wanted, problems } = status.done
+  const prefixes = routes.rows.flatMap(({ prefix, best }) => (best ? [prefix] : []))
+  return { established, wanted, problems, prefixes, isSettled: kernel.done.isSettled }
 }
 
 async function asked<T>(question: () => Promise<T>): Promise<T | undefined> {

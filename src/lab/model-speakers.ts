@@ -12,7 +12,7 @@ import { KernelNode } from '../bgp/node/kernel-node.ts'
 import { SocketTransport } from '../bgp/socket-transport.ts'
 import { Speaker } from '../bgp/speaker.ts'
 import { ROUTE_PROTOCOL } from '../bgp/speaker-settings.ts'
-import { type WhyRow, why } from '../bgp/views.ts'
+import { routeRows, type WhyRow, why } from '../bgp/views.ts'
 import type { Files } from '../cni/host.ts'
 import type { ModelKernel } from '../model/create.ts'
 import type { Clock } from '../store/clock.ts'
@@ -95,7 +95,7 @@ export class ModelSpeakers implements Speakers {
       established: neighbours.filter(({ state }) => state === 'Established').length,
       wanted: neighbours.length,
       problems: conditionOf(speaker).problems,
-      prefixes: speaker.ribs.tables.ipv4.size,
+      prefixes: [...routeRows(speaker.ribs, 'ipv4')].flatMap(({ prefix, best }) => (best ? [prefix] : [])),
       isSettled: fib.isSettled,
     }
     return { kind: 'overlab', isRunning: true, sessions }

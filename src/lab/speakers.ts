@@ -1,7 +1,7 @@
 /**
  * BGP on the nodes of a lab: a speaker each, in its node's namespace, ours or a router's of another make. They begin before the
- * first pod is attached; the lab is up when all sessions are there, and every speaker of ours has written routes to all that is
- * announced. Their files: state.ts.
+ * first pod is attached; the lab is up when all sessions are there, and every speaker of ours has written routes to the blocks of
+ * all nodes. Their files: state.ts.
  */
 import type { WhyRow } from '../bgp/views.ts'
 import type { WorldSpeaker } from '../trace/explain/loss.ts'
@@ -39,8 +39,8 @@ export interface SpeakerSessions {
   readonly wanted: number
   /** `Not established with n2 (192.168.56.12) from 192.168.56.11 (Active): connection refused`. */
   readonly problems: readonly string[]
-  /** Prefixes that it knows a way to, or has itself. */
-  readonly prefixes: number
+  /** What it knows a way to, or has itself. */
+  readonly prefixes: readonly string[]
   /** They are in the kernel. */
   readonly isSettled: boolean
 }
@@ -167,8 +167,8 @@ function whyNotReady({ kind, isRunning, sessions }: SpeakerCondition, { nodes }:
   if (kind !== 'overlab') return []
   if (!sessions) return ['it does not answer']
   if (sessions.problems.length > 0) return sessions.problems
-  const announced = new Set(nodes.flatMap(({ speaker }) => speaker?.config.networks.map(({ prefix }) => prefix) ?? []))
-  if (sessions.prefixes < announced.size)
-    return [`it knows a way to ${sessions.prefixes} of ${announced.size} networks`]
+  const known = new Set(sessions.prefixes)
+  const missing = nodes.filter(({ podNetwork }) => podNetwork?.subnet !== undefined && !known.has(podNetwork.subnet))
+  if (missing.length > 0) return missing.map(({ name, podNetwork }) => `no route to ${podNetwork!.subnet} of ${name}`)
   return sessions.isSettled ? [] : ['not all of its routes are in the kernel']
 }

@@ -372,6 +372,17 @@ export const losses: readonly LossCase[] = [
     andThen: 'VXLAN_VNI_NOT_FOUND',
   },
   ...exampleCases(),
+  {
+    title: 'a pod whose route its node has lost: the block’s blackhole takes it',
+    file: example('two-racks'),
+    from: 'web-0',
+    to: 'db-0',
+    protocol: 'icmp',
+    faults: ['forgotten-pod'],
+    reason: 'OVL_ROUTE_BLACKHOLE',
+    at: 'n3/eth0',
+    why: [/db-0 has 10\.244\.3\.2, and n3 has no route to it/, /BGP has for 10\.244\.3\.0\/26 on n3/],
+  },
 ]
 
 function exampleCases(): LossCase[] {
