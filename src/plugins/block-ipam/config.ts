@@ -1,13 +1,12 @@
 /** The options of block-ipam, where Calico's IPAM plugin has them too by its names. */
 import { type Family, formatIp, type Ip } from '../../address/ip.ts'
-import { prefixAt } from '../../cni/address.ts'
+import { readAnyPrefix } from '../../cni/address.ts'
 import { pathAt } from '../../cni/config.ts'
 import { invalid } from '../../cni/errors.ts'
 import type { CniRoute, NetworkConfig } from '../../cni/plugin.ts'
 import { parseRoutes } from '../../cni/result.ts'
 import { requestsIn } from '../../ipam/requests.ts'
 import type { JsonObject } from '../../json/json.ts'
-import { JsonObject as AnyObject } from '../../json/json.ts'
 
 export interface BlockIpamConfig extends NetworkConfig {
   /** Path of a directory, or of a daemon's socket. */
@@ -51,11 +50,13 @@ function placeIn(ipam: JsonObject): BlockIpamConfig['place'] {
   return { socket: pathAt(ipam, 'socket', '') }
 }
 
-function poolsAt(ipam: JsonObject, key: string): string[] {
-  return (ipam.strings(key) ?? []).map((text) => {
-    prefixAt(new AnyObject([[key, text]], ipam.path), key)
-    return text
-  })
+function poolsAt(ipam: JsonObject, key: string): readonly string[] {
+  const pools = ipam.strings(key) ?? []
+  for (const text of pools) {
+    if (!readAnyPrefix(text))
+      throw invalid(`Cannot use "${ipam.pathOf(key)}": "${text}" is no prefix, such as 10.244.0.0/16`)
+  }
+  return pools
 }
 
 /** A boolean, or, as Calico's configurations have it, "true" or "false". */
