@@ -47,6 +47,36 @@ def sc_bfd(c, kind):
         L.close()
 
 
+def sc_bfdpeers(c, kind):
+    """BFD over IPv6 with BIRD, and with FRR's bfdd"""
+    L = Lab('bfdpeers')
+    try:
+        for i in (1, 2, 3):
+            L.node('bgn%d' % i, ['10.0.0.%d/24' % i, 'fd00:10::%d/64' % i])
+        six = lambda i, asn, me, **k: nbr(address='fd00:10::%d' % i, remoteAs=asn, localAddress='fd00:10::%d' % me, holdTime=90, connectRetry=1, families=['ipv6'], bfd=True)
+        four = lambda i, asn, me: nbr(address='10.0.0.%d' % i, remoteAs=asn, localAddress='10.0.0.%d' % me, holdTime=90, connectRetry=1, bfd=True)
+        d = make(kind, L, node_spec('bgn1', DUT, AS, [six(2, 65002, 1), four(3, 65003, 1)], ['10.1.0.0/24', 'fd01::/64']))
+        b = make('bird', L, node_spec('bgn2', '10.0.0.2', 65002, [six(1, AS, 2)], ['fd02::/64']))
+        f = make('frr', L, node_spec('bgn3', '10.0.0.3', 65003, [four(1, AS, 3)], ['10.3.0.0/24']))
+        for x in (b, f, d):
+            x.start()
+        there = lambda: all_installed(d, ('fd02::/64', None), ('10.3.0.0/24', '10.0.0.3'))
+        v, t = wait_for(there, 30)
+        up = lambda: any(l.split()[:1] == ['fd00:10::1'] and 'Up' in l.split() for l in b.ctl('show bfd sessions').splitlines())
+        bfd_of = lambda: (f.vj('show bgp neighbors').get(DUT) or {}).get('peerBfdInfo', {}).get('status')
+        v2, t = wait_for(lambda: up() and bfd_of() == 'Up', 15)
+        c.ok('B40', 'BFD is Up at BIRD over IPv6, and at FRR', v and v2, bfd_of())
+        time.sleep(1)
+        for cid, node, prefix, who in (('B41', 'bgn2', 'fd02::/64', 'BIRD over IPv6'), ('B42', 'bgn3', '10.3.0.0/24', 'FRR')):
+            L.drop(node, True)
+            v, t = wait_for(lambda: not installed(d, prefix), 6, 0.02)
+            L.drop(node, False)
+            v2, t2 = wait_for(there, 60)
+            c.ok(cid, '%s, a silent loss: its routes leave within 1.5 s, and are back when it is mended' % who, v and t <= DETECT and v2, '%.2f s, %.1f s' % (t, t2))
+    finally:
+        L.close()
+
+
 def sc_bfdwire(c, kind):
     """BFD packet by packet"""
     nbs = {'x': dict(bfd=True), 'never': dict(bfd=True), 'far': dict(bfd=True), 'o': {}, 'v': dict(bfd=True)}
@@ -125,4 +155,4 @@ def sc_bfdwire(c, kind):
         sniff.close()
 
 
-SCENARIOS = {'bfd': sc_bfd, 'bfdwire': sc_bfdwire}
+SCENARIOS = {'bfd': sc_bfd, 'bfdpeers': sc_bfdpeers, 'bfdwire': sc_bfdwire}
