@@ -2,13 +2,13 @@
  * What is made of schemas, or is one that is made. `npm run schema` writes both; tests say when they are old.
  *
  *   schema/validate-topology.js   from schema/topology.schema.json: compiling a schema takes ten times as long as a trace
- *   schema/bgp.schema.json        from the shapes that read the configuration: src/bgp/config.ts
+ *   schema/bgp.schema.json        from the shapes that read the configuration: src/cluster/config.ts
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import standaloneCode from 'ajv/dist/standalone/index.js'
-import { configSchema } from '../src/bgp/config.ts'
+import { configSchema } from '../src/cluster/config.ts'
 
 const directory = join(import.meta.dirname, '../schema')
 export const validatorFile = join(directory, 'validate-topology.js')

@@ -1,14 +1,14 @@
 /**
  * The configuration of a speaker: what is in its file, as plain values, to what speaker.ts goes by.
  *
- * The shapes are the reference: they read the file, and `npm run schema` makes schema/bgp.schema.json of them. config/ has them
- * by subject. A file that says anything that is not known, or does not go together, is refused as a whole, with a line for each
+ * The shapes are the reference: they read the file, and `npm run schema` makes schema/bgp.schema.json of them
+ * and of those of cluster/config.ts. config/ has them by subject. A file that says anything that is not known, or does not go together, is refused as a whole, with a line for each
  * thing that is wrong: a speaker that ignores half of what it is told is worse than one that goes on as it was.
  */
 import { didYouMean } from '../json/near.ts'
 import type { BgpId } from './bgp-id.ts'
-import { filterDefinitions, filters } from './config/filters.ts'
-import { neighbour, neighbourSettings } from './config/neighbour.ts'
+import { filters } from './config/filters.ts'
+import { type NeighbourContext, neighbour, neighbourSettings } from './config/neighbour.ts'
 import { ConfigError, collecting, type Problem } from './config/problem.ts'
 import {
   boolean,
@@ -21,9 +21,9 @@ import {
   object,
   optional,
   required,
-  type Schema,
   type Shape,
   text,
+  type ValuesOf,
 } from './config/shape.ts'
 import { address, asNumber, bgpId, community, families, port, prefix } from './config/values.ts'
 import {
@@ -70,10 +70,10 @@ const kernel = object('an object as { install: true, ecmp: 16 }', {
   ),
 })
 
-const HASH = 'hash'
+export const HASH = 'hash'
 
 /** Calico has `hash`, too, for nodes without IPv4. */
-const routerId: Shape<BgpId | typeof HASH> = {
+export const routerId: Shape<BgpId | typeof HASH> = {
   expected: `${bgpId.expected}, or "${HASH}" of the name`,
   schema: { anyOf: [bgpId.schema, { const: HASH }] },
   read(value, path) {
@@ -81,7 +81,8 @@ const routerId: Shape<BgpId | typeof HASH> = {
   },
 }
 
-const configuration = object('an object as { routerId: "10.0.0.1", as: 64512, neighbors: [ … ] }', {
+/** Of a speaker alone. A node of a cluster is told more: cluster/config.ts. */
+export const speakerMembers = {
   name: optional(text(), 'Of the node'),
   routerId: required(routerId, 'BGP identifier; "hash": made of the name, for nodes without IPv4'),
   as: required(asNumber, 'AS number of the node'),
@@ -96,7 +97,11 @@ const configuration = object('an object as { routerId: "10.0.0.1", as: 64512, ne
   preferOlder: defaulted(boolean, false, 'RFC 5004: the older external path stays before identifiers are compared'),
   filters: defaulted(mapOf(filters, 'filters by their names'), {}, 'What neighbours refer to: Calico’s BGPFilter'),
   neighbors: defaulted(listOf(neighbour, 'a list of neighbours'), [], 'Who is spoken to'),
-})
+}
+
+const configuration = object('an object as { routerId: "10.0.0.1", as: 64512, neighbors: [ … ] }', speakerMembers)
+
+export type SpeakerDocument = ValuesOf<typeof speakerMembers>
 
 /** What the reader needs of the host. */
 export interface ConfigHost {
@@ -106,14 +111,23 @@ export interface ConfigHost {
 
 /** ConfigError when it cannot be used. */
 export function readConfig(value: unknown, host: ConfigHost): SpeakerSettings {
-  const given = configuration.read(value, [])
-  const problems: Problem[] = []
+  return speakerSettings(configuration.read(value, []), host)
+}
+
+/** What a neighbour's settings depend on beside its own members. */
+export function neighbourContext(given: SpeakerDocument, host: ConfigHost): NeighbourContext {
   const names = [...given.filters.keys()]
-  const context = {
+  return {
     ...given,
     readSecret: host.readSecret,
-    unknownFilter: (name: string) => `is "${name}", which is not in filters${didYouMean(name, names)}`,
+    unknownFilter: (name) => `is "${name}", which is not in filters${didYouMean(name, names)}`,
   }
+}
+
+/** ConfigError for what does not go together. */
+export function speakerSettings(given: SpeakerDocument, host: ConfigHost): SpeakerSettings {
+  const problems: Problem[] = []
+  const context = neighbourContext(given, host)
   const neighbours = given.neighbors.map((each, i) =>
     collecting(problems, () => neighbourSettings(each, ['neighbors', i], context)),
   )
@@ -197,13 +211,4 @@ function idOfName(name: string | undefined): BgpId | undefined {
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), FNV_PRIME)
   const id = hash >>> 0
   return (id >>> 24 > 223 ? id - 0x2000_0000 : id) || 1
-}
-
-/** For schema/bgp.schema.json. */
-export const configSchema: Schema = {
-  $schema: 'https://json-schema.org/draft/2020-12/schema',
-  $id: 'https://overlab.dev/schema/bgp-1.json',
-  title: 'overlab bgp: configuration of the BGP speaker',
-  ...configuration.schema,
-  $defs: filterDefinitions,
 }

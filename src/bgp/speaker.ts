@@ -333,8 +333,8 @@ export class Speaker {
   }
 }
 
-/** Where packets go that this speaker has announced itself is not its to say. */
-function toInstall(paths: readonly Path[]): readonly Path[] {
+/** Paths that a kernel route goes by. Where packets go that this speaker has announced itself is not its to say. */
+export function toInstall(paths: readonly Path[]): readonly Path[] {
   return paths[0]?.source.peer.kind === 'local' ? NO_PATHS : paths
 }
 

@@ -1,11 +1,12 @@
+/** What the store has below a prefix, by key. While the store is away it stays as it was. */
 import type { Change, Entry, Store, Watch } from '../store/store.ts'
 
-/** What the store has below a prefix, by key. While the store is away it stays as it was. */
 export class Mirror {
   readonly #entries = new Map<string, Entry>()
   readonly #watch: Watch
   isRead = false
 
+  /** `changed`: something is another, or the store is back. */
   constructor(store: Store, prefix: string, changed: () => void, problem: (text: string) => void) {
     this.#watch = store.watch(prefix, {
       listed: ({ entries }) => {
@@ -16,7 +17,7 @@ export class Mirror {
       },
       changed: (changes) => {
         for (const change of changes) this.#apply(change)
-        if (changes.length > 0) changed()
+        changed()
       },
       lost: ({ message }) => problem(message),
     })

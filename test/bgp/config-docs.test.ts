@@ -1,10 +1,12 @@
-/** docs/bgp.md names every member of the configuration, with what the schema says of it. */
+/** docs/bgp.md, and docs/cluster.md for what is a cluster's, name every member of the configuration, with what the schema says of it. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'vitest'
-import { configSchema } from '../../src/bgp/config.ts'
+import { configSchema } from '../../src/cluster/config.ts'
 
-const text = readFileSync(new URL('../../docs/bgp.md', import.meta.url), 'utf8')
+const text = ['bgp', 'cluster']
+  .map((name) => readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), 'utf8'))
+  .join('\n')
 
 /** Name and description of every member that has one, but for those of operations and lists of prefixes. */
 function members(value: unknown): (readonly [string, string])[] {

@@ -56,7 +56,8 @@ const CAPABILITIES = {
 
 const capability = choice(...(Object.keys(CAPABILITIES) as (keyof typeof CAPABILITIES)[]))
 
-export const neighbour = object('a neighbour as { address: "10.0.0.2", remoteAs: 64512 }', {
+/** Who it is. */
+export const identity = {
   name: optional(text(), 'For people'),
   address: optional(addressOrPrefix, 'Of the peer; of a range, the range again'),
   remoteAs: optional(asNumber, 'AS of the peer, checked against its OPEN; left out, with dynamicRange: any'),
@@ -65,6 +66,19 @@ export const neighbour = object('a neighbour as { address: "10.0.0.2", remoteAs:
     'Source of our connections, and the next hop "self"; left out: as the routing table says',
   ),
   localAs: optional(asNumber, 'Our AS towards this peer, in place of "as"'),
+  families: optional(families, 'Address families to offer; left out: that of the address'),
+  rrClient: defaulted(boolean, false, 'The peer is a client of ours: RFC 4456'),
+  clusterId: optional(bgpId, 'Of the cluster that the client is in; left out: the router id'),
+  exportAll: defaulted(boolean, true, 'false: only what begins here is announced, nothing learned'),
+  dynamicRange: optional(
+    prefix,
+    'Whoever dials from this prefix is a neighbour with these settings; nobody is dialled',
+  ),
+  dynamicLimit: defaulted(number(1, 100_000), RANGE_LIMIT, 'Neighbours of the range at once'),
+}
+
+/** How one is dealt with, whoever it is. */
+export const manners = {
   port: defaulted(port, 179, 'TCP port of the peer'),
   passive: defaulted(boolean, false, 'Never dial, only accept'),
   multihop: optional(number(1, 255), 'TTL for eBGP over routers; left out: eBGP peers are directly connected'),
@@ -78,9 +92,6 @@ export const neighbour = object('a neighbour as { address: "10.0.0.2", remoteAs:
   ),
   keepalive: optional(number(1, 0xffff), 'Seconds between KEEPALIVEs; left out: a third of the negotiated hold time'),
   connectRetry: defaulted(number(1, 0xffff), 5, 'Seconds between attempts to connect'),
-  families: optional(families, 'Address families to offer; left out: that of the address'),
-  rrClient: defaulted(boolean, false, 'The peer is a client of ours: RFC 4456'),
-  clusterId: optional(bgpId, 'Of the cluster that the client is in; left out: the router id'),
   addPath: optional(choice('receive', 'send', 'both'), 'RFC 7911, for all its families'),
   gracefulRestart: optional(
     object('{ time: 120, restarting: true }', {
@@ -108,7 +119,6 @@ export const neighbour = object('a neighbour as { address: "10.0.0.2", remoteAs:
   extendedNextHop: defaulted(boolean, false, 'RFC 8950: IPv4 routes with an IPv6 next hop'),
   extendedMessages: defaulted(boolean, false, 'RFC 8654: messages of up to 65535 octets'),
   enhancedRouteRefresh: defaulted(boolean, true, 'RFC 7313'),
-  exportAll: defaulted(boolean, true, 'false: only what begins here is announced, nothing learned'),
   importAll: defaulted(boolean, true, 'false: nothing is accepted'),
   allowAsIn: defaulted(number(0, 255), 0, 'How often our own AS may stand in an AS_PATH'),
   bfd: defaulted(
@@ -117,11 +127,6 @@ export const neighbour = object('a neighbour as { address: "10.0.0.2", remoteAs:
     'RFC 5880, 5881: a dead peer is noticed within minTx × multiplier; true: 100 ms × 3',
   ),
   communitiesOut: defaulted(listOf(community, 'a list of communities'), [], 'Added to every route that it is sent'),
-  dynamicRange: optional(
-    prefix,
-    'Whoever dials from this prefix is a neighbour with these settings; nobody is dialled',
-  ),
-  dynamicLimit: defaulted(number(1, 100_000), RANGE_LIMIT, 'Neighbours of the range at once'),
   filters: defaulted(
     listOf(either('text', text(), filters), 'a list of filters, by name or as they are'),
     [],
@@ -132,7 +137,9 @@ export const neighbour = object('a neighbour as { address: "10.0.0.2", remoteAs:
     false,
     'As Calico: towards iBGP LOCAL_PREF is 2147483647 − the metric of the route in the kernel',
   ),
-})
+}
+
+export const neighbour = object('a neighbour as { address: "10.0.0.2", remoteAs: 64512 }', { ...identity, ...manners })
 
 export type NeighbourDocument = Of<typeof neighbour>
 

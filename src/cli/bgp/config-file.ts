@@ -1,16 +1,20 @@
 /** The configuration of a speaker as a file: YAML, of which JSON is a part. */
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { ConfigError } from '../../bgp/config/problem.ts'
-import { readConfig } from '../../bgp/config.ts'
-import type { SpeakerSettings } from '../../bgp/speaker-settings.ts'
+import { type Configuration, readConfiguration } from '../../cluster/config.ts'
 import { CommandError, Exit } from '../exit.ts'
 
 /** CommandError with a line for each thing that is wrong. Files that it names are relative to it. */
-export async function readConfigFile(path: string): Promise<SpeakerSettings> {
+export async function readConfigFile(path: string): Promise<Configuration> {
   try {
     const value = await parse(readFileSync(path, 'utf8'))
-    return readConfig(value, { readSecret: (file) => readSecret(resolve(dirname(path), file)) })
+    const host = {
+      hostName: hostname().toLowerCase(),
+      readSecret: (file: string) => readSecret(resolve(dirname(path), file)),
+    }
+    return readConfiguration(value, host)
   } catch (error) {
     const why = (error as Error).message
     throw new CommandError(

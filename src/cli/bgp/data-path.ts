@@ -4,11 +4,13 @@ import { KernelNode } from '../../bgp/node/kernel-node.ts'
 import { SocketTransport } from '../../bgp/socket-transport.ts'
 import type { SpeakerOptions } from '../../bgp/speaker.ts'
 import { ROUTE_PROTOCOL, type SpeakerSettings } from '../../bgp/speaker-settings.ts'
+import type { LiveKernel } from '../../kernel/live.ts'
 import { liveLinux } from '../../linux/live.ts'
 import type { Clock } from '../../store/clock.ts'
 import { BfdThread } from '../bfd-thread.ts'
 
 export interface DataPath extends Pick<SpeakerOptions, 'transport' | 'node' | 'fib' | 'startBfd'> {
+  readonly kernel: LiveKernel
   /** Connections that are being closed still say their last words. */
   close(): void
 }
@@ -29,6 +31,7 @@ export function openDataPath(
   }
   const bfd = new BfdThread((text) => log('info', 'bfd', text))
   return {
+    kernel,
     transport: new SocketTransport(kernel.sockets, clock),
     node,
     fib: settings.kernel && new KernelFib({ kernel, clock, node, events }),

@@ -7,11 +7,14 @@
 import { type Controlled, conditionOf } from '../../bgp/control/answer.ts'
 import { Speaker } from '../../bgp/speaker.ts'
 import type { SpeakerSettings } from '../../bgp/speaker-settings.ts'
+import type { Configuration } from '../../cluster/config.ts'
+import { TunnelledFib } from '../../cluster/tunnelled-fib.ts'
 import { steadyClock } from '../../store/system-clock.ts'
 import { type Level, type Log, openLog } from '../daemon/log.ts'
 import { serviceManager } from '../daemon/notify.ts'
 import { CommandError, Exit } from '../exit.ts'
 import { type Announcements, announcementsIn } from './announcements.ts'
+import type { Cluster } from './cluster.ts'
 import { readConfigFile } from './config-file.ts'
 import { serveControl } from './control-server.ts'
 import { type DataPath, openDataPath } from './data-path.ts'
@@ -40,7 +43,8 @@ const LONGEST_END = 3500
 
 /** The exit status: 0 when somebody ended it. CommandError when it cannot begin. */
 export async function runSpeaker(options: RunOptions, version: string): Promise<number> {
-  const settings = await readSettings(options)
+  const configuration = await readSettings(options)
+  const settings = configuration.speaker
   if (options.check) {
     process.stdout.write(`"${options.config}" can be used: ${describe(settings)}\n`)
     return Exit.yes
@@ -50,11 +54,12 @@ export async function runSpeaker(options: RunOptions, version: string): Promise<
   const path = openDataPath(settings, steadyClock, log)
   try {
     log('info', 'bgp', `overlab ${version} begins, process ${process.pid}: ${describe(settings)}`)
-    const running = new Running(settings, { options, path, log, version })
+    const cluster = await clusterOf(configuration, path, log)
+    const running = new Running((await cluster?.node.begin()) ?? settings, { options, path, log, version, cluster })
     await running.serve()
     const signal = await ending
     log('info', 'bgp', `${signal}: ending`)
-    running.stop()
+    await running.stop()
     return Exit.yes
   } finally {
     path.close()
@@ -68,6 +73,15 @@ interface Surroundings {
   readonly path: DataPath
   readonly log: Log
   readonly version: string
+  readonly cluster: Cluster | undefined
+}
+
+/** undefined: there is none in the configuration. A speaker alone has no need of stores. */
+async function clusterOf(configuration: Configuration, { kernel }: DataPath, log: Log): Promise<Cluster | undefined> {
+  const { speaker, cluster } = configuration
+  if (!cluster) return undefined
+  const { openCluster } = await import('./cluster.ts')
+  return openCluster({ speaker, cluster }, kernel, log)
 }
 
 /** A speaker with all that is around it: who asks it, who is told of it, and what outlives it. */
@@ -82,11 +96,13 @@ class Running {
   #isReloading: Promise<void> = Promise.resolve()
 
   constructor(settings: SpeakerSettings, around: Surroundings) {
-    const { options, path, log, version } = around
+    const { options, path, log, version, cluster } = around
+    const fib = path.fib && new TunnelledFib(path.fib)
     this.#around = around
     this.#announcements = options.state === undefined ? undefined : announcementsIn(options.state)
     this.#speaker = new Speaker({
       ...path,
+      fib,
       settings,
       clock: steadyClock,
       random: Math.random,
@@ -95,6 +111,7 @@ class Running {
       // A speaker may have something to tell before it is there.
       changed: () => setImmediate(() => this.#noticed()),
     })
+    cluster?.node.join(this.#speaker, fib)
     this.#speaker.announce(this.#readAnnouncements())
     this.#controlled = {
       speaker: this.#speaker,
@@ -115,10 +132,11 @@ class Running {
     this.#noticed()
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#manager.stopping()
     for (const server of this.#servers) server.close()
     this.#speaker.stop()
+    await this.#around.cluster?.close()
   }
 
   /** One after the other: the last is to count. */
@@ -128,13 +146,17 @@ class Running {
   }
 
   async #readAgain(): Promise<void> {
-    const { options, log, path } = this.#around
+    const { options, log, path, cluster } = this.#around
     try {
-      const settings = await readSettings(options)
+      const { speaker: settings, cluster: its } = await readSettings(options)
       if (options.kernel && (settings.kernel !== undefined) !== (path.fib !== undefined)) {
         throw new CommandError(Exit.no, 'kernel.install is another, which needs another start')
       }
-      this.#speaker.apply(settings)
+      if ((its === undefined) !== (cluster === undefined)) {
+        throw new CommandError(Exit.no, 'cluster has come or gone, which needs another start')
+      }
+      if (cluster && its) cluster.node.configure({ speaker: settings, cluster: its })
+      else this.#speaker.apply(settings)
       log('info', 'config', `"${options.config}" is applied: ${describe(settings)}`)
     } catch (error) {
       log('error', 'config', `"${options.config}" is not applied, all goes on as before: ${(error as Error).message}`)
@@ -153,6 +175,7 @@ class Running {
 
   #noticed(): void {
     this.#metrics?.noticed()
+    this.#around.cluster?.node.sessionsChanged()
     const neighbours = this.#speaker.neighbours()
     const established = neighbours.filter(({ state }) => state === 'Established')
     this.#manager.status(`${established.length} of ${neighbours.length} sessions are established`)
@@ -181,13 +204,16 @@ class Running {
 
   #warnings(): string[] {
     const refused = this.#around.path.fib?.refused ?? []
-    return refused.map(({ what, why }) => `The kernel does not take ${what}: ${why}`)
+    return [
+      ...refused.map(({ what, why }) => `The kernel does not take ${what}: ${why}`),
+      ...(this.#around.cluster?.node.problems ?? []),
+    ]
   }
 }
 
-async function readSettings({ config, kernel }: RunOptions): Promise<SpeakerSettings> {
-  const settings = await readConfigFile(config)
-  return kernel ? settings : { ...settings, kernel: undefined }
+async function readSettings({ config, kernel }: RunOptions): Promise<Configuration> {
+  const configuration = await readConfigFile(config)
+  return kernel ? configuration : { ...configuration, speaker: { ...configuration.speaker, kernel: undefined } }
 }
 
 /** `AS 64512, 2 neighbors, 1 network`. */

@@ -1,12 +1,10 @@
 /** Answers this node's plugin by a unix socket, until somebody ends it: pool/socket-protocol.ts. */
-import { createServer, type Socket } from 'node:net'
 import type { Labels } from '../../pool/selector.ts'
-import { LONGEST_REQUEST, responder } from '../../pool/socket-protocol.ts'
-import { listenAt } from '../bgp/control-server.ts'
-import { linesOf } from '../bgp/lines.ts'
+import { responder } from '../../pool/socket-protocol.ts'
 import { type Level, openLog } from '../daemon/log.ts'
 import { CommandError, Exit } from '../exit.ts'
 import type { StoreFlags } from './flags.ts'
+import { servePlugin } from './plugin-socket.ts'
 import { openPoolStore } from './store.ts'
 
 interface ServeOptions extends StoreFlags {
@@ -26,32 +24,15 @@ export async function serve(options: ServeOptions, version: string): Promise<num
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
   })
   const store = await openPoolStore(options, (problem) => log('warn', 'store', problem))
-  const respond = responder(store, () => ({ node, labels }))
-  const open = new Set<Socket>()
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    open.add(socket)
-    socket.on('error', () => socket.destroy()) // whoever asked is gone
-    socket.on('close', () => open.delete(socket))
-    void answer(socket, respond)
-  })
-  await listenAt(server, path)
+  const server = await servePlugin(
+    path,
+    responder(store, () => ({ node, labels })),
+  )
   log('info', 'pool', `overlab ${version} answers for node "${node}" at "${path}", from ${store.name}`)
   log('info', 'pool', `${await ended}: ending`)
   server.close()
-  for (const socket of open) socket.destroy()
   store.close()
   return Exit.yes
-}
-
-async function answer(socket: Socket, respond: (line: string) => Promise<string>): Promise<void> {
-  try {
-    for await (const line of linesOf(socket.iterator({ destroyOnReturn: false }), LONGEST_REQUEST)) {
-      socket.write(`${await respond(line)}\n`)
-    }
-    socket.end()
-  } catch {
-    socket.destroy() // the connection has broken off, or the line never ends
-  }
 }
 
 function labelsIn(texts: readonly string[]): Labels {

@@ -1,0 +1,100 @@
+/**
+ * What a node's kernel should look like for blocks that are reached in VXLAN (pool/tunnels.ts): a device of each family, and
+ *
+ *   neighbour   each node's own address is at its VTEP's MAC       one for each node
+ *   fdb         that MAC is behind the same address                one for each node
+ *   route       a block via that address, onlink                   one for each block or borrowed address
+ *
+ * Nothing is ever asked for through the tunnel. flannel's form (overlay/backend/vxlan.ts) has a gateway in each subnet; here all of
+ * a block's addresses may be pods'.
+ *
+ * Their metric is above that of pods' own routes, which plugins write with 0, so that an address can move here before the others
+ * have let it go; and below that of BGP, which writes nothing for these prefixes (tunnelled-fib.ts).
+ */
+
+import type { Family } from '../address/ip.ts'
+import { hostOf } from '../address/prefix.ts'
+import type { FdbEntry, Neighbour } from '../kernel/neighbour.ts'
+import type { Route } from '../kernel/route.ts'
+import type { Tunnel } from '../pool/tunnels.ts'
+import type { DesiredLink, State } from '../reconcile/state.ts'
+import type { OwnAddress, OwnAddresses } from './own-address.ts'
+import type { VxlanSettings } from './settings.ts'
+
+/** Beside bgp/speaker-settings.ts' ROUTE_PROTOCOL: not in rt_protos of iproute2. */
+export const TUNNEL_PROTOCOL = 0xb7
+/** Before bgp/speaker-settings.ts' ROUTE_METRIC. */
+const METRIC = 31
+/** Outer Ethernet is the link's own; IPv4 20 or IPv6 40, UDP 8, VXLAN 8, and the inner Ethernet header 14. */
+const OVERHEAD = { ipv4: 50, ipv6: 70 } as const
+const FAMILIES = ['ipv4', 'ipv6'] as const
+
+/** `overlab.4096`, `overlab-v6.4096`. */
+export function deviceOf(family: Family, { vni }: VxlanSettings): string {
+  return family === 'ipv4' ? `overlab.${vni}` : `overlab-v6.${vni}`
+}
+
+export interface TunnelInput {
+  readonly own: OwnAddresses
+  /** Of all of the node's devices. */
+  readonly mac: string
+  readonly vxlan: VxlanSettings
+  readonly tunnels: readonly Tunnel[]
+}
+
+export function tunnelState({ own, mac, vxlan, tunnels }: TunnelInput): State {
+  const families = FAMILIES.filter((family) => own[family])
+  const links = families.map((family) => deviceOf(family, vxlan))
+  const ends = new Map(tunnels.map((tunnel) => [`${tunnel.family} ${tunnel.node}`, tunnel]))
+  return {
+    links: families.map((family) => device(family, own[family]!, mac, vxlan)),
+    // A router's advertisement that comes by the tunnel is nobody's to send. Without IPv6 there is no such setting.
+    sysctls: links.map((link) => ({ key: `net/ipv6/conf/${link}/accept_ra`, value: '0', optional: true })),
+    linkStates: links.map((link) => ({ link, up: true })),
+    neighbours: [...ends.values()].map((end) => neighbourOf(end, vxlan)),
+    fdb: [...ends.values()].map((end) => fdbOf(end, vxlan)),
+    routes: tunnels.map((tunnel) => routeOf(tunnel, vxlan)),
+    owned: ownedTunnels(vxlan),
+  }
+}
+
+/** Nothing goes by tunnels: what was there for them goes. */
+export function noTunnels(vxlan: VxlanSettings): State {
+  return { owned: ownedTunnels(vxlan) }
+}
+
+function ownedTunnels(vxlan: VxlanSettings): NonNullable<State['owned']> {
+  const links = FAMILIES.map((family) => deviceOf(family, vxlan))
+  return {
+    links: links.map((name) => ({ name })),
+    neighbours: { links },
+    fdb: { links },
+    routes: [{ protocol: TUNNEL_PROTOCOL }],
+  }
+}
+
+function device(family: Family, { address, link, mtu }: OwnAddress, mac: string, vxlan: VxlanSettings): DesiredLink {
+  const { vni, port } = vxlan
+  const common = {
+    name: deviceOf(family, vxlan),
+    kind: 'vxlan',
+    mac,
+    mtu: Math.min(mtu, vxlan.mtu ?? mtu) - OVERHEAD[family],
+  } as const
+  const below = { vni, port, local: hostOf(address), device: link, learning: false }
+  return { ...common, vxlan: { ...below, remote: null }, birth: { ...common, vxlan: below } }
+}
+
+function neighbourOf({ family, publicIp, vtep }: Tunnel, vxlan: VxlanSettings): Neighbour {
+  return { link: deviceOf(family, vxlan), address: publicIp, mac: vtep.mac, state: 'permanent' }
+}
+
+function fdbOf({ family, publicIp, vtep }: Tunnel, vxlan: VxlanSettings): FdbEntry {
+  const link = deviceOf(family, vxlan)
+  return { link, mac: vtep.mac, owner: 'self', state: 'permanent', destination: publicIp }
+}
+
+function routeOf({ family, subnet, publicIp }: Tunnel, vxlan: VxlanSettings): Route {
+  const link = deviceOf(family, vxlan)
+  return { destination: subnet, gateway: publicIp, link, onlink: true, protocol: TUNNEL_PROTOCOL, metric: METRIC }
+}
