@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { test } from 'vitest'
+import { missingBgpPeers } from '../../scripts/bgp-peers.mjs'
 
 const here = import.meta.dirname
 // Where a checkout stands beside the place the suite comes from; elsewhere there is nothing to compare with.
@@ -24,6 +25,13 @@ test('programs that are called by name may be executed', () => {
   for (const program of ['bgp/interop.py', 'bgp/bench.py', 'bgp/mesh_bench.py', 'peers/bgp-peers', 'peers/get-peers']) {
     assert.ok(contentOf(join(here, program)).isExecutable, program)
   }
+})
+
+test('set-up brings daemons by the names that the checks start them by', () => {
+  const program = readFileSync(join(here, 'peers/bgp-peers'), 'utf8')
+  const names = missingBgpPeers('/nowhere')
+  for (const name of names) assert.ok(program.includes(`"${name}": "`), name)
+  assert.deepEqual(missingBgpPeers(join(here, '../..')), [])
 })
 
 if (existsSync(shared)) {
