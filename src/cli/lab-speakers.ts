@@ -75,7 +75,7 @@ async function sessionsOf(place: SpeakerPlace): Promise<SpeakerSessions | undefi
   ])
   if (!status || !routes || !kernel) return undefined
   const { established, neighbors: wanted, problems } = status.done
-  const prefixes = routes.rows.flatMap(({ prefix, best }) => (best ? [prefix] : []))
+  const prefixes = routes.rows.flatMap(({ prefix, best, stale }) => (best && !stale ? [prefix] : []))
   return { established, wanted, problems, prefixes, isSettled: kernel.done.isSettled }
 }
 
@@ -116,7 +116,7 @@ function commandsOf(place: SpeakerPlace, restarted: boolean): NodeCommand[] {
       const keep = restarted ? ['-K', String(KEPT_BY_ZEBRA)] : []
       const program = (name: string, config: string, ...more: string[]) => {
         const own = ['-f', file(config), '-i', file(`${name}.pid`), ...more]
-        return withFrrGroups(directory, programOf(name, place), ...common, ...own)
+        return asFrr(directory, programOf(name, place), ...common, ...own)
       }
       return [program('zebra', ZEBRA_CONFIG, ...keep), program('bgpd', BGPD_CONFIG)]
     }
@@ -139,15 +139,23 @@ function programOf(name: string, { node, kind, programs }: SpeakerPlace): string
   )
 }
 
-/** Where FRR is not installed, /etc/group lacks what its programs look for: they see one that has it. */
-function withFrrGroups(directory: string, program: string, ...argv: string[]): NodeCommand {
+/**
+ * FRR's programs keep things in /run/frr, and look for their groups in /etc/group, whoever they run as: they see a /run of their
+ * own, with nothing in it but the node's directory, and an /etc/group that has them.
+ */
+function asFrr(directory: string, program: string, ...argv: string[]): NodeCommand {
   const groups = readFileSync('/etc/group', 'utf8')
   const missing = FRR_GROUPS.filter((name) => !new RegExp(`^${name}:`, 'm').test(groups))
-  if (missing.length === 0) return commandThatEndsWithUs(program, ...argv)
-  const file = `${directory}/group`
-  writeFileSync(file, groups + missing.map((name) => `${name}:x:0:\n`).join(''))
-  const script = 'mount --bind "$0" /etc/group && exec "$@"'
-  return commandThatEndsWithUs('unshare', '--mount', 'sh', '-c', script, file, program, ...argv)
+  writeFileSync(`${directory}/group`, groups + missing.map((name) => `${name}:x:0:\n`).join(''))
+  const script = [
+    'cd "$0"',
+    'mount -n -t tmpfs tmpfs /run',
+    'mkdir -p "$0"',
+    'mount -n -c --bind . "$0"', // it is hidden behind the new /run but for who stands in it
+    'mount -n --bind group /etc/group',
+    'exec "$@"',
+  ]
+  return commandThatEndsWithUs('unshare', '--mount', 'sh', '-c', script.join(' && '), directory, program, ...argv)
 }
 
 /** Ours, without what is meant for a speaker of the machine's own. */

@@ -95,7 +95,9 @@ export class ModelSpeakers implements Speakers {
       established: neighbours.filter(({ state }) => state === 'Established').length,
       wanted: neighbours.length,
       problems: conditionOf(speaker).problems,
-      prefixes: [...routeRows(speaker.ribs, 'ipv4')].flatMap(({ prefix, best }) => (best ? [prefix] : [])),
+      prefixes: [...routeRows(speaker.ribs, 'ipv4')].flatMap(({ prefix, best, stale }) =>
+        best && !stale ? [prefix] : [],
+      ),
       isSettled: fib.isSettled,
     }
     return { kind: 'overlab', isRunning: true, sessions }

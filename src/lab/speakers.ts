@@ -39,7 +39,7 @@ export interface SpeakerSessions {
   readonly wanted: number
   /** `Not established with n2 (192.168.56.12) from 192.168.56.11 (Active): connection refused`. */
   readonly problems: readonly string[]
-  /** What it knows a way to, or has itself. */
+  /** What it knows a way to, or has itself; without what it has of neighbours that are away. */
   readonly prefixes: readonly string[]
   /** They are in the kernel. */
   readonly isSettled: boolean
@@ -143,12 +143,10 @@ export async function untilSpeaking(plan: LabPlan, node: NodePlan, machine: Mach
   }
 }
 
-/** Who says that the node's speaker is ready: it and, where it is not ours, its neighbours that are. */
+/** Who says that the node's speaker is ready: it; where it is not ours, all that are, and hear of each other by way of it. */
 function witnessesOf({ nodes }: LabPlan, node: NodePlan): NodePlan[] {
-  const { kind, config } = node.speaker!
-  if (kind === 'overlab') return [node]
-  const names = config.neighbors.map(({ name }) => name)
-  return [node, ...nodes.filter(({ name, speaker }) => names.includes(name) && speaker?.kind === 'overlab')]
+  if (node.speaker!.kind === 'overlab') return [node]
+  return [node, ...nodes.filter(({ speaker }) => speaker?.kind === 'overlab')]
 }
 
 /** Where a router of others has died, that comes first. */
