@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { inlineMore } from '../src/lab/inlining.ts'
+import { benchBgp } from './bgp.ts'
 import { benchCni } from './cni.ts'
 import { benchModel } from './model.ts'
 import { benchOverlay } from './overlay.ts'
@@ -26,6 +27,8 @@ export interface Options {
   readonly only: string | undefined
   /** How long memory is watched under load. */
   readonly minutes: number
+  /** Small numbers, to see whether all works; targets are for the great ones. */
+  readonly quick: boolean
   say(line: string): void
 }
 
@@ -33,6 +36,7 @@ export interface Options {
 const groups: Readonly<
   Record<string, { readonly about: string; readonly runs?: number; readonly run: (options: Options) => Promise<Row[]> }>
 > = {
+  bgp: { about: 'the BGP speaker beside BIRD, GoBGP and FRR', run: benchBgp },
   cni: { about: 'the plugins against the reference plugins 1.9.1', run: benchCni },
   model: { about: 'packets through the model against the same path in the kernel, one thread', run: benchModel },
   overlay: {
@@ -42,19 +46,20 @@ const groups: Readonly<
   },
 }
 
-const usage = `usage: npm run bench -- GROUP [--json FILE] [--pairs N] [--runs N] [--beside COMMAND] [--only PART] [--minutes N]
+const usage = `usage: npm run bench -- GROUP [--json FILE] [--pairs N] [--runs N] [--beside COMMAND] [--only PART] [--minutes N] [--quick]
 
 ${Object.entries(groups)
   .map(([name, { about }]) => `  ${name.padEnd(10)}${about}`)
   .join('\n')}
 
   --json FILE        also write the rows there
-  --pairs N          pairs of runs, ours and theirs in turns (default 60; overlay has none)
+  --pairs N          pairs of runs, ours and theirs in turns (default 60; overlay and bgp have none)
   --runs N           how often; the median run counts (default 3, overlay 5)
   --beside COMMAND   overlay: another data path, which finds TUN, ADDRESS, PORT, MTU, SUBNET and NODE in its environment, takes
                      the TUN device and writes a line
-  --only PART        overlay: path, leases, crowd, outage or soak
-  --minutes N        overlay: of load, while memory is watched (default 1)`
+  --only PART        overlay: path, leases, crowd, outage or soak; bgp: feed, mesh, flap, thousand or limit
+  --minutes N        overlay: of load, while memory is watched (default 1)
+  --quick            bgp: small tables and few nodes`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -66,6 +71,7 @@ const { values, positionals } = parseArgs({
     beside: { type: 'string' },
     only: { type: 'string' },
     minutes: { type: 'string', default: '1' },
+    quick: { type: 'boolean', default: false },
   },
 })
 const group = groups[positionals[0] ?? '']
@@ -92,6 +98,7 @@ const options: Options = {
   beside: values.beside,
   only: values.only,
   minutes: positive(values.minutes),
+  quick: values.quick,
   say: (line) => process.stderr.write(`${line}\n`),
 }
 const rows = await group.run(options)

@@ -1,16 +1,19 @@
 /** A group that is measured in parts: what goes wrong in one leaves its rows without figures, and the others as they are. */
+import type { Comparison } from './statistics.ts'
 import type { Row } from './table.ts'
 
-export type Promised = Omit<Row, 'value'>
+export type Promised = Omit<Row, 'value' | 'comparison'>
 
 export interface Part<O> {
   /** One word, to choose it by. */
   readonly name: string
   /** What it will tell, in this order. */
   rows(options: O): readonly Promised[]
-  /** `tell`: a row's figure, by the row's name. */
-  run(options: O, tell: (row: string, value: number) => void): Promise<void>
+  /** `tell`: a row's figure, by the row's name, and what it was made of. */
+  run(options: O, tell: Tell): Promise<void>
 }
+
+export type Tell = (row: string, value: number, comparison?: Comparison) => void
 
 /** Every row of every part. The figure of a row that was not told is NaN. */
 export async function runParts<O extends { say(line: string): void }>(
@@ -19,16 +22,16 @@ export async function runParts<O extends { say(line: string): void }>(
 ): Promise<Row[]> {
   const rows: Row[] = []
   for (const part of parts) {
-    const told = new Map<string, number>()
+    const told = new Map<string, Pick<Row, 'value' | 'comparison'>>()
     options.say(`${part.name} …`)
     const began = performance.now()
     try {
-      await part.run(options, (row, value) => told.set(row, value))
+      await part.run(options, (row, value, comparison) => told.set(row, { value, ...(comparison && { comparison }) }))
     } catch (error) {
       options.say(`${part.name}: ${error instanceof Error ? error.message : error}`)
     }
     options.say(`${part.name}: ${((performance.now() - began) / 1000).toFixed(0)} s`)
-    for (const row of part.rows(options)) rows.push({ ...row, value: told.get(row.name) ?? Number.NaN })
+    for (const row of part.rows(options)) rows.push({ ...row, ...(told.get(row.name) ?? { value: Number.NaN }) })
   }
   return rows
 }

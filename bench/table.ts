@@ -9,7 +9,7 @@ export interface Row {
   readonly target?: number
   /** At least. */
   readonly least?: number
-  readonly unit: 'ratio' | 'MB' | 'kB' | 'ms' | 'Mpps'
+  readonly unit: 'ratio' | 'MB' | 'kB' | 's' | 'ms' | 'Mpps'
   readonly comparison?: Comparison
 }
 
