@@ -6,7 +6,7 @@
  *   nodes (pool/mesh.ts)  a neighbour for each that there is a session with
  *   routers of the file   those whose selector means this node
  *   own blocks            announced, blackholed                            pool/node-routes.ts
- *   pools not to be told  rejected towards everybody, whoever announces them
+ *   pools not to be told  rejected towards everybody, whoever announces them; the node's blocks of them are blackholed all the same
  *
  * A node tells others of its own blocks alone: what it has learned it passes on as a reflector, or where it is told to.
  */
@@ -16,9 +16,9 @@ import { parseBgpId } from '../bgp/bgp-id.ts'
 import type { FilterRule } from '../bgp/policy/filter.ts'
 import type { NeighbourFilters, NeighbourSettings, Network, SpeakerSettings } from '../bgp/speaker-settings.ts'
 import { type MeshNeighbour, meshOf } from '../pool/mesh.ts'
-import { isSameSubnet, type NodeHoldings, nodeRoutes } from '../pool/node-routes.ts'
+import { isSameSubnet, type NodeHoldings, type NodeRoutes, nodeRoutes } from '../pool/node-routes.ts'
 import type { Node } from '../pool/nodes.ts'
-import type { Pool } from '../pool/pool.ts'
+import { type Pool, poolHolding } from '../pool/pool.ts'
 import type { ClusterSettings } from './settings.ts'
 
 /** What the store says. */
@@ -36,7 +36,8 @@ export function speakerSettingsOf(
   self: Node,
   { pools, holdings, nodes }: ClusterView,
 ): SpeakerSettings {
-  const withheld = rejecting(pools)
+  const routes = nodeRoutes(holdings, pools)
+  const withheld = rejecting(pools, routes)
   const neighbours = new Map<string, NeighbourSettings>()
   for (const each of [...file.neighbours, ...neighboursOf(file, cluster, self, nodes)]) {
     const { address } = each.session
@@ -45,18 +46,17 @@ export function speakerSettingsOf(
   return {
     ...file,
     routerId: cluster.isRouterIdAddress && self.ipv4 !== undefined ? parseBgpId(hostOf(self.ipv4)) : file.routerId,
-    networks: networksOf(file, holdings, pools),
+    networks: networksOf(file, routes),
     neighbours: [...neighbours.values()].map((each) => ({ ...each, filters: joined(withheld, each.filters) })),
   }
 }
 
 /** Of a prefix that is in the file, too, the file counts. */
-function networksOf(file: SpeakerSettings, holdings: NodeHoldings, pools: readonly Pool[]): Network[] {
-  const { announced } = nodeRoutes(holdings, pools)
-  const given = new Set(file.networks.map(({ prefix }) => prefix))
-  const { families } = file
-  const own = announced.filter(({ prefix }) => !given.has(prefix) && families.includes(familyIn(prefix)))
-  return [...file.networks, ...own.map((each) => ({ ...each, communities: [] }))]
+function networksOf({ networks, families }: SpeakerSettings, { announced, blackholes }: NodeRoutes): Network[] {
+  const given = new Set(networks.map(({ prefix }) => prefix))
+  const all = [...announced, ...blackholes.map((prefix) => ({ prefix, blackhole: true }))]
+  const own = all.filter(({ prefix }) => !given.has(prefix) && families.includes(familyIn(prefix)))
+  return [...networks, ...own.map((each) => ({ ...each, communities: [] }))]
 }
 
 function neighboursOf(
@@ -109,12 +109,14 @@ function isDistant(self: Node, other: Node): boolean {
   return ours === undefined || theirs === undefined || !isSameSubnet(ours, theirs)
 }
 
-/** Calico rejects these before anything else is asked. */
-function rejecting(pools: readonly Pool[]): NeighbourFilters {
-  const rules = (family: 'ipv4' | 'ipv6'): FilterRule[] =>
-    pools
-      .filter(({ cidr, disabled, disableBGPExport }) => (disabled || disableBGPExport) && familyIn(cidr) === family)
-      .map(({ cidr }) => ({ action: 'Reject', cidr, matchOperator: 'In' }))
+/** Calico rejects these before anything else is asked. Blocks that are withheld may be of a pool that is gone. */
+function rejecting(pools: readonly Pool[], { withheld }: NodeRoutes): NeighbourFilters {
+  const closed = pools.filter(({ disabled, disableBGPExport }) => disabled || disableBGPExport).map(({ cidr }) => cidr)
+  const inNone = withheld.map(({ prefix }) => prefix).filter((prefix) => !poolHolding(pools, prefix))
+  const rules = (family: 'ipv4' | 'ipv6') =>
+    [...closed, ...inNone]
+      .filter((cidr) => familyIn(cidr) === family)
+      .map((cidr): FilterRule => ({ action: 'Reject', cidr, matchOperator: 'In' }))
   return { importV4: [], exportV4: rules('ipv4'), importV6: [], exportV6: rules('ipv6') }
 }
 

@@ -1,7 +1,12 @@
 /** Nodes of a cluster, as the store makes them: what they announce, whom they speak with, what goes through tunnels. */
 import assert from 'node:assert/strict'
-import { test } from 'vitest'
-import { World } from './world.ts'
+import { describe, test } from 'vitest'
+import { parseIp } from '../../src/address/ip.ts'
+import { contains, parsePrefix } from '../../src/address/prefix.ts'
+import { nodeKey } from '../../src/pool/keys.ts'
+import type { NewPool } from '../../src/pool/pool.ts'
+import { changePool } from '../../src/pool/pools.ts'
+import { type TestNode, World } from './world.ts'
 
 test('pods of three nodes in one subnet reach each other by blocks that BGP tells of', async () => {
   const world = new World()
@@ -12,3 +17,201 @@ test('pods of three nodes in one subnet reach each other by blocks that BGP tell
   await world.until(() => nodes.every(({ routes }) => routes.length === 3), 'each knows three blocks')
   assert.deepEqual(await world.unreachable(), [])
 })
+
+/** Three nodes whose pods have a block each: n1 10.244.0.0/28, n2 10.244.0.16/28, n3 10.244.0.32/28. */
+async function three(subnets: readonly number[] = [1, 1, 1], pool: Partial<NewPool> = {}, cluster: object = {}) {
+  const world = new World()
+  await world.pool({ cidr: '10.244.0.0/24', blockSize: 28, ...pool })
+  const nodes = subnets.map((subnet, i) => world.addNode(i + 1, subnet).start({ ...cluster }))
+  await world.pass(1)
+  for (const node of nodes) await node.addPod('web')
+  const [n1, n2, n3] = nodes as [TestNode, TestNode, TestNode]
+  await world.until(() => nodes.every(({ routes }) => routes.length === 3), 'each knows three blocks')
+  const blocks = nodes.map(({ pods }) => blockOf(pods.get('web')!.address))
+  return { world, nodes, n1, n2, n3, blocks }
+}
+
+const blockOf = (address: string) => address.replace(/\d+$/, (last) => `${Number(last) & ~15}/28`)
+
+describe('what a node announces', () => {
+  test('the kernel has a blackhole for the own block, and routes to the others’ by their addresses', async () => {
+    const { n1, blocks } = await three()
+    assert.deepEqual(
+      n1.routes,
+      [`blackhole ${blocks[0]}`, `${blocks[1]} via 192.168.1.2`, `${blocks[2]} via 192.168.1.3`].sort(),
+    )
+  })
+
+  test('an address that is borrowed is announced by itself, as long as it is', async () => {
+    const { world, n1, n2, n3, blocks } = await three([1, 1, 1], { cidr: '10.244.0.0/27', blockSize: 29 })
+    // All four blocks are claimed: three of the nodes', and another that n3 needs for so many pods.
+    for (let i = 0; i < 8; i++) await n3.addPod(`more${i}`)
+    for (let i = 0; i < 8; i++) await n2.addPod(`more${i}`)
+    const own = n2.routes
+      .filter((route) => route.startsWith('blackhole'))
+      .map((route) => route.slice('blackhole '.length))
+    const [borrowed] = [...n2.pods].filter(([, { address }]) => !own.some((block) => isIn(block, address)))
+    assert.ok(borrowed, 'one is borrowed')
+    const [name, { address }] = borrowed
+    const route = `${address}/32 via 192.168.1.2`
+    await world.until(() => [n1, n3].every(({ routes }) => routes.includes(route)), `others know ${route}`)
+    assert.deepEqual(await world.unreachable(), [])
+    await n2.removePod(name)
+    await world.until(() => [n1, n3].every(({ routes }) => !routes.includes(route)), 'it is forgotten')
+    assert.ok(blocks.length > 0)
+  })
+
+  test('a pool that is disabled, or is not to be exported, is not; its blocks still lead nowhere', async () => {
+    const { world, nodes, n1, blocks } = await three()
+    const all = n1.routes
+    for (const [off, on] of [
+      [{ disabled: true }, { disabled: false }],
+      [{ disableBGPExport: true }, { disableBGPExport: false }],
+    ]) {
+      await world.do(changePool('10.244.0.0/24', off!))
+      await world.until(() => nodes.every(({ routes }) => routes.length === 1), 'own blackholes are left')
+      assert.deepEqual(n1.routes, [`blackhole ${blocks[0]}`])
+      await world.do(changePool('10.244.0.0/24', on!))
+      await world.until(() => n1.routes.join() === all.join(), 'all is there again')
+    }
+    assert.deepEqual(
+      nodes.map(({ flaps }) => flaps),
+      [0, 0, 0],
+      'no session was touched',
+    )
+  })
+})
+
+describe('nodes that go', () => {
+  test('one that is stopped takes leave: its routes and its session are gone at once', async () => {
+    const { world, n1, n2, n3 } = await three()
+    await n3.stop()
+    await world.pass(0.5)
+    assert.equal(n1.routes.length, 2)
+    assert.deepEqual([n1.sessions, n2.sessions], ['192.168.1.2', '192.168.1.1'])
+    assert.equal(n1.speaker.neighbours().length, 1)
+  })
+
+  test('one that dies is forgotten after the hold time, and is there again when it is back', async () => {
+    const { world, n1, n2, n3 } = await three()
+    n3.kill()
+    await world.until(() => [n1, n2].every(({ routes }) => routes.length === 2), 'its routes are gone', 10)
+    await world.pass(100)
+    assert.deepEqual(n1.speaker.neighbours().length, 1, 'its registration has run out')
+    n3.kernel.links.set('eth0', { up: true })
+    n3.kernel.routes.add({ destination: '0.0.0.0/0', gateway: '192.168.1.254', link: 'eth0' })
+    n3.start()
+    await world.until(() => [n1, n2, n3].every(({ routes }) => routes.length === 3), 'it is back')
+    assert.deepEqual(await world.unreachable(), [])
+  })
+
+  test('while the store is away all stays, however long it is, and what happened meanwhile is heard of afterwards', async () => {
+    const { world, nodes, n1, n3 } = await three()
+    const before = nodes.map(({ routes }) => routes)
+    world.server.stop()
+    await world.pass(60)
+    assert.deepEqual(
+      nodes.map(({ routes }) => routes),
+      before,
+    )
+    world.server.start()
+    await world.pass(5)
+    n3.store.cut()
+    await world.pass(300)
+    assert.deepEqual(
+      nodes.map(({ routes }) => routes),
+      before,
+      'n3 has lost its registration, but not its sessions',
+    )
+    assert.deepEqual(await world.unreachable(), [])
+    assert.deepEqual(
+      nodes.map(({ flaps }) => flaps),
+      [0, 0, 0],
+    )
+    n3.store.mend()
+    await world.pass(30)
+    await n3.stop()
+    await world.pass(1)
+    assert.equal(n1.speaker.neighbours().length, 1)
+  })
+})
+
+describe('whom a node speaks with', () => {
+  test('from the mesh to a reflector and back: sessions that are in both stay', async () => {
+    const { world, nodes, n1, n2, n3 } = await three()
+    n1.configure({ reflector: '10.0.0.1' })
+    await world.until(() => n2.sessions === '192.168.1.1' && n3.sessions === '192.168.1.1', 'they speak with n1 alone')
+    assert.equal(n1.sessions, '192.168.1.2 192.168.1.3')
+    await world.until(() => nodes.every(({ routes }) => routes.length === 3), 'n1 passes on their routes')
+    assert.deepEqual(n2.routes.filter((route) => route.endsWith('192.168.1.3')).length, 1, 'which still lead to n3')
+    assert.deepEqual(await world.unreachable(), [])
+    n1.configure({})
+    await world.until(() => n2.sessions === '192.168.1.1 192.168.1.3', 'they speak with each other')
+    await world.until(() => nodes.every(({ routes }) => routes.length === 3), 'all is as before')
+    assert.deepEqual(await world.unreachable(), [])
+  })
+
+  test('without a mesh nobody, but for routers that are meant for the node', async () => {
+    const { world, n1, n2 } = await three()
+    const routers = [
+      { address: '192.168.1.100', remoteAs: 65001, nodeSelector: "rack == 'r1'" },
+      { address: '192.168.1.100', remoteAs: 65002, nodeSelector: "rack == 'r2'" },
+      { address: '192.168.1.101', remoteAs: 65003, nodes: ['n2'] },
+    ]
+    n1.configure({ mesh: false, routers, labels: { rack: 'r2' } })
+    n2.configure({ mesh: false, routers, labels: { rack: 'r1' } })
+    await world.pass(1)
+    const neighbours = ({ speaker }: TestNode) =>
+      speaker.neighbours().map(({ settings: { session } }) => `${session.address} ${session.remoteAs}`)
+    assert.deepEqual(neighbours(n1), ['192.168.1.100 65002'])
+    assert.deepEqual(neighbours(n2), ['192.168.1.100 65001', '192.168.1.101 65003'])
+  })
+
+  test('a node that says that it has our address is left out, and told of', async () => {
+    const { world, n1 } = await three()
+    const twin = { ipv4: '192.168.1.1/24', as: 64512, labels: {} }
+    await world.operator.transact([], [{ put: nodeKey('twin'), value: JSON.stringify(twin) }])
+    await world.pass(1)
+    assert.equal(n1.speaker.neighbours().length, 2)
+    assert.deepEqual(n1.cluster.problems, ['Node "twin" says that it has 192.168.1.1, which is this node\'s'])
+  })
+})
+
+describe('tunnels', () => {
+  test('CrossSubnet: BGP’s routes inside a subnet, VXLAN between; each prefix has one writer', async () => {
+    const { world, n1, blocks } = await three([1, 1, 2], { vxlanMode: 'CrossSubnet' })
+    await world.until(() => n1.routes.some((route) => route.includes('overlab')), 'there is a tunnel')
+    assert.deepEqual(
+      n1.routes,
+      [`blackhole ${blocks[0]}`, `${blocks[1]} via 192.168.1.2`, `${blocks[2]} via 192.168.2.3 by overlab.4096`].sort(),
+    )
+    assert.deepEqual(await world.unreachable(), [])
+    assert.deepEqual(n1.cluster.problems, [])
+  })
+
+  test('a pool that no longer tunnels has BGP’s routes again, and devices go; no prefix is ever without a route', async () => {
+    const { world, nodes, n1, blocks } = await three([1, 1, 2], { vxlanMode: 'Always' })
+    await world.until(() => n1.routes.filter((route) => route.includes('overlab')).length === 2, 'both are tunnelled')
+    assert.deepEqual(await world.unreachable(), [])
+    let lacking = 0
+    const watch = n1.kernel.watch(['route'], () => {
+      if (n1.routes.filter((route) => route.startsWith(blocks[2]!)).length === 0) lacking++
+    })
+    await world.do(changePool('10.244.0.0/24', { vxlanMode: 'Never' }))
+    await world.until(() => nodes.every(({ routes }) => !routes.join().includes('overlab')), 'no tunnels')
+    assert.equal(n1.kernel.links.get('overlab.4096'), undefined)
+    assert.deepEqual(
+      n1.routes,
+      [`blackhole ${blocks[0]}`, `${blocks[1]} via 192.168.1.2`, `${blocks[2]} via 192.168.1.254`].sort(),
+    )
+    await world.do(changePool('10.244.0.0/24', { vxlanMode: 'CrossSubnet' }))
+    await world.until(() => n1.routes.join().includes('overlab'), 'a tunnel again')
+    watch.close()
+    assert.equal(lacking, 0)
+    assert.deepEqual(await world.unreachable(), [])
+  })
+})
+
+function isIn(block: string, address: string): boolean {
+  return contains(parsePrefix(block), parseIp(address))
+}

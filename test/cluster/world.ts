@@ -230,6 +230,11 @@ export class TestNode {
       .join(' ')
   }
 
+  /** How many sessions have ended. */
+  get flaps(): number {
+    return this.log.filter((line) => line.includes('Session with')).length
+  }
+
   /** Kernel routes of speaker and tunnels, as `10.244.0.64/26 via 192.168.1.2`, `10.244.0.64/26 via 192.168.2.3 by overlab.4096`. */
   get routes(): string[] {
     return [ROUTE_PROTOCOL, TUNNEL_PROTOCOL]
