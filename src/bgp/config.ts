@@ -1,13 +1,15 @@
 /**
  * The configuration of a speaker: what is in its file, as plain values, to what speaker.ts goes by.
  *
- * The shapes are the reference: they read the file, and `npm run schema` makes schema/bgp.schema.json of them
- * and of those of cluster/config.ts. config/ has them by subject. A file that says anything that is not known, or does not go together, is refused as a whole, with a line for each
- * thing that is wrong: a speaker that ignores half of what it is told is worse than one that goes on as it was.
+ * The shapes are the reference: they read the file, and `npm run schema` makes schema/bgp.schema.json of them and of those of
+ * cluster/config.ts. config/ has them by subject. A file that says anything that is not known, or does not go together, is
+ * refused as a whole, with a line for each thing that is wrong: a speaker that ignores half of what it is told is worse than one
+ * that goes on as it was.
  */
 import { didYouMean } from '../json/near.ts'
 import type { BgpId } from './bgp-id.ts'
 import { filters } from './config/filters.ts'
+import { bmp, monitoringSettings, mrt } from './config/monitoring.ts'
 import { type NeighbourContext, neighbour, neighbourSettings } from './config/neighbour.ts'
 import { ConfigError, collecting, type Problem } from './config/problem.ts'
 import {
@@ -96,6 +98,8 @@ export const speakerMembers = {
   kernel: defaulted(kernel, {}, 'Routes of the kernel'),
   preferOlder: defaulted(boolean, false, 'RFC 5004: the older external path stays before identifiers are compared'),
   filters: defaulted(mapOf(filters, 'filters by their names'), {}, 'What neighbours refer to: Calico’s BGPFilter'),
+  bmp: defaulted(bmp, [], 'Monitoring stations: RFC 7854'),
+  mrt: defaulted(mrt, {}, 'Files in MRT: RFC 6396'),
   neighbors: defaulted(listOf(neighbour, 'a list of neighbours'), [], 'Who is spoken to'),
 }
 
@@ -156,6 +160,7 @@ export function speakerSettings(given: SpeakerDocument, host: ConfigHost): Speak
   if (problems.length > 0) throw new ConfigError(problems)
 
   const { name, as, listenAddress, listenPort, families, preferOlder } = given
+  const monitoring = monitoringSettings(given.bmp, given.mrt)
   return {
     name,
     routerId: id!,
@@ -166,6 +171,7 @@ export function speakerSettings(given: SpeakerDocument, host: ConfigHost): Speak
     kernel: kernelSettings(given.kernel),
     preferOlder,
     neighbours: neighbours as NeighbourSettings[],
+    ...(monitoring && { monitoring }),
   }
 }
 

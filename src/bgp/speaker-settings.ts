@@ -1,6 +1,7 @@
 /** What is set for a speaker. config.ts reads it; a lab makes it; speaker.ts goes by it. All of it are plain values. */
 import type { Community } from './attribute/communities.ts'
 import type { BgpId } from './bgp-id.ts'
+import type { BmpSettings } from './bmp/exporter.ts'
 import type { Family } from './family.ts'
 import type { PeerSettings } from './peer-settings.ts'
 import type { FilterRule } from './policy/filter.ts'
@@ -20,6 +21,14 @@ export interface SpeakerSettings {
   /** RFC 5004. */
   readonly preferOlder: boolean
   readonly neighbours: readonly NeighbourSettings[]
+  /** The speaker itself has no use for it. Left out: nobody watches. */
+  readonly monitoring?: MonitoringSettings
+}
+
+export interface MonitoringSettings {
+  readonly bmp: readonly BmpSettings[]
+  /** A file that messages and states are appended to; undefined: none. */
+  readonly mrtLog: string | undefined
 }
 
 export interface Network {

@@ -50,6 +50,7 @@ export function declareBgp(bgp: Command, version: string): void {
     '--undo',
     'use its routes as before',
   )
+  asking(bgp, 'dump <file>', 'write all routes to a file in MRT', (show) => show.dump)
   asking(bgp, 'reload', 'read the configuration again, and apply what differs', (show) => show.reload)
 
   bgp

@@ -204,10 +204,7 @@ describe('what is refused, and how', () => {
     [{ ...LEAST, as: 4294967296 }, 'as is 4294967296, expected a number from 1 to 4294967295'],
     [{ ...LEAST, as: 1.5 }, 'as is 1.5, expected a number from 1 to 4294967295'],
     [{ ...LEAST, as: '64512' }, 'as is "64512", expected a number from 1 to 4294967295'],
-    [
-      { ...LEAST, listenport: 1 },
-      'listenport is not known; did you mean "listenPort"? (name, routerId, as, listenPort, listenAddress, networks, families, kernel, preferOlder, filters, neighbors)',
-    ],
+    [{ ...LEAST, listenport: 1 }, 'listenport is not known; did you mean "listenPort"?'],
     [{ ...LEAST, listenPort: 0 }, 'listenPort is 0, expected a number from 1 to 65535'],
     [{ ...LEAST, listenAddress: '224.0.0.1' }, 'listenAddress is "224.0.0.1", which is no host\'s address'],
     [{ ...LEAST, listenAddress: [] }, 'listenAddress is an empty list, expected a list of addresses'],

@@ -44,6 +44,7 @@ beforeEach(() => {
     startedAt: 1,
     fib: near.fib,
     reload: async () => void events.push('reload'),
+    dump: async (file) => events.push(`dump ${file}`) && 7,
     announcementsChanged: () => events.push('announcements'),
   }
 })
@@ -197,6 +198,15 @@ describe('what is done', () => {
     const { error } = await ask('refresh', { address: '10.0.0.9' })
     assert.equal(error!.kind, 'state')
     assert.match(error!.message, /^Cannot ask neighbor "10.0.0.9" for its routes again/)
+  })
+
+  test('all routes are written where the path leads, which is absolute', async () => {
+    assert.deepEqual((await ask('dump', { file: '/tmp/rib.mrt' })).done, { octets: 7 })
+    assert.deepEqual(events, ['dump /tmp/rib.mrt'])
+    assert.equal(
+      (await ask('dump', { file: 'rib.mrt' })).error?.message,
+      'file is "rib.mrt", expected an absolute path',
+    )
   })
 
   test('a reload that fails says why', async () => {

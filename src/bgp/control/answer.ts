@@ -32,6 +32,8 @@ export interface Controlled {
   readonly fib: Pick<Fib, 'isSettled' | 'refused'> | undefined
   /** Reads the configuration again. Fails with an Error when it cannot be used, and all is as it was. */
   reload(): Promise<void>
+  /** All routes as an MRT file. Answers its octets. */
+  dump(file: string): Promise<number>
   /** What is announced beside the configuration is another. */
   announcementsChanged(): void
 }
@@ -173,6 +175,7 @@ const HANDLERS: Handlers = {
     speaker.drain(address, !undo)
     return {}
   },
+  dump: async ({ file }, { dump }) => ({ done: { octets: await dump(file) } }),
   reload: async (_, { reload }) => {
     await reload()
     return {}

@@ -15,6 +15,7 @@ import {
   object,
   optional,
   required,
+  type Shape,
   text,
   type ValuesOf,
 } from '../config/shape.ts'
@@ -23,12 +24,26 @@ import { prefixOrAddress } from './scope.ts'
 
 /** RFC 9003 §2: a length octet, and UTF-8. */
 const LONGEST_TEXT = 255
+/** PATH_MAX, linux/limits.h. */
+const LONGEST_PATH = 4096
 
 const family = choice('ipv4', 'ipv6')
 const neighbour = { address: required(address, 'Of the neighbour') }
 const neighbourFamily = { ...neighbour, family: optional(family, 'Left out: both') }
 const prefixes = { prefixes: required(listOf(prefix, 'a list of prefixes', { min: 1 }), 'Of networks') }
 const told = { ...neighbour, text: optional(text({ max: LONGEST_TEXT }), 'What the peer is told: RFC 9003') }
+
+/** The speaker has another working directory than whoever asks. */
+const absolutePath: Shape<string> = {
+  ...text({ max: LONGEST_PATH }),
+  expected: 'an absolute path',
+  read(value, path) {
+    const file = text({ max: LONGEST_PATH }).read(value, path)
+    if (!file.startsWith('/'))
+      throw new ConfigError([{ path, what: `is ${JSON.stringify(file)}, expected an absolute path` }])
+    return file
+  },
+}
 
 const COMMANDS = {
   /** The speaker itself, and whether its sessions are there. */
@@ -56,6 +71,7 @@ const COMMANDS = {
   disable: told,
   reset: told,
   drain: { ...neighbour, undo: defaulted(boolean, false, 'Its routes are used as before') },
+  dump: { file: required(absolutePath, 'That is written, in MRT') },
   reload: {},
 } as const satisfies Readonly<Record<string, Members>>
 

@@ -4,9 +4,10 @@
  *   SIGHUP             reads the configuration again; one that cannot be used changes nothing
  *   SIGTERM, SIGINT    Cease to every peer, and the end; a second one ends at once
  */
+import { hostname } from 'node:os'
 import { type Controlled, conditionOf } from '../../bgp/control/answer.ts'
 import { Speaker } from '../../bgp/speaker.ts'
-import type { SpeakerSettings } from '../../bgp/speaker-settings.ts'
+import type { MonitoringSettings, SpeakerSettings } from '../../bgp/speaker-settings.ts'
 import type { Configuration } from '../../cluster/config.ts'
 import { TunnelledFib } from '../../cluster/tunnelled-fib.ts'
 import { steadyClock } from '../../store/system-clock.ts'
@@ -19,6 +20,7 @@ import { readConfigFile } from './config-file.ts'
 import { serveControl } from './control-server.ts'
 import { type DataPath, openDataPath } from './data-path.ts'
 import type { Metrics } from './metrics.ts'
+import type { Monitoring } from './monitoring.ts'
 
 export interface RunOptions {
   readonly config: string
@@ -93,6 +95,8 @@ class Running {
   readonly #controlled: Controlled
   readonly #servers: { close(): void }[] = []
   #metrics: Metrics | undefined
+  #monitoring: Monitoring | undefined
+  #monitored: MonitoringSettings | undefined
   #isReloading: Promise<void> = Promise.resolve()
 
   constructor(settings: SpeakerSettings, around: Surroundings) {
@@ -119,6 +123,7 @@ class Running {
       startedAt: Date.now(),
       fib: path.fib,
       reload: () => this.#reload(),
+      dump: async (file) => (await import('./monitoring.ts')).dump(this.#speaker, file, Date.now()),
       announcementsChanged: () => this.#announcements?.write(this.#speaker.announced),
     }
   }
@@ -127,6 +132,7 @@ class Running {
     const { socket, metrics } = this.#around.options
     this.#servers.push(await serveControl(socket, this.#controlled))
     if (metrics) this.#servers.push(await this.#serveMetrics(metrics))
+    await this.#monitor(this.#speaker.settings.monitoring)
     process.on('SIGHUP', () => void this.#reload().catch(() => undefined)) // what is wrong stands in the log
     this.#manager.ready()
     this.#noticed()
@@ -136,6 +142,7 @@ class Running {
     this.#manager.stopping()
     for (const server of this.#servers) server.close()
     this.#speaker.stop()
+    await this.#monitoring?.close()
     await this.#around.cluster?.close()
   }
 
@@ -157,11 +164,33 @@ class Running {
       }
       if (cluster && its) cluster.node.configure({ speaker: settings, cluster: its })
       else this.#speaker.apply(settings)
+      await this.#monitor(settings.monitoring)
       log('info', 'config', `"${options.config}" is applied: ${describe(settings)}`)
     } catch (error) {
       log('error', 'config', `"${options.config}" is not applied, all goes on as before: ${(error as Error).message}`)
       throw error
     }
+  }
+
+  /** Who watched before is told that it is over, unless it is the same. */
+  async #monitor(settings: MonitoringSettings | undefined): Promise<void> {
+    if (JSON.stringify(settings) === JSON.stringify(this.#monitored)) return
+    this.#monitored = settings
+    await this.#monitoring?.close('other configuration')
+    this.#monitoring = undefined
+    if (!settings) return
+    const { path, log, version } = this.#around
+    const { Monitoring } = await import('./monitoring.ts')
+    this.#monitoring = new Monitoring({
+      settings,
+      speaker: this.#speaker,
+      transport: path.transport,
+      clock: steadyClock,
+      random: Math.random,
+      description: `overlab ${version}`,
+      name: this.#speaker.settings.name ?? hostname(),
+      log: (text) => log('info', 'monitoring', text),
+    })
   }
 
   #readAnnouncements(): ReturnType<Announcements['read']> {

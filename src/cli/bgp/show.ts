@@ -1,4 +1,5 @@
 /** What a running speaker is asked: a request each, and its answer as text or JSON. The exit status is answered. */
+import { resolve } from 'node:path'
 import type { KernelAnswer, StatusAnswer } from '../../bgp/control/answer.ts'
 import type { NeighbourDetails, NeighbourRow } from '../../bgp/control/neighbour-rows.ts'
 import type { RouteRow, SentRow, WhyRow } from '../../bgp/views.ts'
@@ -131,6 +132,12 @@ export async function drain({ socket, output, undo }: Asked, address: string): P
     ? `Routes of ${address} are used as before`
     : `Routes of ${address} are used where there are no others`
   print(output, { address, drained: !undo }, () => text)
+  return Exit.yes
+}
+
+export async function dump({ socket, output }: Asked, file: string): Promise<number> {
+  const { done } = await ask<never, { readonly octets: number }>(socket, 'dump', { file: resolve(file) })
+  print(output, { file, ...done }, () => `Wrote ${done.octets} octets to "${file}"`)
   return Exit.yes
 }
 

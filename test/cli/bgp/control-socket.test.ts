@@ -31,6 +31,7 @@ beforeEach(() => {
     startedAt: 0,
     fib,
     reload: () => Promise.resolve(),
+    dump: () => Promise.resolve(0),
     announcementsChanged: () => undefined,
   }
   sockets = []

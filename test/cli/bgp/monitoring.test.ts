@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, test } from 'vitest'
 import { mrtRows } from '../../../src/bgp/mrt/rows.ts'
-import { Monitoring } from '../../../src/cli/bgp/monitoring.ts'
+import { dump, Monitoring } from '../../../src/cli/bgp/monitoring.ts'
 import { PORT, STATION, TestStation } from '../../bgp/bmp/station.ts'
 import { neighbour, start } from '../../bgp/lab.ts'
 import { world } from '../../bgp/speakers.ts'
@@ -42,9 +42,9 @@ test('a speaker with a station, a log and a dump: all of them have what happened
   start(here, '10.0.0.2', { networks: ['10.244.2.0/26'], neighbours: [neighbour('10.0.0.1')] })
   here.clock.advance(15_000)
   assert.deepEqual(monitoring.stations, [{ isConnected: true, lastError: undefined }])
-  const dump = join(folder, 'rib.mrt')
-  assert.equal(await monitoring.dump(dump), readFileSync(dump).length)
-  const routes = [...mrtRows(readFileSync(dump))].filter(({ kind }) => kind === 'route')
+  const file = join(folder, 'rib.mrt')
+  assert.equal(await dump(a.speaker, file, here.clock.now()), readFileSync(file).length)
+  const routes = [...mrtRows(readFileSync(file))].filter(({ kind }) => kind === 'route')
   assert.equal(routes.length, 1)
   a.speaker.stop('over')
   await monitoring.close('over')
