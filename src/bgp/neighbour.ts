@@ -8,7 +8,7 @@ import type { Clock } from '../store/clock.ts'
 import type { BfdWatch, StartBfd } from './bfd.ts'
 import type { Negotiated } from './capability/negotiation.ts'
 import { CeaseError, ErrorCode } from './errors.ts'
-import type { Family } from './family.ts'
+import { FAMILIES, type Family } from './family.ts'
 import { encodeEndOfRib } from './message/pack.ts'
 import type { Update } from './message/update.ts'
 import type { Node } from './node.ts'
@@ -27,8 +27,6 @@ import type { NeighbourSettings } from './speaker-settings.ts'
 
 /** Milliseconds from the end of a session to the last packet of its BFD. */
 const BFD_FAREWELL = 100
-
-export const FAMILIES: readonly Family[] = ['ipv4', 'ipv6']
 
 /** What a neighbour needs of its speaker. */
 export interface NeighbourOwner {

@@ -1,9 +1,9 @@
 /** Neighbours as rows for people and programs. Passwords are not in them. */
 import { formatBgpId } from '../bgp-id.ts'
 import type { Negotiated } from '../capability/negotiation.ts'
-import type { Family } from '../family.ts'
+import { FAMILIES, type Family } from '../family.ts'
 import type { State } from '../fsm.ts'
-import { FAMILIES, type NeighbourStatus } from '../neighbour.ts'
+import type { NeighbourStatus } from '../neighbour.ts'
 import type { PeerSettings } from '../peer-settings.ts'
 import type { SessionCounts } from '../session-owner.ts'
 import type { NeighbourSettings } from '../speaker-settings.ts'

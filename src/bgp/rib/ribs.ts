@@ -9,7 +9,7 @@
  * rounds is told once, and many routes share their messages: how often there is a round is how often peers hear of us.
  */
 import type { BgpId } from '../bgp-id.ts'
-import type { Family } from '../family.ts'
+import { FAMILIES, type Family } from '../family.ts'
 import { AdjIn } from './adj-in.ts'
 import type { DecisionOptions } from './decision.ts'
 import { type Changes, LocRib } from './loc.ts'
@@ -25,7 +25,6 @@ export interface RibsOptions extends DecisionOptions {
 
 type PerFamily<T> = Readonly<Record<Family, T>>
 
-const FAMILIES: readonly Family[] = ['ipv4', 'ipv6']
 /** Prefixes: some tens of milliseconds with the kernel's share, so that timers are not late. */
 const SLICE = 8_192
 

@@ -2,8 +2,9 @@
 import { memoryUsage } from 'node:process'
 import { Counter, Gauge, Registry } from 'prom-client'
 import { type Controlled, conditionOf } from '../../bgp/control/answer.ts'
+import { FAMILIES } from '../../bgp/family.ts'
 import { STATES } from '../../bgp/fsm.ts'
-import { FAMILIES, type NeighbourStatus } from '../../bgp/neighbour.ts'
+import type { NeighbourStatus } from '../../bgp/neighbour.ts'
 import type { Figures } from '../daemon/health.ts'
 
 export interface Metrics extends Figures {
