@@ -299,7 +299,8 @@ export class Neighbour implements PeerEvents {
     const { startBfd } = this.#owner
     const { bfd, session } = this.#settings
     if (!startBfd || !bfd) return
-    const { localAddress: local, address: remote, multihop } = session
+    const { address: remote, multihop } = session
+    const local = this.peer.status.localAddress ?? session.localAddress
     const events = {
       up: () => this.log(`${remote}: BFD is up`),
       down: (why: string) => this.#bfdDown(why),
