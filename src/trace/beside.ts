@@ -16,9 +16,7 @@ export function besideOf({ places }: World): (trace: TraceDocument, step: TraceS
       const destination = destinationAt(trace, step)
       if (destination === undefined) return []
       const prefix = chosenPrefix(step)
-      const { chosen } = step.meta ?? {}
-      const paths = typeof chosen === 'string' ? chosen.split(', ').filter((path) => path.startsWith('before ')) : []
-      const routes = kernel.routes
+      return kernel.routes
         .list({ family: destination.includes(':') ? 'ipv6' : 'ipv4' })
         .filter((route) => route.destination !== prefix && covers(route.destination, destination))
         .slice(0, MOST)
@@ -26,7 +24,6 @@ export function besideOf({ places }: World): (trace: TraceDocument, step: TraceS
           const words = [type === 'unicast' ? undefined : type, to, gateway && `via ${gateway}`, link && `dev ${link}`]
           return words.filter(Boolean).join(' ')
         })
-      return [...paths.map((path) => path.replace('before ', 'from ')), ...routes]
     }
     const isVxlan = step.at.dev !== undefined && kernel.links.get(step.at.dev)?.kind === 'vxlan'
     if (!isVxlan || (step.stage !== 'fdb' && step.reason !== 'NO_TX_TARGET')) return []

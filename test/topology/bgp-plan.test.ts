@@ -58,6 +58,7 @@ test('where nothing else is said every node speaks with every other, and announc
     connectRetry: 2,
     rrClient: false,
     nextHopSelf: false,
+    exportAll: false,
     allowAsIn: 0,
     gracefulRestart: { time: 120 },
   })

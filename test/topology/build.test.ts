@@ -79,7 +79,7 @@ const unsupported: { thing: string; text: string; says: string }[] = [
   {
     thing: 'calico',
     text: 'name: x\ntopology: { nodes: { n1: { kind: k8s-node } } }\ncluster: { cni: { plugin: calico } }\n',
-    says: 'unsupported: cluster.cni.plugin: calico',
+    says: 'unsupported: cluster.cni.plugin: calico without backend bgp',
   },
   {
     thing: "flannel's backend udp without daemons",

@@ -14,6 +14,7 @@ const example = (name: string) => join(root, 'examples/topologies', `${name}.ovl
 const questions: { argv: string[]; status: number }[] = [
   { argv: ['web-0', 'api-0', '--file', example('s02-overlay')], status: 0 },
   { argv: ['web-0', 'api-0', '--udp', '4001', '--file', example('s02-overlay')], status: 0 },
+  { argv: ['web-0', 'db-0', '--file', example('two-racks')], status: 0 },
   { argv: ['web-0', 'svc/api', '--file', example('s25-service')], status: 0 },
   { argv: ['web-0', 'api-0', '--tcp', '80', '--fault', 'lost-fdb', '--file', example('s02-overlay')], status: 1 },
   {

@@ -38,6 +38,8 @@ export interface NeighbourConfig {
   readonly connectRetry: number
   readonly rrClient: boolean
   readonly nextHopSelf: boolean
+  /** Nodes say nothing of what they have learned: they are no way for others. */
+  readonly exportAll: boolean
   readonly allowAsIn: number
   readonly multihop?: number
   readonly gracefulRestart?: { readonly time: number }
@@ -172,6 +174,7 @@ function neighbourOf(self: Member, other: Member, all: readonly Member[], { clus
     connectRetry: CONNECT_RETRY,
     rrClient: isInternal && isHub,
     nextHopSelf: isInternal && self.role === 'router',
+    exportAll: self.role !== 'node',
     allowAsIn: !isInternal && hasPeers ? 1 : 0,
     ...(!isInternal && !shared && { multihop: MULTIHOP }),
     ...(gracefulRestart !== false && { gracefulRestart: { time: gracefulRestart } }),
