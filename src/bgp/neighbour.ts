@@ -26,7 +26,7 @@ import { clusterOf, exportRules, importRules, type SpeakerIdentity } from './rul
 import type { NeighbourSettings } from './speaker-settings.ts'
 
 /** Milliseconds from the end of a session to the last packet of its BFD. */
-const BFD_FAREWELL = 100
+export const BFD_FAREWELL = 100
 
 /** What a neighbour needs of its speaker. */
 export interface NeighbourOwner {

@@ -6,6 +6,7 @@
  */
 import { hostname } from 'node:os'
 import { type Controlled, conditionOf } from '../../bgp/control/answer.ts'
+import { BFD_FAREWELL } from '../../bgp/neighbour.ts'
 import { Speaker } from '../../bgp/speaker.ts'
 import type { MonitoringSettings, SpeakerSettings } from '../../bgp/speaker-settings.ts'
 import type { Configuration } from '../../cluster/config.ts'
@@ -142,6 +143,9 @@ class Running {
     this.#manager.stopping()
     for (const server of this.#servers) server.close()
     this.#speaker.stop()
+    // A neighbour is to learn of it by the Cease: BFD's last packet is faster, and looks like a fault.
+    const hasBfd = this.#speaker.settings.neighbours.some(({ bfd }) => bfd !== undefined)
+    if (hasBfd) await new Promise<void>((resolve) => steadyClock.after(BFD_FAREWELL, resolve))
     await this.#monitoring?.close()
     await this.#around.cluster?.close()
   }
