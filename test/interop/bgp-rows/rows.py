@@ -13,10 +13,10 @@ import stand                    # finds ../bgp
 import interop
 import known
 import known_rows
-import adding_paths, bfd, collision, decision, dynamic, faults, helper, limits, long_lived, mutation, next_hops, options, reload, restart, security, takeover, updates
+import adding_paths, bfd, collision, decision, dynamic, faults, helper, limits, long_lived, messages, mutation, next_hops, options, reload, restart, security, takeover, updates
 
 interop.SCEN.clear()
-for module in (decision, takeover, security, limits, dynamic, collision, adding_paths, next_hops, options, reload, updates, helper, restart, long_lived, bfd, faults, mutation):
+for module in (decision, takeover, security, limits, dynamic, collision, adding_paths, next_hops, options, messages, reload, updates, helper, restart, long_lived, bfd, faults, mutation):
     interop.SCEN.update(module.SCENARIOS)
 known.KNOWN.clear()
 known.KNOWN.update(known_rows.KNOWN)
