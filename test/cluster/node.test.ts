@@ -6,6 +6,7 @@ import { contains, parsePrefix } from '../../src/address/prefix.ts'
 import { nodeKey } from '../../src/pool/keys.ts'
 import type { NewPool } from '../../src/pool/pool.ts'
 import { changePool } from '../../src/pool/pools.ts'
+import { MemoryServer } from '../../src/store/memory.ts'
 import { type TestNode, World } from './world.ts'
 
 test('pods of three nodes in one subnet reach each other by blocks that BGP tells of', async () => {
@@ -64,6 +65,7 @@ describe('what a node announces', () => {
   test('a pool that is disabled, or is not to be exported, is not; its blocks still lead nowhere', async () => {
     const { world, nodes, n1, blocks } = await three()
     const all = n1.routes
+    const since = nodes.map((node) => node.since)
     for (const [off, on] of [
       [{ disabled: true }, { disabled: false }],
       [{ disableBGPExport: true }, { disableBGPExport: false }],
@@ -75,8 +77,8 @@ describe('what a node announces', () => {
       await world.until(() => n1.routes.join() === all.join(), 'all is there again')
     }
     assert.deepEqual(
-      nodes.map(({ flaps }) => flaps),
-      [0, 0, 0],
+      nodes.map(({ since }) => since),
+      since,
       'no session was touched',
     )
   })
@@ -108,6 +110,7 @@ describe('nodes that go', () => {
   test('while the store is away all stays, however long it is, and what happened meanwhile is heard of afterwards', async () => {
     const { world, nodes, n1, n3 } = await three()
     const before = nodes.map(({ routes }) => routes)
+    const since = nodes.map((node) => node.since)
     world.server.stop()
     await world.pass(60)
     assert.deepEqual(
@@ -125,8 +128,9 @@ describe('nodes that go', () => {
     )
     assert.deepEqual(await world.unreachable(), [])
     assert.deepEqual(
-      nodes.map(({ flaps }) => flaps),
-      [0, 0, 0],
+      nodes.map(({ since }) => since),
+      since,
+      'no session was touched',
     )
     n3.store.mend()
     await world.pass(30)
@@ -137,18 +141,35 @@ describe('nodes that go', () => {
 })
 
 describe('whom a node speaks with', () => {
-  test('from the mesh to a reflector and back: sessions that are in both stay', async () => {
+  test('from the mesh to a reflector and back: what does not depend on it stays', async () => {
     const { world, nodes, n1, n2, n3 } = await three()
-    n1.configure({ reflector: '10.0.0.1' })
+    const routers = [{ address: '192.168.1.4', remoteAs: 65001 }]
+    n1.configure({ routers })
+    const router = world.addNode(4, 1, new MemoryServer(world.clock))
+    router.start({ routers: [{ address: '192.168.1.1', remoteAs: 64512 }] }, { as: 65001 })
+    await world.until(() => n1.since['192.168.1.4'] !== undefined, 'n1 speaks with the router')
+    const since = n1.since['192.168.1.4']
+
+    n1.configure({ routers, reflector: '10.0.0.1' })
     await world.until(() => n2.sessions === '192.168.1.1' && n3.sessions === '192.168.1.1', 'they speak with n1 alone')
-    assert.equal(n1.sessions, '192.168.1.2 192.168.1.3')
     await world.until(() => nodes.every(({ routes }) => routes.length === 3), 'n1 passes on their routes')
-    assert.deepEqual(n2.routes.filter((route) => route.endsWith('192.168.1.3')).length, 1, 'which still lead to n3')
+    assert.equal(n2.routes.filter((route) => route.endsWith('192.168.1.3')).length, 1, 'which still lead to n3')
     assert.deepEqual(await world.unreachable(), [])
-    n1.configure({})
+    assert.deepEqual(
+      router.routes,
+      n1.routes.filter((route) => route.startsWith('blackhole')).map(byN1),
+      'its own alone',
+    )
+
+    n1.configure({ routers })
     await world.until(() => n2.sessions === '192.168.1.1 192.168.1.3', 'they speak with each other')
     await world.until(() => nodes.every(({ routes }) => routes.length === 3), 'all is as before')
     assert.deepEqual(await world.unreachable(), [])
+    assert.equal(n1.since['192.168.1.4'], since)
+
+    function byN1(route: string): string {
+      return `${route.slice('blackhole '.length)} via 192.168.1.1`
+    }
   })
 
   test('without a mesh nobody, but for routers that are meant for the node', async () => {

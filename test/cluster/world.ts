@@ -42,9 +42,9 @@ export class World {
     return kernel
   }
 
-  /** Node number 3 in subnet 2 has 192.168.2.3/24, and a default route by 192.168.2.254. */
-  addNode(number: number, subnet = 1): TestNode {
-    const node = new TestNode(this, number, subnet)
+  /** Node number 3 in subnet 2 has 192.168.2.3/24, and a default route by 192.168.2.254. `server`: of another cluster. */
+  addNode(number: number, subnet = 1, server = this.server): TestNode {
+    const node = new TestNode(this, number, subnet, server)
     this.nodes.set(node.name, node)
     return node
   }
@@ -136,13 +136,13 @@ export class TestNode {
   readonly #world: World
   #running: Running | undefined
 
-  constructor(world: World, number: number, subnet: number) {
+  constructor(world: World, number: number, subnet: number, server: MemoryServer) {
     this.#world = world
     this.name = `n${number}`
     this.address = `192.168.${subnet}.${number}`
     this.subnet = subnet
     this.kernel = world.addNamespace(this.name)
-    this.store = world.server.connect(`store of ${this.name}`)
+    this.store = server.connect(`store of ${this.name}`)
     world.plug(this)
   }
 
@@ -230,9 +230,11 @@ export class TestNode {
       .join(' ')
   }
 
-  /** How many sessions have ended. */
-  get flaps(): number {
-    return this.log.filter((line) => line.includes('Session with')).length
+  /** Since when there is which session, in milliseconds: what has ended and begun again is another. */
+  get since(): Readonly<Record<string, number | undefined>> {
+    return Object.fromEntries(
+      this.speaker.neighbours().map(({ settings, establishedAt }) => [settings.session.address, establishedAt]),
+    )
   }
 
   /** Kernel routes of speaker and tunnels, as `10.244.0.64/26 via 192.168.1.2`, `10.244.0.64/26 via 192.168.2.3 by overlab.4096`. */
