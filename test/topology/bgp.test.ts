@@ -177,6 +177,20 @@ describe('a mesh of three', () => {
   })
 })
 
+test('what speakers say among themselves is in no trace, but in one that asks them', async () => {
+  const lab = await buildModelLab({ topology: mesh({ holdTime: 3 }) })
+  const silent = traceInModel({ from: 'web-0', address: '10.244.3.9', spec: { protocol: 'icmp', port: 0 } }, lab)
+  assert.equal(silent.result.reason, 'OVL_ROUTE_BLACKHOLE')
+  assert.match(silent.result.why!, /^10\.244\.3\.9 is an unused address of n3's block 10\.244\.3\.0\/26: /)
+  const told = [silent, ...(silent.traces ?? [])].map(({ input }) => input.summary)
+  assert.deepEqual(
+    told.filter((summary) => summary.includes(':179')),
+    [],
+  )
+  const asked = traceInModel({ from: 'web-0', address: '192.168.56.13', spec: { protocol: 'tcp', port: 179 } }, lab)
+  assert.match(asked.input.summary, /192\.168\.56\.13:179$/)
+})
+
 test('a reflector passes on what each node says, and the way goes past it', async () => {
   const lab = await buildModelLab({ topology: mesh({}, { rr: { kind: 'linux', bgp: { reflector: true } } }) })
   assert.deepEqual(await sessionsOf(lab), ['n1 1 of 1', 'n2 1 of 1', 'n3 1 of 1', 'rr 3 of 3'])
