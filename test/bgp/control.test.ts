@@ -46,6 +46,7 @@ beforeEach(() => {
     reload: async () => void events.push('reload'),
     dump: async (file) => events.push(`dump ${file}`) && 7,
     announcementsChanged: () => events.push('announcements'),
+    warnings: () => ['The store is away'],
   }
 })
 
@@ -75,6 +76,7 @@ describe('what there is', () => {
       neighbors: 2,
       prefixes: { ipv4: 3, ipv6: 0 },
       announced: 0,
+      warnings: ['The store is away'],
       restarting: false,
     })
   })

@@ -36,6 +36,8 @@ export interface Controlled {
   dump(file: string): Promise<number>
   /** What is announced beside the configuration is another. */
   announcementsChanged(): void
+  /** What is not as it should be beside sessions: what the kernel does not take, a store that is away. */
+  warnings(): readonly string[]
 }
 
 export interface StatusAnswer {
@@ -46,6 +48,7 @@ export interface StatusAnswer {
   readonly startedAt: number
   readonly isReady: boolean
   readonly problems: readonly string[]
+  readonly warnings: readonly string[]
   readonly established: number
   readonly neighbors: number
   /** Prefixes with a best path. */
@@ -202,7 +205,7 @@ export function conditionOf(speaker: Speaker): { readonly isReady: boolean; read
   return { isReady: missing.length === 0, problems: missing.map(({ description }) => description) }
 }
 
-export function statusOf({ speaker, version, startedAt }: Controlled): StatusAnswer {
+export function statusOf({ speaker, version, startedAt, warnings }: Controlled): StatusAnswer {
   const { settings, ribs } = speaker
   const neighbours = speaker.neighbours()
   return {
@@ -212,6 +215,7 @@ export function statusOf({ speaker, version, startedAt }: Controlled): StatusAns
     as: settings.as,
     startedAt,
     ...conditionOf(speaker),
+    warnings: warnings(),
     established: neighbours.filter(({ state }) => state === 'Established').length,
     neighbors: neighbours.length,
     prefixes: sizesOf(ribs),

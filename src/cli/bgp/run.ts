@@ -126,6 +126,7 @@ class Running {
       reload: () => this.#reload(),
       dump: async (file) => (await import('./monitoring.ts')).dump(this.#speaker, file, Date.now()),
       announcementsChanged: () => this.#announcements?.write(this.#speaker.announced),
+      warnings: () => this.#warnings(),
     }
   }
 

@@ -16,6 +16,7 @@ export function formatStatus(status: StatusAnswer, now: number): string {
     ...(announced > 0 ? [`${announced} prefixes are announced beside the configuration`] : []),
     ...(restarting ? ['The restart is not over: routes of the neighbors are waited for'] : []),
     ...status.problems,
+    ...status.warnings,
   ].join('\n')
 }
 

@@ -33,6 +33,7 @@ beforeEach(() => {
     reload: () => Promise.resolve(),
     dump: () => Promise.resolve(0),
     announcementsChanged: () => undefined,
+    warnings: () => [],
   }
   sockets = []
 })
