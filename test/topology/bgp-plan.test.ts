@@ -94,6 +94,16 @@ test('in a rack of one AS the router reflects, and is the next hop itself', () =
   assert.deepEqual(speakersOf(topology).get('tor')!.networks, [{ prefix: '192.168.56.0/24', blackhole: false }])
 })
 
+test('a router can be in several racks', () => {
+  const racks = { a: { nodes: ['n1'], routers: ['tor'] }, b: { nodes: ['n2'], routers: ['tor'] } }
+  assert.deepEqual(sessionsOf(onOneSwitch({ n1: node, n2: node, tor: router }, { racks })), [
+    'n1 tor',
+    'n2 tor',
+    'tor n1',
+    'tor n2',
+  ])
+})
+
 test('nodes of one AS behind a router of another take routes in which their own AS stands', () => {
   const bgp = { racks: { a: { nodes: ['n1', 'n2'], routers: ['tor'] } } }
   const ofOne = onOneSwitch({ n1: node, n2: node, tor: { ...router, bgp: { as: 65_000 } } }, bgp)
@@ -134,6 +144,19 @@ const wrong: readonly { readonly title: string; readonly topology: Topology; rea
       { racks: { a: { nodes: ['n1'], routers: ['t1'] }, b: { nodes: ['n1'], routers: ['t2'] } } },
     ),
     says: 'cluster.bgp.racks.b.nodes[0] "n1" is in rack "a", too',
+  },
+  {
+    title: 'a router of two racks that are different AS',
+    topology: onOneSwitch(
+      { n1: node, n2: node, tor: router },
+      {
+        racks: {
+          a: { as: 65_001, nodes: ['n1'], routers: ['tor'] },
+          b: { as: 65_002, nodes: ['n2'], routers: ['tor'] },
+        },
+      },
+    ),
+    says: 'cluster.bgp.racks.b.routers[0] "tor" is in racks of different AS: say its own, topology.nodes.tor.bgp.as',
   },
   {
     title: 'a reflector of another AS',

@@ -200,6 +200,32 @@ test('a reflector passes on what each node says, and the way goes past it', asyn
   assert.match(told, / 10\.244\.3\.0\/26 via 192\.168\.56\.13 dev eth0 metric 32 +\(BGP from rr, AS_PATH empty\)$/m)
 })
 
+describe('a router between two networks', () => {
+  const { topology, ...rest } = readTopologyFile(
+    join(import.meta.dirname, '../../examples/topologies/two-segments.ovl.yml'),
+  ).topology
+  const withBgp = (bgp: TopologyBgp): Topology => ({
+    ...rest,
+    topology,
+    cluster: { ...rest.cluster, cni: { plugin: 'calico', backend: 'bgp' }, bgp },
+  })
+
+  test('that speaks no BGP knows of no pods: a trace says so', async () => {
+    const lab = await buildModelLab({ topology: withBgp({}) })
+    const { result } = await trace('web-0', 'db-0', lab)
+    assert.deepEqual([result.reason, result.at], ['IP_INNOROUTES', { node: 'r1', dev: 'eth0' }])
+    assert.equal(
+      result.why,
+      'r1 has no route to 10.244.3.2, which is in 10.244.3.0/26 of n3: routes to it travel by BGP, and r1 speaks none.',
+    )
+  })
+
+  test('that is the router of both racks joins them', async () => {
+    const racks = { east: { nodes: ['n1', 'n2'], routers: ['r1'] }, west: { nodes: ['n3', 'n4'], routers: ['r1'] } }
+    assert.deepEqual(await lost(await buildModelLab({ topology: withBgp({ racks }) })), [])
+  })
+})
+
 describe('two racks', () => {
   test('every pod reaches every other through the routers, and every node', async () => {
     const lab = await buildModelLab({ topology: racks })

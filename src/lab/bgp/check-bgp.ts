@@ -1,7 +1,7 @@
 /** What is wrong with the BGP of a topology. */
 import type { TopologyFault } from '../check-topology.ts'
 import { endpointsOf, hasBgp, type Topology } from '../topology.ts'
-import { asOf, isRouter, rackOf, sharedNetwork } from './speaker-plan.ts'
+import { AS, asOf, isRouter, racksOf, sharedNetwork } from './speaker-plan.ts'
 
 export function bgpFaults(topology: Topology): TopologyFault[] {
   const { cluster } = topology
@@ -19,8 +19,9 @@ export function bgpFaults(topology: Topology): TopologyFault[] {
 
 function rackFaults(topology: Topology): TopologyFault[] {
   const { nodes } = topology.topology
+  const { as: commonAs = AS, racks = {} } = topology.cluster?.bgp ?? {}
   const faults: TopologyFault[] = []
-  for (const [rack, { nodes: members, routers }] of Object.entries(topology.cluster?.bgp?.racks ?? {})) {
+  for (const [rack, { as = commonAs, nodes: members, routers }] of Object.entries(racks)) {
     const say = (list: 'nodes' | 'routers', i: number, message: string) =>
       faults.push({
         path: ['cluster', 'bgp', 'racks', rack, list, i],
@@ -30,14 +31,15 @@ function rackFaults(topology: Topology): TopologyFault[] {
       if (!nodes[name]) say('nodes', i, `"${name}" is not among the nodes (${Object.keys(nodes).join(', ')})`)
       else if (nodes[name].kind === 'bridge') say('nodes', i, `"${name}" is a bridge, which speaks no BGP`)
       else if (isRouter(topology, name)) say('nodes', i, `"${name}" is a router`)
-      else if (rackOf(topology, name) !== rack) say('nodes', i, `"${name}" is in rack "${rackOf(topology, name)}", too`)
+      else if (racksOf(topology, name)[0] !== rack)
+        say('nodes', i, `"${name}" is in rack "${racksOf(topology, name)[0]}", too`)
     }
     for (const [i, name] of routers.entries()) {
       const kind = nodes[name]?.kind
       if (!nodes[name]) say('routers', i, `"${name}" is not among the nodes (${Object.keys(nodes).join(', ')})`)
       else if (kind === 'bridge' || kind === 'k8s-node') say('routers', i, `"${name}" is a ${kind}, and no router`)
-      else if (rackOf(topology, name) !== rack)
-        say('routers', i, `"${name}" is in rack "${rackOf(topology, name)}", too`)
+      else if (nodes[name].bgp?.as === undefined && asOf(topology, name) !== as)
+        say('routers', i, `"${name}" is in racks of different AS: say its own, topology.nodes.${name}.bgp.as`)
       for (const [j, node] of members.entries()) {
         if (!nodes[name] || !nodes[node] || sharedNetwork(addressesIn(topology, name), addressesIn(topology, node)))
           continue

@@ -45,8 +45,8 @@ export interface NeighbourConfig {
   readonly gracefulRestart?: { readonly time: number }
 }
 
-/** Of RFC 6996: what Calico has, too. */
-const AS = 64_512
+/** Where nothing is said: of RFC 6996, and what Calico has, too. */
+export const AS = 64_512
 /** Seconds. A lab is there to be broken: nobody wants to wait for 90. */
 const HOLD_TIME = 9
 const CONNECT_RETRY = 2
@@ -60,7 +60,7 @@ interface Member {
   readonly name: string
   readonly role: 'node' | 'reflector' | 'router'
   readonly as: number
-  readonly rack: string | undefined
+  readonly racks: readonly string[]
   /** IPv4, with prefix lengths, in the order of links. */
   readonly addresses: readonly string[]
 }
@@ -94,10 +94,11 @@ export function planSpeakers(
   )
 }
 
-/** Of both racks, where a fault has put it into two. */
-export function rackOf({ cluster }: Topology, name: string): string | undefined {
-  const racks = Object.entries(cluster?.bgp?.racks ?? {})
-  return racks.find(([, { nodes, routers }]) => nodes.includes(name) || routers.includes(name))?.[0]
+/** Of a router there may be several. */
+export function racksOf({ cluster }: Topology, name: string): string[] {
+  return Object.entries(cluster?.bgp?.racks ?? {}).flatMap(([rack, { nodes, routers }]) =>
+    nodes.includes(name) || routers.includes(name) ? [rack] : [],
+  )
 }
 
 export function isRouter({ topology, cluster }: Topology, name: string): boolean {
@@ -113,8 +114,8 @@ export function speaksBgp(topology: Topology, name: string): boolean {
 
 export function asOf(topology: Topology, name: string): number {
   const { as = AS, racks = {} } = topology.cluster?.bgp ?? {}
-  const rack = rackOf(topology, name)
-  return topology.topology.nodes[name]?.bgp?.as ?? (rack === undefined ? as : (racks[rack]?.as ?? as))
+  const [ofRack = as] = racksOf(topology, name).map((rack) => racks[rack]?.as ?? as)
+  return topology.topology.nodes[name]?.bgp?.as ?? ofRack
 }
 
 /** Addresses of the two by which each finds the other without a router; undefined: they share no network. */
@@ -143,14 +144,14 @@ function membersOf(topology: Topology, links: readonly LinkPlan[]): Member[] {
       throw new RangeError(`Cannot speak BGP on node "${name}": no link of it has an IPv4 address`)
     const isReflector = topology.topology.nodes[name]?.bgp?.reflector ?? false
     const role = isRouter(topology, name) ? 'router' : isReflector ? 'reflector' : 'node'
-    return { name, role, as: asOf(topology, name), rack: rackOf(topology, name), addresses }
+    return { name, role, as: asOf(topology, name), racks: racksOf(topology, name), addresses }
   })
 }
 
 function areNeighbours(a: Member, b: Member, all: readonly Member[], { cluster }: Topology): boolean {
   const roles = [a.role, b.role]
   if (roles.every((role) => role === 'router')) return sharedNetwork(a.addresses, b.addresses) !== undefined
-  if (roles.includes('router')) return a.rack !== undefined && a.rack === b.rack
+  if (roles.includes('router')) return a.racks.some((rack) => b.racks.includes(rack))
   if (roles.includes('reflector')) return true
   const isMeshed = !all.some(({ role }) => role === 'reflector') && Object.keys(cluster?.bgp?.racks ?? {}).length === 0
   return cluster?.bgp?.mesh ?? isMeshed
