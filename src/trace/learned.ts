@@ -20,10 +20,10 @@ export function writerOf(protocol: number | undefined): string | undefined {
   return WRITERS.get(protocol ?? 0)
 }
 
-/** Of a place that a packet comes to, and where it is going then. */
+/** By what route does it go on from here? */
 export interface RouteQuestion {
   readonly node: string
-  /** The step that the route is told at; or that it is told before, where no step of the document does. */
+  /** The step that tells of the route; of a kernel's captures, which tell of none, that before which it is to be told. */
   readonly step: TraceStep
   readonly destination: string
 }
@@ -38,10 +38,7 @@ export interface LearnedRoute {
   readonly details: Readonly<Record<string, string>>
 }
 
-/**
- * A question for each node that routes the packet. Of the model the steps at which it does; of a kernel the last that was seen
- * of the packet in the node as it came, or the first, where it begins there.
- */
+/** A question for each node that routes the packet: where the model says that it does; where captures see it leave first. */
 export function routeQuestions({ steps, engine }: TraceDocument): RouteQuestion[] {
   const questions = steps.flatMap((step, i): RouteQuestion[] => {
     const isAsked = engine.kind === 'model' ? step.stage === 'route' : step.stage === 'tap' && step.what === 'out'
