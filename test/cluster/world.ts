@@ -133,6 +133,8 @@ export class TestNode {
   readonly pods = new Map<string, Pod>()
   readonly notices: string[] = []
   readonly log: string[] = []
+  /** Called after each operation of the node on routes and links. */
+  written: () => void = () => undefined
   readonly #world: World
   #running: Running | undefined
 
@@ -155,6 +157,8 @@ export class TestNode {
 
   start(cluster: Json = {}, more: Json = {}): this {
     const kernel = this.kernel.enter(this.kernel.namespacePath)!
+    tellOf(kernel, 'routes', () => this.written())
+    tellOf(kernel, 'links', () => this.written())
     const process = new ModelProcess(this.#world.clock, kernel.sockets)
     const { clock, sockets } = process
     const node = new KernelNode(kernel, clock, ROUTE_PROTOCOL)
@@ -284,6 +288,21 @@ export class TestNode {
     await carryOut(releaseHandle(`pods:${this.name}-${name}:eth0`), this.store)
     await this.#world.pass(0.2)
   }
+}
+
+/** Calls back after each operation by way of this handle. */
+function tellOf(kernel: ModelKernel, subject: 'routes' | 'links', told: () => void): void {
+  const operations = kernel[subject] as unknown as Record<string, (...given: unknown[]) => unknown>
+  const value = new Proxy(operations, {
+    get:
+      (_, name: string) =>
+      (...given: unknown[]) => {
+        const result = operations[name]!(...given)
+        if (name !== 'list' && name !== 'lookup' && name !== 'get') told()
+        return result
+      },
+  })
+  Object.defineProperty(kernel, subject, { value })
 }
 
 function describe(node: TestNode): string {
