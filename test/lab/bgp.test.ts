@@ -212,6 +212,28 @@ describe('two racks, with BIRD and FRR as their routers', () => {
   })
 })
 
+describe.each(['bird', 'frr'])('a router that is %s, among speakers of ours', (router) => {
+  const file = '/run/restart.ovl.yml'
+  afterAll(() => leaveNothing('restart', file))
+
+  test('costs no packet when it is killed and comes back', async () => {
+    const programs = join(bgpPeers(), 'bin')
+    writeFileSync(
+      file,
+      readFileSync(racks, 'utf8')
+        .replace('name: two-racks', 'name: restart')
+        .replace('bgp: { router: overlab }', `bgp: { router: ${router}, programs: ${programs} }`),
+    )
+    assert.equal(overlab('lab', 'up', '--engine', 'kernel', '-f', file).status, 0)
+    const loss = await lossMeanwhile('ovl-web-0@restart', '10.244.3.2', () => {
+      for (const action of ['kill', 'restart']) {
+        assert.equal(overlab('lab', 'node', action, 'tor1', '--name', 'restart').status, 0)
+      }
+    })
+    assert.equal(loss, '0% packet loss')
+  })
+})
+
 test.each(['SIGINT', 'SIGKILL'] as const)('%s when the first speaker has begun: nothing is left', async (signal) => {
   const child = spawn(process.execPath, [MAIN, 'lab', 'up', '--backend', 'bgp'], {
     env: { ...process.env, ...environment },
