@@ -34,6 +34,7 @@ import type { Configuration } from './config.ts'
 import { describeOwnAddresses, findOwnAddresses, type OwnAddresses } from './own-address.ts'
 import type { ClusterSettings } from './settings.ts'
 import { speakerSettingsOf } from './speaking.ts'
+import { TunnelAddresses } from './tunnel-addresses.ts'
 import { deviceOf, noTunnels, tunnelState } from './tunnel-state.ts'
 import type { TunnelledFib } from './tunnelled-fib.ts'
 
@@ -81,6 +82,7 @@ export class ClusterNode {
   #lingering = new Map<string, Node>()
   #mac: string | undefined
   #keeper: Keeper | undefined
+  readonly #addresses: TunnelAddresses
   #tunnels: Tunnels = { tunnels: [], leftOut: [] }
   #settings: SpeakerSettings | undefined
   #joined: Joined | undefined
@@ -95,6 +97,11 @@ export class ClusterNode {
     const { configuration, store, kernel } = options
     this.#options = options
     this.#configuration = configuration
+    this.#addresses = new TunnelAddresses({
+      ...options,
+      changed: () => this.#soon('plan'),
+      problem: (text) => (text === undefined ? this.#solved('tunnel address') : this.#problem('tunnel address', text)),
+    })
     this.#subscription = kernel.watch(['link', 'address', 'route'], (change) => this.#onChange(change), {
       exceptOwnRoutes: true,
     })
@@ -164,6 +171,7 @@ export class ClusterNode {
     this.#subscription.close()
     this.#watch.close()
     this.#heldWatch?.close()
+    this.#addresses.close()
     const { speaker, cluster } = this.#configuration
     if (!speaker.kernel?.persist) this.#keeper?.desire(noTunnels(cluster.vxlan))
     this.#keeper?.close()
@@ -326,7 +334,9 @@ export class ClusterNode {
   #tunnel(self: Node, own: OwnAddresses, { pools }: NodeView, nodes: readonly Node[]): void {
     const { store, kernel, notice } = this.#options
     const { vxlan } = this.#configuration.cluster
-    if (this.#mac === undefined || !pools.some(({ vxlanMode }) => vxlanMode !== 'Never')) {
+    const tunnelled = pools.filter(({ vxlanMode }) => vxlanMode !== 'Never')
+    this.#addresses.want(this.asker, this.#mac === undefined ? [] : tunnelled)
+    if (this.#mac === undefined || tunnelled.length === 0) {
       this.#heldWatch?.close()
       this.#heldWatch = undefined
       this.#held = undefined
@@ -345,10 +355,13 @@ export class ClusterNode {
     })
     if (!this.#held) return
     const mac = this.#mac
+    const { addresses } = this.#addresses
     const found = tunnelsFrom(self, pools, nodes, this.#held)
     const before = new Set(this.#tunnels.leftOut.map(describeLeftOut))
     for (const text of found.leftOut.map(describeLeftOut)) if (!before.has(text)) notice('warn', text)
-    this.#exchange(found, () => this.#keep().desire(tunnelState({ own, mac, vxlan, tunnels: found.tunnels })))
+    this.#exchange(found, () =>
+      this.#keep().desire(tunnelState({ own, mac, vxlan, tunnels: found.tunnels, addresses })),
+    )
   }
 
   /** Each prefix has a route all the time: of BGP before its tunnel goes, of the tunnel before BGP's goes. */

@@ -4,6 +4,7 @@
  *   neighbour   each node's own address is at its VTEP's MAC       one for each node
  *   fdb         that MAC is behind the same address                one for each node
  *   route       a block via that address, onlink                   one for each block or borrowed address
+ *   address     the node's own, of a pool: tunnel-addresses.ts     one
  *
  * Nothing is ever asked for through the tunnel. flannel's form (overlay/backend/vxlan.ts) has a gateway in each subnet; here all of
  * a block's addresses may be pods'.
@@ -14,8 +15,10 @@
 
 import type { Family } from '../address/ip.ts'
 import { hostOf } from '../address/prefix.ts'
+import type { NewAddress } from '../kernel/address.ts'
 import type { FdbEntry, Neighbour } from '../kernel/neighbour.ts'
 import type { Route } from '../kernel/route.ts'
+import { familyOfAddress } from '../pool/keys.ts'
 import type { Tunnel } from '../pool/tunnels.ts'
 import type { DesiredLink, State } from '../reconcile/state.ts'
 import type { OwnAddress, OwnAddresses } from './own-address.ts'
@@ -40,9 +43,11 @@ export interface TunnelInput {
   readonly mac: string
   readonly vxlan: VxlanSettings
   readonly tunnels: readonly Tunnel[]
+  /** The node's own on its devices, without prefix lengths. */
+  readonly addresses: readonly string[]
 }
 
-export function tunnelState({ own, mac, vxlan, tunnels }: TunnelInput): State {
+export function tunnelState({ own, mac, vxlan, tunnels, addresses }: TunnelInput): State {
   const families = FAMILIES.filter((family) => own[family])
   const links = families.map((family) => deviceOf(family, vxlan))
   const ends = new Map(tunnels.map((tunnel) => [`${tunnel.family} ${tunnel.node}`, tunnel]))
@@ -50,6 +55,7 @@ export function tunnelState({ own, mac, vxlan, tunnels }: TunnelInput): State {
     links: families.map((family) => device(family, own[family]!, mac, vxlan)),
     // A router's advertisement that comes by the tunnel is nobody's to send. Without IPv6 there is no such setting.
     sysctls: links.map((link) => ({ key: `net/ipv6/conf/${link}/accept_ra`, value: '0', optional: true })),
+    addresses: addresses.flatMap((address) => addressOn(address, families, vxlan)),
     linkStates: links.map((link) => ({ link, up: true })),
     neighbours: [...ends.values()].map((end) => neighbourOf(end, vxlan)),
     fdb: [...ends.values()].map((end) => fdbOf(end, vxlan)),
@@ -67,6 +73,7 @@ function ownedTunnels(vxlan: VxlanSettings): NonNullable<State['owned']> {
   const links = FAMILIES.map((family) => deviceOf(family, vxlan))
   return {
     links: links.map((name) => ({ name })),
+    addresses: [{ links }],
     neighbours: { links },
     fdb: { links },
     routes: [{ protocol: TUNNEL_PROTOCOL }],
@@ -83,6 +90,13 @@ function device(family: Family, { address, link, mtu }: OwnAddress, mac: string,
   } as const
   const below = { vni, port, local: hostOf(address), device: link, learning: false }
   return { ...common, vxlan: { ...below, remote: null }, birth: { ...common, vxlan: below } }
+}
+
+/** None where there is no device of its family. */
+function addressOn(address: string, families: readonly Family[], vxlan: VxlanSettings): NewAddress[] {
+  const family = familyOfAddress(address)
+  const prefix = `${address}/${family === 'ipv4' ? 32 : 128}`
+  return families.includes(family) ? [{ link: deviceOf(family, vxlan), prefix }] : []
 }
 
 function neighbourOf({ family, publicIp, vtep }: Tunnel, vxlan: VxlanSettings): Neighbour {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
 import { parseIp } from '../../src/address/ip.ts'
 import { contains, parsePrefix } from '../../src/address/prefix.ts'
-import { nodeKey } from '../../src/pool/keys.ts'
+import { handleKey, nodeKey } from '../../src/pool/keys.ts'
 import type { NewPool } from '../../src/pool/pool.ts'
 import { changePool } from '../../src/pool/pools.ts'
 import { MemoryServer } from '../../src/store/memory.ts'
@@ -200,7 +200,7 @@ describe('whom a node speaks with', () => {
 
 describe('tunnels', () => {
   test('CrossSubnet: BGP’s routes inside a subnet, VXLAN between; each prefix has one writer', async () => {
-    const { world, n1, blocks } = await three([1, 1, 2], { vxlanMode: 'CrossSubnet' })
+    const { world, n1, n3, blocks } = await three([1, 1, 2], { vxlanMode: 'CrossSubnet' })
     await world.until(() => n1.routes.some((route) => route.includes('overlab')), 'there is a tunnel')
     assert.deepEqual(
       n1.routes,
@@ -208,6 +208,9 @@ describe('tunnels', () => {
     )
     assert.deepEqual(await world.unreachable(), [])
     assert.deepEqual(n1.cluster.problems, [])
+    // Of the node's own address the pod's answer would come past the tunnel.
+    const { source } = n1.kernel.routes.lookup([...n3.pods.values()][0]!.address)!
+    assert.ok(isIn(blocks[0]!, source!), source)
   })
 
   test('a pool that no longer tunnels has BGP’s routes again, and devices go; no prefix is ever without a route', async () => {
@@ -221,6 +224,7 @@ describe('tunnels', () => {
     await world.do(changePool('10.244.0.0/24', { vxlanMode: 'Never' }))
     await world.until(() => nodes.every(({ routes }) => !routes.join().includes('overlab')), 'no tunnels')
     assert.equal(n1.kernel.links.get('overlab.4096'), undefined)
+    assert.equal(await world.operator.get(handleKey('vxlan-tunnel-addr-n1')), undefined)
     assert.deepEqual(
       n1.routes,
       [`blackhole ${blocks[0]}`, `${blocks[1]} via 192.168.1.2`, `${blocks[2]} via 192.168.1.254`].sort(),

@@ -189,6 +189,28 @@ test('a pool that is disabled is not announced any more, and again when it is en
   await eventually(() => machines.every((machine) => routesOf(machine).length === 3), 'all is there again')
 })
 
+test('a pool that tunnels: packets of pods and nodes go in VXLAN, and without it again', async () => {
+  const tunnels = ({ namespace }: Machine) =>
+    (JSON.parse(run('ip', '-n', namespace, '-j', 'route', 'show', 'proto', '183')) as { dev: string }[]).filter(
+      ({ dev }) => dev === 'overlab.4096',
+    )
+  overlab('pool', 'set', '10.244.0.0/16', '--vxlan-mode', 'Always', ...STORE)
+  await eventually(() => machines.every((machine) => tunnels(machine).length === 2), 'two tunnels each')
+  await eventually(() => machines.every((machine) => routesOf(machine).length === 1), 'BGP has written none of them')
+  for (const from of machines) {
+    for (const to of machines) if (from !== to) assert.ok(reaches(from, to), `${from.name} to ${to.name}`)
+  }
+  const own = run('ip', '-n', n1.namespace, 'route', 'get', n2.pod!.address)
+  assert.match(own, /dev overlab\.4096 src 10\.244\./)
+  run('ip', 'netns', 'exec', n1.namespace, 'ping', '-c', '1', '-W', '2', n2.pod!.address)
+  const seen = run('ip', '-n', n1.namespace, '-s', 'link', 'show', 'overlab.4096')
+  assert.match(seen, /mtu 1450/)
+  overlab('pool', 'set', '10.244.0.0/16', '--vxlan-mode', 'Never', ...STORE)
+  await eventually(() => machines.every((machine) => routesOf(machine).length === 3), 'BGP has them all')
+  await eventually(() => !run('ip', '-n', n1.namespace, 'link').includes('overlab.4096'), 'the device is gone')
+  assert.ok(reaches(n1, n3))
+})
+
 test('a node that is stopped tells so: its routes and its neighbours go', async () => {
   assert.equal(await end(n3, 'SIGTERM'), 0)
   await eventually(() => routesOf(n1).length === 2, 'n1 has no route to it')
