@@ -1,151 +1,38 @@
 /**
- * Three machines of a cluster, as `overlab bgp run` makes them of one file: network namespaces at a bridge, a directory as their
- * store, pods attached by `overlab cni`. What is looked at is their kernels, and whether pods reach each other.
+ * Three machines of a cluster whose store is a directory. What is looked at is their kernels, and whether pods reach each other.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
-import { MAIN } from '../cli/overlab.ts'
 import { eventually } from '../contract/kernel/case.ts'
 import { overlab, run } from '../support/command.ts'
+import { has, type Machine, Machines, reaches, routesOf } from './cluster-machines.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'overlab-cluster-'))
-const directory = join(folder, 'store')
-const STORE = ['--store', `file:${directory}`]
-
-interface Machine {
-  readonly name: string
-  readonly namespace: string
-  readonly address: string
-  readonly directory: string
-  child: ChildProcess | undefined
-  pod: { readonly namespace: string; readonly address: string } | undefined
-}
-
-const machines = [1, 2, 3].map((number): Machine => {
-  const name = `n${number}`
-  const own = join(folder, name)
-  mkdirSync(own)
-  return {
-    name,
-    namespace: `cluster-${name}`,
-    address: `10.37.0.${number}`,
-    directory: own,
-    child: undefined,
-    pod: undefined,
-  }
-})
-const [n1, n2, n3] = machines as [Machine, Machine, Machine]
-
-const configuration = ({ name, directory: own }: Machine) => `
-name: ${name}
-as: 64512
-cluster:
-  store: { directory: ${directory} }
-  interfaces: [eth0]
-  peers: { connectRetry: 1, holdTime: 3 }
-  socket: ${join(own, 'pool.sock')}
-`
+let cluster: Machines
+let machines: readonly Machine[]
+let n1: Machine
+let n2: Machine
+let n3: Machine
+let directory: string
+let STORE: readonly string[]
 
 /** n1's plugin asks the directory, the others' their daemons. */
-const network = ({ name, directory: own }: Machine) => ({
-  cniVersion: '1.1.0',
-  name: 'pods',
-  plugins: [
-    {
-      type: 'routed',
-      ipam: {
-        type: 'block-ipam',
-        ...(name === 'n1' ? { store: directory, node: name } : { socket: join(own, 'pool.sock') }),
-      },
-    },
-  ],
-})
-
 function start(machine: Machine): void {
-  const { namespace, directory: own } = machine
-  writeFileSync(join(own, 'bgp.yaml'), configuration(machine))
-  writeFileSync(join(own, 'pods.conflist'), JSON.stringify(network(machine)))
-  const argv = [MAIN, 'bgp', 'run', '--config', join(own, 'bgp.yaml'), '--socket', join(own, 'bgp.sock')]
-  const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, ...argv], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let log = ''
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    log += text
-    writeFileSync(join(own, 'log'), log)
-  })
-  machine.child = child
-}
-
-async function end({ child }: Machine, signal: NodeJS.Signals): Promise<number | null> {
-  if (!child || child.exitCode !== null || child.signalCode !== null) return null
-  const ended = once(child, 'exit')
-  child.kill(signal)
-  return (await ended)[0] as number | null
-}
-
-function addPod(machine: Machine): void {
-  const { name, namespace, directory: own } = machine
-  const pod = `cluster-pod-${name}`
-  run('ip', 'netns', 'add', pod)
-  const argv = ['cni', 'add', join(own, 'pods.conflist'), pod, '-o', 'json', '--cache-dir', join(own, 'cache')]
-  const { ips } = JSON.parse(run('ip', 'netns', 'exec', namespace, process.execPath, MAIN, ...argv)) as {
-    readonly ips: readonly { readonly address: string }[]
-  }
-  machine.pod = { namespace: pod, address: ips[0]!.address.split('/')[0]! }
-}
-
-function reaches(from: Machine, to: Machine): boolean {
-  try {
-    run('ip', 'netns', 'exec', from.pod!.namespace, 'ping', '-c', '1', '-W', '2', to.pod!.address)
-    return true
-  } catch {
-    return false // ping's status 1: no answer
-  }
-}
-
-/** `10.244.0.64/26 via 10.37.0.2`, `blackhole 10.244.0.0/26`. */
-function routesOf({ namespace }: Machine): string[] {
-  const text = run('ip', '-n', namespace, '-j', 'route', 'show', 'proto', '182')
-  return (JSON.parse(text) as { type?: string; dst: string; gateway?: string }[])
-    .map(({ type, dst, gateway }) => [...(type ? [type] : []), dst, ...(gateway ? ['via', gateway] : [])].join(' '))
-    .sort()
-}
-
-async function has(machine: Machine, ...routes: readonly string[]): Promise<void> {
-  const wanted = [...routes].sort().join(', ')
-  await eventually(() => routesOf(machine).join(', ') === wanted, `${machine.name} has ${wanted}`)
+  cluster.start(machine, { directory }, machine === n1 ? { store: directory, node: 'n1' } : undefined)
 }
 
 beforeAll(() => {
-  run('ip', 'link', 'add', 'cluster0', 'type', 'bridge')
-  run('ip', 'link', 'set', 'cluster0', 'up')
-  for (const { name, namespace, address } of machines) {
-    run('ip', 'netns', 'add', namespace)
-    run('ip', 'link', 'add', `cl-${name}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace)
-    run('ip', 'link', 'set', `cl-${name}`, 'up', 'master', 'cluster0')
-    run('ip', '-n', namespace, 'link', 'set', 'lo', 'up')
-    run('ip', '-n', namespace, 'address', 'add', `${address}/24`, 'dev', 'eth0')
-    run('ip', '-n', namespace, 'link', 'set', 'eth0', 'up')
-  }
+  cluster = new Machines(3)
+  machines = cluster.all
+  ;[n1, n2, n3] = machines as [Machine, Machine, Machine]
+  directory = join(cluster.folder, 'store')
+  STORE = ['--store', `file:${directory}`]
   overlab('pool', 'create', '10.244.0.0/16', ...STORE)
   for (const machine of machines) start(machine)
 })
 
-afterAll(async () => {
-  await Promise.all(machines.map((machine) => end(machine, 'SIGKILL')))
-  for (const { namespace, pod } of machines) {
-    if (pod) run('ip', 'netns', 'delete', pod.namespace)
-    run('ip', 'netns', 'delete', namespace)
-  }
-  run('ip', 'link', 'delete', 'cluster0')
-  rmSync(folder, { recursive: true, force: true })
-})
+afterAll(() => cluster.close())
 
 test('pods get addresses of their nodes’ blocks, and reach each other', async () => {
   for (const machine of machines) {
@@ -153,7 +40,7 @@ test('pods get addresses of their nodes’ blocks, and reach each other', async 
       () => statSync(join(machine.directory, 'pool.sock'), { throwIfNoEntry: false }) !== undefined,
       'it asks',
     )
-    addPod(machine)
+    cluster.addPod(machine)
   }
   const blocks = machines.map(({ pod }) => pod!.address.replace(/\d+$/, (last) => `${Number(last) & ~63}/26`))
   assert.equal(new Set(blocks).size, 3)
@@ -173,7 +60,7 @@ test('the socket of the plugin is for its owner alone', () => {
 })
 
 test('a node that is killed is forgotten within the hold time, and the others go on', async () => {
-  await end(n3, 'SIGKILL')
+  await cluster.end(n3, 'SIGKILL')
   await eventually(() => routesOf(n1).length === 2, 'n1 has no route to it')
   await eventually(() => routesOf(n2).length === 2, 'n2 has no route to it')
   assert.ok(reaches(n1, n2))
@@ -212,7 +99,7 @@ test('a pool that tunnels: packets of pods and nodes go in VXLAN, and without it
 })
 
 test('a node that is stopped tells so: its routes and its neighbours go', async () => {
-  assert.equal(await end(n3, 'SIGTERM'), 0)
+  assert.equal(await cluster.end(n3, 'SIGTERM'), 0)
   await eventually(() => routesOf(n1).length === 2, 'n1 has no route to it')
   assert.deepEqual(routesOf(n3), [])
   const { neighbors } = JSON.parse(
