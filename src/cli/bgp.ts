@@ -2,6 +2,7 @@
  * `overlab bgp`: a BGP speaker, and what one can ask it while it runs. What a command needs is loaded when it runs: of twenty
  * speakers that begin at once, each waits for all the others.
  */
+import { setFlagsFromString } from 'node:v8'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Listen } from './bgp/run.ts'
 import type { Asked } from './bgp/show.ts'
@@ -24,6 +25,8 @@ export function declareBgp(bgp: Command, version: string): void {
     .addOption(new Option('--log-level <level>', 'least').choices(['debug', 'info', 'warn', 'error']).default('info'))
     .option('--check', 'only say whether the configuration can be used')
     .action(async (options) => {
+      // V8 forgets what it has compiled when that was not used for a while, and what comes after hours is to be as fast as ever.
+      setFlagsFromString('--no-flush-bytecode')
       const { runSpeaker } = await import('./bgp/run.ts')
       process.exitCode = await runSpeaker(options, version)
     })

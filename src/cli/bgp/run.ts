@@ -13,6 +13,7 @@ import type { Configuration } from '../../cluster/config.ts'
 import { TunnelledFib } from '../../cluster/tunnelled-fib.ts'
 import { steadyClock } from '../../store/system-clock.ts'
 import { type Level, type Log, openLog } from '../daemon/log.ts'
+import { memoryGiver } from '../daemon/memory.ts'
 import { serviceManager } from '../daemon/notify.ts'
 import { CommandError, Exit } from '../exit.ts'
 import { type Announcements, announcementsIn } from './announcements.ts'
@@ -116,6 +117,8 @@ class Running {
       // A speaker may have something to tell before it is there.
       changed: () => setImmediate(() => this.#noticed()),
     })
+    // Tables come at once, and are there for hours; one that changes all the time is not held up.
+    this.#speaker.observers.add({ settled: memoryGiver(Number.POSITIVE_INFINITY) })
     cluster?.node.join(this.#speaker, fib)
     this.#speaker.announce(this.#readAnnouncements())
     this.#controlled = {

@@ -14,8 +14,8 @@ const WORTH = 4 << 20
 
 type Collect = (options: { readonly type: 'major'; readonly flavor: 'last-resort' }) => void
 
-/** To be called whenever there has been work. */
-export function memoryGiver(): () => void {
+/** To be called whenever there has been work. `longest`: Infinity where whoever works must not wait for it. */
+export function memoryGiver(longest = LONGEST): () => void {
   setFlagsFromString('--expose-gc') // for contexts that are made from now on
   const collect: Collect = runInNewContext('gc')
   let kept = 0
@@ -34,7 +34,7 @@ export function memoryGiver(): () => void {
         live.trimMemory()
         kept = usedMemory()
       },
-      Math.max(0, Math.min(QUIET, first + LONGEST - now)),
+      Math.max(0, Math.min(QUIET, first + longest - now)),
     ).unref()
   }
 }
