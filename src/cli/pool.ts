@@ -24,6 +24,7 @@ export function declarePool(pool: Command, version: string): void {
   acting(pool, 'delete <cidr>', 'disable a pool, and delete it when none of it is in use', (actions) => actions.remove)
   acting(pool, 'show [address]', 'blocks and whose they are; or who has an address', (actions) => actions.show)
   acting(pool, 'release <address>', 'take an address back from whoever has it', (actions) => actions.release)
+  acting(pool, 'nodes', 'nodes that are there, as each tells of itself', (actions) => actions.nodes)
   acting(
     pool,
     'remove-node <node>',

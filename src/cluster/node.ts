@@ -24,6 +24,7 @@ import { chooseVtepMac } from '../overlay/backend/vtep.ts'
 import { watchHeld } from '../pool/held-watch.ts'
 import { type NodeView, watchNode } from '../pool/node-watch.ts'
 import type { Node } from '../pool/nodes.ts'
+import { familyOfPool } from '../pool/pool.ts'
 import { Registration } from '../pool/registration.ts'
 import type { Asker } from '../pool/requests.ts'
 import { type Held, type Tunnels, tunnelsFrom } from '../pool/tunnels.ts'
@@ -356,11 +357,12 @@ export class ClusterNode {
     if (!this.#held) return
     const mac = this.#mac
     const { addresses } = this.#addresses
+    const families = [...new Set(tunnelled.map(familyOfPool))]
     const found = tunnelsFrom(self, pools, nodes, this.#held)
     const before = new Set(this.#tunnels.leftOut.map(describeLeftOut))
     for (const text of found.leftOut.map(describeLeftOut)) if (!before.has(text)) notice('warn', text)
     this.#exchange(found, () =>
-      this.#keep().desire(tunnelState({ own, mac, vxlan, tunnels: found.tunnels, addresses })),
+      this.#keep().desire(tunnelState({ families, own, mac, vxlan, tunnels: found.tunnels, addresses })),
     )
   }
 

@@ -1,19 +1,21 @@
 /**
  * What a node's kernel should look like for blocks that are reached in VXLAN (pool/tunnels.ts): a device of each family, and
  *
- *   neighbour   each node's own address is at its VTEP's MAC       one for each node
- *   fdb         that MAC is behind the same address                one for each node
- *   route       a block via that address, onlink                   one for each block or borrowed address
+ *   neighbour   a gateway is at the MAC of the node's VTEP         one for each node
+ *   fdb         that MAC is behind the node's own address          one for each node
+ *   route       a block via the gateway                            one for each block or borrowed address
  *   address     the node's own, of a pool: tunnel-addresses.ts     one
  *
  * Nothing is ever asked for through the tunnel. flannel's form (overlay/backend/vxlan.ts) has a gateway in each subnet; here all of
- * a block's addresses may be pods'.
+ * a block's addresses may be pods'. The gateway is the node's own address; of IPv6, where the kernel refuses one that it knows
+ * another way to (net/ipv6/route.c, ip6_route_check_nh_onlink), the link-local address that follows from the MAC.
  *
  * Their metric is above that of pods' own routes, which plugins write with 0, so that an address can move here before the others
  * have let it go; and below that of BGP, which writes nothing for these prefixes (tunnelled-fib.ts).
  */
 
-import type { Family } from '../address/ip.ts'
+import { type Family, formatIp } from '../address/ip.ts'
+import { parseMac } from '../address/mac.ts'
 import { hostOf } from '../address/prefix.ts'
 import type { NewAddress } from '../kernel/address.ts'
 import type { FdbEntry, Neighbour } from '../kernel/neighbour.ts'
@@ -38,6 +40,8 @@ export function deviceOf(family: Family, { vni }: VxlanSettings): string {
 }
 
 export interface TunnelInput {
+  /** Of pools that tunnel. */
+  readonly families: readonly Family[]
   readonly own: OwnAddresses
   /** Of all of the node's devices. */
   readonly mac: string
@@ -47,8 +51,8 @@ export interface TunnelInput {
   readonly addresses: readonly string[]
 }
 
-export function tunnelState({ own, mac, vxlan, tunnels, addresses }: TunnelInput): State {
-  const families = FAMILIES.filter((family) => own[family])
+export function tunnelState({ own, mac, vxlan, tunnels, addresses, ...input }: TunnelInput): State {
+  const families = input.families.filter((family) => own[family])
   const links = families.map((family) => deviceOf(family, vxlan))
   const ends = new Map(tunnels.map((tunnel) => [`${tunnel.family} ${tunnel.node}`, tunnel]))
   return {
@@ -99,8 +103,20 @@ function addressOn(address: string, families: readonly Family[], vxlan: VxlanSet
   return families.includes(family) ? [{ link: deviceOf(family, vxlan), prefix }] : []
 }
 
-function neighbourOf({ family, publicIp, vtep }: Tunnel, vxlan: VxlanSettings): Neighbour {
-  return { link: deviceOf(family, vxlan), address: publicIp, mac: vtep.mac, state: 'permanent' }
+function gatewayOf({ family, publicIp, vtep }: Tunnel): string {
+  return family === 'ipv4' ? publicIp : linkLocalOf(vtep.mac)
+}
+
+/** RFC 4291 appendix A. */
+function linkLocalOf(mac: string): string {
+  const [first, ...rest] = parseMac(mac)
+  const identifier = [first! ^ 0x02, ...rest.slice(0, 2), 0xff, 0xfe, ...rest.slice(2)]
+  return formatIp(Uint8Array.from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, ...identifier]))
+}
+
+function neighbourOf(tunnel: Tunnel, vxlan: VxlanSettings): Neighbour {
+  const { family, vtep } = tunnel
+  return { link: deviceOf(family, vxlan), address: gatewayOf(tunnel), mac: vtep.mac, state: 'permanent' }
 }
 
 function fdbOf({ family, publicIp, vtep }: Tunnel, vxlan: VxlanSettings): FdbEntry {
@@ -108,7 +124,8 @@ function fdbOf({ family, publicIp, vtep }: Tunnel, vxlan: VxlanSettings): FdbEnt
   return { link, mac: vtep.mac, owner: 'self', state: 'permanent', destination: publicIp }
 }
 
-function routeOf({ family, subnet, publicIp }: Tunnel, vxlan: VxlanSettings): Route {
-  const link = deviceOf(family, vxlan)
-  return { destination: subnet, gateway: publicIp, link, onlink: true, protocol: TUNNEL_PROTOCOL, metric: METRIC }
+function routeOf(tunnel: Tunnel, vxlan: VxlanSettings): Route {
+  const { family, subnet: destination } = tunnel
+  const hop = { gateway: gatewayOf(tunnel), link: deviceOf(family, vxlan), ...(family === 'ipv4' && { onlink: true }) }
+  return { destination, ...hop, protocol: TUNNEL_PROTOCOL, metric: METRIC }
 }

@@ -8,7 +8,7 @@ import type { Entry } from '../store/store.ts'
 import { PoolError } from './errors.ts'
 import { FAMILIES, NODES, nodeKey } from './keys.ts'
 import type { Labels } from './selector.ts'
-import { get, type Steps } from './steps.ts'
+import { get, list, type Steps } from './steps.ts'
 import { damaged, fieldsOf, isCount, isTexts } from './stored.ts'
 
 export interface Node {
@@ -67,6 +67,11 @@ export function parseNode(entry: Entry): Node {
     vtep: vtep === undefined ? undefined : { mac: mac as string, vni: vni as number },
     labels,
   }
+}
+
+/** By name. */
+export function* readNodes(): Steps<readonly Node[]> {
+  return (yield* list(NODES)).map(parseNode)
 }
 
 /** Of a node that has not told of itself there are none. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
 import { parseIp } from '../../src/address/ip.ts'
 import { contains, parsePrefix } from '../../src/address/prefix.ts'
+import { ROUTE_PROTOCOL } from '../../src/bgp/speaker-settings.ts'
 import { handleKey, nodeKey } from '../../src/pool/keys.ts'
 import type { NewPool } from '../../src/pool/pool.ts'
 import { changePool } from '../../src/pool/pools.ts'
@@ -233,6 +234,26 @@ describe('tunnels', () => {
     await world.until(() => n1.routes.join().includes('overlab'), 'a tunnel again')
     assert.equal(fewest, 1)
     assert.deepEqual(await world.unreachable(), [])
+  })
+})
+
+describe('IPv6', () => {
+  test('both families go by one session of each pair of nodes', async () => {
+    const world = new World()
+    await world.pool({ cidr: '10.244.0.0/24', blockSize: 28 })
+    await world.pool({ cidr: 'fd44::/112', blockSize: 124 })
+    const nodes = [1, 2, 3].map((number) => world.addNode(number).start())
+    const [n1] = nodes as [TestNode]
+    await world.pass(1)
+    for (const node of nodes) await node.addPod('web', ['ipv4', 'ipv6'])
+    await world.pass(10)
+    assert.equal(n1.sessions, '192.168.1.2 192.168.1.3')
+    assert.deepEqual(await world.unreachable(), [])
+    const ways = n1.kernel.routes
+      .list({ family: 'ipv6', protocol: ROUTE_PROTOCOL })
+      .map(({ type, link }) => `${type} by ${link}`)
+    assert.deepEqual(ways.sort(), ['blackhole by lo', 'unicast by eth0', 'unicast by eth0'])
+    assert.deepEqual(n1.cluster.problems, [])
   })
 })
 

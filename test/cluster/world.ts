@@ -1,5 +1,6 @@
 /** Nodes of a cluster, each with its speaker, and pods, in subnets joined by a router: on one model and one store, in virtual time. */
 import assert from 'node:assert/strict'
+import type { Family } from '../../src/address/ip.ts'
 import { KernelFib } from '../../src/bgp/node/kernel-fib.ts'
 import { KernelNode } from '../../src/bgp/node/kernel-node.ts'
 import { SocketTransport } from '../../src/bgp/socket-transport.ts'
@@ -39,10 +40,11 @@ export class World {
     const kernel = this.kernel.enter(this.kernel.namespaces.add(name))!
     kernel.links.set('lo', { up: true })
     kernel.sysctl.set('net/ipv4/ip_forward', '1')
+    kernel.sysctl.set('net/ipv6/conf/all/forwarding', '1')
     return kernel
   }
 
-  /** Node number 3 in subnet 2 has 192.168.2.3/24, and a default route by 192.168.2.254. `server`: of another cluster. */
+  /** Node number 3 in subnet 2 has 192.168.2.3/24 and fd02::3/64, and default routes by 192.168.2.254 and fd02::fe. `server`: of another cluster. */
   addNode(number: number, subnet = 1, server = this.server): TestNode {
     const node = new TestNode(this, number, subnet, server)
     this.nodes.set(node.name, node)
@@ -50,17 +52,20 @@ export class World {
   }
 
   /** Joins a node to the bridge of its subnet. */
-  plug({ name, kernel, address, subnet }: TestNode): void {
+  plug({ name, kernel, address, address6, subnet }: TestNode): void {
     const bridge = `br${subnet}`
     if (!this.#router.links.get(bridge)) {
       this.#router.links.add({ kind: 'bridge', name: bridge, up: true })
       this.#router.addresses.add({ link: bridge, prefix: `192.168.${subnet}.254/24` })
+      this.#router.addresses.add({ link: bridge, prefix: `fd0${subnet}::fe/64`, noDad: true })
     }
     this.#router.links.add({ kind: 'veth', name, up: true, peer: { name: 'eth0', namespace: kernel } })
     this.#router.links.set(name, { master: bridge })
     kernel.addresses.add({ link: 'eth0', prefix: `${address}/24` })
+    kernel.addresses.add({ link: 'eth0', prefix: address6, noDad: true })
     kernel.links.set('eth0', { up: true })
     kernel.routes.add({ destination: '0.0.0.0/0', gateway: `192.168.${subnet}.254`, link: 'eth0' })
+    kernel.routes.add({ destination: '::/0', gateway: `fd0${subnet}::fe`, link: 'eth0' })
   }
 
   async do<T>(steps: Steps<T>): Promise<T> {
@@ -101,8 +106,10 @@ export class World {
     for (const from of pods) {
       for (const to of pods) {
         if (from === to) continue
-        const answer = await from.kernel.ping(to.address, { timeout: 500 })
-        if (answer.outcome !== 'reply') lost.push(`${from.address} to ${to.address}: ${answer.outcome}`)
+        for (const address of to.addresses) {
+          const answer = await from.kernel.ping(address, { timeout: 500 })
+          if (answer.outcome !== 'reply') lost.push(`${from.address} to ${address}: ${answer.outcome}`)
+        }
       }
     }
     return lost
@@ -111,6 +118,8 @@ export class World {
 
 interface Pod {
   readonly address: string
+  /** Of each family that it was attached with. */
+  readonly addresses: readonly string[]
   readonly kernel: ModelKernel
   readonly attached: Attached
 }
@@ -127,6 +136,8 @@ interface Running {
 export class TestNode {
   readonly name: string
   readonly address: string
+  /** With its prefix length. */
+  readonly address6: string
   readonly subnet: number
   readonly kernel: ModelKernel
   readonly store: MemoryStore
@@ -142,6 +153,7 @@ export class TestNode {
     this.#world = world
     this.name = `n${number}`
     this.address = `192.168.${subnet}.${number}`
+    this.address6 = `fd0${subnet}::${number}/64`
     this.subnet = subnet
     this.kernel = world.addNamespace(this.name)
     this.store = server.connect(`store of ${this.name}`)
@@ -257,7 +269,7 @@ export class TestNode {
   }
 
   /** Attached as a runtime does it. */
-  async addPod(name: string): Promise<Pod> {
+  async addPod(name: string, families: readonly Family[] = ['ipv4']): Promise<Pod> {
     const answer = answerTo(
       {
         verb: 'assign',
@@ -265,18 +277,18 @@ export class TestNode {
         attachment: { containerId: `${this.name}-${name}`, ifName: 'eth0' },
         about: { pod: name },
         addresses: [],
-        families: ['ipv4'],
+        families,
         pools: undefined,
       },
       this.cluster.asker,
     )
-    const [assigned] = (await carryOut(answer, this.store)).assigned
-    const { address } = assigned!
+    const addresses = (await carryOut(answer, this.store)).assigned.map(({ address }) => address)
+    const [address] = addresses as [string]
     const node = attachments({ kernel: this.kernel, host: memoryHost() })
     const container = node.addContainer(`${this.name}-${name}`)
-    const attached = node.attach(routed, {}, container, { ipam: ipamOf(leased(`${address}/32`)) })
+    const attached = node.attach(routed, {}, container, { ipam: ipamOf(leased(...addresses.map(alone))) })
     const kernel = this.kernel.enter(container.netns)!
-    const pod = { address, kernel, attached }
+    const pod = { address, addresses, kernel, attached }
     this.pods.set(name, pod)
     await this.#world.pass(0.2)
     return pod
@@ -288,6 +300,10 @@ export class TestNode {
     await carryOut(releaseHandle(`pods:${this.name}-${name}:eth0`), this.store)
     await this.#world.pass(0.2)
   }
+}
+
+function alone(address: string): string {
+  return `${address}/${address.includes(':') ? 128 : 32}`
 }
 
 /** Calls back after each operation by way of this handle. */

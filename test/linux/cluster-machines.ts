@@ -17,7 +17,7 @@ export interface Machine {
   readonly address: string
   readonly directory: string
   child: ChildProcess | undefined
-  pod: { readonly namespace: string; readonly address: string } | undefined
+  pod: { readonly namespace: string; readonly address: string; readonly addresses: readonly string[] } | undefined
 }
 
 const BRIDGE = 'cluster0'
@@ -26,7 +26,7 @@ export class Machines {
   readonly folder = mkdtempSync(join(tmpdir(), 'overlab-cluster-'))
   readonly all: readonly Machine[]
 
-  /** n1 has 10.37.0.1/24 on eth0, and so on; the bridge that joins them 10.37.0.100/24. */
+  /** n1 has 10.37.0.1/24 and fd37::1/64 on eth0, and so on; the bridge that joins them 10.37.0.100/24. */
   constructor(count: number) {
     run('ip', 'link', 'add', BRIDGE, 'type', 'bridge')
     run('ip', 'address', 'add', '10.37.0.100/24', 'dev', BRIDGE)
@@ -34,15 +34,15 @@ export class Machines {
     this.all = Array.from({ length: count }, (_, i) => this.#add(i + 1))
   }
 
-  /** `store`: as a configuration has it. `ipam`: what block-ipam is told; undefined: the socket of the machine's daemon. */
-  start(machine: Machine, store: object, ipam?: object): void {
+  /** `store`: as a configuration has it. `ipam`: what block-ipam is told beside the socket of the machine's daemon. */
+  start(machine: Machine, store: object, ipam: object = {}): void {
     const { name, namespace, directory } = machine
     const socket = join(directory, 'pool.sock')
     const cluster = { store, interfaces: ['eth0'], peers: { connectRetry: 1, holdTime: 3 }, socket }
     const network = {
       cniVersion: '1.1.0',
       name: 'pods',
-      plugins: [{ type: 'routed', ipam: { type: 'block-ipam', ...(ipam ?? { socket }) } }],
+      plugins: [{ type: 'routed', ipam: { type: 'block-ipam', socket, ...ipam } }],
     }
     writeFileSync(join(directory, 'bgp.json'), JSON.stringify({ name, as: 64512, cluster }))
     writeFileSync(join(directory, 'pods.conflist'), JSON.stringify(network))
@@ -73,7 +73,8 @@ export class Machines {
     const { ips } = JSON.parse(
       run('ip', 'netns', 'exec', namespace, process.execPath, MAIN, ...argv, '--cache-dir', join(directory, 'cache')),
     ) as { readonly ips: readonly { readonly address: string }[] }
-    machine.pod = { namespace: pod, address: ips[0]!.address.split('/')[0]! }
+    const addresses = ips.map(({ address }) => address.split('/')[0]!)
+    machine.pod = { namespace: pod, address: addresses[0]!, addresses }
   }
 
   async close(): Promise<void> {
@@ -97,14 +98,18 @@ export class Machines {
     run('ip', 'link', 'set', `cl-${name}`, 'up', 'master', BRIDGE)
     run('ip', '-n', namespace, 'link', 'set', 'lo', 'up')
     run('ip', '-n', namespace, 'address', 'add', `${address}/24`, 'dev', 'eth0')
+    run('ip', '-n', namespace, 'address', 'add', `fd37::${number}/64`, 'dev', 'eth0', 'nodad')
     run('ip', '-n', namespace, 'link', 'set', 'eth0', 'up')
     return { name, namespace, address, directory, child: undefined, pod: undefined }
   }
 }
 
+/** By each of its addresses. */
 export function reaches(from: Machine, to: Machine): boolean {
   try {
-    run('ip', 'netns', 'exec', from.pod!.namespace, 'ping', '-c', '1', '-W', '2', to.pod!.address)
+    for (const address of to.pod!.addresses) {
+      run('ip', 'netns', 'exec', from.pod!.namespace, 'ping', '-c', '1', '-W', '2', address)
+    }
     return true
   } catch {
     return false // ping's status 1: no answer

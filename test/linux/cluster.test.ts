@@ -19,7 +19,8 @@ let STORE: readonly string[]
 
 /** n1's plugin asks the directory, the others' their daemons. */
 function start(machine: Machine): void {
-  cluster.start(machine, { directory }, machine === n1 ? { store: directory, node: 'n1' } : undefined)
+  const place = machine === n1 ? { socket: '', store: directory, node: 'n1' } : {}
+  cluster.start(machine, { directory }, { assign_ipv6: true, ...place })
 }
 
 beforeAll(() => {
@@ -29,6 +30,7 @@ beforeAll(() => {
   directory = join(cluster.folder, 'store')
   STORE = ['--store', `file:${directory}`]
   overlab('pool', 'create', '10.244.0.0/16', ...STORE)
+  overlab('pool', 'create', 'fd44::/64', ...STORE)
   for (const machine of machines) start(machine)
 })
 
@@ -55,6 +57,17 @@ test('pods get addresses of their nodes’ blocks, and reach each other', async 
   }
 })
 
+test('overlab pool nodes says who is there', () => {
+  const nodes = JSON.parse(overlab('pool', 'nodes', '-o', 'json', ...STORE)) as readonly {
+    readonly name: string
+    readonly ipv4: string
+  }[]
+  assert.deepEqual(
+    nodes.map(({ name, ipv4 }) => `${name} ${ipv4}`),
+    ['n1 10.37.0.1/24', 'n2 10.37.0.2/24', 'n3 10.37.0.3/24'],
+  )
+})
+
 test('the socket of the plugin is for its owner alone', () => {
   assert.equal(statSync(join(n2.directory, 'pool.sock')).mode & 0o777, 0o600)
 })
@@ -78,11 +91,11 @@ test('a pool that is disabled is not announced any more, and again when it is en
 
 test('a pool that tunnels: packets of pods and nodes go in VXLAN, and without it again', async () => {
   const tunnels = ({ namespace }: Machine) =>
-    (JSON.parse(run('ip', '-n', namespace, '-j', 'route', 'show', 'proto', '183')) as { dev: string }[]).filter(
-      ({ dev }) => dev === 'overlab.4096',
-    )
-  overlab('pool', 'set', '10.244.0.0/16', '--vxlan-mode', 'Always', ...STORE)
-  await eventually(() => machines.every((machine) => tunnels(machine).length === 2), 'two tunnels each')
+    ['-4', '-6'].flatMap((family) =>
+      JSON.parse(run('ip', family, '-n', namespace, '-j', 'route', 'show', 'proto', '183')),
+    ).length
+  for (const pool of ['10.244.0.0/16', 'fd44::/64']) overlab('pool', 'set', pool, '--vxlan-mode', 'Always', ...STORE)
+  await eventually(() => machines.every((machine) => tunnels(machine) === 4), 'two tunnels each, of both families')
   await eventually(() => machines.every((machine) => routesOf(machine).length === 1), 'BGP has written none of them')
   for (const from of machines) {
     for (const to of machines) if (from !== to) assert.ok(reaches(from, to), `${from.name} to ${to.name}`)
@@ -92,9 +105,9 @@ test('a pool that tunnels: packets of pods and nodes go in VXLAN, and without it
   run('ip', 'netns', 'exec', n1.namespace, 'ping', '-c', '1', '-W', '2', n2.pod!.address)
   const seen = run('ip', '-n', n1.namespace, '-s', 'link', 'show', 'overlab.4096')
   assert.match(seen, /mtu 1450/)
-  overlab('pool', 'set', '10.244.0.0/16', '--vxlan-mode', 'Never', ...STORE)
+  for (const pool of ['10.244.0.0/16', 'fd44::/64']) overlab('pool', 'set', pool, '--vxlan-mode', 'Never', ...STORE)
   await eventually(() => machines.every((machine) => routesOf(machine).length === 3), 'BGP has them all')
-  await eventually(() => !run('ip', '-n', n1.namespace, 'link').includes('overlab.4096'), 'the device is gone')
+  await eventually(() => !run('ip', '-n', n1.namespace, 'link').includes('overlab'), 'the devices are gone')
   assert.ok(reaches(n1, n3))
 })
 

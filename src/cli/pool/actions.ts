@@ -3,6 +3,7 @@ import { readIp } from '../../address/ip.ts'
 import { addressAt, ordinalOf } from '../../pool/block.ts'
 import { readBlocks, usageOf } from '../../pool/blocks.ts'
 import { removeNode as removeNodeSteps } from '../../pool/collect.ts'
+import { readNodes } from '../../pool/nodes.ts'
 import { addressesIn, type Pool } from '../../pool/pool.ts'
 import { changePool, createPool, deletePool } from '../../pool/pools.ts'
 import { releaseAddress } from '../../pool/release.ts'
@@ -114,6 +115,26 @@ export async function release(flags: StoreFlags, address: string): Promise<numbe
   const released = await done(flags, releaseAddress(address))
   print(flags.output, { released }, () => (released ? `${address} is free` : `Nobody has ${address}`))
   return released ? Exit.yes : Exit.no
+}
+
+export async function nodes(flags: StoreFlags): Promise<number> {
+  const all = await done(flags, readNodes())
+  print(flags.output, all, () =>
+    table(
+      ['NODE', 'ADDRESS', 'AS', 'REFLECTS FOR', 'VTEP', 'LABELS'],
+      all.map(({ name, ipv4, ipv6, as, routeReflectorClusterId, vtep, labels }) => [
+        name,
+        [ipv4, ipv6].filter((address) => address !== undefined).join(' '),
+        `${as}`,
+        routeReflectorClusterId ?? '–',
+        vtep?.mac ?? '–',
+        Object.entries(labels)
+          .map(([key, value]) => `${key}=${value}`)
+          .join(' ') || '–',
+      ]),
+    ),
+  )
+  return Exit.yes
 }
 
 export async function removeNode(flags: StoreFlags, node: string): Promise<number> {
