@@ -53,7 +53,15 @@ export interface ClusterNodeOptions {
   readonly kernel: LiveKernel
   readonly clock: Clock
   readonly randomBytes: (length: number) => Uint8Array
+  /** What the store said last: for a beginning while it is away. undefined: nothing is remembered. */
+  readonly memory: ClusterMemory | undefined
   notice(level: 'info' | 'warn', text: string): void
+}
+
+export interface ClusterMemory {
+  /** undefined: nothing has been written. */
+  read(): string | undefined
+  write(text: string): void
 }
 
 export interface NodeConfiguration extends Configuration {
@@ -87,6 +95,7 @@ export class ClusterNode {
   #tunnels: Tunnels = { tunnels: [], leftOut: [] }
   #settings: SpeakerSettings | undefined
   #joined: Joined | undefined
+  #remembered = ''
   readonly #waiting = new Set<() => void>()
   /** By what they are about, so that each is told once. */
   readonly #problems = new Map<string, string>()
@@ -115,13 +124,14 @@ export class ClusterNode {
 
   /**
    * What a speaker is to begin with: as soon as the store has answered and an address of the node's own is known, or, when that
-   * takes too long, what the file alone says. One that began with less would let go of what an earlier life has left.
+   * takes too long, what it said last, or the file alone. One that began with less would let go of what an earlier life has left.
    */
   begin(): Promise<SpeakerSettings> {
     return new Promise((resolve) => {
       const done = () => {
         cancel()
         this.#waiting.delete(done)
+        if (!this.#view) this.#recall()
         resolve(this.#settings ?? this.#configuration.speaker)
       }
       const cancel = this.#options.clock.after(PATIENCE, done)
@@ -187,12 +197,39 @@ export class ClusterNode {
     this.#soon('look')
   }
 
+  #recall(): void {
+    const { memory, notice } = this.#options
+    try {
+      const text = memory?.read()
+      if (text === undefined) return
+      this.#view = JSON.parse(text) as NodeView
+      notice('warn', 'The store does not answer: beginning with what it said last')
+      this.#due.plan = true
+      this.#turn()
+    } catch (error) {
+      this.#view = undefined
+      notice('warn', `Cannot use what the store said last: ${(error as Error).message}`)
+    }
+  }
+
+  #remember(view: NodeView): void {
+    const text = JSON.stringify(view)
+    if (text === this.#remembered) return
+    this.#remembered = text
+    try {
+      this.#options.memory?.write(text)
+    } catch (error) {
+      this.#options.notice('warn', (error as Error).message)
+    }
+  }
+
   /** Nodes that have gone stay while they speak; and who has come with another's address has taken its place. */
   #adopt(view: NodeView): void {
     const names = new Set(view.nodes.map(({ name }) => name))
     for (const node of this.#view?.nodes ?? []) if (!names.has(node.name)) this.#lingering.set(node.name, node)
     for (const name of names) this.#lingering.delete(name)
     this.#view = view
+    this.#remember(view)
     this.#solved('store')
     this.#soon('plan')
   }

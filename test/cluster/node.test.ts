@@ -141,6 +141,22 @@ describe('nodes that go', () => {
   })
 })
 
+test('a node that begins while the store is away does what it said last, until it answers', async () => {
+  const { world, nodes, n3 } = await three()
+  world.server.stop()
+  n3.kill()
+  await world.pass(20)
+  n3.kernel.links.set('eth0', { up: true })
+  n3.kernel.routes.add({ destination: '0.0.0.0/0', gateway: '192.168.1.254', link: 'eth0' })
+  n3.start()
+  await world.until(() => nodes.every(({ routes }) => routes.length === 3), 'all is there again')
+  assert.deepEqual(await world.unreachable(), [])
+  world.server.start()
+  await world.pass(60)
+  assert.deepEqual(await world.unreachable(), [])
+  assert.deepEqual(n3.cluster.problems, [])
+})
+
 describe('whom a node speaks with', () => {
   test('from the mesh to a reflector and back: what does not depend on it stays', async () => {
     const { world, nodes, n1, n2, n3 } = await three()

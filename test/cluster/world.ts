@@ -144,6 +144,8 @@ export class TestNode {
   readonly pods = new Map<string, Pod>()
   readonly notices: string[] = []
   readonly log: string[] = []
+  /** What it has written down of the store. */
+  memory: string | undefined
   /** Called after each operation of the node on routes and links. */
   written: () => void = () => undefined
   readonly #world: World
@@ -181,6 +183,12 @@ export class TestNode {
       kernel,
       clock,
       randomBytes: (length) => Uint8Array.from({ length }, (_, i) => 16 * i + Number(this.name.slice(1))),
+      memory: {
+        read: () => this.memory,
+        write: (text) => {
+          this.memory = text
+        },
+      },
       notice: (level, text) => this.notices.push(`${level} ${text}`),
     })
     const running: Running = { process, cluster: its, node, fib, kernel, speaker: undefined }

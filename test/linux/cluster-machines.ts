@@ -46,7 +46,17 @@ export class Machines {
     }
     writeFileSync(join(directory, 'bgp.json'), JSON.stringify({ name, as: 64512, cluster }))
     writeFileSync(join(directory, 'pods.conflist'), JSON.stringify(network))
-    const argv = [MAIN, 'bgp', 'run', '--config', join(directory, 'bgp.json'), '--socket', join(directory, 'bgp.sock')]
+    const argv = [
+      MAIN,
+      'bgp',
+      'run',
+      '--config',
+      join(directory, 'bgp.json'),
+      '--state',
+      directory,
+      '--socket',
+      join(directory, 'bgp.sock'),
+    ]
     const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, ...argv], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })

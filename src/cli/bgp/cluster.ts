@@ -9,6 +9,7 @@ import { steadyClock } from '../../store/system-clock.ts'
 import type { Log } from '../daemon/log.ts'
 import { asUsage } from '../exit.ts'
 import { servePlugin } from '../pool/plugin-socket.ts'
+import { clusterMemoryIn } from './cluster-memory.ts'
 
 export interface Cluster {
   readonly node: ClusterNode
@@ -16,8 +17,19 @@ export interface Cluster {
   close(): Promise<void>
 }
 
-/** CommandError when the store cannot be meant so, or the socket not be had. `kernel`: the speaker's handle. */
-export async function openCluster(configuration: NodeConfiguration, kernel: LiveKernel, log: Log): Promise<Cluster> {
+export interface ClusterSurroundings {
+  /** The speaker's handle. */
+  readonly kernel: LiveKernel
+  /** Directory; undefined: nothing is remembered. */
+  readonly state: string | undefined
+  readonly log: Log
+}
+
+/** CommandError when the store cannot be meant so, or the socket not be had. */
+export async function openCluster(
+  configuration: NodeConfiguration,
+  { kernel, state, log }: ClusterSurroundings,
+): Promise<Cluster> {
   const { store: place, node: name, socket } = configuration.cluster
   const store = await asUsage(() =>
     openStore(place, { tryLock: files.tryLock, report: (problem) => log('warn', 'store', problem) }),
@@ -28,6 +40,7 @@ export async function openCluster(configuration: NodeConfiguration, kernel: Live
     kernel,
     clock: steadyClock,
     randomBytes: (length) => randomBytes(length),
+    memory: state === undefined ? undefined : clusterMemoryIn(state),
     notice: (level, text) => log(level, 'cluster', text),
   })
   try {

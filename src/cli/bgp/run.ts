@@ -17,7 +17,7 @@ import { memoryGiver } from '../daemon/memory.ts'
 import { serviceManager } from '../daemon/notify.ts'
 import { CommandError, Exit } from '../exit.ts'
 import { type Announcements, announcementsIn } from './announcements.ts'
-import type { Cluster } from './cluster.ts'
+import type { Cluster, ClusterSurroundings } from './cluster.ts'
 import { readConfigFile } from './config-file.ts'
 import { serveControl } from './control-server.ts'
 import { type DataPath, openDataPath } from './data-path.ts'
@@ -58,7 +58,7 @@ export async function runSpeaker(options: RunOptions, version: string): Promise<
   const path = openDataPath(settings, steadyClock, log)
   try {
     log('info', 'bgp', `overlab ${version} begins, process ${process.pid}: ${describe(settings)}`)
-    const cluster = await clusterOf(configuration, path, log)
+    const cluster = await clusterOf(configuration, { kernel: path.kernel, state: options.state, log })
     const running = new Running((await cluster?.node.begin()) ?? settings, { options, path, log, version, cluster })
     await running.serve()
     const signal = await ending
@@ -81,11 +81,13 @@ interface Surroundings {
 }
 
 /** undefined: there is none in the configuration. A speaker alone has no need of stores. */
-async function clusterOf(configuration: Configuration, { kernel }: DataPath, log: Log): Promise<Cluster | undefined> {
-  const { speaker, cluster } = configuration
+async function clusterOf(
+  { speaker, cluster }: Configuration,
+  surroundings: ClusterSurroundings,
+): Promise<Cluster | undefined> {
   if (!cluster) return undefined
   const { openCluster } = await import('./cluster.ts')
-  return openCluster({ speaker, cluster }, kernel, log)
+  return openCluster({ speaker, cluster }, surroundings)
 }
 
 /** A speaker with all that is around it: who asks it, who is told of it, and what outlives it. */

@@ -31,6 +31,11 @@ test('pods of two machines reach each other; etcd’s end changes nothing, and a
     assert.ok(reaches(n1, n2))
     assert.equal(routesOf(n1).length, 2)
 
+    await cluster.end(n2, 'SIGKILL')
+    await start(n2)
+    await eventually(() => routesOf(n1).length === 2 && routesOf(n2).length === 2, 'n2 goes by what it knew')
+    assert.ok(reaches(n1, n2))
+
     await etcd.restart()
     await start(n3)
     cluster.addPod(n3)
