@@ -1,5 +1,5 @@
 /**
- * How long a neighbour rests after a session that failed: 1 s, twice as long every time, 30 s at the most.
+ * How long a neighbour rests after a session that failed: a quarter of a second, twice as long every time, 30 s at the most.
  *
  * "The method of preventing persistent peer oscillation is outside the scope of this document" (RFC 4271 §8.2.2). What must not
  * come of it is that a neighbour waits for minutes which has been put right: it is refused for a few seconds only, whoever
@@ -9,7 +9,8 @@ import type { Clock } from '../store/clock.ts'
 import { jittered, Timer } from './timer.ts'
 
 const SECOND = 1000
-const FIRST = 1 * SECOND
+/** Short: of nodes that begin together, most of whom one dials first is about to listen. */
+const FIRST = SECOND / 4
 const LONGEST = 30 * SECOND
 const DEAF = 3 * SECOND
 const LASTING = 30 * SECOND
