@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -181,8 +181,11 @@ class EtcdProcess implements Etcd {
     await this.start()
   }
 
+  /** When it returns, etcd has stopped, or goes on. */
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#process!.kill(name)
+    const { pid } = this.#process!
+    process.kill(pid!, name)
+    while (name === 'SIGSTOP' && !isStopped(pid!));
   }
 
   async stop(): Promise<void> {
@@ -211,4 +214,12 @@ export async function freePorts(count: number, address = '127.0.0.1'): Promise<n
   const ports = servers.map((server) => (server.address() as { port: number }).port)
   await Promise.all(servers.map((server) => once(server.close(), 'close')))
   return ports
+}
+
+/** Each thread stops when it hears of it, which on a busy machine takes a moment: proc(5), state T. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`
+  return readdirSync(tasks).every((task) =>
+    / T /.test(readFileSync(join(tasks, task, 'stat'), 'latin1').replace(/.*\)/, '')),
+  )
 }
