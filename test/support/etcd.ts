@@ -216,10 +216,8 @@ export async function freePorts(count: number, address = '127.0.0.1'): Promise<n
   return ports
 }
 
-/** Each thread stops when it hears of it, which on a busy machine takes a moment: proc(5), state T. */
+/** Each thread stops when it hears of it, which on a busy machine takes a moment. Of one that is dead there is nothing to wait for. */
 function isStopped(pid: number): boolean {
   const tasks = `/proc/${pid}/task`
-  return readdirSync(tasks).every((task) =>
-    / T /.test(readFileSync(join(tasks, task, 'stat'), 'latin1').replace(/.*\)/, '')),
-  )
+  return readdirSync(tasks).every((task) => /^State:\t[TZX]/m.test(readFileSync(join(tasks, task, 'status'), 'utf8')))
 }
