@@ -1,13 +1,14 @@
 /**
- * A node of a cluster: it tells the others by a store that it is there, and sets its speaker and its tunnels as the store says.
+ * A node of a cluster: it tells the others by a store that it is there, and sets its speaker, its tunnels and its masquerading as
+ * the store says.
  *
- *   kernel: the link below ── own-address.ts ──┐                       ┌─> pool/registration.ts: the others know it
- *   store: pools, own blocks, nodes ───────────┼─> speaking.ts ────────┼─> settings ──> Speaker.apply
- *   store: blocks of all, where a pool tunnels ┴─> pool/tunnels.ts ────┴─> tunnel-state.ts ──> reconcile/keep.ts
+ *   kernel: the link below ── own-address.ts ──┐                     ┌─> pool/registration.ts: the others know it
+ *   store: pools, own blocks ──────────────────┼─> speaking.ts ──────┼─> settings ──> Speaker.apply
+ *   store: nodes ── members.ts ────────────────┼─> tunnelling.ts ────┼─> state ──> reconcile/keep.ts
+ *                                              └─> masquerade.ts ────┘
  *
  * Everything is worked out as a whole, a moment after something has changed. What cannot be had just now (the store, the link)
- * leaves all as it is. A node whose registration has run out stays a neighbour as long as its session is there: it is the store
- * that it has lost, and not us.
+ * leaves all as it is.
  *
  * Who writes which routes: facts of one kind have one writer, and tunnels have precedence.
  *
@@ -15,29 +16,27 @@
  *   tunnelled prefixes      here, protocol 183        metric 31
  *   all other prefixes      the speaker, protocol 182 metric 32, and blackholes for the node's blocks
  */
-import { hostOf } from '../address/prefix.ts'
 import { type Speaker, toInstall } from '../bgp/speaker.ts'
 import type { SpeakerSettings } from '../bgp/speaker-settings.ts'
 import { KernelError } from '../kernel/errors.ts'
 import type { Change, LiveKernel, Subscription } from '../kernel/live.ts'
-import { chooseVtepMac } from '../overlay/backend/vtep.ts'
-import { watchHeld } from '../pool/held-watch.ts'
 import { type NodeView, watchNode } from '../pool/node-watch.ts'
 import type { Node } from '../pool/nodes.ts'
-import { familyOfPool } from '../pool/pool.ts'
 import { Registration } from '../pool/registration.ts'
 import type { Asker } from '../pool/requests.ts'
-import { type Held, type Tunnels, tunnelsFrom } from '../pool/tunnels.ts'
 import { type Keeper, keep } from '../reconcile/keep.ts'
+import { joinStates, type State } from '../reconcile/state.ts'
 import type { Clock } from '../store/clock.ts'
 import type { Store, Watch } from '../store/store.ts'
 import type { Configuration } from './config.ts'
+import { hasMasquerade, masqueradeState, noMasquerade } from './masquerade.ts'
+import { type ClusterMemory, Members } from './members.ts'
 import { describeOwnAddresses, findOwnAddresses, type OwnAddresses } from './own-address.ts'
 import type { ClusterSettings } from './settings.ts'
 import { speakerSettingsOf } from './speaking.ts'
-import { TunnelAddresses } from './tunnel-addresses.ts'
-import { deviceOf, noTunnels, tunnelState } from './tunnel-state.ts'
+import { noTunnels } from './tunnel-state.ts'
 import type { TunnelledFib } from './tunnelled-fib.ts'
+import { Tunnelling } from './tunnelling.ts'
 
 /** Milliseconds from the first change to what follows from it: there are more to come. */
 const MOMENT = 20
@@ -56,12 +55,6 @@ export interface ClusterNodeOptions {
   /** What the store said last: for a beginning while it is away. undefined: nothing is remembered. */
   readonly memory: ClusterMemory | undefined
   notice(level: 'info' | 'warn', text: string): void
-}
-
-export interface ClusterMemory {
-  /** undefined: nothing has been written. */
-  read(): string | undefined
-  write(text: string): void
 }
 
 export interface NodeConfiguration extends Configuration {
@@ -84,18 +77,12 @@ export class ClusterNode {
   #registration: Registration | undefined
   /** As the others were told last. */
   #told = ''
-  #view: NodeView | undefined
-  #heldWatch: Watch | undefined
-  #held: readonly Held[] | undefined
-  /** Gone from the store, while their sessions are there. */
-  #lingering = new Map<string, Node>()
-  #mac: string | undefined
+  readonly #members: Members
+  readonly #tunnelling: Tunnelling
+  #tunnelled: readonly string[] = []
   #keeper: Keeper | undefined
-  readonly #addresses: TunnelAddresses
-  #tunnels: Tunnels = { tunnels: [], leftOut: [] }
   #settings: SpeakerSettings | undefined
   #joined: Joined | undefined
-  #remembered = ''
   readonly #waiting = new Set<() => void>()
   /** By what they are about, so that each is told once. */
   readonly #problems = new Map<string, string>()
@@ -107,10 +94,11 @@ export class ClusterNode {
     const { configuration, store, kernel } = options
     this.#options = options
     this.#configuration = configuration
-    this.#addresses = new TunnelAddresses({
+    this.#members = new Members(options.memory)
+    this.#tunnelling = new Tunnelling({
       ...options,
       changed: () => this.#soon('plan'),
-      problem: (text) => (text === undefined ? this.#solved('tunnel address') : this.#problem('tunnel address', text)),
+      problem: (about, text) => (text === undefined ? this.#solved(about) : this.#problem(about, text)),
     })
     this.#subscription = kernel.watch(['link', 'address', 'route'], (change) => this.#onChange(change), {
       exceptOwnRoutes: true,
@@ -131,7 +119,7 @@ export class ClusterNode {
       const done = () => {
         cancel()
         this.#waiting.delete(done)
-        if (!this.#view) this.#recall()
+        if (!this.#members.view) this.#recall()
         resolve(this.#settings ?? this.#configuration.speaker)
       }
       const cancel = this.#options.clock.after(PATIENCE, done)
@@ -144,7 +132,7 @@ export class ClusterNode {
   join(speaker: Speaker, fib: TunnelledFib | undefined): void {
     this.#joined = { speaker, fib }
     this.#apply()
-    this.#leave(this.#tunnels.tunnels.map(({ subnet }) => subnet))
+    this.#leave(this.#tunnelled)
   }
 
   /** In whose name the node's plugin is answered. */
@@ -156,7 +144,7 @@ export class ClusterNode {
   /** What cannot be as it should just now: for people. */
   get problems(): readonly string[] {
     const refused = this.#keeper?.refused.map(({ error }) => error.message) ?? []
-    return [...this.#problems.values(), ...this.#tunnels.leftOut.map(describeLeftOut), ...refused]
+    return [...this.#problems.values(), ...this.#tunnelling.leftOut, ...refused]
   }
 
   /** RangeError, with nothing changed, when it is another node, or another store. */
@@ -171,20 +159,19 @@ export class ClusterNode {
 
   /** To be called when a session of the speaker has come or gone. */
   sessionsChanged(): void {
-    if (this.#lingering.size > 0) this.#soon('plan')
+    if (this.#members.areSomeLingering) this.#soon('plan')
   }
 
-  /** The others are told at once. Tunnels go, unless routes are to persist. */
+  /** The others are told at once. Tunnels and rules go, unless routes are to persist. */
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#cancelTurn?.()
     this.#subscription.close()
     this.#watch.close()
-    this.#heldWatch?.close()
-    this.#addresses.close()
+    this.#tunnelling.close()
     const { speaker, cluster } = this.#configuration
-    if (!speaker.kernel?.persist) this.#keeper?.desire(noTunnels(cluster.vxlan))
+    if (!speaker.kernel?.persist) this.#keeper?.desire(joinStates(noTunnels(cluster.vxlan), noMasquerade))
     this.#keeper?.close()
     await this.#registration?.close()
   }
@@ -198,40 +185,27 @@ export class ClusterNode {
   }
 
   #recall(): void {
-    const { memory, notice } = this.#options
+    const { notice } = this.#options
     try {
-      const text = memory?.read()
-      if (text === undefined) return
-      this.#view = JSON.parse(text) as NodeView
+      if (!this.#members.recall()) return
       notice('warn', 'The store does not answer: beginning with what it said last')
       this.#due.plan = true
       this.#turn()
     } catch (error) {
-      this.#view = undefined
+      this.#members.forget()
       notice('warn', `Cannot use what the store said last: ${(error as Error).message}`)
     }
   }
 
-  #remember(view: NodeView): void {
-    const text = JSON.stringify(view)
-    if (text === this.#remembered) return
-    this.#remembered = text
+  #adopt(view: NodeView): void {
+    this.#members.adopt(view)
+    this.#solved('store')
+    this.#soon('plan')
     try {
-      this.#options.memory?.write(text)
+      this.#members.remember()
     } catch (error) {
       this.#options.notice('warn', (error as Error).message)
     }
-  }
-
-  /** Nodes that have gone stay while they speak; and who has come with another's address has taken its place. */
-  #adopt(view: NodeView): void {
-    const names = new Set(view.nodes.map(({ name }) => name))
-    for (const node of this.#view?.nodes ?? []) if (!names.has(node.name)) this.#lingering.set(node.name, node)
-    for (const name of names) this.#lingering.delete(name)
-    this.#view = view
-    this.#remember(view)
-    this.#solved('store')
-    this.#soon('plan')
   }
 
   #soon(what: 'look' | 'plan', delay = MOMENT): void {
@@ -278,38 +252,33 @@ export class ClusterNode {
 
   #plan(): void {
     this.#due.plan = false
-    const [own, view] = [this.#own, this.#view]
+    const [own, { view }] = [this.#own, this.#members]
     if (!own) return
-    if (view) this.#chooseMac(view)
+    const { speaker, cluster } = this.#configuration
+    if (view && speaker.kernel) this.#tunnelling.chooseMac(cluster.node, view, cluster.vxlan)
     const self = this.#self(own)
     this.#tell(self)
     if (!view) return
-    const nodes = this.#others(self, view)
-    const { speaker, cluster } = this.#configuration
-    this.#speak(speakerSettingsOf(speaker, cluster, self, { ...view, nodes }))
-    this.#tunnel(self, own, view, nodes)
+    const others = { ...view, nodes: this.#others(self) }
+    this.#speak(speakerSettingsOf(speaker, cluster, self, others))
+    const tunnels = this.#tunnelling.plan(self, own, others, cluster.vxlan)
+    if (!tunnels) return
+    const masquerade = speaker.kernel ? masqueradeState(view.pools) : noMasquerade
+    this.#exchange(tunnels.prefixes, joinStates(tunnels.state, masquerade))
   }
 
   #self(own: OwnAddresses): Node {
     const { node, labels, reflector, vxlan } = this.#configuration.cluster
+    const { mac } = this.#tunnelling
     return {
       name: node,
       ipv4: own.ipv4?.address,
       ipv6: own.ipv6?.address,
       as: this.#configuration.speaker.as,
       routeReflectorClusterId: reflector,
-      vtep: this.#mac === undefined ? undefined : { mac: this.#mac, vni: vxlan.vni },
+      vtep: mac === undefined ? undefined : { mac, vni: vxlan.vni },
       labels,
     }
-  }
-
-  /** A device that is there keeps its MAC; one that is gone gets that which the others still know. */
-  #chooseMac({ pools, nodes }: NodeView): void {
-    const { kernel, randomBytes } = this.#options
-    const { cluster, speaker } = this.#configuration
-    if (this.#mac !== undefined || !speaker.kernel || !pools.some(({ vxlanMode }) => vxlanMode !== 'Never')) return
-    const told = nodes.find(({ name }) => name === cluster.node)?.vtep?.mac
-    this.#mac = chooseVtepMac(kernel, deviceOf('ipv4', cluster.vxlan), told, randomBytes)
   }
 
   #tell(self: Node): void {
@@ -324,21 +293,12 @@ export class ClusterNode {
     }
   }
 
-  #others(self: Node, { nodes }: NodeView): readonly Node[] {
-    const taken = new Set(nodes.flatMap(addressesOf))
-    for (const [name, node] of this.#lingering) {
-      const addresses = addressesOf(node)
-      const isThere = addresses.some((address) => this.#isEstablished(address) && !taken.has(address))
-      if (!isThere) this.#lingering.delete(name)
-    }
-    const own = new Set(addressesOf(self))
-    return [...nodes, ...this.#lingering.values()].filter((node) => {
-      if (node.name === self.name) return false
-      const twin = addressesOf(node).find((address) => own.has(address))
-      if (twin === undefined) this.#solved(`twin ${node.name}`)
-      else this.#problem(`twin ${node.name}`, `Node "${node.name}" says that it has ${twin}, which is this node's`)
-      return twin === undefined
-    })
+  #others(self: Node): readonly Node[] {
+    const { nodes, twins } = this.#members.othersThan(self, (address) => this.#isEstablished(address))
+    const told = twins.map(({ name, address }) => `Node "${name}" says that it has ${address}, which is this node's`)
+    if (told.length > 0) this.#problem('twins', told.join('; '))
+    else this.#solved('twins')
+    return nodes
   }
 
   #speak(settings: SpeakerSettings): void {
@@ -369,48 +329,18 @@ export class ClusterNode {
     fib?.leave(prefixes, (family, key) => toInstall(speaker.ribs.tables[family].equal(key)))
   }
 
-  #tunnel(self: Node, own: OwnAddresses, { pools }: NodeView, nodes: readonly Node[]): void {
-    const { store, kernel, notice } = this.#options
-    const { vxlan } = this.#configuration.cluster
-    const tunnelled = pools.filter(({ vxlanMode }) => vxlanMode !== 'Never')
-    this.#addresses.want(this.asker, this.#mac === undefined ? [] : tunnelled)
-    if (this.#mac === undefined || tunnelled.length === 0) {
-      this.#heldWatch?.close()
-      this.#heldWatch = undefined
-      this.#held = undefined
-      this.#exchange({ tunnels: [], leftOut: [] }, () => {
-        const isAnyThere = kernel.links.get(deviceOf('ipv4', vxlan)) ?? kernel.links.get(deviceOf('ipv6', vxlan))
-        if (this.#keeper || isAnyThere) this.#keep().desire(noTunnels(vxlan))
-      })
-      return
-    }
-    this.#heldWatch ??= watchHeld(store, {
-      changed: (held) => {
-        this.#held = held
-        this.#soon('plan')
-      },
-      problem: (text) => this.#problem('store', text),
-    })
-    if (!this.#held) return
-    const mac = this.#mac
-    const { addresses } = this.#addresses
-    const families = [...new Set(tunnelled.map(familyOfPool))]
-    const found = tunnelsFrom(self, pools, nodes, this.#held)
-    const before = new Set(this.#tunnels.leftOut.map(describeLeftOut))
-    for (const text of found.leftOut.map(describeLeftOut)) if (!before.has(text)) notice('warn', text)
-    this.#exchange(found, () =>
-      this.#keep().desire(tunnelState({ families, own, mac, vxlan, tunnels: found.tunnels, addresses })),
-    )
+  /** Each prefix has a route all the time: of BGP before its tunnel goes, of the tunnel before BGP's goes. */
+  #exchange(prefixes: readonly string[], state: State): void {
+    const before = new Set(this.#tunnelled)
+    this.#tunnelled = prefixes
+    this.#leave(prefixes.filter((prefix) => before.has(prefix)))
+    if (this.#keeper || wantsAnything(state) || this.#hasLeftovers()) this.#keep().desire(state)
+    this.#leave(prefixes)
   }
 
-  /** Each prefix has a route all the time: of BGP before its tunnel goes, of the tunnel before BGP's goes. */
-  #exchange(tunnels: Tunnels, write: () => void): void {
-    const before = new Set(this.#tunnels.tunnels.map(({ subnet }) => subnet))
-    const after = tunnels.tunnels.map(({ subnet }) => subnet)
-    this.#tunnels = tunnels
-    this.#leave(after.filter((prefix) => before.has(prefix)))
-    write()
-    this.#leave(after)
+  /** An earlier life has had what is not wanted now. */
+  #hasLeftovers(): boolean {
+    return this.#tunnelling.hasLeftovers(this.#configuration.cluster.vxlan) || hasMasquerade(this.#options.kernel)
   }
 
   #keep(): Keeper {
@@ -434,10 +364,6 @@ export class ClusterNode {
   }
 }
 
-function addressesOf({ ipv4, ipv6 }: Node): string[] {
-  return [ipv4, ipv6].flatMap((address) => (address === undefined ? [] : hostOf(address)))
-}
-
-function describeLeftOut({ prefix, reason }: Tunnels['leftOut'][number]): string {
-  return `Cannot reach ${prefix} by a tunnel: ${reason}`
+function wantsAnything({ owned: _, ...wanted }: State): boolean {
+  return Object.keys(wanted).length > 0
 }

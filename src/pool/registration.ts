@@ -58,11 +58,15 @@ export class Registration {
   }
 
   async #tell(): Promise<void> {
-    const { store } = this.#options
+    const { store, problem } = this.#options
+    const isFirst = this.#lease === undefined // since the lease is: what is there may be an earlier life's
     this.#lease ??= await store.grant(LEASE)
     const key = nodeKey(this.#node.name)
     const value = formatNode(this.#node)
     const there = await store.get(key)
+    if (!isFirst && there && there.lease !== this.#lease) {
+      problem(`Another machine is there as node "${this.#node.name}", too: give one of them another name`)
+    }
     if (there?.value !== value || there.lease !== this.#lease) {
       await store.transact([], [{ put: key, value, lease: this.#lease }])
     }

@@ -253,6 +253,61 @@ describe('tunnels', () => {
   })
 })
 
+describe('natOutgoing', () => {
+  const ROUTER = '192.168.1.254' // it has no routes to pods
+  const answers = async (node: TestNode) =>
+    (await node.pods.get('web')!.kernel.ping(ROUTER, { timeout: 500 })).outcome === 'reply'
+  const ruleset = ({ kernel }: TestNode) => kernel.nftables.list({ family: 'ip', table: 'overlab_cluster' })
+
+  test('what pods send out of all pools has the node’s address; among pods they have their own', async () => {
+    const { world, n1, n2 } = await three()
+    assert.equal(await answers(n1), false)
+    assert.deepEqual(ruleset(n1).tables, [])
+    await world.do(changePool('10.244.0.0/24', { natOutgoing: true }))
+    await world.pass(1)
+    assert.equal(await answers(n1), true)
+    assert.deepEqual(await world.unreachable(), [])
+    const { kernel, address } = n2.pods.get('web')!
+    const seen: string[] = []
+    kernel.sockets.listenTcp({ port: 80 }, ({ remote }) => {
+      seen.push(remote.address)
+      return {}
+    })
+    n1.pods.get('web')!.kernel.sockets.connectTcp({ address, port: 80 }, {})
+    await world.pass(1)
+    assert.deepEqual(seen, [n1.pods.get('web')!.address])
+  })
+
+  test('another pool is inside, also one that is disabled', async () => {
+    const { world, n1 } = await three([1, 1, 1], { natOutgoing: true })
+    assert.equal(await answers(n1), true)
+    await world.pool({ cidr: '192.168.0.0/16', disabled: true })
+    await world.pass(1)
+    assert.equal(await answers(n1), false)
+  })
+
+  test('the rules go when no pool wants them, and when the node is stopped', async () => {
+    const { world, n1, n2 } = await three([1, 1, 1], { natOutgoing: true })
+    assert.equal(ruleset(n1).tables.length, 1)
+    await n2.stop()
+    assert.deepEqual(ruleset(n2).tables, [])
+    await world.do(changePool('10.244.0.0/24', { natOutgoing: false }))
+    await world.pass(1)
+    assert.deepEqual(ruleset(n1).tables, [])
+  })
+
+  test('rules that an earlier life has left go, too', async () => {
+    const { world, n1 } = await three([1, 1, 1], { natOutgoing: true })
+    n1.kill()
+    await world.do(changePool('10.244.0.0/24', { natOutgoing: false }))
+    n1.kernel.links.set('eth0', { up: true })
+    n1.kernel.routes.add({ destination: '0.0.0.0/0', gateway: ROUTER, link: 'eth0' })
+    assert.equal(ruleset(n1).tables.length, 1)
+    n1.start()
+    await world.until(() => ruleset(n1).tables.length === 0, 'they are gone')
+  })
+})
+
 describe('IPv6', () => {
   test('both families go by one session of each pair of nodes', async () => {
     const world = new World()

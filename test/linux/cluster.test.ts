@@ -2,6 +2,7 @@
  * Three machines of a cluster whose store is a directory. What is looked at is their kernels, and whether pods reach each other.
  */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
@@ -109,6 +110,37 @@ test('a pool that tunnels: packets of pods and nodes go in VXLAN, and without it
   await eventually(() => machines.every((machine) => routesOf(machine).length === 3), 'BGP has them all')
   await eventually(() => !run('ip', '-n', n1.namespace, 'link').includes('overlab'), 'the devices are gone')
   assert.ok(reaches(n1, n3))
+})
+
+test('a pool with natOutgoing: what its pods send out of it has the node’s address', async () => {
+  const OUTSIDE = '10.37.0.100' // it has no route to pods
+  const answers = () => {
+    const { status } = spawnSync('ip', ['netns', 'exec', n1.pod!.namespace, 'ping', '-c', '1', '-W', '1', OUTSIDE])
+    return status === 0
+  }
+  const rules = () => run('ip', 'netns', 'exec', n1.namespace, 'nft', '-nn', 'list', 'tables', 'ip')
+  run('ip', '-n', n1.namespace, 'route', 'replace', 'default', 'via', OUTSIDE)
+  assert.ok(!answers())
+  overlab('pool', 'set', '10.244.0.0/16', '--nat-outgoing', ...STORE)
+  await eventually(() => rules().includes('overlab_cluster'), 'the table is there')
+  assert.ok(answers())
+  assert.ok(reaches(n1, n2))
+  const chain = run(
+    'ip',
+    'netns',
+    'exec',
+    n1.namespace,
+    'nft',
+    '-nn',
+    'list',
+    'chain',
+    'ip',
+    'overlab_cluster',
+    'postrouting',
+  )
+  assert.match(chain, /ip daddr 10\.244\.0\.0\/16 return\n\s+ip saddr 10\.244\.0\.0\/16 masquerade fully-random\n/)
+  overlab('pool', 'set', '10.244.0.0/16', '--no-nat-outgoing', ...STORE)
+  await eventually(() => !rules().includes('overlab_cluster'), 'the table is gone')
 })
 
 test('a node that is stopped tells so: its routes and its neighbours go', async () => {

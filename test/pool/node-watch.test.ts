@@ -5,7 +5,7 @@ import { assign } from '../../src/pool/assign.ts'
 import { removeNode } from '../../src/pool/collect.ts'
 import { nodeKey, poolKey } from '../../src/pool/keys.ts'
 import { type NodeView, watchNode } from '../../src/pool/node-watch.ts'
-import type { Node } from '../../src/pool/nodes.ts'
+import { formatNode, type Node } from '../../src/pool/nodes.ts'
 import { changePool, createPool } from '../../src/pool/pools.ts'
 import { Registration } from '../../src/pool/registration.ts'
 import { releaseHandle } from '../../src/pool/release.ts'
@@ -114,6 +114,20 @@ test('it comes back after an outage that was longer than its lease, and when som
   await operator.transact([], [{ delete: nodeKey('n1') }])
   await clock.advance(40_000)
   assert.ok(await operator.get(nodeKey('n1')))
+})
+
+test('another machine of the same name is told of, an earlier life of this one is not', async () => {
+  const { clock, server, store, problem, problems } = begin()
+  const earlier = { ...self, ipv4: '192.168.77.9/24' }
+  const lease = await store.grant(90)
+  await store.transact([], [{ put: nodeKey('n1'), value: formatNode(earlier), lease }])
+  new Registration(self, { store, clock, problem })
+  await settled()
+  await clock.advance(100_000)
+  assert.deepEqual(problems, [])
+  new Registration(earlier, { store: server.connect(), clock, problem: () => {} })
+  await clock.advance(40_000)
+  assert.match(problems[0]!, /^Another machine is there as node "n1", too/)
 })
 
 test('others see it come and go', async () => {

@@ -1,7 +1,7 @@
 /** What the store of a cluster said last, in a file: a node that begins while the store is away goes by it. */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ClusterMemory } from '../../cluster/node.ts'
+import type { ClusterMemory } from '../../cluster/members.ts'
 import { files } from '../../linux/files.ts'
 
 const NAME = 'cluster.json'

@@ -1,6 +1,7 @@
 /** The conditions of a rule as nftables has them, and as nft and iptables-nft both write them. */
 import { parsePrefix } from '../../address/prefix.ts'
 import type { NftExpression } from '../../kernel/nftables.ts'
+import type { ChainRule } from '../../reconcile/state.ts'
 import type { Family } from '../lease.ts'
 import { MASQUERADE_MARK, type TrafficRule, type Where } from './traffic.ts'
 
@@ -10,6 +11,18 @@ export const NFT_FAMILY = { ipv4: 'ip', ipv6: 'ip6' } as const
 const OFFSETS = { ipv4: { source: 12, destination: 16 }, ipv6: { source: 8, destination: 24 } } as const
 /** NFT_REG_1. */
 const REGISTER = 1
+/** NF_NAT_RANGE_PROTO_RANDOM_FULLY, linux/netfilter/nf_nat.h. */
+const FULLY_RANDOM = 1 << 4
+
+/** A rule of a table of `NFT_FAMILY[family]`. */
+export function nftRule(rule: TrafficRule, family: Family, fullyRandom: boolean): ChainRule {
+  const { does } = rule
+  const outcome: NftExpression =
+    does === 'masquerade'
+      ? { type: 'masquerade', ...(fullyRandom && { flags: FULLY_RANDOM }) }
+      : { type: 'verdict', verdict: does }
+  return { expressions: [...conditions(rule, family), outcome] }
+}
 
 export function conditions({ source, destination, marked }: TrafficRule, family: Family): NftExpression[] {
   return [

@@ -7,15 +7,12 @@
  * An `accept` in a chain of our own does not keep others' chains from dropping; forward is there as flannel has it. Both
  * tables are there always, as flannel's are. Source: flannel, pkg/trafficmngr/nftables.
  */
-import type { NftChain, NftExpression, NftTable } from '../../kernel/nftables.ts'
+import type { NftChain, NftTable } from '../../kernel/nftables.ts'
 import type { ChainContent, State } from '../../reconcile/state.ts'
 import type { NetworkConfig } from '../config.ts'
 import type { Family, Lease } from '../lease.ts'
-import { conditions, NFT_FAMILY } from './expressions.ts'
+import { NFT_FAMILY, nftRule } from './expressions.ts'
 import { forwardRules, masqueradeRules, type Pods, podsOf, type TrafficOptions, type TrafficRule } from './traffic.ts'
-
-/** NF_NAT_RANGE_PROTO_RANDOM_FULLY, linux/netfilter/nf_nat.h. */
-const FULLY_RANDOM = 1 << 4
 
 export const flannelTables: readonly NftTable[] = (['ipv4', 'ipv6'] as const).map((family) => ({
   ...tableName(family),
@@ -59,11 +56,6 @@ function chain(
   const { family: nftFamily, name: table } = tableName(family)
   return {
     chain: { family: nftFamily, table, name, comment, base },
-    content: rules.map((rule) => ({ expressions: [...conditions(rule, family), outcome(rule, options)] })),
+    content: rules.map((rule) => nftRule(rule, family, options.fullyRandom)),
   }
-}
-
-function outcome({ does }: TrafficRule, { fullyRandom }: TrafficOptions): NftExpression {
-  if (does !== 'masquerade') return { type: 'verdict', verdict: does }
-  return { type: 'masquerade', ...(fullyRandom && { flags: FULLY_RANDOM }) }
 }
