@@ -2,6 +2,7 @@
  * Runs a scenario on a machine: the model's, where time is virtual and every frame is followed, or Linux', where namespaces
  * of its own are made for it and taken away.
  */
+import { isErrno, KernelError } from '../kernel/errors.ts'
 import type { Machine } from '../lab/machine.ts'
 import { ModelKernel } from '../model/create.ts'
 import type { Journey } from '../model/observer.ts'
@@ -16,11 +17,15 @@ export interface Observation {
   readonly given: readonly string[]
   /** What became of each of them. Of the model. */
   readonly endings: readonly FrameEnding[]
+  /** With `lenient`: what was refused, after the step's number: `3: EMSGSIZE`. */
+  readonly refusals: readonly string[]
 }
 
 export interface RunOptions {
   /** Milliseconds, virtual or real, in which is watched after the last step. */
   readonly tail?: number
+  /** What a command or the kernel refuses is no error, but part of what is observed. */
+  readonly lenient?: boolean
 }
 
 /** What is sent is seen at once; a busy machine may take a moment to say so. */
@@ -30,7 +35,7 @@ const TAIL = 20
 export async function runScenario(
   scenario: Scenario,
   machine: Machine,
-  { tail = TAIL }: RunOptions = {},
+  { tail = TAIL, lenient = false }: RunOptions = {},
 ): Promise<Observation> {
   const { id, topology, warm, steps, watch, show } = scenario
   const stand = await buildStand(topology, machine)
@@ -38,16 +43,37 @@ export async function runScenario(
     for (const [from, address] of warm) await stand.kernelOf(from).ping(address)
     const first = steps.findIndex((step) => !('run' in step))
     const beginning = first < 0 ? steps.length : first
-    for (const step of steps.slice(0, beginning)) await take(step, stand, [])
-    const recording = record(watch, stand.kernelOf)
     const journeys: Journey[] = []
-    for (const step of steps.slice(beginning)) await take(step, stand, journeys)
+    const refusals: string[] = []
+    const takeAll = async (from: number, to?: number) => {
+      for (const [i, step] of steps.slice(from, to).entries()) {
+        const refusal = await refusalOf(() => take(step, stand, journeys), lenient)
+        if (refusal !== undefined) refusals.push(`${from + i}: ${refusal}`)
+      }
+    }
+    await takeAll(0, beginning)
+    const recording = record(watch, stand.kernelOf)
+    await takeAll(beginning)
     await machine.until(() => false, tail)
     const given = steps.flatMap((step) => ('hex' in step ? [step.hex] : []))
-    return { walk: { id, obs: recording.rows(show) }, given, endings: journeys.map(endingOf) }
+    return { walk: { id, obs: recording.rows(show) }, given, endings: journeys.map(endingOf), refusals }
   } finally {
     stand.close()
   }
+}
+
+/** A frame that its own device drops at once is sent, though Linux tells the sender (ENOBUFS). */
+async function refusalOf(act: () => Promise<void>, lenient: boolean): Promise<string | undefined> {
+  try {
+    await act()
+  } catch (error) {
+    if (isErrno(error, 'ENOBUFS')) return undefined
+    if (!lenient) throw error
+    if (error instanceof KernelError) return error.errno
+    if (error instanceof RangeError) return error.message
+    throw error
+  }
+  return undefined
 }
 
 async function take(step: ScenarioStep, stand: Stand, journeys: Journey[]): Promise<void> {
