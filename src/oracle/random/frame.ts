@@ -84,59 +84,55 @@ export function countedBytes(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => i)
 }
 
-const udpPayload = ({ ports = [PORT], mtus }: Ground, endpoints: Endpoints) =>
+/** A payload waits for the addresses that its checksum covers. */
+type Transport = (endpoints: Endpoints) => { readonly protocol: number; readonly payload: Uint8Array }
+
+const udpPayload = ({ ports = [PORT], mtus }: Ground): fc.Arbitrary<Transport> =>
   fc
     .record({
       sourcePort: mostly([4000, 40_000, ...UNUSUAL_PORTS], 6),
       destinationPort: mostly([...ports, ...UNUSUAL_PORTS], 6),
       size: payloadSizes(mtus),
     })
-    .map(({ size, ...ports }) => encodeUdp({ ...ports, payload: countedBytes(Math.max(0, size - UDP)) }, endpoints))
+    .map(({ size, ...both }) => (endpoints) => {
+      const payload = countedBytes(Math.max(0, size - UDP))
+      return { protocol: IpProtocol.udp, payload: encodeUdp({ ...both, payload }, endpoints) }
+    })
 
-const tcpPayload = ({ ports = [PORT] }: Ground, endpoints: Endpoints) =>
+const { syn, ack, rst, fin, psh } = TcpFlag
+
+const tcpPayload = ({ ports = [PORT] }: Ground): fc.Arbitrary<Transport> =>
   fc
     .record({
       sourcePort: fc.constantFrom(4000, 40_000),
       destinationPort: mostly([...ports, 22], 6),
-      flags: mostly(
-        [
-          TcpFlag.syn,
-          TcpFlag.ack,
-          TcpFlag.syn | TcpFlag.ack,
-          TcpFlag.rst,
-          TcpFlag.fin | TcpFlag.ack,
-          TcpFlag.psh | TcpFlag.ack,
-          0,
-          TcpFlag.syn | TcpFlag.fin,
-        ],
-        2,
-      ),
-      size: mostly([0, 1, 100], 3),
+      flags: mostly([syn, ack, syn | ack, rst, fin | ack, psh | ack, 0, syn | fin], 2),
+      size: mostly([0, 1, 100]),
     })
-    .map(({ size, ...fields }) =>
-      encodeTcp(
-        {
-          ...fields,
-          sequence: 1000,
-          acknowledgment: (fields.flags & TcpFlag.ack) === 0 ? 0 : 2000,
-          window: 65_000,
-          urgentPointer: 0,
-          options: [],
-          payload: countedBytes(size),
-        },
-        endpoints,
-      ),
-    )
+    .map(({ size, ...fields }) => (endpoints) => {
+      const segment = {
+        ...fields,
+        sequence: 1000,
+        acknowledgment: (fields.flags & ack) === 0 ? 0 : 2000,
+        window: 65_000,
+        urgentPointer: 0,
+        options: [],
+        payload: countedBytes(size),
+      }
+      return { protocol: IpProtocol.tcp, payload: encodeTcp(segment, endpoints) }
+    })
 
-const echoPayload = ({ mtus }: Ground) =>
+const echoPayload = ({ mtus }: Ground): fc.Arbitrary<Transport> =>
   fc
-    .record({ reply: rarely(6), identifier: fc.constantFrom(1, 77), size: payloadSizes(mtus) })
-    .map(({ reply, identifier, size }) =>
-      encodeIcmp({ kind: 'echo', reply, identifier, sequence: 1, data: countedBytes(Math.max(0, size - UDP)) }),
-    )
+    .record({ reply: rarely(8), identifier: fc.constantFrom(1, 77), size: payloadSizes(mtus) })
+    .map(({ size, ...fields }) => {
+      const data = countedBytes(Math.max(0, size - UDP))
+      const payload = encodeIcmp({ kind: 'echo', ...fields, sequence: 1, data })
+      return () => ({ protocol: IpProtocol.icmp, payload })
+    })
 
 /** An error about a datagram that went the other way. */
-const errorPayload = ({ mtus }: Ground, { source, destination }: Endpoints) =>
+const errorPayload = ({ mtus }: Ground): fc.Arbitrary<Transport> =>
   fc
     .record({
       code: fc.constantFrom(3, 1, 0, 4, 13),
@@ -144,22 +140,27 @@ const errorPayload = ({ mtus }: Ground, { source, destination }: Endpoints) =>
       mtu: fc.constantFrom(...mtus, 552, 68, 0),
       quoted: fc.constantFrom(UDP, 0, 4, 100),
     })
-    .map(({ code, kind, mtu, quoted }) => {
-      const asked = { source: destination, destination: source }
-      const original = encodeIpv4({
-        ...plainHeader(asked),
-        ttl: 1,
-        protocol: IpProtocol.udp,
-        payload: encodeUdp({ sourcePort: PORT, destinationPort: 4000, payload: countedBytes(120) }, asked),
-      }).slice(0, HEADER + quoted)
-      return encodeIcmp(
-        kind === 'destination unreachable'
-          ? { kind, code, mtu: code === 4 ? mtu : 0, original }
-          : kind === 'time exceeded'
-            ? { kind, code: code & 1, original }
-            : ({ kind: 'parameter problem', code: 0, pointer: 9, original } satisfies Icmp),
-      )
-    })
+    .map((fields) => (endpoints) => ({
+      protocol: IpProtocol.icmp,
+      payload: encodeIcmp(errorOf(fields, { source: endpoints.destination, destination: endpoints.source })),
+    }))
+
+interface ErrorFields {
+  readonly kind: 'destination unreachable' | 'time exceeded' | 'parameter problem'
+  readonly code: number
+  readonly mtu: number
+  /** Bytes behind the quoted header. */
+  readonly quoted: number
+}
+
+function errorOf({ kind, code, mtu, quoted }: ErrorFields, asked: Endpoints): Icmp {
+  const payload = encodeUdp({ sourcePort: PORT, destinationPort: 4000, payload: countedBytes(120) }, asked)
+  const packet = encodeIpv4({ ...plainHeader(asked), ttl: 1, protocol: IpProtocol.udp, payload })
+  const original = packet.slice(0, HEADER + quoted)
+  if (kind === 'destination unreachable') return { kind, code, mtu: code === 4 ? mtu : 0, original }
+  if (kind === 'time exceeded') return { kind, code: code & 1, original }
+  return { kind, code: 0, pointer: 9, original }
+}
 
 export interface Endpoints {
   readonly source: string
@@ -185,26 +186,24 @@ export function plainHeader({ source, destination }: Endpoints) {
 export function packets(ground: Ground, { martians = true } = {}): fc.Arbitrary<Ipv4> {
   const { sources, destinations } = ground
   const source = martians ? often(mostly(sources), fc.constantFrom(...MARTIANS), 9) : mostly(sources)
-  return fc.record({ source, destination: mostly(destinations, 2) }).chain((endpoints) =>
-    fc
-      .tuple(
-        transport(ground, endpoints),
-        fc.record({
-          ttl: mostly([64, 2, 1, 3, 0, 255], 4),
-          tos: mostly([0, 0xb9, 0x10, 0x03], 5),
-          dontFragment: rarely(3),
-          identification: mostly([0x1234, 0, 0xffff], 5),
-        }),
-        fragmentFields,
-      )
-      .map(([{ protocol, payload }, fields, fragment]) => ({
-        ...plainHeader(endpoints),
-        ...fields,
-        ...fragment,
-        protocol,
-        payload,
-      })),
-  )
+  return fc
+    .record({
+      endpoints: fc.record({ source, destination: mostly(destinations, 2) }),
+      transport: transports(ground),
+      fields: fc.record({
+        ttl: mostly([64, 2, 1, 3, 0, 255], 4),
+        tos: mostly([0, 0xb9, 0x10, 0x03], 5),
+        dontFragment: rarely(3),
+        identification: mostly([0x1234, 0, 0xffff], 5),
+      }),
+      fragment: fragmentFields,
+    })
+    .map(({ endpoints, transport, fields, fragment }) => ({
+      ...plainHeader(endpoints),
+      ...fields,
+      ...fragment,
+      ...transport(endpoints),
+    }))
 }
 
 const fragmentFields = often(
@@ -213,14 +212,19 @@ const fragmentFields = often(
   14,
 )
 
-const transport = (ground: Ground, endpoints: Endpoints) =>
+/** GRE, IPv4 in IPv4, and a number for experiments: RFC 3692. */
+const otherPayload: fc.Arbitrary<Transport> = fc
+  .constantFrom(253, IpProtocol.gre, IpProtocol.ipip)
+  .map((protocol) => () => ({ protocol, payload: countedBytes(24) }))
+
+const transports = (ground: Ground): fc.Arbitrary<Transport> =>
   fc.oneof(
     { withCrossShrink: true },
-    { weight: 6, arbitrary: udpPayload(ground, endpoints).map((payload) => ({ protocol: 17, payload })) },
-    { weight: 4, arbitrary: echoPayload(ground).map((payload) => ({ protocol: 1, payload })) },
-    { weight: 2, arbitrary: tcpPayload(ground, endpoints).map((payload) => ({ protocol: 6, payload })) },
-    { weight: 1, arbitrary: errorPayload(ground, endpoints).map((payload) => ({ protocol: 1, payload })) },
-    { weight: 1, arbitrary: fc.constantFrom(253, 47, 4).map((protocol) => ({ protocol, payload: countedBytes(24) })) },
+    { weight: 7, arbitrary: echoPayload(ground) },
+    { weight: 5, arbitrary: udpPayload(ground) },
+    { weight: 2, arbitrary: tcpPayload(ground) },
+    { weight: 1, arbitrary: errorPayload(ground) },
+    { weight: 1, arbitrary: otherPayload },
   )
 
 /** What goes wrong with the bytes of a packet on their way: mostly nothing. */
