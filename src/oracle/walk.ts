@@ -11,6 +11,8 @@ export interface Row {
   readonly dir: 'in' | 'out'
   readonly len: number
   readonly hex: string
+  /** Of a golden row: the times allowed, milliseconds behind the frame that caused it. */
+  readonly window?: readonly [number, number]
 }
 
 export interface Expectation {
