@@ -1,0 +1,88 @@
+/**
+ * Which places of src/model ran, by V8's precise coverage: https://v8.dev/blog/javascript-code-coverage. Node strips types by
+ * writing blanks over them, so that an offset in the file is one in the script.
+ */
+import { type Profiler, Session } from 'node:inspector/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Place } from './sites.ts'
+
+/** What ran between two looks. */
+export interface Ran {
+  /** Whether the code at this place of a file below src/model ran. */
+  at(file: string, place: Place): boolean
+}
+
+export class Coverage {
+  readonly #session = new Session()
+  readonly #folder: string
+
+  /** `root`: the repository. To be started before the model is imported. */
+  static async start(root: string): Promise<Coverage> {
+    const coverage = new Coverage(root)
+    await coverage.#session.post('Profiler.enable')
+    await coverage.#session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true })
+    return coverage
+  }
+
+  private constructor(root: string) {
+    this.#folder = pathToFileURL(join(root, 'src/model/')).href
+    this.#session.connect()
+  }
+
+  /** What has run since the last call. */
+  async take(): Promise<Ran> {
+    const { result } = await this.#session.post('Profiler.takePreciseCoverage')
+    const files = new Map<string, Stretches>()
+    for (const { url, functions } of result) {
+      if (url.startsWith(this.#folder)) files.set(url.slice(this.#folder.length), new Stretches(functions))
+    }
+    return { at: (file, place) => place.every((offset) => files.get(file)?.ran(offset)) }
+  }
+
+  async stop(): Promise<void> {
+    await this.#session.post('Profiler.stopPreciseCoverage')
+    this.#session.disconnect()
+  }
+}
+
+/** A script cut where counts change. V8's ranges lie in each other, and the innermost says how often it ran. */
+class Stretches {
+  readonly #starts: number[] = []
+  readonly #counts: number[] = []
+
+  constructor(functions: readonly Profiler.FunctionCoverage[]) {
+    const ranges = functions
+      .flatMap((each) => each.ranges)
+      .sort((a, b) => a.startOffset - b.startOffset || b.endOffset - a.endOffset)
+    const around: Profiler.CoverageRange[] = []
+    const leave = (until: number) => {
+      while (around.length > 0 && around.at(-1)!.endOffset <= until) {
+        const { endOffset } = around.pop()!
+        this.#cut(endOffset, around.at(-1)?.count ?? 0)
+      }
+    }
+    for (const range of ranges) {
+      leave(range.startOffset)
+      around.push(range)
+      this.#cut(range.startOffset, range.count)
+    }
+    leave(Number.POSITIVE_INFINITY)
+  }
+
+  #cut(at: number, count: number): void {
+    this.#starts.push(at)
+    this.#counts.push(count)
+  }
+
+  ran(offset: number): boolean {
+    let low = 0
+    let high = this.#starts.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#starts[middle]! <= offset) low = middle + 1
+      else high = middle
+    }
+    return (this.#counts[low - 1] ?? 0) > 0
+  }
+}

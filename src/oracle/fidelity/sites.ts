@@ -1,0 +1,297 @@
+/**
+ * Where the model decides: every place in src/model at which it says what becomes of a packet. Found in the syntax tree, so
+ * that a place which never ran is known as well.
+ *
+ *      drop(…)         the packet ends, for a reason           delivered(…)     it has come to where it was going
+ *      note(…)         a step of its journey                   unsupported(…)   the model does not know, and says so
+ *      return 'IP_…'   a drop reason, for the caller to drop with
+ *
+ * A call that passes on what its function was given (`refuseFrame(packet, reason, what)`) decides nothing: its callers do.
+ */
+import { readFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import * as ts from 'typescript/unstable/ast'
+import { API } from 'typescript/unstable/sync'
+
+export type SiteKind = 'drop' | 'note' | 'delivered' | 'unsupported' | 'reason'
+
+export interface Site {
+  /** `ipv4/forward.ts expire drop IP_INHDR@ip_forward time to live exceeded`. The same while the code says the same. */
+  readonly id: string
+  /** Below src/model. */
+  readonly file: string
+  /** The function that it stands in. */
+  readonly where: string
+  readonly kind: SiteKind
+  /** What is said: reason and kernel function, stage and text. `…` stands for what depends on the packet. */
+  readonly says: string
+  readonly place: Place
+}
+
+/**
+ * Offsets in the file, all of which have run where this place has: its own, and those of the statements before it. V8 counts
+ * by ranges, and loses count behind some expressions (`?.`); what stands before them tells.
+ */
+export type Place = readonly number[]
+
+export interface ModelFunction {
+  readonly name: string
+  readonly place: Place
+}
+
+export interface ModelFile {
+  readonly file: string
+  readonly sites: readonly Site[]
+  readonly functions: readonly ModelFunction[]
+  /** Each arm of an `if`, `? :`, `case`, `&&`, `||` and `??`. */
+  readonly arms: readonly Place[]
+}
+
+const OBSERVER = 'observer.ts'
+const CALLS: Readonly<Record<string, SiteKind>> = {
+  drop: 'drop',
+  note: 'note',
+  delivered: 'delivered',
+  unsupported: 'unsupported',
+}
+/** SKB_DROP_REASON_* without the prefix: more than one word, or the one that is one. */
+const DROP_REASON = /^(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|OTHERHOST)$/
+
+/** Characters of code that name a site. */
+const LONGEST = 60
+
+/** All files of src/model, in the order of their names. `root`: the repository. */
+export function readModel(root: string): ModelFile[] {
+  const api = new API({ cwd: root })
+  try {
+    const { program } = api.updateSnapshot({ openProject: join(root, 'tsconfig.pure.json') }).getProjects()[0]!
+    const folder = join(root, 'src/model')
+    const names = program
+      .getSourceFileNames()
+      .map((path) => relative(folder, path).split(sep).join('/'))
+      .filter((file) => !file.startsWith('..') && file !== OBSERVER)
+      .sort()
+    const sources = names.map((file) => {
+      const tree = program.getSourceFile(join(folder, file))!
+      return new Source(file, tree, readFileSync(join(folder, file), 'utf8'))
+    })
+    const passers = findPassers(sources)
+    return sources.map((source) => source.read(passers))
+  } finally {
+    api.close()
+  }
+}
+
+/** A function that passes on what decides: how its calls are read. */
+interface Passer {
+  readonly file: string
+  readonly kind: SiteKind
+}
+
+/** By name. Whoever calls such a function decides, in its own file or in one that imports it. */
+function findPassers(sources: readonly Source[]): ReadonlyMap<string, readonly Passer[]> {
+  const found = new Map<string, Passer[]>()
+  for (const source of sources) {
+    for (const { call, kind, within } of source.calls()) {
+      const name = within && nameOf(within)
+      if (!name || !passesOn(call, kind, within)) continue
+      found.set(name, [...(found.get(name) ?? []), { file: source.file, kind }])
+    }
+  }
+  return found
+}
+
+type FunctionNode = ts.FunctionDeclaration | ts.MethodDeclaration | ts.ArrowFunction | ts.FunctionExpression | Accessor
+type Accessor = ts.GetAccessorDeclaration | ts.ConstructorDeclaration
+
+function isFunction(node: ts.Node): node is FunctionNode {
+  return (
+    ts.isFunctionDeclaration(node) ||
+    ts.isMethodDeclaration(node) ||
+    ts.isArrowFunction(node) ||
+    ts.isFunctionExpression(node) ||
+    ts.isGetAccessorDeclaration(node) ||
+    ts.isConstructorDeclaration(node)
+  )
+}
+
+/** Of a function, or of what it is assigned to; undefined where it has none. */
+function nameOf(node: FunctionNode): string | undefined {
+  if (ts.isConstructorDeclaration(node)) return 'constructor'
+  if ('name' in node && node.name) return node.name.getText()
+  const { parent } = node
+  if (ts.isVariableDeclaration(parent) || ts.isPropertyAssignment(parent)) return parent.name.getText()
+  // `const entry = make(priority, (packet) => …)`
+  if (ts.isCallExpression(parent) && ts.isVariableDeclaration(parent.parent)) return parent.parent.name.getText()
+  return undefined
+}
+
+/** The arguments that say what is decided. */
+function deciding(call: ts.CallExpression, kind: SiteKind): readonly ts.Expression[] {
+  const args = call.arguments
+  if (kind === 'note') return args.slice(2, 4)
+  if (kind === 'drop') return args.slice(1, 3)
+  return args.slice(1, 2)
+}
+
+function passesOn(call: ts.CallExpression, kind: SiteKind, within: FunctionNode): boolean {
+  const given = new Set(within.parameters.map(({ name }) => name.getText()))
+  return deciding(call, kind).some((argument) => ts.isIdentifier(argument) && given.has(argument.getText()))
+}
+
+interface Found {
+  readonly call: ts.CallExpression
+  readonly kind: SiteKind
+  readonly within: FunctionNode | undefined
+}
+
+class Source {
+  readonly file: string
+  readonly #tree: ts.SourceFile
+  readonly #text: string
+
+  constructor(file: string, tree: ts.SourceFile, text: string) {
+    this.file = file
+    this.#tree = tree
+    this.#text = text
+  }
+
+  /** The calls that say what is decided, whoever decides. */
+  calls(): Found[] {
+    const found: Found[] = []
+    this.#walk((node, within) => {
+      const kind = ts.isCallExpression(node) ? CALLS[node.expression.getText()] : undefined
+      if (kind && ts.isCallExpression(node)) found.push({ call: node, kind, within: within.at(-1) })
+    })
+    return found
+  }
+
+  read(passers: ReadonlyMap<string, readonly Passer[]>): ModelFile {
+    const sites: Site[] = []
+    const functions: ModelFunction[] = []
+    const arms: Place[] = []
+    const numbers = new Map<string, number>()
+    const add = (node: ts.Node, within: readonly FunctionNode[], kind: SiteKind, said: string) => {
+      const says = /\w/.test(said) ? said : inOneLine(node.getText())
+      const where = within.findLast((each) => nameOf(each) !== undefined)
+      const name = where ? nameOf(where)! : '–'
+      const plain = `${this.file} ${name} ${kind} ${says}`
+      const number = (numbers.get(plain) ?? 0) + 1
+      numbers.set(plain, number)
+      const id = number === 1 ? plain : `${plain} (${number})`
+      sites.push({ id, file: this.file, where: name, kind, says, place: placeOf(node) })
+    }
+    this.#walk((node, within) => {
+      arms.push(...armsOf(node))
+      if (isFunction(node) && node.body && nameOf(node))
+        functions.push({ name: nameOf(node)!, place: [insideOf(node.body).getStart()] })
+      if (isReason(node)) add(node, within, 'reason', node.text)
+      if (!ts.isCallExpression(node)) return
+      const called = node.expression.getText()
+      const kind = CALLS[called]
+      if (kind) {
+        const own = within.at(-1)
+        if (!own || !nameOf(own) || !passesOn(node, kind, own)) add(node, within, kind, saysOf(node, kind))
+        return
+      }
+      const name = called.replace(/^this\.|^#/, '')
+      const passer = passers.get(name)?.find(({ file }) => file === this.file || this.#imports(name))
+      if (passer) add(node, within, passer.kind, textOf(node.arguments.slice(1)))
+    })
+    return { file: this.file, sites, functions, arms }
+  }
+
+  #imports(name: string): boolean {
+    return new RegExp(`import \\{[^}]*\\b${name.replace('#', '')}\\b`).test(this.#text)
+  }
+
+  #walk(visit: (node: ts.Node, within: readonly FunctionNode[]) => void): void {
+    const within: FunctionNode[] = []
+    const step = (node: ts.Node): undefined => {
+      visit(node, within)
+      const enters = isFunction(node)
+      if (enters) within.push(node)
+      node.forEachChild(step)
+      if (enters) within.pop()
+    }
+    this.#tree.forEachChild(step)
+  }
+}
+
+/** A drop reason that a function answers with. */
+function isReason(node: ts.Node): node is ts.StringLiteral {
+  if (!ts.isStringLiteral(node) || !DROP_REASON.test(node.text)) return false
+  let at: ts.Node = node.parent
+  while (ts.isConditionalExpression(at) || ts.isBinaryExpression(at) || ts.isParenthesizedExpression(at)) at = at.parent
+  return ts.isReturnStatement(at) || ts.isArrowFunction(at)
+}
+
+function saysOf(call: ts.CallExpression, kind: SiteKind): string {
+  const parts = deciding(call, kind).map((argument) => plainText(argument))
+  if (kind !== 'drop') return parts.join(' ')
+  const [reason, kernel] = parts
+  const details = call.arguments[3]
+  const own = details && propertyOf(details, 'own')
+  const what = details && propertyOf(details, 'what')
+  return [`${reason}@${kernel}`, own && plainText(own), what && plainText(what)].filter(Boolean).join(' ')
+}
+
+/** Where nothing is said in words: the code. */
+function inOneLine(code: string): string {
+  const line = code.replace(/\s+/g, ' ')
+  return line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line
+}
+
+function propertyOf(node: ts.Expression, name: string): ts.Expression | undefined {
+  if (!ts.isObjectLiteralExpression(node)) return undefined
+  for (const property of node.properties) {
+    if (ts.isPropertyAssignment(property) && property.name.getText() === name) return property.initializer
+  }
+  return undefined
+}
+
+function textOf(expressions: readonly ts.Expression[]): string {
+  return expressions
+    .map((each) => plainText(each))
+    .filter((text) => text !== '…')
+    .join(' ')
+}
+
+/** What stands in quotation marks; of a template what does not depend on the packet. */
+function plainText(node: ts.Expression): string {
+  if (ts.isStringLiteral(node) || ts.isNoSubstitutionTemplateLiteral(node)) return node.text
+  if (ts.isTemplateExpression(node)) {
+    return node.head.text + node.templateSpans.map(({ literal }) => `…${literal.text}`).join('')
+  }
+  if (ts.isConditionalExpression(node)) return `${plainText(node.whenTrue)} or ${plainText(node.whenFalse)}`
+  return ts.isNumericLiteral(node) ? node.getText() : '…'
+}
+
+function placeOf(node: ts.Node): Place {
+  const offsets = [node.getStart()]
+  for (let at = node; !isFunction(at) && at.parent; at = at.parent) {
+    const { parent } = at
+    if (!ts.isBlock(parent) && !ts.isCaseClause(parent) && !ts.isDefaultClause(parent)) continue
+    const before = parent.statements.filter((statement) => statement.end <= at.getStart() && statement !== at)
+    offsets.push(...before.map((statement) => statement.getStart()))
+  }
+  return offsets
+}
+
+function armsOf(node: ts.Node): Place[] {
+  if (ts.isIfStatement(node)) {
+    return [node.thenStatement, node.elseStatement].flatMap((arm) => (arm ? [placeOf(insideOf(arm))] : []))
+  }
+  if (ts.isConditionalExpression(node)) return [placeOf(node.whenTrue), placeOf(node.whenFalse)]
+  if (ts.isCaseClause(node) || ts.isDefaultClause(node)) {
+    const [first] = node.statements
+    return first ? [placeOf(insideOf(first))] : []
+  }
+  const isLogical = ts.isBinaryExpression(node) && ['&&', '||', '??'].includes(node.operatorToken.getText())
+  return isLogical ? [placeOf(node.right)] : []
+}
+
+/** What runs first in it. */
+function insideOf(node: ts.Node): ts.Node {
+  return ts.isBlock(node) ? (node.statements[0] ?? node) : node
+}
