@@ -8,8 +8,13 @@ export interface ProbeSpec {
   readonly protocol: 'icmp' | 'tcp' | 'udp'
   /** Of TCP and UDP. */
   readonly port: number
-  /** Of TCP: no more than the handshake. A path's MTU stays unknown. */
+  /** No more than finds out whether somebody answers: of TCP the handshake. A path's MTU stays unknown. */
   readonly light?: true
+  /** Bytes that an echo or datagram carries; of a connection, there and back. */
+  readonly size?: number
+  readonly ttl?: number
+  /** Of an echo. */
+  readonly dontFragment?: boolean
 }
 
 export type ProbeAnswer =
@@ -41,18 +46,25 @@ export type Echo = (destination: string, request: EchoRequest, onAnswer: (answer
 
 export function startProbe(from: LiveKernel, address: string, spec: ProbeSpec, echo: Echo): Probe {
   const { protocol, port, light = false } = spec
+  const asked = light ? { protocol, port } : spec
   try {
-    if (protocol === 'icmp') return startEcho(address, echo)
-    return protocol === 'udp' ? startDatagram(from, address, port) : startConnection(from, address, port, light)
+    if (protocol === 'icmp') return startEcho(address, asked, echo)
+    return protocol === 'udp' ? startDatagram(from, address, asked) : startConnection(from, address, asked, light)
   } catch (error) {
     if (!(error instanceof Error && 'errno' in error)) throw error
     return finished({ outcome: 'failed', errno: String(error.errno) })
   }
 }
 
-function startEcho(address: string, echo: Echo): Probe {
+function startEcho(address: string, { size, ttl, dontFragment }: ProbeSpec, echo: Echo): Probe {
   let answer: ProbeAnswer | undefined
-  echo(address, { timeout: PROBE_TIMEOUT }, (heard) => {
+  const request = {
+    timeout: PROBE_TIMEOUT,
+    ...(size !== undefined && { size }),
+    ...(ttl !== undefined && { ttl }),
+    ...(dontFragment !== undefined && { dontFragment }),
+  }
+  echo(address, request, (heard) => {
     answer = answerOf(heard)
   })
   return {
@@ -76,20 +88,22 @@ function answerOf(heard: EchoAnswer): ProbeAnswer {
   }
 }
 
-function startDatagram({ sockets }: LiveKernel, address: string, port: number): Probe {
+function startDatagram({ sockets }: LiveKernel, address: string, { port, size = 1, ttl }: ProbeSpec): Probe {
   let answer: ProbeAnswer | undefined
-  const socket = sockets.bindUdp(
-    {},
-    {
-      datagram: () => {
-        answer ??= { outcome: 'answered' }
-      },
-      error: ({ errno }) => {
-        answer ??= errno === 'ECONNREFUSED' ? { outcome: 'refused' } : { outcome: 'failed', errno }
-      },
+  const socket = sockets.bindUdp(ttl === undefined ? {} : { options: { ttl } }, {
+    datagram: () => {
+      answer ??= { outcome: 'answered' }
     },
-  )
-  socket.send({ address, port }, Uint8Array.of(0x78))
+    error: ({ errno }) => {
+      answer ??= errno === 'ECONNREFUSED' ? { outcome: 'refused' } : { outcome: 'failed', errno }
+    },
+  })
+  try {
+    socket.send({ address, port }, new Uint8Array(size).fill(0x78))
+  } catch (error) {
+    socket.close()
+    throw error
+  }
   return {
     get answer() {
       return answer
@@ -101,21 +115,22 @@ function startDatagram({ sockets }: LiveKernel, address: string, port: number): 
   }
 }
 
-function startConnection({ sockets }: LiveKernel, address: string, port: number, light: boolean): Probe {
+function startConnection({ sockets }: LiveKernel, address: string, spec: ProbeSpec, light: boolean): Probe {
+  const { port, size = CONNECTION_BYTES, ttl } = spec
   let answer: ProbeAnswer | undefined
   let connected = false
   let received = 0
   const connection = sockets.connectTcp(
-    { address, port },
+    { address, port, ...(ttl !== undefined && { options: { ttl } }) },
     {
       established(made) {
         connected = true
         if (light) answer ??= { outcome: 'answered' }
-        else made.write(new Uint8Array(CONNECTION_BYTES).fill(0x78))
+        else made.write(new Uint8Array(size).fill(0x78))
       },
       data(_, bytes) {
         received += bytes.length
-        if (received >= CONNECTION_BYTES) answer ??= { outcome: 'answered' }
+        if (received >= size) answer ??= { outcome: 'answered' }
       },
       // Whoever is there may say something else than what it was sent, and hang up: it has been reached.
       end(made) {

@@ -5,8 +5,10 @@
  *   topology   nodes, and links between their interfaces
  *   cluster    pods on the nodes, and the CNI plugin that attaches them; who speaks BGP with whom
  *   faults     commands that break something, by name
+ *   tests      what is expected of it; `exercise`: which fault is to be found by them
  */
 import type { RouteType } from '../kernel/route.ts'
+import type { Exercise, TopologyTest } from './tests/description.ts'
 
 export interface Topology {
   readonly name: string
@@ -23,7 +25,8 @@ export interface Topology {
   }
   readonly cluster?: Cluster
   readonly faults?: Readonly<Record<string, Fault>>
-  readonly tests?: readonly unknown[]
+  readonly tests?: readonly TopologyTest[]
+  readonly exercise?: Exercise
   readonly scenario?: unknown
 }
 
@@ -192,7 +195,12 @@ export interface TopologyService {
 export interface Fault {
   readonly node: string
   readonly run: string
+  /** Commands in the same place after which all is as before. */
+  readonly undo?: string
+  /** Seconds until it is felt, and until what mends it is. */
+  readonly wait?: number
 }
+
 /** Two nodes, two pods on each, and one wire. */
 export const twoNodes: Topology = {
   name: 'two-nodes',
