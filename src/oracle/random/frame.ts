@@ -56,9 +56,8 @@ const MARTIANS = [
 /** The first of the values mostly, each of the others now and then. */
 export function mostly<T>(values: readonly T[], weight = 3): fc.Arbitrary<T> {
   const [first, ...others] = values
-  if (first === undefined) throw new RangeError('Cannot draw from nothing')
-  if (others.length === 0) return fc.constant(first)
-  return often(fc.constant(first), fc.constantFrom(...others), weight)
+  if (others.length === 0) return fc.constantFrom(...values)
+  return often(fc.constant(first as T), fc.constantFrom(...others), weight)
 }
 
 /** `usual` so many times as often as `rare`. A case shrinks from the rare to the usual. */

@@ -1,0 +1,42 @@
+/**
+ * One case: a scenario in the model and in the real kernel. What differs is tried once more, since a machine with much to do
+ * may be late: a difference is one that stays.
+ */
+import type { Machine } from '../../lab/machine.ts'
+import { modelMachine } from '../../lab/model-machine.ts'
+import { differenceOf } from '../compare.ts'
+import type { Difference } from '../difference.ts'
+import type { FrameEnding } from '../ending.ts'
+import { type Observation, runScenario } from '../run.ts'
+import type { Scenario } from '../scenario.ts'
+
+export interface Trial {
+  readonly difference: Difference | undefined
+  readonly endings: readonly FrameEnding[]
+  /** The kernel was asked a second time. */
+  readonly again: boolean
+}
+
+export async function tryScenario(scenario: Scenario, live: Machine): Promise<Trial> {
+  const found = await runScenario(scenario, modelMachine(), { lenient: true })
+  const { endings } = found
+  const first = between(await runScenario(scenario, live, { lenient: true }), found)
+  if (!first) return { difference: undefined, endings, again: false }
+  const difference = between(await runScenario(scenario, live, { lenient: true }), found)
+  return { difference, endings, again: true }
+}
+
+export function between(expected: Observation, found: Observation): Difference | undefined {
+  return refusalDifference(expected, found) ?? differenceOf(expected, found)
+}
+
+/** The kernels must refuse the same steps, in the same words. */
+function refusalDifference(
+  { refusals: expected }: Observation,
+  { refusals: found }: Observation,
+): Difference | undefined {
+  const at = Array.from(expected, (_, i) => i).find((i) => expected[i] !== found[i])
+  if (at === undefined && expected.length === found.length) return undefined
+  const i = at ?? expected.length
+  return { kind: 'state', what: `step ${found[i] ?? 'taken'}; expected ${expected[i] ?? 'it to be taken'}` }
+}
