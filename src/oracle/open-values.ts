@@ -3,7 +3,7 @@
  *
  *   IPv4 IDs, IPv6 fragment IDs and flow labels of packets that a kernel made: any, the same wherever the packet is seen
  *   source ports of VXLAN: from the range, one to one
- *   ports that NAT has drawn: of the same class, one to one
+ *   ports and echo identifiers that NAT has drawn: of the same class, one to one
  *
  * Each such value of the expected run is bound to the found run's at first sight; from then on it must be that.
  */
@@ -35,8 +35,10 @@ interface OpenValue {
   allows(value: number): boolean
 }
 
+const ICMP = 1
 const TCP = 6
 const UDP = 17
+const ANY: readonly [low: number, high: number] = [0, 0xffff]
 const DONT_FRAGMENT = 0x4000
 const IS_FRAGMENT = 0x3fff
 const LABEL = 0xfffff
@@ -57,6 +59,7 @@ export class OpenValues {
     for (const frame of given) {
       for (const layer of frame.layers) {
         for (const name of namesOf(frame, layer)) this.#given.add(name)
+        if (isEcho(frame.bytes, layer)) this.#namedPorts.add(wordAt(frame.bytes, layer.at + 4))
         if (!hasPorts(layer)) continue
         this.#namedPorts.add(wordAt(frame.bytes, layer.at)).add(wordAt(frame.bytes, layer.at + 2))
       }
@@ -91,6 +94,7 @@ export class OpenValues {
 
   #openValues(frame: ReadFrame, layer: Layer): OpenValue[] {
     if (hasPorts(layer)) return this.#openPorts(frame, layer)
+    if (isEcho(frame.bytes, layer)) return this.#natPort(ICMP, layer.at + 4, wordAt(frame.bytes, layer.at + 4))
     if (layer.behind > layer.end || this.#given.has(namesOf(frame, layer)[0] ?? '')) return []
     if (layer.protocol === 'ipv4') return openId(frame, layer)
     if (layer.protocol === 'ipv6') return openLabel(frame, layer)
@@ -105,7 +109,7 @@ export class OpenValues {
     const ports = isTunnel ? [layer.at + 2] : [layer.at, layer.at + 2]
     return [
       ...(isTunnel ? [this.#tunnelPort(frame, layer)] : []),
-      ...ports.flatMap((at) => this.#natPort(protocol, at, wordAt(bytes, at)) ?? []),
+      ...ports.flatMap((at) => this.#natPort(protocol, at, wordAt(bytes, at))),
     ]
   }
 
@@ -128,20 +132,23 @@ export class OpenValues {
     }
   }
 
-  #natPort(protocol: number, at: number, port: number): OpenValue | undefined {
+  /** Of ICMP it is the identifier. */
+  #natPort(protocol: number, at: number, port: number): OpenValue[] {
     const { drawnPorts, namedPorts } = this.#leeway
     const drawn = drawnPorts?.find((each) => each.port === port && (each.protocol === 'tcp' ? TCP : UDP) === protocol)
-    if (!drawn && (namedPorts === undefined || this.#namedPorts.has(port))) return undefined
-    const [low, high] = drawn?.range ?? classOf(port)
-    return {
-      at,
-      size: 2,
-      mask: 0xffff,
-      key: `nat ${protocol} ${port}`,
-      pool: 'nat',
-      why: 'NAT port: outside its range, taken, or not the same everywhere',
-      allows: (theirs) => theirs >= low && theirs <= high && !this.#namedPorts.has(theirs),
-    }
+    if (!drawn && (namedPorts === undefined || this.#namedPorts.has(port))) return []
+    const [low, high] = drawn?.range ?? (protocol === ICMP ? ANY : classOf(port))
+    return [
+      {
+        at,
+        size: 2,
+        mask: 0xffff,
+        key: `nat ${protocol} ${port}`,
+        pool: `nat ${protocol}`,
+        why: 'NAT port: outside its range, taken, or not the same everywhere',
+        allows: (theirs) => theirs >= low && theirs <= high && !this.#namedPorts.has(theirs),
+      },
+    ]
   }
 
   #bind({ key, pool }: OpenValue, value: number): boolean {
@@ -159,6 +166,12 @@ export class OpenValues {
 }
 
 const hasPorts = ({ protocol, at, end }: Layer) => (protocol === 'tcp' || protocol === 'udp') && at + 4 <= end
+
+/** Requests and answers, of either family: RFC 792, RFC 4443 §4. */
+const isEcho = (bytes: Uint8Array, { protocol, at, end }: Layer) =>
+  at + 6 <= end &&
+  ((protocol === 'icmp' && (bytes[at] === 8 || bytes[at] === 0)) ||
+    (protocol === 'icmpv6' && (bytes[at] === 128 || bytes[at] === 129)))
 
 const undirected = (flow: Flow | undefined) => (flow ? formatUndirected(flow) : '')
 
