@@ -7,8 +7,10 @@ import { modelMachine } from '../../lab/model-machine.ts'
 import { differenceOf } from '../compare.ts'
 import type { Difference } from '../difference.ts'
 import type { FrameEnding } from '../ending.ts'
+import type { Leeway } from '../leeway.ts'
 import { type Observation, runScenario } from '../run.ts'
 import type { Scenario } from '../scenario.ts'
+import { leewayOf } from './drawn-ports.ts'
 
 export interface Trial {
   readonly difference: Difference | undefined
@@ -20,14 +22,19 @@ export interface Trial {
 export async function tryScenario(scenario: Scenario, live: Machine): Promise<Trial> {
   const found = await runScenario(scenario, modelMachine(), { lenient: true })
   const { endings } = found
-  const first = between(await runScenario(scenario, live, { lenient: true }), found)
+  const leeway = leewayOf(scenario)
+  const first = between(await runScenario(scenario, live, { lenient: true }), found, leeway)
   if (!first) return { difference: undefined, endings, again: false }
-  const difference = between(await runScenario(scenario, live, { lenient: true }), found)
+  const difference = between(await runScenario(scenario, live, { lenient: true }), found, leeway)
   return { difference, endings, again: true }
 }
 
-export function between(expected: Observation, found: Observation): Difference | undefined {
-  return refusalDifference(expected, found) ?? differenceOf(expected, found)
+export function between(
+  expected: Observation,
+  found: Observation,
+  leeway: Partial<Leeway> = {},
+): Difference | undefined {
+  return refusalDifference(expected, found) ?? differenceOf(expected, found, leeway)
 }
 
 /** The kernels must refuse the same steps, in the same words. */
