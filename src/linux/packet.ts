@@ -12,6 +12,7 @@ import { succeed } from './errno.ts'
 import { linkNames, requireLinkIndex } from './netlink/link-index.ts'
 import type { Namespace } from './netns.ts'
 import { reactor } from './reactor.ts'
+import { live } from './sys.live.ts'
 
 const AF_PACKET = 17
 const SOCK_RAW = 3
@@ -72,7 +73,7 @@ export class LinuxPackets implements Packets {
       if (!open) return
       open = false
       remove()
-      sys.close(socket)
+      live.closeInBackground(socket)
     }
     try {
       const index = link === undefined ? 0 : requireLinkIndex(socket, link, call)
@@ -97,7 +98,7 @@ export class LinuxPackets implements Packets {
   }
 
   close(): void {
-    if (this.#sender !== undefined) sys.close(this.#sender)
+    if (this.#sender !== undefined) live.closeInBackground(this.#sender)
     this.#sender = undefined
   }
 

@@ -8,6 +8,7 @@ import koffi from 'koffi'
 const libc = koffi.load(null)
 
 const c = {
+  close: libc.func('int close(int)'),
   epollCreate1: libc.func('int epoll_create1(int)'),
   epollCtl: libc.func('int epoll_ctl(int, int, int, const uint8_t *)'),
   epollWait: libc.func('int epoll_wait(int, uint8_t *, int, int)'),
@@ -69,6 +70,10 @@ export const live = {
   /** Fills in the other side's address. */
   accept: (descriptor: number, address: Uint8Array, flags: number): number =>
     answer(c.accept4(descriptor, address, lengthOf(address), flags)),
+  /** On a thread of Node's pool: closing a packet socket waits until no processor looks at it any more (synchronize_net). */
+  closeInBackground(descriptor: number): void {
+    c.close.async(descriptor, () => {})
+  },
   shutdown: (descriptor: number, how: number): number => answer(c.shutdown(descriptor, how)),
   getsockopt: (descriptor: number, level: number, option: number, value: Uint8Array): number =>
     answer(c.getsockopt(descriptor, level, option, value, lengthOf(value))),

@@ -28,14 +28,14 @@ export interface RunOptions {
   readonly lenient?: boolean
 }
 
-/** What is sent is seen at once; a busy machine may take a moment to say so. */
-const TAIL = 20
+/** What is sent is seen at once; a busy machine may take a moment to say so. Milliseconds without a new frame. */
+const QUIET = 10
 
 /** RangeError when the topology cannot be built, or a command fails. */
 export async function runScenario(
   scenario: Scenario,
   machine: Machine,
-  { tail = TAIL, lenient = false }: RunOptions = {},
+  { tail = 0, lenient = false }: RunOptions = {},
 ): Promise<Observation> {
   const { id, topology, warm, steps, watch, show } = scenario
   const stand = await buildStand(topology, machine)
@@ -55,6 +55,10 @@ export async function runScenario(
     const recording = record(watch, stand.kernelOf)
     await takeAll(beginning)
     await machine.until(() => false, tail)
+    for (let count = -1; count !== recording.count; ) {
+      count = recording.count
+      await machine.until(() => false, QUIET)
+    }
     const given = steps.flatMap((step) => ('hex' in step ? [step.hex] : []))
     return { walk: { id, obs: recording.rows(show) }, given, endings: journeys.map(endingOf), refusals }
   } finally {

@@ -37,20 +37,35 @@ interface Seen {
   readonly packet: CapturedPacket
 }
 
-/** Captures at `watch` from now on. `rows` ends it. */
-export function record(watch: readonly string[], kernelOf: (namespace: string) => LiveKernel) {
+export interface Recording {
+  /** How many frames have been seen. */
+  readonly count: number
+  /** The frames in the order of their times, without those that a scenario is not about. No more are taken from now on. */
+  rows(show: readonly string[]): Row[]
+  close(): void
+}
+
+/** Captures at `watch` from now on. */
+export function record(watch: readonly string[], kernelOf: (namespace: string) => LiveKernel): Recording {
   const seen: Seen[] = []
-  const captures: Subscription[] = []
-  for (const at of watch) {
-    const [namespace, link] = splitPlace(at)
-    const kernel = kernelOf(namespace)
-    if (!kernel.links.get(link)) continue // a watched device may be one that a change has removed
-    captures.push(kernel.packets.capture({ link }, (packet) => seen.push({ time: packet.time, at, packet })))
+  const links = Map.groupBy(watch.map(splitPlace), ([namespace]) => namespace)
+  // One for all links of a namespace: each costs the kernel a grace period.
+  const captures: Subscription[] = [...links].map(([namespace, places]) => {
+    const watched = new Set(places.map(([, link]) => link))
+    return kernelOf(namespace).packets.capture({}, (packet) => {
+      if (watched.has(packet.link)) seen.push({ time: packet.time, at: `${namespace}:${packet.link}`, packet })
+    })
+  })
+  const close = () => {
+    for (const capture of captures) capture.close()
   }
   return {
-    /** The frames in the order of their times, without those that a scenario is not about. */
-    rows(show: readonly string[]): Row[] {
-      for (const capture of captures) capture.close()
+    get count() {
+      return seen.length
+    },
+    close,
+    rows(show) {
+      close()
       const kept = seen
         .filter(({ packet }) => !isBackground(packet.bytes, show))
         .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))

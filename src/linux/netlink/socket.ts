@@ -37,6 +37,7 @@ import {
 
 export const NETLINK_ROUTE = 0
 export const NETLINK_NETFILTER = 12
+export const NETLINK_GENERIC = 16
 
 /**
  * Requests in one datagram. A refusal takes 1.3 kB of the receive buffer, of which Linux gives 208 KiB
@@ -82,7 +83,7 @@ export interface Answer {
   readonly replies: NetlinkMessage[]
 }
 
-/** The descriptor of a new socket, in the namespace that the process is in. NETLINK_ROUTE or NETLINK_NETFILTER. */
+/** The descriptor of a new socket, in the namespace that the process is in. NETLINK_ROUTE, or another of the above. */
 export function openNetlink(protocol: number): number {
   return succeed(sys.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), 'open a netlink socket')
 }
