@@ -99,6 +99,7 @@ export class Sysctls {
   set(key: string, text: string): void {
     const call = `set sysctl "${key}" to "${text}"`
     this.generation++
+    this.#namespace.fib.flush()
     const { profile } = this.#namespace.model
     if (profile.writeOnly.includes(key)) return // flush: nothing is cached here
     const place = this.#place(key)

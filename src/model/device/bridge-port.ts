@@ -166,7 +166,7 @@ export class BridgePort {
     packet.device = bridge
     const { namespace } = this.device
     if (
-      namespace.hooks.bridge.has(Hook.input) &&
+      namespace.hooks.bridge.concern(packet, Hook.input) &&
       !runHook(namespace, 'bridge', Hook.input, packet, this.device, undefined)
     ) {
       return
@@ -178,7 +178,7 @@ export class BridgePort {
   #linkLocal(packet: Packet): boolean {
     const { namespace } = this.device
     if (
-      namespace.hooks.bridge.has(Hook.input) &&
+      namespace.hooks.bridge.concern(packet, Hook.input) &&
       !runHook(namespace, 'bridge', Hook.input, packet, this.device, undefined)
     ) {
       return true

@@ -193,7 +193,7 @@ export class Bridge extends Device {
   forwardFinish(packet: Packet): void {
     const { namespace } = this
     if (
-      !namespace.hooks.bridge.has(Hook.postrouting) ||
+      !namespace.hooks.bridge.concern(packet, Hook.postrouting) ||
       runHook(namespace, 'bridge', Hook.postrouting, packet, undefined, packet.device)
     ) {
       this.pushTransmit(packet)

@@ -48,6 +48,8 @@ export abstract class Device {
   /** Of its MAC: see macHead and macTail of ethernet.ts. */
   macHead: number
   macTail: number
+  /** Frames have an Ethernet header. */
+  readonly hasLinkLayer: boolean
   macOrigin: MacOrigin | undefined
   mtu: number
   /** IFF_UP. */
@@ -92,6 +94,7 @@ export abstract class Device {
     this.#mac = options.mac
     this.macHead = macHead(options.mac)
     this.macTail = macTail(options.mac)
+    this.hasLinkLayer = options.mac.length > 0
     this.macOrigin = options.macOrigin
     this.mtu = options.mtu
     this.txQueueLength = options.txQueueLength ?? 1000
@@ -106,11 +109,6 @@ export abstract class Device {
     this.#mac = mac
     this.macHead = macHead(mac)
     this.macTail = macTail(mac)
-  }
-
-  /** Frames have an Ethernet header. */
-  get hasLinkLayer(): boolean {
-    return this.mac.length > 0
   }
 
   /** IFF_LOWER_UP: whether the other side is there. */

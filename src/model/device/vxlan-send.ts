@@ -5,7 +5,7 @@
  */
 
 import { IpProtocol } from '../../wire/ipv4.ts'
-import { fold, sumOf, u32 } from '../bytes.ts'
+import { fold, sumOfView, u32 } from '../bytes.ts'
 import { formatAddress } from '../ipv4/address-text.ts'
 import { sendIpv4 } from '../ipv4/output.ts'
 import type { Ipv4Route } from '../ipv4/route.ts'
@@ -197,11 +197,11 @@ export class VxlanSender {
 }
 
 function fillUdpChecksum(packet: Packet, source: number, destination: number): void {
-  const { bytes, view, transport, end } = packet
+  const { view, transport, end } = packet
   const addresses = (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff)
   const pseudo = addresses + IpProtocol.udp + end - transport
   // "If the computed checksum is zero, it is transmitted as all ones": RFC 768.
-  view.setUint16(transport + 6, ~fold(sumOf(bytes, transport, end, pseudo)) & 0xffff || 0xffff)
+  view.setUint16(transport + 6, ~fold(sumOfView(view, transport, end, pseudo)) & 0xffff || 0xffff)
   packet.checksum = 'verified'
 }
 

@@ -20,6 +20,7 @@ import {
 } from './fib-route.ts'
 import { describeRule, type FibRule, type Flow, isPlain, ruleMatches, TOS_MASK } from './fib-rule.ts'
 import { FibTable } from './fib-table.ts'
+import { FlowRoutes } from './flow-routes.ts'
 import type { Ipv4Route } from './route.ts'
 
 /** Destinations that are remembered. */
@@ -84,6 +85,10 @@ export class Fib {
   readonly addresses = new Map<number, Device[]>()
   /** Counts changes of addresses: what was derived from them is found anew. */
   addressGeneration = 1
+  /** Counts what any route may depend on: tables, rules, addresses, devices, settings. */
+  generation = 0
+  /** Of packets that came in. */
+  readonly inputRoutes = new FlowRoutes()
   readonly #cache = new Map<number, FibResult>()
   /** routeOutput's, by destination: of packets that have no source yet, and of those that have. */
   readonly outputCache = new Map<number, Ipv4Route>()
@@ -165,6 +170,7 @@ export class Fib {
 
   /** Nothing that was remembered counts any more: rt_cache_flush. */
   flush(): void {
+    this.generation++
     this.#cache.clear()
     this.outputCache.clear()
     this.boundOutputCache.clear()

@@ -39,7 +39,7 @@ export function receiveIpv4(packet: Packet): void {
   packet.fragmentMaxSize = 0
   packet.fragmentsDontFragment = false
   const { hooks } = device.namespace
-  if (hooks.ip.has(Hook.prerouting)) {
+  if (hooks.ip.concern(packet, Hook.prerouting)) {
     if (!runHook(device.namespace, 'ip', Hook.prerouting, packet, device, undefined)) return
   }
   finishIpv4(packet)

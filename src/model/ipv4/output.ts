@@ -215,14 +215,21 @@ function finish(packet: Packet): void {
 
 /** ip_finish_output2 */
 function toNeighbour(packet: Packet): void {
-  const { device, gateway, gateway6 } = packet.route as Ipv4Route
-  const { namespace } = device
+  const route = packet.route as Ipv4Route
+  const { device, gateway, gateway6, neighbour: last } = route
   if (gateway6 !== undefined) {
-    namespace.nd.output(packet, device, gateway6)
+    device.namespace.nd.output(packet, device, gateway6)
     return
   }
-  const next = gateway === 0 ? packet.view.getInt32(packet.network + DESTINATION_AT) : gateway
-  namespace.arp.output(packet, device, next)
+  const next = gateway === 0 ? packet.view.getInt32(packet.network + DESTINATION_AT) : gateway | 0
+  if (last !== undefined && route.neighbourAddress === next && !last.dead) {
+    last.output(packet)
+    return
+  }
+  const neighbour = device.namespace.arp.ensure(device, next)
+  route.neighbour = neighbour
+  route.neighbourAddress = next
+  neighbour.output(packet)
 }
 
 /**

@@ -24,15 +24,29 @@ const LIMITED_BROADCAST = 0xffffffff
 /** Sets `packet.route`, or answers the reason for which the packet is to be dropped. */
 export function routeInput(packet: Packet): string | undefined {
   const { view, network, device } = packet
-  const destination = view.getUint32(network + 16)
-  const found = findInputRoute(device, destination, view.getUint32(network + 12), view.getUint8(network + 1), packet)
+  const { fib } = device.namespace
+  const source = view.getInt32(network + 12)
+  const destination = view.getInt32(network + 16)
+  const tos = view.getUint8(network + 1)
+  const known = fib.inputRoutes.find(device, source, destination, tos, fib.generation)
+  const found = known ?? findInputRoute(device, destination >>> 0, source >>> 0, tos, packet)
   if (typeof found === 'string') {
     if (packet.journey) noteRefusal(packet, device, found)
     return found
   }
+  if (known === undefined && isSameForAll(device, found))
+    fib.inputRoutes.set(device, source, destination, tos, fib.generation, found)
   packet.route = found
   if (packet.journey) noteRoute(packet, device, found)
   return undefined
+}
+
+/** Whether every packet from and to these addresses is given this route. What was learned of a path ends by the clock. */
+function isSameForAll(device: Device, { fib: route, hop, isForMany }: Ipv4Route): boolean {
+  const { fib, ipv4 } = device.namespace
+  if (route === undefined || hop === undefined || isForMany || !fib.onlyDestinationMatters) return false
+  const marked = device.ipv4.conf.src_valid_mark !== 0 || ipv4.all.src_valid_mark !== 0
+  return route.hops.length === 1 && hop.exceptions === undefined && !marked
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import type { Microseconds } from '../clock.ts'
 import type { Device } from '../device/device.ts'
+import type { Neighbour } from '../neighbour/entry.ts'
 import { type FibNextHop, type FibRoute, type RouteError, RtScope } from './fib-route.ts'
 import type { PathException } from './path-mtu.ts'
 
@@ -48,11 +49,18 @@ export class Ipv4Route {
   readonly rule: string | undefined
   /** IPSKB_DOREDIRECT: the sender is to be told of a shorter way. */
   readonly redirects: boolean
+  /** For this host, but not for it alone. */
+  readonly isForMany: boolean
   readonly #exception: PathException | undefined
+  readonly #hasOwnMtu: boolean
+  /** Who was last sent to by this route, and at which address: a neighbour that is dead is none. */
+  neighbour: Neighbour | undefined = undefined
+  neighbourAddress = 0
 
   constructor(parts: Ipv4RouteParts) {
     const { hop, exception } = parts
     this.type = parts.type
+    this.isForMany = parts.type === 'broadcast' || parts.type === 'multicast'
     this.device = parts.device
     // rt_set_nexthop: who is farther away than the link, or nearer, is no neighbour to send to.
     const isNeighbour = hop === undefined || hop.scope === RtScope.link
@@ -67,11 +75,7 @@ export class Ipv4Route {
     this.rule = parts.rule
     this.redirects = parts.redirects ?? false
     this.#exception = exception
-  }
-
-  /** For this host, but not for it alone. */
-  get isForMany(): boolean {
-    return this.type === 'broadcast' || this.type === 'multicast'
+    this.#hasOwnMtu = exception !== undefined || parts.fib?.metrics !== undefined
   }
 
   /** ip_mtu_locked: what is learned of the path does not count. */
@@ -99,8 +103,7 @@ export class Ipv4Route {
 
   /** ip_dst_mtu_maybe_forward: what was learned of the path does not bind a router, unless ip_forward_use_pmtu. */
   mtuFor(forwarding: boolean): number {
-    if (this.#exception === undefined && this.fib?.metrics === undefined) return Math.min(this.device.mtu, MAX_MTU)
-    return this.#mtuByMetrics(forwarding)
+    return this.#hasOwnMtu ? this.#mtuByMetrics(forwarding) : Math.min(this.device.mtu, MAX_MTU)
   }
 
   #mtuByMetrics(forwarding: boolean): number {

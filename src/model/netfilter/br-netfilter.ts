@@ -55,7 +55,12 @@ export function enableBridgeNetfilter(bridge: Bridge): void {
   hooks.ip6.register(Hook.prerouting, handedUpEntry)
 }
 
-const entry = (priority: number, call: HookEntry['call']): HookEntry => ({ priority, name: 'br_netfilter', call })
+const entry = (priority: number, call: HookEntry['call'], passesOthers = false): HookEntry => ({
+  priority,
+  name: 'br_netfilter',
+  call,
+  passesOthers,
+})
 
 const preRoutingEntry = entry(BRNF, (packet, _hook, input) => {
   const { bridgeSettings } = input!.namespace
@@ -115,11 +120,15 @@ function isIdle({ hooks }: Namespace, family: TupleFamily): boolean {
 }
 
 /** br_nf_local_in: copies of a new connection's packet are made by the bridge and above; it is confirmed before. */
-const localInEntry = entry(LAST, (packet, _hook, input) => {
-  const { connection } = packet
-  if (connection === undefined || packet.for === PacketFor.host || connection.confirmed) return Verdict.accept
-  return input!.namespace.conntrack.confirm(packet)
-})
+const localInEntry = entry(
+  LAST,
+  (packet, _hook, input) => {
+    const { connection } = packet
+    if (connection === undefined || packet.for === PacketFor.host || connection.confirmed) return Verdict.accept
+    return input!.namespace.conntrack.confirm(packet)
+  },
+  true,
+)
 
 const forwardEntry = entry(BRNF, (packet, _hook, input, output) => {
   const { protocol } = packet
@@ -160,29 +169,37 @@ function forwardArp(packet: Packet, input: Device | undefined, output: Device): 
 }
 
 /** br_nf_post_routing, and br_nf_dev_queue_xmit behind IP's hook. */
-const postRoutingEntry = entry(LAST, (packet, _hook, _input, output) => {
-  const { bridged, protocol } = packet
-  // What was handed up and routed has passed POSTROUTING on its way.
-  if (bridged === undefined || bridged.output === undefined) return Verdict.accept
-  if (protocol !== IPV4 && protocol !== IPV6) return Verdict.accept
-  hideOtherHost(packet)
-  const { namespace, master } = output!
-  if (!runHook(namespace, protocol === IPV4 ? 'ip' : 'ip6', Hook.postrouting, packet, undefined, master!))
-    return Verdict.stolen
-  restoreOtherHost(packet)
-  return refragment(packet, master as Bridge, output!)
-})
+const postRoutingEntry = entry(
+  LAST,
+  (packet, _hook, _input, output) => {
+    const { bridged, protocol } = packet
+    // What was handed up and routed has passed POSTROUTING on its way.
+    if (bridged === undefined || bridged.output === undefined) return Verdict.accept
+    if (protocol !== IPV4 && protocol !== IPV6) return Verdict.accept
+    hideOtherHost(packet)
+    const { namespace, master } = output!
+    if (!runHook(namespace, protocol === IPV4 ? 'ip' : 'ip6', Hook.postrouting, packet, undefined, master!))
+      return Verdict.stolen
+    restoreOtherHost(packet)
+    return refragment(packet, master as Bridge, output!)
+  },
+  true,
+)
 
 /** ip_sabotage_in. */
-const handedUpEntry = entry(Priority.first, (packet) => {
-  const { bridged } = packet
-  if (bridged === undefined || bridged.inPrerouting || bridged.handedUp) return Verdict.accept
-  bridged.handedUp = true
-  // The bridge's own route is none to go on by: skb_valid_dst. One that DNAT had to find is.
-  if (packet.protocol === IPV4 && packet.route !== undefined && !(packet.route as Ipv4Route).isInput)
-    packet.route = undefined
-  return Verdict.stop
-})
+const handedUpEntry = entry(
+  Priority.first,
+  (packet) => {
+    const { bridged } = packet
+    if (bridged === undefined || bridged.inPrerouting || bridged.handedUp) return Verdict.accept
+    bridged.handedUp = true
+    // The bridge's own route is none to go on by: skb_valid_dst. One that DNAT had to find is.
+    if (packet.protocol === IPV4 && packet.route !== undefined && !(packet.route as Ipv4Route).isInput)
+      packet.route = undefined
+    return Verdict.stop
+  },
+  true,
+)
 
 function isValid(family: TupleFamily, packet: Packet): boolean {
   return family === 'ip' ? isValidIpv4(packet) : isValidIpv6(packet)

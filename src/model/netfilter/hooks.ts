@@ -33,6 +33,8 @@ export interface HookEntry {
   /** For traces: `conntrack`, `nft ip filter FORWARD`. */
   readonly name: string
   readonly call: HookCall
+  /** It has nothing to say of packets but those that pass a bridge and IP's hooks at once, and those of a connection. */
+  readonly passesOthers?: boolean
 }
 
 /** NF_IP_PRI_*, linux/netfilter_ipv4.h. */
@@ -54,12 +56,20 @@ export const Priority = {
 export class FamilyHooks {
   /** nf_hooks_needed: the bit of each hook where somebody stands. Every packet asks. */
   #needed = 0
+  /** The same of those that look at every packet. */
+  #always = 0
   /** By the hook's number, each by priority. */
   readonly #entries: readonly HookEntry[][] = [[], [], [], [], []]
 
   /** Whether anybody stands there. */
   has(hook: HookNumber): boolean {
     return ((this.#needed >> hook) & 1) !== 0
+  }
+
+  /** Whether anybody stands there who has something to say of this packet. */
+  concern(packet: Packet, hook: HookNumber): boolean {
+    const standing = packet.bridged === undefined && packet.connection === undefined ? this.#always : this.#needed
+    return ((standing >> hook) & 1) !== 0
   }
 
   /** Whether nobody stands at any other. */
@@ -73,13 +83,20 @@ export class FamilyHooks {
 
   register(hook: HookNumber, entry: HookEntry): void {
     register(this.#entries[hook]!, entry)
-    this.#needed |= 1 << hook
+    this.#count(hook)
   }
 
   unregister(hook: HookNumber, entry: HookEntry): void {
     const entries = this.#entries[hook]!
     unregister(entries, entry)
-    if (entries.length === 0) this.#needed &= ~(1 << hook)
+    this.#count(hook)
+  }
+
+  #count(hook: HookNumber): void {
+    const entries = this.#entries[hook]!
+    const bit = 1 << hook
+    this.#needed = entries.length > 0 ? this.#needed | bit : this.#needed & ~bit
+    this.#always = entries.some(({ passesOthers }) => !passesOthers) ? this.#always | bit : this.#always & ~bit
   }
 }
 

@@ -1,6 +1,6 @@
 /** Transport headers with their checksums: RFC 768, RFC 9293 §3.1, RFC 8200 §8.1. */
 import { type Ip, parseIp } from '../../address/ip.ts'
-import { fold, setU16, sumOf, u16 } from '../bytes.ts'
+import { fold, setU16, sumOf, sumOfView, u16 } from '../bytes.ts'
 import type { Namespace } from '../namespace.ts'
 import { ETHERNET_HEADER, HEADROOM, Packet } from '../packet.ts'
 import type { Network } from './network.ts'
@@ -30,11 +30,11 @@ export function fillChecksum(packet: Packet, at: number, protocol: number, sourc
 /** Whether the checksum over `length` bytes of transport, its pseudo-header included, is right. */
 export function isChecksumRight(packet: Packet, network: Network, protocol: number, length: number): boolean {
   if (packet.checksum === 'verified') return true
-  const { bytes, transport } = packet
+  const { view, transport } = packet
   const from = packet.network + network.sourceAt
   // Source and destination stand one behind the other in both families.
-  const pseudo = sumOf(bytes, from, from + 2 * network.addressLength) + protocol + length
-  return fold(sumOf(bytes, transport, transport + length, pseudo)) === 0xffff
+  const pseudo = sumOfView(view, from, from + 2 * network.addressLength) + protocol + length
+  return fold(sumOfView(view, transport, transport + length, pseudo)) === 0xffff
 }
 
 export const sourcePort = (packet: Packet): number => u16(packet.bytes, packet.transport)

@@ -21,8 +21,6 @@ import { IpProtocol } from '../../wire/ipv4.ts'
 import type { Model } from '../model.ts'
 import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
-import type { TransportProtocol } from '../transport.ts'
-import type { Network } from './network.ts'
 import { networkOf } from './networks.ts'
 import { Echoes } from './ping.ts'
 import { TcpSockets } from './tcp.ts'
@@ -82,21 +80,15 @@ export function registerTransports(model: Model): void {
   ] as const
   for (const [protocols, network] of families) {
     if (!network) continue
-    protocols.set(
-      IpProtocol.udp,
-      transport(network, ({ udp }) => udp),
-    )
-    protocols.set(
-      IpProtocol.tcp,
-      transport(network, ({ tcp }) => tcp),
-    )
-  }
-}
-
-function transport(network: Network, of: (sockets: Sockets) => UdpSockets | TcpSockets): TransportProtocol {
-  return {
-    receive: (packet) => of(packet.device.namespace.sockets).receive(packet, network),
-    error: (packet, type, code, info, quoted) =>
-      of(packet.device.namespace.sockets).error(packet, network, type, code, info, quoted),
+    protocols.set(IpProtocol.udp, {
+      receive: (packet) => packet.device.namespace.sockets.udp.receive(packet, network),
+      error: (packet, type, code, info, quoted) =>
+        packet.device.namespace.sockets.udp.error(packet, network, type, code, info, quoted),
+    })
+    protocols.set(IpProtocol.tcp, {
+      receive: (packet) => packet.device.namespace.sockets.tcp.receive(packet, network),
+      error: (packet, type, code, info, quoted) =>
+        packet.device.namespace.sockets.tcp.error(packet, network, type, code, info, quoted),
+    })
   }
 }

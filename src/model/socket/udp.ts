@@ -8,7 +8,7 @@ import { KernelError } from '../../kernel/errors.ts'
 import type { Subscription } from '../../kernel/live.ts'
 import type { Endpoint, Sockets as KernelSockets, SocketOptions, UdpEvents, UdpSocket } from '../../kernel/socket.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
-import { sameBytes, setU16, u16 } from '../bytes.ts'
+import { copyOf, sameBytes, setU16, u16 } from '../bytes.ts'
 import type { Namespace } from '../namespace.ts'
 import { delivered, drop } from '../observer.ts'
 import type { Packet } from '../packet.ts'
@@ -238,7 +238,7 @@ function deliver(endpoint: UdpEndpoint, packet: Packet, network: Network): void 
   if (packet.journey) delivered(packet, endpointText('udp', endpoint))
   endpoint.events?.datagram?.(
     senderOf(endpoint, packet, network),
-    packet.bytes.slice(packet.transport + HEADER, packet.end),
+    copyOf(packet.bytes, packet.transport + HEADER, packet.end),
     packet.bytes[packet.network + network.ttlAt]!,
   )
 }
