@@ -12,7 +12,7 @@ export interface Link {
   readonly name: string
   /** IFLA_INFO_KIND: veth, bridge, vxlan, tun, macvlan, ifb …; `loopback`; undefined for hardware. */
   readonly kind: string | undefined
-  /** Link-layer address; empty where the link has none (tun). */
+  /** Link-layer address; empty where the link has none (tun). A tunnel's is the address that it sends from: 4 bytes. */
   readonly mac: string
   readonly macOrigin: MacOrigin | undefined
   readonly mtu: number
@@ -44,6 +44,7 @@ export interface Link {
   readonly vxlan: VxlanOptions | undefined
   readonly macvlan: MacvlanOptions | undefined
   readonly vlan: VlanOptions | undefined
+  readonly ipip: IpipOptions | undefined
 }
 
 /** struct rtnl_link_stats64. */
@@ -129,6 +130,20 @@ export interface VxlanOptions {
   readonly gbp: boolean
 }
 
+/** IFLA_IPTUN_*: IPv4 in IPv4, RFC 2003. Without a remote it sends to the next hop of the packet's route. */
+export interface IpipOptions {
+  readonly local?: string
+  readonly remote?: string
+  /** Name of the link it sends on. */
+  readonly device?: string
+  /** 0: that of the packet inside. */
+  readonly ttl: number
+  /** 1: that of the packet inside. */
+  readonly tos: number
+  /** DF is set outside, and who sends what does not fit is told. Without it, DF is what it is inside. */
+  readonly pathMtuDiscovery: boolean
+}
+
 export interface MacvlanOptions {
   readonly mode: 'private' | 'vepa' | 'bridge' | 'passthru' | 'source'
 }
@@ -178,6 +193,7 @@ export type NewLink = Birth &
         readonly namespace?: Kernel
       }
     | { readonly kind: 'ifb' | 'dummy' }
+    | { readonly kind: 'ipip'; readonly ipip?: Partial<IpipOptions> }
     | { readonly kind: 'vrf'; readonly vrf: { readonly table: number } }
     /** A persistent TUN or TAP that no process has open. An open one comes from LiveKernel.tuns. */
     | {

@@ -58,6 +58,8 @@ export class Model {
   readonly #journeys = { next: 1 }
   /** Called when a device goes up or down, gets or loses its carrier, another MTU or MAC: the netdevice notifier chain. */
   readonly deviceListeners: ((device: Device, event: DeviceEvent) => void)[] = []
+  /** Called for every namespace that is made: register_pernet_subsys. */
+  readonly namespaceListeners: ((namespace: Namespace) => void)[] = []
   /** netif_receive_skb: the packet is received at once, on `packet.device`. A bridge hands up so; who else sends calls `enqueue`. */
   readonly receive: (packet: Packet) => void
   /** Its slots are used again: an array that is emptied loses its memory. */

@@ -42,4 +42,5 @@ export const plainLink: Link = {
   vxlan: undefined,
   macvlan: undefined,
   vlan: undefined,
+  ipip: undefined,
 }

@@ -35,7 +35,7 @@ const MEMORY = '1024M'
 const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** What our tests use. */
-const MODULES = ['bridge', '8021q', 'veth', 'dummy', 'ifb', 'macvlan', 'ipvlan', 'vxlan', 'tun', 'nf_tables']
+const MODULES = ['bridge', '8021q', 'veth', 'dummy', 'ifb', 'macvlan', 'ipvlan', 'vxlan', 'tun', 'ipip', 'nf_tables']
 
 /** `limit` in milliseconds. */
 export function runInGuest(command: string, { limit }: { readonly limit: number }): GuestResult {

@@ -1,6 +1,7 @@
 /** What `-d` adds to a link: its limits, and every setting of its kind and of it as a bridge's port. */
 import type { Link, LinkDetails } from '../../kernel/link.ts'
 import type { Printer } from '../printer.ts'
+import { printIpip } from './ipip.ts'
 
 type Values = LinkDetails['kind']
 
@@ -93,7 +94,7 @@ const PORT: readonly Row[] = [
   ['BRPORT_LOCKED', 'locked', 'locked', 'onoff'],
 ]
 /** Kinds whose details are all told; `veth`, `ifb` and `dummy` have none. */
-export const DETAILED_KINDS = new Set(['loopback', 'veth', 'ifb', 'dummy', 'bridge', 'vxlan', 'tun', 'macvlan'])
+export const DETAILED_KINDS = new Set(['loopback', 'veth', 'ifb', 'dummy', 'bridge', 'vxlan', 'tun', 'macvlan', 'ipip'])
 const PORT_STATES = ['disabled', 'listening', 'learning', 'forwarding', 'blocking']
 const USER_TICKS_PER_SECOND = 100
 /** BR_BOOLOPT_*: bits of BR_MULTI_BOOLOPT. */
@@ -128,6 +129,7 @@ function printKind(printer: Printer, link: Link): void {
     if (link.kind === 'bridge') {
       printer.object(() => printRows(printer, BRIDGE, withBooleans(kind)), 'info_data')
     } else if (link.kind === 'vxlan') printer.object(() => printVxlan(printer, link, kind), 'info_data')
+    else if (link.kind === 'ipip') printer.object(() => printIpip(printer, link), 'info_data')
     else if (link.kind === 'tun') printer.object(() => printTun(printer, kind), 'info_data')
     else if (link.kind === 'macvlan') printer.object(() => printMacvlan(printer, link, kind), 'info_data')
     if (link.port) {

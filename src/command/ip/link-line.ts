@@ -50,7 +50,11 @@ export const nameOf = (linkOf: LinkOf, index: number): string => linkOf(index)?.
 /** `veth1@if2`; `format` puts it into its column. */
 export function printName(printer: Printer, link: Link, linkOf: LinkOf, format: (name: string) => string): void {
   let lower = ''
-  if (link.parent !== undefined) {
+  if (link.parent === undefined && link.kind === 'ipip') {
+    // IFLA_LINK is 0: it sends by whatever device its route names.
+    printer.member('link', null)
+    lower = '@NONE'
+  } else if (link.parent !== undefined) {
     if (link.parentNamespaceId !== undefined) {
       printer.member('link_index', link.parent)
       lower = `@if${link.parent}`
@@ -106,18 +110,22 @@ export function printAddressLine(printer: Printer, link: Link): void {
   printer.newLine()
   printer.both('link_type', type, `    link/${type} `)
   if (link.mac === '') return
-  const tunnel = link.mac.length === '00:00:00:00'.length
-  const show = (mac: string) => (tunnel ? formatIp(bytesOf(mac)) : mac)
-  printer.both('address', show(link.mac), show(link.mac))
-  if (tunnel) return
-  const broadcast = type === 'loopback' ? '00:00:00:00:00:00' : 'ff:ff:ff:ff:ff:ff'
+  printer.both('address', shownAddress(link), shownAddress(link))
+  if (isTunnel(link) && !link.ipip) return
+  const broadcast = link.ipip
+    ? (link.ipip.remote ?? '0.0.0.0')
+    : type === 'loopback'
+      ? '00:00:00:00:00:00'
+      : 'ff:ff:ff:ff:ff:ff'
   if (link.flags & IFF_POINTOPOINT) printer.member('link_pointtopoint', true)
   printer.both('broadcast', broadcast, `${link.flags & IFF_POINTOPOINT ? ' peer ' : ' brd '}${broadcast}`)
 }
 
-/** The four bytes of a tunnel's own address. */
-function bytesOf(address: string): Uint8Array {
-  return parseMac(`${address}:00:00`).subarray(0, 4)
+const isTunnel = ({ mac }: Link) => mac.length === '00:00:00:00'.length
+
+/** A tunnel's own address is four bytes, shown as IPv4 shows them. */
+export function shownAddress(link: Link): string {
+  return isTunnel(link) ? formatIp(parseMac(`${link.mac}:00:00`).subarray(0, 4)) : link.mac
 }
 
 /** Where a veth's peer is, when it is not here. */

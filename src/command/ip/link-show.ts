@@ -17,6 +17,7 @@ import {
   printFlags,
   printLinkNamespace,
   printName,
+  shownAddress,
 } from './link-line.ts'
 import { printStatistics } from './link-statistics.ts'
 import { notModelled, print, type Settings } from './settings.ts'
@@ -94,7 +95,7 @@ function printBrief(printer: Printer, link: Link, linkOf: LinkOf, what: 'link' |
   printName(printer, link, linkOf, (name) => `${name.padEnd(16)} `)
   printer.both('operstate', operStateName(link), `${operStateName(link).padEnd(14)} `)
   if (what === 'address') return
-  if (link.mac !== '') printer.both('address', link.mac)
+  if (link.mac !== '') printer.both('address', shownAddress(link))
   printFlags(printer, link, linkOf)
   printer.text('\n')
 }

@@ -4,6 +4,7 @@ import type { Link, LinkChange, Links, NewLink } from '../../kernel/link.ts'
 import type { LiveKernel } from '../../kernel/live.ts'
 import { type Arguments, abbreviates, readUnsigned, wrong } from '../arguments.ts'
 import { Exit } from '../exit.ts'
+import { parseIpip } from './ipip.ts'
 import { parseBridge, parsePort, parseVxlan } from './link-kind-words.ts'
 import { parseLink, type TypedLink } from './link-words.ts'
 import { notModelled, requireDevice, type Settings } from './settings.ts'
@@ -11,7 +12,7 @@ import { notModelled, requireDevice, type Settings } from './settings.ts'
 const MACVLAN_MODES = ['private', 'vepa', 'bridge', 'passthru', 'source'] as const
 /** What `ip link help` lists and the kernel interface cannot make. */
 const OTHER_KINDS = new Set(
-  `amt bareudp bond can dsa erspan geneve gre gretap gtp hsr ip6erspan ip6gre ip6gretap ip6tnl ipip ipoib ipvlan ipvtap
+  `amt bareudp bond can dsa erspan geneve gre gretap gtp hsr ip6erspan ip6gre ip6gretap ip6tnl ipoib ipvlan ipvtap
   lowpan macsec macvtap netdevsim nlmon rmnet sit team vcan virt_wifi vrf vti vxcan wwan xfrm wireguard netkit`.split(
     /\s+/,
   ),
@@ -121,6 +122,8 @@ function kindOf(settings: Settings, args: Arguments, type: string, birth: Birth,
     }
     case 'vxlan':
       return { ...birth, kind: 'vxlan', vxlan: parseVxlan(settings, args) }
+    case 'ipip':
+      return { ...birth, kind: 'ipip', ipip: parseIpip(settings, args) }
     case 'ifb':
     case 'dummy':
       return { ...birth, kind: type }

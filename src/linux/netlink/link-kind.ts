@@ -8,6 +8,7 @@ import { IPV4_LENGTH } from '../../address/ipv4.ts'
 import type {
   BridgeOptions,
   BridgePort,
+  IpipOptions,
   MacvlanOptions,
   NewLink,
   VlanOptions,
@@ -54,6 +55,17 @@ const IFLA_MACVLAN_MODE = 1
 /** MACVLAN_MODE_*. */
 const MACVLAN_MODES = { private: 1, vepa: 2, bridge: 4, passthru: 8, source: 16 } as const
 
+/** linux/if_tunnel.h */
+const IFLA_IPTUN_LINK = 1
+const IFLA_IPTUN_LOCAL = 2
+const IFLA_IPTUN_REMOTE = 3
+const IFLA_IPTUN_TTL = 4
+const IFLA_IPTUN_TOS = 5
+const IFLA_IPTUN_PROTO = 9
+const IFLA_IPTUN_PMTUDISC = 10
+/** Whatever IPv4 or MPLS there is inside. */
+const ANY_PROTOCOL = 0
+
 const IFLA_VLAN_ID = 1
 const IFLA_VRF_TABLE = 1
 const IFLA_IPVLAN_MODE = 1
@@ -70,13 +82,14 @@ export function hasKindData(link: NewLink): boolean {
     case 'ipvlan':
       return link.ipvlan !== undefined
     default:
-      return link.kind === 'vxlan' || link.kind === 'vlan' || link.kind === 'vrf'
+      return link.kind === 'vxlan' || link.kind === 'vlan' || link.kind === 'vrf' || link.kind === 'ipip'
   }
 }
 
 export function encodeKindData(writer: MessageWriter, link: NewLink, indexOf: (name: string) => number): void {
   if (link.kind === 'bridge' && link.bridge) encodeBridge(writer, link.bridge)
   if (link.kind === 'vxlan') encodeVxlan(writer, link.vxlan, indexOf)
+  if (link.kind === 'ipip') encodeIpip(writer, link.ipip ?? {}, indexOf)
   if (link.kind === 'macvlan' && link.macvlan) {
     writer.attributeU32(IFLA_MACVLAN_MODE, MACVLAN_MODES[link.macvlan.mode])
   }
@@ -178,6 +191,37 @@ export function decodeVxlan(attributes: Attributes, nameOf: (index: number) => s
     ageing: attributes.u32(IFLA_VXLAN_AGEING) ?? 0,
     udpChecksum: attributes.u8(IFLA_VXLAN_UDP_CSUM) === 1,
     gbp: attributes.has(IFLA_VXLAN_GBP),
+  }
+}
+
+/** All that iproute2 says: the kernel's own default is without path MTU discovery. */
+function encodeIpip(writer: MessageWriter, ipip: Partial<IpipOptions>, indexOf: (name: string) => number): void {
+  const { local, remote, device, ttl = 0, tos = 0, pathMtuDiscovery = true } = ipip
+  writer.attributeU32(IFLA_IPTUN_LINK, device === undefined ? 0 : indexOf(device))
+  if (local !== undefined) writer.attribute(IFLA_IPTUN_LOCAL, parseIp(local))
+  if (remote !== undefined) writer.attribute(IFLA_IPTUN_REMOTE, parseIp(remote))
+  writer.attributeU8(IFLA_IPTUN_TTL, ttl)
+  writer.attributeU8(IFLA_IPTUN_TOS, tos)
+  writer.attributeU8(IFLA_IPTUN_PMTUDISC, Number(pathMtuDiscovery))
+  writer.attributeU8(IFLA_IPTUN_PROTO, ANY_PROTOCOL)
+}
+
+export function decodeIpip(attributes: Attributes, nameOf: (index: number) => string | undefined): IpipOptions {
+  const address = (type: number) => {
+    const ip = attributes.ip(type)
+    return ip === '0.0.0.0' ? undefined : ip
+  }
+  const local = address(IFLA_IPTUN_LOCAL)
+  const remote = address(IFLA_IPTUN_REMOTE)
+  const index = attributes.u32(IFLA_IPTUN_LINK)
+  const device = index ? nameOf(index) : undefined
+  return {
+    ...(local !== undefined && { local }),
+    ...(remote !== undefined && { remote }),
+    ...(device !== undefined && { device }),
+    ttl: attributes.u8(IFLA_IPTUN_TTL) ?? 0,
+    tos: attributes.u8(IFLA_IPTUN_TOS) ?? 0,
+    pathMtuDiscovery: attributes.u8(IFLA_IPTUN_PMTUDISC) === 1,
   }
 }
 

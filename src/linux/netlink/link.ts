@@ -28,6 +28,7 @@ import { decodeLinkDetails } from './link-details.ts'
 import { getLinkName, requireLinkIndex } from './link-index.ts'
 import {
   decodeBridge,
+  decodeIpip,
   decodeMacvlan,
   decodePort,
   decodeVlan,
@@ -244,6 +245,7 @@ export function decodeLink(
     vxlan: of('vxlan', (data) => decodeVxlan(data, nameOf)),
     macvlan: of('macvlan', decodeMacvlan),
     vlan: of('vlan', decodeVlan),
+    ipip: of('ipip', (data) => decodeIpip(data, nameOf)),
   }
 }
 

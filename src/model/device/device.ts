@@ -76,7 +76,16 @@ export abstract class Device {
   ipv4!: Ipv4Device
   ipv6!: Ipv6Device
   /** Each kind counts in its own way, with the Ethernet header or without. */
-  readonly statistics = { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0, rxDropped: 0, txDropped: 0 }
+  readonly statistics = {
+    rxPackets: 0,
+    rxBytes: 0,
+    txPackets: 0,
+    txBytes: 0,
+    rxDropped: 0,
+    txDropped: 0,
+    rxErrors: 0,
+    txErrors: 0,
+  }
 
   /** The qdisc's name from the first time on that it is up. The model's devices have none that waits. */
   protected readonly defaultQdisc: string = 'noqueue'

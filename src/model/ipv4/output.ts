@@ -50,6 +50,8 @@ export interface Sending {
   route?: Ipv4Route | undefined
   /** Offset of the transport's checksum from `packet.transport`: it is filled in, pseudo-header included. */
   checksumAt?: number | undefined
+  /** iptunnel_xmit: whether it fits, its own way out finds, as for any packet that comes by. */
+  isTunnelled?: boolean | undefined
   /** Takes the finished packet in place of LOCAL_OUT. */
   transmit?: ((packet: Packet) => void) | undefined
 }
@@ -73,7 +75,7 @@ export function sendIpv4(
   ensureHeadroom(packet, packet.transport, HEADER_LENGTH)
   const network = packet.transport - HEADER_LENGTH
   const length = packet.end - network
-  if (dontFragment && length > route.mtu) return 'EMSGSIZE'
+  if (dontFragment && length > route.mtu && sending.isTunnelled !== true) return 'EMSGSIZE'
   if (length > 0xffff) return 'EMSGSIZE'
   packet.network = network
   packet.link = network

@@ -53,6 +53,10 @@ function linkReady(device: Device): void {
     return
   }
   ipv6.ready = true
+  if (kind === 'ipip') {
+    restoreAddresses(device)
+    return
+  }
   if (kind === 'loopback') {
     addAddress6(device, { address: LOOPBACK, length: 128, noDad: true, protocol: AddressProtocol.loopback })
     restoreAddresses(device)
@@ -76,7 +80,7 @@ function restoreAddresses(device: Device): void {
 /** addrconf_dev_config: the link-local address. */
 export function generateAddress6(device: Device): void {
   const { ipv6, kind, namespace } = device
-  if (!ipv6.ready || kind === 'loopback' || hasLinkLocal(device)) return
+  if (!ipv6.ready || kind === 'loopback' || kind === 'ipip' || hasLinkLocal(device)) return
   if (device.mac.length === 0 && ipv6.conf.addr_gen_mode === GenerationMode.eui64)
     ipv6.conf.addr_gen_mode = GenerationMode.random
   if (ipv6.conf.addr_gen_mode === GenerationMode.none) return

@@ -5,6 +5,7 @@ import type { Kernel } from '../../kernel/kernel.ts'
 import type { BridgeOptions, LinkChange } from '../../kernel/link.ts'
 import { Bridge } from '../device/bridge.ts'
 import type { Device } from '../device/device.ts'
+import { Ipip } from '../device/ipip.ts'
 import { Vxlan } from '../device/vxlan.ts'
 import { type Namespace, notify, notifyLink } from '../namespace.ts'
 import { freeName } from './link-name.ts'
@@ -75,7 +76,7 @@ export function setMaster(device: Device, master: Device | undefined, call: stri
 
 function move(device: Device, target: Namespace, name: string | undefined, call: string): void {
   if (target === device.namespace) return
-  if (device.kind === 'loopback' || device instanceof Bridge) {
+  if (device.kind === 'loopback' || device instanceof Bridge || (device instanceof Ipip && device.isFallback)) {
     throw new KernelError('EINVAL', call, 'The interface netns is immutable')
   }
   moveDevice(device, target, freeName(target, name ?? device.name, call))

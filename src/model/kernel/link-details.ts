@@ -4,6 +4,7 @@ import type { LinkDetails } from '../../kernel/link.ts'
 import { Bridge } from '../device/bridge.ts'
 import type { BridgePort } from '../device/bridge-port.ts'
 import type { Device } from '../device/device.ts'
+import { Ipip } from '../device/ipip.ts'
 import { Tun } from '../device/tun.ts'
 import { Veth } from '../device/veth.ts'
 import { Vxlan } from '../device/vxlan.ts'
@@ -44,7 +45,7 @@ const TSO_MAX_SIZE = 524280
 /** TSO_LEGACY_MAX_SIZE where the driver says nothing. A bridge takes what all of its ports do, a vxlan what is below it. */
 function tsoMaxSizeOf(device: Device): number {
   const legacy = 65536
-  if (device instanceof Tun) return legacy
+  if (device instanceof Tun || device instanceof Ipip) return legacy
   if (device instanceof Vxlan) return device.lower ? tsoMaxSizeOf(device.lower) : legacy
   if (!(device instanceof Bridge)) return TSO_MAX_SIZE
   if (!device.hadPorts) return legacy

@@ -4,6 +4,7 @@ import { formatMac } from '../../address/mac.ts'
 import type {
   BridgeOptions,
   BridgePort as BridgePortView,
+  IpipOptions,
   Link,
   LinkStatistics,
   VxlanOptions,
@@ -11,6 +12,7 @@ import type {
 import { Bridge } from '../device/bridge.ts'
 import type { BridgePort } from '../device/bridge-port.ts'
 import type { Device } from '../device/device.ts'
+import { Ipip } from '../device/ipip.ts'
 import { Veth } from '../device/veth.ts'
 import { Vxlan } from '../device/vxlan.ts'
 import type { Namespace } from '../namespace.ts'
@@ -43,7 +45,7 @@ export function viewOf(device: Device): Link {
     index: device.index,
     name: device.name,
     kind: device.kind,
-    mac: formatMac(device.mac),
+    mac: formatMac(device instanceof Ipip ? bytesOf(device.local) : device.mac),
     macOrigin: device.macOrigin,
     mtu: device.mtu,
     up: device.up,
@@ -67,6 +69,7 @@ export function viewOf(device: Device): Link {
     vxlan: device instanceof Vxlan ? vxlanOf(device) : undefined,
     macvlan: undefined,
     vlan: undefined,
+    ipip: device instanceof Ipip ? ipipOf(device) : undefined,
   }
 }
 
@@ -74,13 +77,13 @@ export function statisticsOf({ statistics }: Device): LinkStatistics {
   return {
     rxBytes: statistics.rxBytes,
     rxPackets: statistics.rxPackets,
-    rxErrors: 0,
+    rxErrors: statistics.rxErrors,
     rxDropped: statistics.rxDropped,
     rxMissed: 0,
     multicast: 0,
     txBytes: statistics.txBytes,
     txPackets: statistics.txPackets,
-    txErrors: 0,
+    txErrors: statistics.txErrors,
     txDropped: statistics.txDropped,
     txCarrierErrors: 0,
     collisions: 0,
@@ -92,9 +95,10 @@ function flagsOf(device: Device): number {
   const { kind, operState } = device
   let flags = 0
   if (kind === 'loopback') flags |= Flag.loopback
+  else if (device instanceof Ipip) flags |= device.remote === 0 ? 0 : Flag.pointToPoint
   else if (device.hasLinkLayer) flags |= Flag.broadcast
   else flags |= Flag.pointToPoint
-  if (kind !== 'loopback' && kind !== 'ifb') flags |= Flag.multicast
+  if (kind !== 'loopback' && kind !== 'ifb' && kind !== 'ipip') flags |= Flag.multicast
   if (device.noArp) flags |= Flag.noArp
   if (device.promiscuous) flags |= Flag.promiscuous
   if (device.allMulticast) flags |= Flag.allMulticast
@@ -107,6 +111,7 @@ function flagsOf(device: Device): number {
 
 /** dev_get_iflink, where it is another device. */
 function parentOf(device: Device): Device | undefined {
+  if (device instanceof Ipip) return device.lower
   return device instanceof Veth ? device.peer : undefined
 }
 
@@ -150,6 +155,21 @@ function viewOfPort(port: BridgePort): BridgePortView {
     multicastFlood: port.multicastFlood,
     broadcastFlood: port.broadcastFlood,
   }
+}
+
+function ipipOf({ local, remote, lower, ttl, tos, pathMtuDiscovery }: Ipip): IpipOptions {
+  return {
+    ...(local !== 0 && { local: formatIp(bytesOf(local)) }),
+    ...(remote !== 0 && { remote: formatIp(bytesOf(remote)) }),
+    ...(lower && { device: lower.name }),
+    ttl,
+    tos,
+    pathMtuDiscovery,
+  }
+}
+
+function bytesOf(address: number): Uint8Array {
+  return Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address)
 }
 
 function vxlanOf(vxlan: Vxlan): VxlanOptions {

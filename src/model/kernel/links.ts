@@ -2,6 +2,8 @@
 import { KernelError } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Link, LinkChange, LinkStatistics, Links, NewLink } from '../../kernel/link.ts'
+import type { Device } from '../device/device.ts'
+import { Ipip } from '../device/ipip.ts'
 import type { Namespace } from '../namespace.ts'
 import { changeLink, setMaster } from './link-change.ts'
 import { statisticsOf, viewOf } from './link-view.ts'
@@ -65,13 +67,20 @@ export class ModelLinks implements Links {
     const call = `delete link "${name}"`
     const device = requireDevice(this.#namespace, name, call)
     if (device.kind === 'loopback') throw new KernelError('EOPNOTSUPP', call)
+    if (staysForEver(device)) return
     unregisterDevices([device])
     this.#namespace.model.settle()
   }
 
   deleteGroup(group: number): void {
     if (group === 0) throw new RangeError('Cannot delete link group 0: every link that has no other group is in it')
-    unregisterDevices(this.#namespace.devices.list().filter((device) => device.group === group))
+    const isGoing = (device: Device) => device.group === group && !staysForEver(device)
+    unregisterDevices(this.#namespace.devices.list().filter(isGoing))
     this.#namespace.model.settle()
   }
+}
+
+/** ip_tunnel_dellink: tunl0 is not deleted, and nobody is told. */
+function staysForEver(device: Device): boolean {
+  return device instanceof Ipip && device.isFallback
 }

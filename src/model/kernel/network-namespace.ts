@@ -16,6 +16,7 @@ import { Devices, type Namespace } from '../namespace.ts'
 import { NeighbourTable } from '../neighbour.ts'
 import { ConntrackTable } from '../netfilter/conntrack.ts'
 import { createHooks, type DropCause } from '../netfilter/hooks.ts'
+import { IpSetTable } from '../netfilter/ipset/ipsets.ts'
 import { NftTables } from '../netfilter/tables.ts'
 import { type BridgeSettings, numbersOf } from '../settings.ts'
 import { Sockets } from '../socket/sockets.ts'
@@ -40,6 +41,7 @@ export class NetworkNamespace implements Namespace {
   readonly arp: NeighbourTable
   readonly nd: NeighbourTable
   readonly nftables: NftTables
+  readonly ipsets: IpSetTable
   readonly conntrack: ConntrackTable
   readonly sockets: Sockets
   readonly sysctl: Sysctls
@@ -68,10 +70,12 @@ export class NetworkNamespace implements Namespace {
     this.nd = new NeighbourTable(this, ndFamily)
     this.conntrack = new ConntrackTable(this)
     this.nftables = new NftTables(this)
+    this.ipsets = new IpSetTable(this)
     this.sockets = new Sockets(this)
     this.sysctl = new Sysctls(this)
     this.loopback = new Loopback(this)
     registerDevice(this.loopback)
+    for (const listener of model.namespaceListeners) listener(this)
   }
 }
 

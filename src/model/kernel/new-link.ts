@@ -5,14 +5,18 @@ import { parseMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { NewLink, VethPeer } from '../../kernel/link.ts'
+import { u32 } from '../bytes.ts'
 import { Bridge } from '../device/bridge.ts'
 import type { Device } from '../device/device.ts'
 import { isValidMac } from '../device/ethernet.ts'
+import { Ipip } from '../device/ipip.ts'
+import { addIpip, hasIpip } from '../device/ipip-lookup.ts'
 import { Dummy, Ifb } from '../device/plain.ts'
 import { Tun, type TunOptions } from '../device/tun.ts'
 import { Veth } from '../device/veth.ts'
 import { Vxlan } from '../device/vxlan.ts'
 import type { Namespace } from '../namespace.ts'
+import { loadIpip } from './ipip-module.ts'
 import { changeBridge } from './link-change.ts'
 import { freeName } from './link-name.ts'
 import { registerDevice, unregisterDevices } from './register.ts'
@@ -34,6 +38,7 @@ export function newDevice(
   call: string,
   namespaceOf: (kernel: Kernel) => Namespace,
 ): Device {
+  if (link.kind === 'ipip') loadIpip(namespace.model)
   const lower = lowerOf(namespace, link, call)
   validate(link, call)
   const name = freeName(namespace, link.name, call)
@@ -46,6 +51,8 @@ export function newDevice(
       return newVxlan(namespace, link, name, lower, call)
     case 'tun':
       return newPersistentTun(namespace, link, name, call)
+    case 'ipip':
+      return newIpip(namespace, link, name, lower, call)
     case 'ifb':
       return register(new Ifb(namespace, common(namespace, link, name, call)), link, call)
     case 'dummy':
@@ -57,8 +64,14 @@ export function newDevice(
 
 /** The link that it names as the one below it. Whether that is there is asked before all else. */
 function lowerOf(namespace: Namespace, link: NewLink, call: string): Device | undefined {
-  const name = link.kind === 'vxlan' ? link.vxlan.device : 'parent' in link ? link.parent : undefined
+  const name = nameOfLower(link)
   return name === undefined ? undefined : requireDevice(namespace, name, call)
+}
+
+function nameOfLower(link: NewLink): string | undefined {
+  if (link.kind === 'vxlan') return link.vxlan.device
+  if (link.kind === 'ipip') return link.ipip?.device
+  return 'parent' in link ? link.parent : undefined
 }
 
 /** Each kind's validate, which comes before the name is looked at. */
@@ -191,6 +204,37 @@ function newVxlan(
   const vxlan = new Vxlan(namespace, options)
   if (isInUse(vxlan)) throw new KernelError('EEXIST', call, 'A VXLAN device with the specified VNI already exists')
   return register(vxlan, link, call)
+}
+
+/** ip_tunnel_newlink */
+function newIpip(
+  namespace: Namespace,
+  link: NewLink & { readonly kind: 'ipip' },
+  name: string,
+  lower: Device | undefined,
+  call: string,
+): Device {
+  const { local, remote, ttl = 0, tos = 0, pathMtuDiscovery = true } = link.ipip ?? {}
+  const addressOf = (text: string | undefined) => {
+    if (text === undefined) return 0
+    const bytes = parseIp(text)
+    if (bytes.length !== IPV4_LENGTH) throw new KernelError('EINVAL', call)
+    return u32(bytes, 0)
+  }
+  const ends = { local: addressOf(local), remote: addressOf(remote), lower }
+  if (link.mac !== undefined) throw new KernelError('EOPNOTSUPP', call)
+  if (hasIpip(namespace, ends)) throw new KernelError('EEXIST', call)
+  const { txQueueLength } = link
+  const device = new Ipip(namespace, {
+    name,
+    ...ends,
+    ttl,
+    tos,
+    pathMtuDiscovery,
+    ...(txQueueLength !== undefined && { txQueueLength }),
+  })
+  addIpip(device)
+  return register(device, link, call)
 }
 
 /** vxlan_vni_in_use: on one port, a VNI is one device's. */

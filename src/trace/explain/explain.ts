@@ -14,6 +14,7 @@ import {
   tooBig,
   ttlExceeded,
 } from './ip.ts'
+import { nobodyDecapsulates, notIpv4, noWayOut, tooBigForTunnel } from './ipip.ts'
 import type { Explainer, Explanation, Loss, World } from './loss.ts'
 import { neighbourFailed, notForUs, sharedAddress } from './neighbour.ts'
 import { droppedByRule } from './netfilter.ts'
@@ -42,6 +43,11 @@ const explainers: Readonly<Record<string, readonly Explainer[]>> = {
   OVL_BRIDGE_ISOLATED: [isolated],
   OVL_BRIDGE_MTU: [portTooSmall],
   OVL_LINK_DOWN: [linkDown],
+  OVL_IPIP_PROTOCOL: [notIpv4],
+  OVL_IPIP_NO_ROUTE: [noWayOut],
+  OVL_IPIP_LOOP: [noWayOut],
+  OVL_IPIP_MTU: [tooBigForTunnel],
+  OVL_NO_IPIP: [nobodyDecapsulates],
 }
 
 export function explain(loss: Loss, world: World): Explanation {
