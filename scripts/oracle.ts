@@ -1,20 +1,44 @@
-/** `npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15]`: see src/oracle/oracle.ts. */
+/**
+ * The oracle from the command line: src/oracle/oracle.ts.
+ *
+ *   npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15] [--engine model|kernel]
+ */
 import { parseArgs } from 'node:util'
+import { linuxMachine } from '../src/cli/machine.ts'
 import { inlineMore } from '../src/lab/inlining.ts'
+import type { Machine } from '../src/lab/machine.ts'
+import { modelMachine } from '../src/lab/model-machine.ts'
 import { answerAll } from '../src/oracle/oracle.ts'
 
 inlineMore()
 
-const { values } = parseArgs({
-  options: { golden: { type: 'string' }, dump: { type: 'string' }, only: { type: 'string' } },
-})
+const usage = `Usage: npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15] [--engine model|kernel]
+`
 
-if (values.golden === undefined || values.dump === undefined) {
-  process.stderr.write('Usage: npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15]\n')
-  process.exitCode = 2
-} else {
-  const { answered, refused } = await answerAll(values.golden, values.dump, values.only?.split(','))
+const { values } = parseArgs({
+  options: {
+    golden: { type: 'string' },
+    dump: { type: 'string' },
+    only: { type: 'string' },
+    engine: { type: 'string', default: 'model' },
+  },
+})
+const { golden, dump, engine } = values
+const only = values.only?.split(',')
+
+if (golden !== undefined && dump !== undefined && (engine === 'model' || engine === 'kernel')) {
+  const { answered, refused } = await answerAll(golden, dump, { only, machine: machineOf(engine) })
   for (const { id, reason } of refused) process.stderr.write(`${id}: ${reason}\n`)
   process.stdout.write(`${answered.length} answered, ${refused.length} refused\n`)
   process.exitCode = refused.length > 0 || answered.length === 0 ? 1 : 0
+} else {
+  process.stderr.write(usage)
+  process.exitCode = 2
+}
+
+/** A model for each scenario; of the real kernel there is one. */
+function machineOf(engine: 'model' | 'kernel'): () => Machine {
+  if (engine === 'model') return () => modelMachine()
+  const machine = linuxMachine([])
+  return () => machine
 }

@@ -2,8 +2,8 @@
  * Which of several next hops a flow takes: X2. One router with a link in and one out for every next hop; each flow is one
  * UDP datagram, and the link it leaves by is the answer.
  */
-import type { LiveKernel, Subscription } from '../kernel/live.ts'
-import { createModel } from '../model/create.ts'
+import type { LiveKernel } from '../kernel/live.ts'
+import type { Machine } from '../lab/machine.ts'
 import { EtherType, encodeEthernet } from '../wire/ethernet.ts'
 import { encodeIpv4 } from '../wire/ipv4.ts'
 import { encodeUdp } from '../wire/udp.ts'
@@ -14,52 +14,74 @@ export type AnsweredFlow = Flow & { readonly got: number }
 const ROUTER_MAC = '02:00:00:00:00:01'
 const SENDER_MAC = '02:00:00:00:00:02'
 
+/** Milliseconds until the last datagram has been seen. */
+const PATIENCE = 5_000
+
+/** Where the ID stands in a frame. */
+const IDENTIFICATION = 18
+
 /** `got` is the index of the next hop in the route's order; −1 where the datagram left by none. */
-export function answerFlows(flows: readonly Flow[]): AnsweredFlow[] {
-  const kernel = createModel()
-  const router = enter(kernel, 'router')
-  const sender = enter(kernel, 'sender')
-  sender.links.add({
-    kind: 'veth',
-    name: 'eth0',
-    mac: SENDER_MAC,
-    up: true,
-    peer: { name: 'in', mac: ROUTER_MAC, namespace: router },
-  })
-  router.links.set('in', { up: true })
-  router.addresses.add({ link: 'in', prefix: '192.0.2.1/24' })
-  router.sysctl.set('net/ipv4/ip_forward', '1')
-  return flows.map((flow) => ({ ...flow, got: legOf(flow, router, sender, kernel) }))
+export async function answerFlows(flows: readonly Flow[], machine: Machine): Promise<AnsweredFlow[]> {
+  const { kernel } = machine
+  const names: string[] = []
+  const enter = (name: string): LiveKernel => {
+    names.push(`ecmp-${name}-${machine.processes.own.id}`)
+    return kernel.enter(kernel.namespaces.add(names.at(-1)!))!
+  }
+  try {
+    const router = enter('router')
+    const sender = enter('sender')
+    sender.links.add({
+      kind: 'veth',
+      name: 'eth0',
+      mac: SENDER_MAC,
+      up: true,
+      peer: { name: 'in', mac: ROUTER_MAC, namespace: router },
+    })
+    router.links.set('in', { up: true })
+    router.addresses.add({ link: 'in', prefix: '192.0.2.1/24' })
+    router.sysctl.set('net/ipv4/ip_forward', '1')
+    const legs = Math.max(...flows.map(({ w }) => w.length))
+    for (let i = 0; i < legs; i++) addLeg(i, router, enter(`leg${i}`))
+    const got = new Map<number, number>()
+    const capture = router.packets.capture({}, ({ packetType, bytes, link }) => {
+      const isIpv4 = bytes[12] === 0x08 && bytes[13] === 0x00
+      if (packetType !== 'outgoing' || !isIpv4 || !link.startsWith('leg')) return
+      got.set((bytes[IDENTIFICATION]! << 8) | bytes[IDENTIFICATION + 1]!, Number(link.slice('leg'.length)))
+    })
+    try {
+      for (const [i, flow] of flows.entries()) {
+        configure(flow, router)
+        sender.packets.send('eth0', frameOf(flow, i))
+      }
+      await machine.until(() => got.size === flows.length, PATIENCE)
+    } finally {
+      capture.close()
+    }
+    return flows.map((flow, i) => ({ ...flow, got: got.get(i) ?? -1 }))
+  } finally {
+    for (const name of names) kernel.namespaces.delete(name)
+  }
 }
 
-function legOf(flow: Flow, router: LiveKernel, sender: LiveKernel, kernel: LiveKernel): number {
-  const { seed, policy, w: weights, src, dst } = flow
-  for (const i of weights.keys()) ensureLeg(i, router, kernel)
+function configure({ seed, policy, w: weights }: Flow, router: LiveKernel): void {
   router.sysctl.set('net/ipv4/fib_multipath_hash_policy', String(policy))
   router.sysctl.set('net/ipv4/fib_multipath_hash_seed', String(seed))
   router.routes.replace({
     destination: '0.0.0.0/0',
     nextHops: weights.map((weight, i) => ({ gateway: `198.18.${i}.2`, link: `leg${i}`, weight })),
   })
-  let got = -1
-  const captures: Subscription[] = weights.map((_, i) =>
-    router.packets.capture({ link: `leg${i}` }, ({ packetType, bytes }) => {
-      if (packetType === 'outgoing' && bytes[12] === 0x08 && bytes[13] === 0x00) got = i
-    }),
-  )
-  sender.packets.send('eth0', frameOf(flow, src, dst))
-  for (const capture of captures) capture.close()
-  return got
 }
 
-function frameOf({ proto, sport, dport }: Flow, source: string, destination: string): Uint8Array {
+/** Its ID is its number. */
+function frameOf({ src: source, dst: destination, proto, sport, dport }: Flow, identification: number): Uint8Array {
   const payload = encodeUdp(
     { sourcePort: sport, destinationPort: dport, payload: new Uint8Array(1) },
     { source, destination },
   )
   const packet = encodeIpv4({
     tos: 0,
-    identification: 1,
+    identification,
     dontFragment: false,
     moreFragments: false,
     fragmentOffset: 0,
@@ -79,14 +101,8 @@ function frameOf({ proto, sport, dport }: Flow, source: string, destination: str
   })
 }
 
-function enter(kernel: LiveKernel, name: string): LiveKernel {
-  return kernel.enter(kernel.namespaces.add(name))!
-}
-
 /** The i-th link out, with a neighbour behind it. */
-function ensureLeg(i: number, router: LiveKernel, kernel: LiveKernel): void {
-  if (router.links.get(`leg${i}`)) return
-  const far = enter(kernel, `leg${i}`)
+function addLeg(i: number, router: LiveKernel, far: LiveKernel): void {
   router.links.add({ kind: 'veth', name: `leg${i}`, up: true, peer: { name: 'eth0', namespace: far } })
   far.links.set('eth0', { up: true })
   router.addresses.add({ link: `leg${i}`, prefix: `198.18.${i}.1/24` })

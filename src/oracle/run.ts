@@ -1,15 +1,18 @@
 /**
  * Runs a scenario on a machine: the model's, where time is virtual and every frame is followed, or Linux', where namespaces
  * of its own are made for it and taken away.
+ *
+ *   topology ── warm-up ── commands ── captures begin ── frames, waits, commands ── tail ── what was seen
  */
 import { isErrno, KernelError } from '../kernel/errors.ts'
+import type { LiveKernel } from '../kernel/live.ts'
 import type { Machine } from '../lab/machine.ts'
 import { ModelKernel } from '../model/create.ts'
 import type { Journey } from '../model/observer.ts'
 import { endingOf, type FrameEnding } from './ending.ts'
 import type { Injection, Scenario, ScenarioStep } from './scenario.ts'
 import { buildStand, type Stand } from './stand.ts'
-import { record, type Walk } from './walk.ts'
+import { type Recording, record, type Walk } from './walk.ts'
 
 export interface Observation {
   readonly walk: Walk
@@ -37,32 +40,92 @@ export async function runScenario(
   machine: Machine,
   { tail = 0, lenient = false }: RunOptions = {},
 ): Promise<Observation> {
-  const { id, topology, warm, steps, watch, show } = scenario
+  const { id, steps, show } = scenario
+  const refusals: string[] = []
+  const endings: FrameEnding[] = []
+  const obs = await whileWatched(scenario, machine, { lenient, refusals }, async (stand, recording) => {
+    const journeys: Journey[] = []
+    const first = beginning(steps)
+    const watched = steps.slice(first)
+    const clock = new StepClock(stand.machine)
+    for (const [i, step] of watched.entries()) {
+      await clock.reach(step)
+      const refusal = await refusalOf(() => take(step, stand, journeys), lenient)
+      if (refusal !== undefined) refusals.push(`${first + i}: ${refusal}`)
+    }
+    await settle(recording, machine, tail)
+    endings.push(...journeys.map(endingOf))
+    return recording.rows(show)
+  })
+  const given = steps.flatMap((step) => ('hex' in step ? [step.hex] : []))
+  return { walk: { id, obs }, given, endings, refusals }
+}
+
+/** Builds what the scenario stands on, up to where captures begin, and takes it away when `body` has ended. */
+export async function whileWatched<T>(
+  { topology, warm, steps, watch, silent = [] }: Scenario,
+  machine: Machine,
+  { lenient = false, refusals = [] }: { readonly lenient?: boolean; readonly refusals?: string[] },
+  body: (stand: Stand, recording: Recording) => Promise<T>,
+): Promise<T> {
   const stand = await buildStand(topology, machine)
   try {
     for (const [from, address] of warm) await stand.kernelOf(from).ping(address)
-    const first = steps.findIndex((step) => !('run' in step))
-    const beginning = first < 0 ? steps.length : first
-    const journeys: Journey[] = []
-    const refusals: string[] = []
-    const takeAll = async (from: number, to?: number) => {
-      for (const [i, step] of steps.slice(from, to).entries()) {
-        const refusal = await refusalOf(() => take(step, stand, journeys), lenient)
-        if (refusal !== undefined) refusals.push(`${from + i}: ${refusal}`)
-      }
+    const commands = steps.slice(0, beginning(steps))
+    for (const [i, step] of commands.entries()) {
+      const refusal = await refusalOf(() => take(step, stand, []), lenient)
+      if (refusal !== undefined) refusals.push(`${i}: ${refusal}`)
     }
-    await takeAll(0, beginning)
+    if (commands.length > 0) stand.withoutOffloads()
+    for (const name of silent) silence(stand.kernelOf(name))
     const recording = record(watch, stand.kernelOf)
-    await takeAll(beginning)
-    await machine.until(() => false, tail)
-    for (let count = -1; count !== recording.count; ) {
-      count = recording.count
-      await machine.until(() => false, QUIET)
+    try {
+      return await body(stand, recording)
+    } finally {
+      recording.close()
     }
-    const given = steps.flatMap((step) => ('hex' in step ? [step.hex] : []))
-    return { walk: { id, obs: recording.rows(show) }, given, endings: journeys.map(endingOf), refusals }
   } finally {
     stand.close()
+  }
+}
+
+/** Lets what is on its way arrive. */
+export async function settle(recording: Recording, machine: Machine, tail: number): Promise<void> {
+  await machine.until(() => false, tail)
+  for (let count = -1; count !== recording.count; ) {
+    count = recording.count
+    await machine.until(() => false, QUIET)
+  }
+}
+
+/** The first step that is no command. */
+function beginning(steps: readonly ScenarioStep[]): number {
+  const first = steps.findIndex((step) => !('run' in step))
+  return first < 0 ? steps.length : first
+}
+
+/** Of frames that have their times: these count from the first, whatever the others took. */
+class StepClock {
+  readonly #machine: Machine
+  #start: number | undefined
+
+  constructor(machine: Machine) {
+    this.#machine = machine
+  }
+
+  async reach(step: ScenarioStep): Promise<void> {
+    if (!('hex' in step)) return
+    const { at = 0 } = step
+    const now = this.#now()
+    this.#start ??= now - at
+    const left = this.#start + at - now
+    if (step.at !== undefined && left > 0) await this.#machine.until(() => false, left)
+  }
+
+  /** Milliseconds: the machine's own clock has whole ones. */
+  #now(): number {
+    const { kernel } = this.#machine
+    return kernel instanceof ModelKernel ? kernel.model.clock.now / 1000 : performance.now()
   }
 }
 
@@ -81,8 +144,10 @@ async function refusalOf(act: () => Promise<void>, lenient: boolean): Promise<st
 }
 
 async function take(step: ScenarioStep, stand: Stand, journeys: Journey[]): Promise<void> {
-  if ('run' in step) await stand.run(step.ns, step.run)
-  else if ('wait' in step) await stand.machine.until(() => false, step.wait)
+  if ('run' in step) {
+    await stand.run(step.ns, step.run)
+    if (/\blink add\b/.test(step.run)) stand.withoutOffloads()
+  } else if ('wait' in step) await stand.machine.until(() => false, step.wait)
   else send(step, stand, journeys)
 }
 
@@ -96,4 +161,14 @@ function send({ ns, dev, hex }: Injection, stand: Stand, journeys: Journey[]): v
   } finally {
     if (model) model.onJourney = undefined
   }
+}
+
+/** Whatever comes is seen at the taps, and goes no further. */
+function silence({ nftables }: LiveKernel): void {
+  const table = { family: 'inet', name: 'silence' } as const
+  const base = { type: 'filter', hook: 'prerouting', priority: -1000, policy: 'drop' } as const
+  nftables.commit([
+    { operation: 'add table', table },
+    { operation: 'add chain', chain: { family: table.family, table: table.name, name: 'prerouting', base } },
+  ])
 }

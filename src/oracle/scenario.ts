@@ -16,6 +16,8 @@ export interface Scenario {
   readonly watch: readonly string[]
   /** ARP and ND are shown whose target or sender begins so. */
   readonly show: readonly string[]
+  /** Nodes and pods that answer nothing: what comes is seen, and goes no further. Their frames are given. */
+  readonly silent?: readonly string[]
 }
 
 export type ScenarioStep =
@@ -30,4 +32,6 @@ export interface Injection {
   readonly ns: string
   readonly dev: string
   readonly hex: string
+  /** Milliseconds behind the first frame; at once where left out. */
+  readonly at?: number
 }

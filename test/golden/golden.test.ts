@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, test } from 'vitest'
+import { modelMachine } from '../../src/lab/model-machine.ts'
 import { answerAll } from '../../src/oracle/oracle.ts'
 
 const here = import.meta.dirname
@@ -36,7 +37,7 @@ describe('the model walks as Linux did', () => {
     questions = join(directory, 'questions')
     answers = join(directory, 'answers')
     assert.equal(compare('--questions', here, questions).status, 0)
-    const { refused } = await answerAll(questions, answers)
+    const { refused } = await answerAll(questions, answers, { machine: () => modelMachine() })
     assert.deepEqual(refused, [])
   }, 120_000)
   afterAll(() => rmSync(directory, { recursive: true, force: true }))

@@ -1,0 +1,130 @@
+/**
+ * Where Linux drops packets, and why: the tracepoint skb:kfree_skb of a tracing instance of our own (Documentation/trace), with
+ * the devices that a packet passed before: net:netif_receive_skb and net:net_dev_start_xmit. Root needed.
+ *
+ * The trace is of the whole machine and knows no namespaces. A drop is ours when the device before it saw the packet at a
+ * time at which one of our captures did.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Row } from './walk.ts'
+
+export interface TracedDrop {
+  readonly reason: string
+  readonly function: string
+  /** The row of the walk that saw the packet last. */
+  readonly row: Row
+}
+
+const MOUNT_POINTS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing']
+const EVENTS = ['skb/kfree_skb', 'net/netif_receive_skb', 'net/net_dev_start_xmit']
+/** Kilobytes for each processor: what some seconds of a busy machine bring. */
+const BUFFER = 8192
+
+/** Milliseconds between what a capture and what the trace say of one frame: taps of one packet share a time. */
+const APART = 0.1
+
+interface DeviceEvent {
+  /** Milliseconds of the trace's clock. */
+  readonly time: number
+  readonly device: string
+  readonly dir: Row['dir']
+}
+
+export class DropTrace {
+  readonly #root: string
+  readonly #instance: string
+  readonly #mounted: boolean
+
+  /** Error when there is no tracefs, and none can be mounted. */
+  constructor() {
+    const found = MOUNT_POINTS.find((path) => existsSync(path) && readdirSync(path).includes('instances'))
+    this.#mounted = found === undefined
+    this.#root = found ?? mkdtempSync(join(tmpdir(), 'overlab-tracefs-'))
+    if (this.#mounted) execFileSync('mount', ['-t', 'tracefs', 'tracefs', this.#root])
+    this.#instance = join(this.#root, 'instances', `overlab-${process.pid}`)
+    mkdirSync(this.#instance)
+    this.#write('trace_clock', 'mono')
+    this.#write('buffer_size_kb', String(BUFFER))
+    for (const event of EVENTS) this.#write(`events/${event}/enable`, '1')
+  }
+
+  /** Forgets what was traced. */
+  clear(): void {
+    this.#write('trace', '')
+  }
+
+  /** The drops since `clear` of what the rows show, in their order. */
+  drops(rows: readonly Row[]): TracedDrop[] {
+    return readDrops(readFileSync(join(this.#instance, 'trace'), 'utf8'), rows)
+  }
+
+  close(): void {
+    for (const event of EVENTS) this.#write(`events/${event}/enable`, '0')
+    rmdirSync(this.#instance)
+    if (!this.#mounted) return
+    execFileSync('umount', [this.#root])
+    rmdirSync(this.#root)
+  }
+
+  #write(file: string, text: string): void {
+    writeFileSync(join(this.#instance, file), text)
+  }
+}
+
+/** `trace`: the file's text. */
+export function readDrops(trace: string, rows: readonly Row[]): TracedDrop[] {
+  const seen = new Map<string, DeviceEvent>()
+  const devices: DeviceEvent[] = []
+  const drops: { readonly reason: string; readonly function: string; readonly before: DeviceEvent }[] = []
+  for (const line of trace.split('\n')) {
+    const [, seconds, event, rest = ''] = /\s(\d+\.\d+): (\w+): (.*)/.exec(line) ?? []
+    const packet = /skbaddr=(\S+)/.exec(rest)?.[1]
+    if (seconds === undefined || packet === undefined) continue
+    const device = /dev=(\S+)/.exec(rest)?.[1]
+    if (device !== undefined) {
+      const dir = event === 'netif_receive_skb' ? 'in' : 'out'
+      const at: DeviceEvent = { time: Number(seconds) * 1000, device, dir }
+      seen.set(packet, at)
+      devices.push(at)
+      continue
+    }
+    const before = seen.get(packet)
+    // The memory is used again: the next packet there is another.
+    seen.delete(packet)
+    const [, name, reason] = /location=([\w.]+)\S* reason: (\w+)/.exec(rest) ?? []
+    if (before && name !== undefined && reason !== undefined) drops.push({ reason, function: plainName(name), before })
+  }
+  const offset = offsetOf(devices, rows)
+  return drops.flatMap(({ reason, function: name, before }) => {
+    const row = nearest(before, rows, offset)
+    return row ? [{ reason, function: name, row }] : []
+  })
+}
+
+/** A part of a function that the compiler has moved is still that function: `ip_rcv_core.part.0`. */
+const plainName = (name: string) => name.replace(/\..*$/, '')
+
+/** What to add to the trace's times: that by which most rows have their event. */
+function offsetOf(devices: readonly DeviceEvent[], rows: readonly Row[]): number {
+  const first = rows[0]
+  const candidates = devices
+    .filter(({ device, dir }) => first && device === deviceOf(first) && dir === first.dir)
+    .map(({ time }) => {
+      const offset = first!.t - time
+      const near = devices.filter((event) => nearest(event, rows, offset))
+      return { offset, count: near.length }
+    })
+  return candidates.sort((a, b) => b.count - a.count)[0]?.offset ?? 0
+}
+
+function nearest({ time, device, dir }: DeviceEvent, rows: readonly Row[], offset: number): Row | undefined {
+  const apart = (row: Row) => Math.abs(time + offset - row.t)
+  return rows
+    .filter((row) => deviceOf(row) === device && row.dir === dir && apart(row) < APART)
+    .sort((a, b) => apart(a) - apart(b))[0]
+}
+
+const deviceOf = ({ at }: Row) => at.slice(at.indexOf(':') + 1)
