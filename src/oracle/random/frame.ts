@@ -184,13 +184,13 @@ export function plainHeader({ source, destination }: Endpoints) {
 /** Packets with sound checksums. `martians` false: their sources are only those of the ground. */
 export function packets(ground: Ground, { martians = true } = {}): fc.Arbitrary<Ipv4> {
   const { sources, destinations } = ground
-  const source = martians ? often(mostly(sources), fc.constantFrom(...MARTIANS), 9) : mostly(sources)
+  const source = martians ? often(mostly(sources, 5), fc.constantFrom(...MARTIANS), 14) : mostly(sources, 5)
   return fc
     .record({
       endpoints: fc.record({ source, destination: mostly(destinations, 2) }),
       transport: transports(ground),
       fields: fc.record({
-        ttl: mostly([64, 2, 1, 3, 0, 255], 4),
+        ttl: mostly([64, 2, 1, 3, 0, 255], 6),
         tos: mostly([0, 0xb9, 0x10, 0x03], 5),
         dontFragment: rarely(3),
         identification: mostly([0x1234, 0, 0xffff], 5),
@@ -219,8 +219,8 @@ const otherPayload: fc.Arbitrary<Transport> = fc
 const transports = (ground: Ground): fc.Arbitrary<Transport> =>
   fc.oneof(
     { withCrossShrink: true },
-    { weight: 7, arbitrary: echoPayload(ground) },
-    { weight: 5, arbitrary: udpPayload(ground) },
+    { weight: 11, arbitrary: echoPayload(ground) },
+    { weight: 4, arbitrary: udpPayload(ground) },
     { weight: 2, arbitrary: tcpPayload(ground) },
     { weight: 1, arbitrary: errorPayload(ground) },
     { weight: 1, arbitrary: otherPayload },

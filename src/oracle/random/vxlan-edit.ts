@@ -50,7 +50,6 @@ const of = (name: string): fc.Arbitrary<Deed> =>
     line(name, 'ip route', among('add', 'replace'), among('blackhole', 'unreachable', 'prohibit'), network),
     line(name, 'ip route replace', prefixOf(BELOW), 'dev eth0 mtu', among('1400', '1300', 'lock 1400')),
     line(name, 'ip link set', among('vx', 'eth0', 'v1', 'br0'), 'mtu', vxlanMtu),
-    line(name, 'ip link set vx type vxlan', among('learning', 'nolearning')),
     line(name, 'ip link set vx', among('master br0', 'nomaster')),
     line(name, 'bridge link set dev vx', among('learning', 'flood', 'isolated', 'bcast_flood'), onOff),
     line(name, 'ip link set vx address', among(vtepMac(1), vtepMac(2), STRANGER.mac)),
