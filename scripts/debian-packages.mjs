@@ -19,6 +19,7 @@ const witnesses = [
   { name: 'iptables', command: 'iptables' },
   { name: 'nftables', command: 'nft' },
   { name: 'conntrack', command: 'conntrack' },
+  { name: 'ipset', command: 'ipset' },
   { name: 'procps', command: 'sysctl' },
   { name: 'util-linux', command: 'unshare' },
   { name: 'mount', command: 'mount' },

@@ -3,7 +3,7 @@
  * so on Linux and on the model alike, with the output, the messages and the exit status of the real programs.
  *
  *   run ──── shell-words     a line as sh splits it
- *    └── ip/  bridge/  sysctl  conntrack  ping  iptables  nft      a Command each
+ *    └── ip/  bridge/  sysctl  conntrack  ping  iptables  ipset  nft      a Command each
  *
  * A form of a program that is not here is refused by its name and status 255; nothing is ever passed on to a shell.
  */

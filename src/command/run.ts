@@ -4,6 +4,7 @@ import { bridge } from './bridge/bridge.ts'
 import { type Command, type Context, fail, notModelled, type Outcome } from './command.ts'
 import { conntrack } from './conntrack.ts'
 import { ip } from './ip/ip.ts'
+import { ipset } from './ipset/ipset.ts'
 import { iptables } from './iptables/iptables.ts'
 import { iptablesRestore } from './iptables/restore.ts'
 import { iptablesSave } from './iptables/save.ts'
@@ -17,6 +18,7 @@ const commands: Readonly<Record<string, Command>> = {
   bridge,
   conntrack,
   ip,
+  ipset,
   ping,
   sysctl,
   ip6tables: iptables,

@@ -3,6 +3,7 @@
  * `close`. No plugin needs these; daemons, labs and the trace do.
  */
 import type { Conntrack } from './conntrack.ts'
+import type { IpSets } from './ipset.ts'
 import type { Kernel } from './kernel.ts'
 import type { FdbEntry, Neighbour } from './neighbour.ts'
 import type { Route } from './route.ts'
@@ -103,6 +104,7 @@ export interface LiveKernel extends Kernel {
   readonly tuns: Tuns
   readonly sockets: Sockets
   readonly conntrack: Conntrack
+  readonly ipsets: IpSets
   /** Calls back for every change from now on. `lost` means that some were missed: look again at everything. */
   watch(
     subjects: readonly Change['subject'][],

@@ -32,6 +32,12 @@ export interface XtRange {
   readonly to: number
 }
 
+/** An IP set, and which of the packet's addresses and ports each part of its entries is compared with. */
+export interface XtSet {
+  readonly name: string
+  readonly sides: readonly ('src' | 'dst')[]
+}
+
 export type XtMatch =
   | {
       readonly match: 'conntrack' | 'state'
@@ -117,6 +123,15 @@ export type XtMatch =
       readonly invert: boolean
     }
   | { readonly match: 'tcpmss'; readonly mss: XtRange; readonly invert: boolean }
+  | {
+      readonly match: 'set'
+      readonly set: XtSet
+      readonly invert: boolean
+      /** A network that is in the set as one that is not meant counts as being in it. */
+      readonly returnNoMatch?: boolean
+      /** What matches is not counted. */
+      readonly keepsCounters?: boolean
+    }
 
 export type XtTarget =
   | {
@@ -147,6 +162,15 @@ export type XtTarget =
   | { readonly target: 'TCPMSS'; readonly mss: number | 'clamp-to-pmtu' }
   | { readonly target: 'CT'; readonly notrack: boolean; readonly zone?: number }
   | { readonly target: 'NOTRACK' }
+  | {
+      readonly target: 'SET'
+      readonly add?: XtSet
+      readonly delete?: XtSet
+      /** An entry that is there already gets its time anew. */
+      readonly exist?: boolean
+      /** Seconds, instead of the set's own. */
+      readonly timeout?: number
+    }
   | {
       readonly target: 'LOG'
       readonly prefix: string

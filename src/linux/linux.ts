@@ -38,8 +38,11 @@ export class LinuxKernel implements Kernel {
   protected readonly netfilter = () => this.#socket(NETLINK_NETFILTER)
   readonly #sockets = new Map<number, NetlinkSocket>()
 
-  /** `extend`: what a kernel that knows more makes of nf_tables. */
-  constructor(namespace: Namespace, extend: (nftables: Nftables) => Nftables = (nftables) => nftables) {
+  /** `extend`: what a kernel that knows more makes of nf_tables; it may ask by the same socket. */
+  constructor(
+    namespace: Namespace,
+    extend: (nftables: Nftables, socket: () => NetlinkSocket) => Nftables = (nftables) => nftables,
+  ) {
     this.namespace = namespace
     const route = () => this.#socket(NETLINK_ROUTE)
     this.links = new LinuxLinks(route, namespace, descriptorOf)
@@ -49,7 +52,7 @@ export class LinuxKernel implements Kernel {
     this.rules = new LinuxRules(route)
     this.neighbours = new LinuxNeighbours(route)
     this.fdb = new LinuxFdb(route)
-    this.nftables = extend(new LinuxNftables(this.netfilter))
+    this.nftables = extend(new LinuxNftables(this.netfilter), this.netfilter)
     this.sysctl = new LinuxSysctl(namespace)
   }
 

@@ -5,6 +5,7 @@
  *          ├── tuns        tun.ts       /dev/net/tun
  *          ├── sockets     sockets.ts   TCP and UDP            tcp.ts  udp.ts
  *          ├── conntrack   netfilter/conntrack.ts       NETLINK_NETFILTER
+ *          ├── ipsets      netfilter/ipset/ipsets.ts    NETLINK_NETFILTER
  *          ├── watch       watch.ts     multicast groups of netlink      change.ts  their messages
  *          └── ping        ping.ts      raw ICMP sockets
  *                └── all wait in reactor.ts; datagrams.ts receives; sys.live.ts calls
@@ -14,6 +15,7 @@
 import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription, WatchOptions } from '../kernel/live.ts'
 import { LinuxKernel } from './linux.ts'
 import { LinuxConntrack } from './netfilter/conntrack.ts'
+import { LinuxIpSets } from './netfilter/ipset/ipsets.ts'
 import { withExtensions } from './netfilter/xtables.ts'
 import { Namespace } from './netns.ts'
 import { LinuxPackets } from './packet.ts'
@@ -27,13 +29,15 @@ class LinuxLiveKernel extends LinuxKernel implements LiveKernel {
   readonly tuns: LinuxTuns
   readonly sockets: LinuxSockets
   readonly conntrack: LinuxConntrack
+  readonly ipsets: LinuxIpSets
 
   constructor(namespace: Namespace) {
-    super(namespace, withExtensions)
+    super(namespace, (nftables, socket) => withExtensions(nftables, new LinuxIpSets(socket)))
     this.packets = new LinuxPackets(namespace)
     this.tuns = new LinuxTuns(namespace)
     this.sockets = new LinuxSockets(namespace)
     this.conntrack = new LinuxConntrack(this.netfilter)
+    this.ipsets = new LinuxIpSets(this.netfilter)
   }
 
   ping(destination: string, request?: EchoRequest): Promise<EchoAnswer> {

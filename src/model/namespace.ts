@@ -11,6 +11,7 @@ import type { Model } from './model.ts'
 import type { NeighbourTable } from './neighbour.ts'
 import type { ConntrackTable } from './netfilter/conntrack.ts'
 import type { DropCause, Hooks } from './netfilter/hooks.ts'
+import type { IpSetTable } from './netfilter/ipset/ipsets.ts'
 import type { NftTables } from './netfilter/tables.ts'
 import type { BridgeSettings } from './settings.ts'
 import type { Sockets } from './socket/sockets.ts'
@@ -34,6 +35,7 @@ export interface Namespace {
   /** See runHook. */
   dropCause: DropCause | undefined
   readonly nftables: NftTables
+  readonly ipsets: IpSetTable
   readonly conntrack: ConntrackTable
   readonly sockets: Sockets
   readonly sysctl: Sysctls

@@ -26,6 +26,7 @@ export type Source =
   | 'daemon'
   | 'bgp'
   | 'impairment'
+  | 'ipset'
 
 export class Random {
   readonly #seed: number

@@ -36,6 +36,8 @@ export const IpProtocol = {
   esp: 50,
   ah: 51,
   icmpv6: 58,
+  sctp: 132,
+  udpLite: 136,
 } as const
 
 const MIN_HEADER = 20

@@ -12,6 +12,7 @@ import { type Case, inTime, type PassTime, type World } from './kernel/case.ts'
 import { conntrackCases } from './kernel/conntrack.ts'
 import { fdbCases } from './kernel/fdb.ts'
 import { kernelSources, readShapes, recorded, uncovered } from './kernel/interface.ts'
+import { ipSetCases } from './kernel/ipset.ts'
 import { linkCases } from './kernel/link.ts'
 import { liveCases } from './kernel/live.ts'
 import { namespaceCases } from './kernel/namespace.ts'
@@ -38,6 +39,7 @@ export const kernelCases: readonly Case[] = [
   ...socketCases,
   ...socketOptionCases,
   ...conntrackCases,
+  ...ipSetCases,
 ]
 
 export interface Contract {

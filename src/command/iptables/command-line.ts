@@ -8,7 +8,7 @@ import type { XtMatch, XtTarget } from '../../kernel/xtables.ts'
 import { type Network, parseNetworks } from './address.ts'
 import { checkChainName, checkTargetName, MAX_NAME, tooLong } from './chain-name.ts'
 import { badParameter, IptablesError, NotModelledError } from './error.ts'
-import { type Extension, Given, type Option } from './extension/extension.ts'
+import { type Extension, Given, type Option, type ParseContext } from './extension/extension.ts'
 import { findMatch, findTarget, isOtherMatch, isOtherTarget } from './extensions.ts'
 import { parseInterface } from './interface.ts'
 import { protocolName, protocolNumber } from './names.ts'
@@ -49,13 +49,20 @@ export class PrintAndExit extends Error {
   override readonly name = 'PrintAndExit'
 }
 
-export function parseCommandLine(words: readonly string[], family: Family, table = 'filter'): CommandLine {
-  return new Parser(words, family, table).parse()
+/** `findSet`: an IP set of the kernel's. */
+export function parseCommandLine(
+  words: readonly string[],
+  family: Family,
+  findSet: ParseContext['findSet'],
+  table = 'filter',
+): CommandLine {
+  return new Parser(words, family, findSet, table).parse()
 }
 
 class Parser {
   readonly #words: readonly string[]
   readonly #family: Family
+  readonly #findSet: ParseContext['findSet']
   #at = 0
   #invert = false
   readonly #verbs: Verb[] = []
@@ -82,9 +89,10 @@ class Parser {
   #packets = 0n
   #bytes = 0n
 
-  constructor(words: readonly string[], family: Family, table: string) {
+  constructor(words: readonly string[], family: Family, findSet: ParseContext['findSet'], table: string) {
     this.#words = words
     this.#family = family
+    this.#findSet = findSet
     this.#table = table
   }
 
@@ -93,7 +101,7 @@ class Parser {
     if (this.#table === 'nat' && (this.#policy === 'DROP' || this.#jump === 'DROP')) {
       throw badParameter('\nThe "nat" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n')
     }
-    const context = { family: this.#family, protocol: this.#protocol }
+    const context = this.#context()
     const matches = this.#matches.map(({ extension, given }) => extension.parse(given, context) as XtMatch)
     const target = this.#parseTarget()
     const [verb] = this.#verbs
@@ -369,12 +377,15 @@ class Parser {
     return true
   }
 
+  #context(): ParseContext {
+    return { family: this.#family, protocol: this.#protocol, findSet: this.#findSet }
+  }
+
   #parseTarget(): Target | undefined {
     const jump = this.#jump
     if (jump === undefined || jump === '') return undefined
     if (this.#target) {
-      const context = { family: this.#family, protocol: this.#protocol }
-      return this.#target.extension.parse(this.#target.given, context) as XtTarget
+      return this.#target.extension.parse(this.#target.given, this.#context()) as XtTarget
     }
     if (!this.#isGoto && (jump === 'ACCEPT' || jump === 'DROP' || jump === 'RETURN')) return { verdict: jump }
     if (jump === 'QUEUE') throw new NotModelledError('-j QUEUE')

@@ -14,6 +14,7 @@ import { multiport } from './extension/multiport.ts'
 import { DNAT, MASQUERADE, REDIRECT, SNAT } from './extension/nat.ts'
 import { recent } from './extension/recent.ts'
 import { REJECT } from './extension/reject.ts'
+import { SET, set } from './extension/set.ts'
 import { statistic } from './extension/statistic.ts'
 import { tcp, udp } from './extension/tcp.ts'
 import { TCPMSS, tcpmss } from './extension/tcpmss.ts'
@@ -35,6 +36,7 @@ const MATCHES: Readonly<Record<MatchName, Extension<XtMatch>>> = {
   pkttype,
   recent,
   rpfilter,
+  set,
   state,
   statistic,
   tcp,
@@ -53,6 +55,7 @@ const TARGETS: Readonly<Record<TargetName, Extension<XtTarget>>> = {
   NOTRACK,
   REDIRECT,
   REJECT,
+  SET,
   SNAT,
   TCPMSS,
   TRACE,
@@ -62,14 +65,14 @@ const TARGETS: Readonly<Record<TargetName, Extension<XtTarget>>> = {
 const OTHER_MATCHES = new Set(
   (
     'ah bpf cgroup cluster connbytes connlabel connlimit cpu dccp devgroup dscp dst ecn esp eui64 frag hashlimit hbh ' +
-    'helper hl ipcomp iprange ipv6header ipvs length mac mh nfacct osf owner policy quota rateest realm rt sctp set ' +
+    'helper hl ipcomp iprange ipv6header ipvs length mac mh nfacct osf owner policy quota rateest realm rt sctp ' +
     'socket srh string time tos ttl u32'
   ).split(' '),
 )
 const OTHER_TARGETS = new Set(
   (
     'AUDIT CHECKSUM CLASSIFY CLUSTERIP CONNSECMARK DNPT DSCP ECN HL HMARK IDLETIMER LED NETMAP NFQUEUE RATEEST SECMARK ' +
-    'SET SNPT SYNPROXY TCPOPTSTRIP TEE TOS TPROXY TTL ULOG'
+    'SNPT SYNPROXY TCPOPTSTRIP TEE TOS TPROXY TTL ULOG'
   ).split(' '),
 )
 

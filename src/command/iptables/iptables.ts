@@ -11,11 +11,13 @@
  * Source: the programs' own, iptables/nft*.c, iptables/xshared.c; where they and their manual differ, what they do.
  */
 import { isErrno, KernelError } from '../../kernel/errors.ts'
+import type { LiveKernel } from '../../kernel/live.ts'
 import type { Nftables } from '../../kernel/nftables.ts'
 import { type Command, fail, notModelled, type Outcome, succeed } from '../command.ts'
 import { applyChange } from './change.ts'
 import { type CommandLine, PrintAndExit, parseCommandLine } from './command-line.ts'
 import { IptablesError, NotModelledError, PlainError } from './error.ts'
+import type { ParseContext } from './extension/extension.ts'
 import { listTable, saveTable } from './list.ts'
 import type { Family } from './rule.ts'
 import { Table } from './table.ts'
@@ -56,8 +58,13 @@ const ERRORS: Readonly<Record<string, string>> = {
 export const iptables: Command = ([program = 'iptables', ...words], { kernel }) =>
   guard(program, () => {
     const family = familyOf(program)
-    return runCommand(parseCommandLine(words, family), kernel.nftables, family)
+    return runCommand(parseCommandLine(words, family, findSetIn(kernel)), kernel.nftables, family)
   })
+
+/** Asked when a rule names one, and not before. */
+export function findSetIn({ ipsets }: LiveKernel): ParseContext['findSet'] {
+  return (name) => ipsets.get(name, { headerOnly: true })
+}
 
 /** One command; what it prints. */
 function runCommand(line: CommandLine, nftables: Nftables, family: Family): Outcome {

@@ -1,12 +1,13 @@
 /** `iptables-restore`, `ip6tables-restore`: iptables/xtables-restore.c. A table at a time, all of it or nothing. */
 import { KernelError } from '../../kernel/errors.ts'
+import type { LiveKernel } from '../../kernel/live.ts'
 import type { Nftables, NftOperation } from '../../kernel/nftables.ts'
 import { type Command, fail, notModelled, type Outcome, succeed } from '../command.ts'
 import { checkChainName } from './chain-name.ts'
 import { applyChange } from './change.ts'
 import { type CommandLine, parseCommandLine } from './command-line.ts'
 import { badParameter, IptablesError, PlainError } from './error.ts'
-import { familyOf, guard, refused, VERSION } from './iptables.ts'
+import { familyOf, findSetIn, guard, refused, VERSION } from './iptables.ts'
 import type { Family } from './rule.ts'
 import { Table } from './table.ts'
 import { findBuiltin, findTable } from './tables.ts'
@@ -43,13 +44,13 @@ export const iptablesRestore: Command = ([program = 'iptables-restore', ...words
   }
   if (seen.has('V')) return succeed(`${program} v${VERSION}\n`)
   const options = { counters: seen.has('c'), keep: seen.has('n'), test: seen.has('t'), only: seen.get('T') }
-  return new Restore(program, kernel.nftables, options).run(stdin)
+  return new Restore(program, kernel, options).run(stdin)
 }
 
 class Restore {
   readonly #program: string
   readonly #family: Family
-  readonly #nftables: Nftables
+  readonly #kernel: LiveKernel
   readonly #options: Options
   /** Of the file, from 1. */
   #line = 0
@@ -58,10 +59,10 @@ class Restore {
   /** What the table's commands and chains are to change, each with its line. It is done at COMMIT. */
   #changes: { readonly line: number; readonly command?: CommandLine; apply(): void }[] = []
 
-  constructor(program: string, nftables: Nftables, options: Options) {
+  constructor(program: string, kernel: LiveKernel, options: Options) {
     this.#program = program
     this.#family = familyOf(program)
-    this.#nftables = nftables
+    this.#kernel = kernel
     this.#options = options
   }
 
@@ -102,7 +103,7 @@ class Restore {
       throw badParameter(`${this.#program}: line ${this.#line} table name '${name}' invalid`)
     }
     if (this.#options.only !== undefined && this.#options.only !== name) return
-    this.#table = new Table(this.#nftables, this.#family, builtin)
+    this.#table = new Table(this.#kernel.nftables, this.#family, builtin)
     this.#changes = []
     if (!this.#options.keep) this.#table.flushTable()
   }
@@ -121,7 +122,7 @@ class Restore {
     if (this.#options.test) return undefined
     const operations = table.operations()
     try {
-      this.#nftables.commit(operations)
+      this.#kernel.nftables.commit(operations)
     } catch (error) {
       throw this.#explain(error, table, operations)
     }
@@ -130,7 +131,7 @@ class Restore {
 
   /** The refusal with the line that it is about. */
   #explain(error: unknown, table: Table, operations: readonly NftOperation[]): unknown {
-    const line = table.originOf(operations[firstRefused(this.#nftables, operations)]!)
+    const line = table.originOf(operations[firstRefused(this.#kernel.nftables, operations)]!)
     const command = this.#changes.find((change) => change.line === line)?.command
     if (!command) return error
     const told = refused(error, command)
@@ -170,7 +171,7 @@ class Restore {
     const told = /^\[(\d+):(\d+)\]/.exec(line)
     const words = splitWords(told ? line.slice(told[0].length) : line)
     const counters = told && this.#options.counters ? ['--set-counters', told[1]!, told[2]!] : []
-    const command = parseCommandLine([...counters, ...words], this.#family, table.name)
+    const command = parseCommandLine([...counters, ...words], this.#family, findSetIn(this.#kernel), table.name)
     if (command.table !== table.name) {
       throw badParameter(`The -t option cannot be used in ${this.#program}.\n`)
     }

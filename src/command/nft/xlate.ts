@@ -56,6 +56,8 @@ function matchWords(match: XtMatch, transport: number | undefined): string | und
       return rpfilterWords(match)
     case 'pkttype':
       return `pkttype ${not(match.invert)}${match.packetType}`
+    case 'set':
+      return undefined
     case 'tcpmss':
       return `tcp option maxseg size ${not(match.invert)}${range(match.mss)}`
     default:
@@ -167,6 +169,8 @@ function targetWords(target: XtTarget, family: NftFamily): string | undefined {
       return 'notrack'
     case 'LOG':
       return logWords(target)
+    case 'SET':
+      return undefined
     case 'TRACE':
       return 'nftrace set 1'
     case 'NFLOG':

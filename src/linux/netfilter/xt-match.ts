@@ -1,6 +1,7 @@
 /** The structures of iptables' matches, a row each: linux/netfilter/xt_*.h, linux/netfilter_ipv4/ipt_*.h. */
 import type { XtAddressType, XtMatch, XtRange } from '../../kernel/xtables.ts'
 import { conntrack } from './xt-conntrack.ts'
+import { readSet, setFlags, writeSet } from './xt-set.ts'
 import { type Structure, type StructureCodec, withoutUndefined } from './xt-structure.ts'
 
 type Name = XtMatch['match']
@@ -311,6 +312,28 @@ export const MATCHES: { readonly [N in Name]: StructureCodec<Of<N>> } = {
       to.setU8(4, Number(invert))
     },
     read: (from) => ({ match: 'tcpmss', mss: readRange(from, 0), invert: from.u8(4) !== 0 }),
+  },
+  /** struct xt_set_info_match_v4; conditions on the counters are not here. */
+  set: {
+    revision: 4,
+    size: 48,
+    write(to, { set, invert, returnNoMatch, keepsCounters }, sets) {
+      writeSet(to, 0, set, sets, invert)
+      to.setU32(40, (returnNoMatch ? setFlags.returnNoMatch : 0) | (keepsCounters ? setFlags.skipCounterUpdate : 0))
+    },
+    read(from, _family, sets) {
+      const set = readSet(from, 0, sets)
+      const flags = from.u32(40)
+      return (
+        set && {
+          match: 'set',
+          set: set.set,
+          invert: set.invert,
+          ...(flags & setFlags.returnNoMatch && { returnNoMatch: true }),
+          ...(flags & setFlags.skipCounterUpdate && { keepsCounters: true }),
+        }
+      )
+    },
   },
 }
 

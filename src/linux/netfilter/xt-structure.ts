@@ -69,18 +69,24 @@ export class Structure {
   }
 }
 
+/** IP sets by their numbers: rules know them by these. KernelError ENOENT where there is none. */
+export interface SetNumbers {
+  indexOf(name: string): number
+  nameAt(index: number): string
+}
+
 /** How an extension's values stand in its structure. */
 export interface StructureCodec<T> {
   readonly revision: number
   /** Bytes as the kernel gives them back: padded to 8, XT_ALIGN. */
   readonly size: number
-  write(to: Structure, value: T): void
+  write(to: Structure, value: T, sets: SetNumbers): void
   /** Where a text stands: first byte, size. What is behind its NUL says nothing. */
   readonly text?: readonly [number, number]
   /** Bytes that `read` has no need of, whatever they are: first, count. */
   readonly idle?: readonly [number, number]
   /** Undefined for what our values have no word for. `family` is the rule's. */
-  read(from: Structure, family: NftFamily): T | undefined
+  read(from: Structure, family: NftFamily, sets: SetNumbers): T | undefined
 }
 
 /** An object without what is not there. */

@@ -2,6 +2,7 @@
 import { formatIp, parseIp } from '../../address/ip.ts'
 import type { NftFamily } from '../../kernel/nftables.ts'
 import type { XtTarget } from '../../kernel/xtables.ts'
+import { readSet, setFlags, writeSet, XT_SET_INFO_SIZE } from './xt-set.ts'
 import type { Structure, StructureCodec } from './xt-structure.ts'
 
 type Name = XtTarget['target']
@@ -158,6 +159,9 @@ const ct: StructureCodec<Of<'CT' | 'NOTRACK'>> = {
   },
 }
 
+/** Of a set's own: IPSET_NO_TIMEOUT. */
+const OWN_TIMEOUT = 0xffff_ffff
+
 type Targets = { readonly [N in Name]: StructureCodec<Of<N>> }
 
 const BOTH: Omit<Targets, 'DNAT' | 'SNAT' | 'MASQUERADE' | 'REDIRECT' | 'REJECT'> = {
@@ -223,6 +227,26 @@ const BOTH: Omit<Targets, 'DNAT' | 'SNAT' | 'MASQUERADE' | 'REDIRECT' | 'REJECT'
         prefix: from.text(12, 64),
         ...(from.u16(8) & NFLOG_COPY_LENGTH && { snapLength: from.u32(0) }),
         ...(threshold > 0 && { threshold }),
+      }
+    },
+  },
+  /** struct xt_set_info_target_v3: add_set, del_set, map_set, flags, timeout. */
+  SET: {
+    revision: 3,
+    size: 24,
+    write(to, { add, delete: removed, exist, timeout }, sets) {
+      for (const [i, set] of [add, removed, undefined].entries()) writeSet(to, i * XT_SET_INFO_SIZE, set, sets)
+      to.setU32(12, exist ? setFlags.exist : 0).setU32(16, timeout ?? OWN_TIMEOUT)
+    },
+    read(from, _family, sets) {
+      const [add, removed] = [readSet(from, 0, sets), readSet(from, XT_SET_INFO_SIZE, sets)]
+      const timeout = from.u32(16)
+      return {
+        target: 'SET',
+        ...(add && { add: add.set }),
+        ...(removed && { delete: removed.set }),
+        ...(from.u32(12) & setFlags.exist && { exist: true }),
+        ...(timeout !== OWN_TIMEOUT && { timeout }),
       }
     },
   },

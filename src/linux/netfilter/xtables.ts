@@ -24,7 +24,7 @@ import type { XtMatch, XtTarget } from '../../kernel/xtables.ts'
 import { Attributes } from '../netlink/attribute.ts'
 import { MessageWriter } from '../netlink/message.ts'
 import { MATCHES } from './xt-match.ts'
-import { Structure, type StructureCodec } from './xt-structure.ts'
+import { type SetNumbers, Structure, type StructureCodec } from './xt-structure.ts'
 import { targetsOf } from './xt-target.ts'
 
 /** The same numbers for NFTA_MATCH_* and NFTA_TARGET_*. */
@@ -39,24 +39,26 @@ type Extension = Extract<NftExpression, { type: 'xt match' | 'xt target' }>
 const KERNEL_NAMES: Readonly<Record<string, string>> = { state: 'conntrack', NOTRACK: 'CT' }
 
 /** nf_tables that understands extensions. */
-export function withExtensions(nftables: Nftables): Nftables {
-  return new ExtendedNftables(nftables)
+export function withExtensions(nftables: Nftables, sets: SetNumbers): Nftables {
+  return new ExtendedNftables(nftables, sets)
 }
 
 class ExtendedNftables implements Nftables {
   readonly #nftables: Nftables
+  readonly #sets: SetNumbers
 
-  constructor(nftables: Nftables) {
+  constructor(nftables: Nftables, sets: SetNumbers) {
     this.#nftables = nftables
+    this.#sets = sets
   }
 
   commit(operations: readonly NftOperation[]): void {
-    this.#nftables.commit(operations.map(encodeOperation))
+    this.#nftables.commit(operations.map((operation) => encodeOperation(operation, this.#sets)))
   }
 
   list(filter?: { readonly family?: NftFamily; readonly table?: string }): NftRuleset {
     const ruleset = this.#nftables.list(filter)
-    return { ...ruleset, rules: ruleset.rules.map(decodeRule) }
+    return { ...ruleset, rules: ruleset.rules.map((rule) => decodeRule(rule, this.#sets)) }
   }
 
   chain(name: Pick<NftChain, 'family' | 'table' | 'name'>): NftChain | undefined {
@@ -64,7 +66,7 @@ class ExtendedNftables implements Nftables {
   }
 
   rules(chain: Pick<NftChain, 'family' | 'table' | 'name'>): NftRule[] {
-    return this.#nftables.rules(chain).map(decodeRule)
+    return this.#nftables.rules(chain).map((rule) => decodeRule(rule, this.#sets))
   }
 
   elements(set: Pick<NftSet, 'family' | 'table' | 'name'>): NftElement[] {
@@ -76,27 +78,27 @@ class ExtendedNftables implements Nftables {
   }
 }
 
-function encodeOperation(operation: NftOperation): NftOperation {
+function encodeOperation(operation: NftOperation, sets: SetNumbers): NftOperation {
   if (operation.operation !== 'add rule' && operation.operation !== 'insert rule') return operation
   const { rule } = operation
   return {
     ...operation,
-    rule: { ...rule, expressions: rule.expressions.map((one) => encodeExtension(one, rule.family)) },
+    rule: { ...rule, expressions: rule.expressions.map((one) => encodeExtension(one, rule.family, sets)) },
   }
 }
 
-function decodeRule(rule: NftRule): NftRule {
-  return { ...rule, expressions: rule.expressions.map((one) => decodeExtension(one, rule.family)) }
+function decodeRule(rule: NftRule, sets: SetNumbers): NftRule {
+  return { ...rule, expressions: rule.expressions.map((one) => decodeExtension(one, rule.family, sets)) }
 }
 
 /** The expression as the kernel has it, where it is an extension; otherwise itself. */
-export function encodeExtension(expression: NftExpression, family: NftFamily): NftExpression {
+export function encodeExtension(expression: NftExpression, family: NftFamily, sets: SetNumbers): NftExpression {
   if (expression.type === 'xt match') {
-    return encode('match', expression.match, expression, MATCHES[expression.match] as StructureCodec<XtMatch>)
+    return encode('match', expression.match, expression, MATCHES[expression.match] as StructureCodec<XtMatch>, sets)
   }
   if (expression.type === 'xt target') {
     const codec = targetsOf(family)[expression.target] as StructureCodec<XtTarget>
-    return encode('target', expression.target, expression, codec)
+    return encode('target', expression.target, expression, codec, sets)
   }
   return expression
 }
@@ -106,9 +108,10 @@ function encode<T extends XtMatch | XtTarget>(
   name: string,
   value: T,
   { revision, size, write }: StructureCodec<T>,
+  sets: SetNumbers,
 ): Other {
   const structure = new Structure(size)
-  write(structure, value)
+  write(structure, value, sets)
   const data = new MessageWriter(64 + size)
     .attributeText(NAME, KERNEL_NAMES[name] ?? name)
     .attributeU32be(REVISION, revision)
@@ -118,25 +121,26 @@ function encode<T extends XtMatch | XtTarget>(
 }
 
 /** The extension as a value, where it is one that we know; otherwise the expression itself. */
-export function decodeExtension(expression: NftExpression, family: NftFamily): NftExpression {
+export function decodeExtension(expression: NftExpression, family: NftFamily, sets: SetNumbers): NftExpression {
   if (expression.type !== 'other' || (expression.name !== 'match' && expression.name !== 'target')) return expression
   const from = new Attributes(expression.data)
   const name = from.text(NAME) ?? ''
   const info = from.bytes(INFO) ?? new Uint8Array()
-  const decoded = expression.name === 'match' ? readMatch(name, info, family) : readTarget(name, info, family)
+  const decoded =
+    expression.name === 'match' ? readMatch(name, info, family, sets) : readTarget(name, info, family, sets)
   return decoded && from.u32be(REVISION) === revisionOf(decoded, family) ? decoded : expression
 }
 
-function readMatch(name: string, info: Uint8Array, family: NftFamily): Extension | undefined {
+function readMatch(name: string, info: Uint8Array, family: NftFamily, sets: SetNumbers): Extension | undefined {
   if (!Object.hasOwn(MATCHES, name)) return undefined
-  const match = read(MATCHES[name as XtMatch['match']] as StructureCodec<XtMatch>, info, family)
+  const match = read(MATCHES[name as XtMatch['match']] as StructureCodec<XtMatch>, info, family, sets)
   return match && { type: 'xt match', ...match }
 }
 
-function readTarget(name: string, info: Uint8Array, family: NftFamily): Extension | undefined {
+function readTarget(name: string, info: Uint8Array, family: NftFamily, sets: SetNumbers): Extension | undefined {
   const targets = targetsOf(family)
   if (!Object.hasOwn(targets, name)) return undefined
-  const target = read(targets[name as XtTarget['target']] as StructureCodec<XtTarget>, info, family)
+  const target = read(targets[name as XtTarget['target']] as StructureCodec<XtTarget>, info, family, sets)
   return target && { type: 'xt target', ...target }
 }
 
@@ -147,12 +151,12 @@ function revisionOf(extension: Extension, family: NftFamily): number {
 }
 
 /** What is written again is what was read: a structure that says anything else besides is not ours. */
-function read<T>(codec: StructureCodec<T>, info: Uint8Array, family: NftFamily): T | undefined {
+function read<T>(codec: StructureCodec<T>, info: Uint8Array, family: NftFamily, sets: SetNumbers): T | undefined {
   if (info.length !== codec.size) return undefined
-  const value = codec.read(new Structure(info), family)
+  const value = codec.read(new Structure(info), family, sets)
   if (value === undefined) return undefined
   const again = new Structure(codec.size)
-  codec.write(again, value)
+  codec.write(again, value, sets)
   const [expected, found] = [telling(codec, again.bytes), telling(codec, info)]
   return expected.every((byte, i) => byte === found[i]) ? value : undefined
 }

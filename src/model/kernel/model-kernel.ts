@@ -3,6 +3,7 @@
  * text into the tables' values and back, and Linux's errno for every refusal.
  */
 import { KernelError } from '../../kernel/errors.ts'
+import type { IpSets } from '../../kernel/ipset.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Change, EchoAnswer, EchoRequest, LiveKernel, Subscription, WatchOptions } from '../../kernel/live.ts'
 import type { Nftables } from '../../kernel/nftables.ts'
@@ -43,6 +44,7 @@ export class ModelKernel implements LiveKernel {
   readonly tuns: ModelTuns
   readonly sockets: Sockets
   readonly conntrack: ModelConntrack
+  readonly ipsets: IpSets
   readonly #namespace: NetworkNamespace
   #open = true
 
@@ -67,6 +69,7 @@ export class ModelKernel implements LiveKernel {
     this.tuns = new ModelTuns(namespace)
     this.sockets = namespace.sockets
     this.conntrack = new ModelConntrack(namespace)
+    this.ipsets = namespace.ipsets
   }
 
   enter(namespacePath: string): ModelKernel | undefined {

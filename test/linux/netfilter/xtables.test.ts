@@ -12,6 +12,9 @@ import { liveLinux } from '../../../src/linux/live.ts'
 import { decodeExtension, encodeExtension } from '../../../src/linux/netfilter/xtables.ts'
 import { MessageWriter } from '../../../src/linux/netlink/message.ts'
 
+/** Sets are numbered by their names. */
+const SETS = { indexOf: (name: string) => Number(name.slice(1)), nameAt: (index: number) => `s${index}` }
+
 type Other = Extract<NftExpression, { type: 'other' }>
 
 const kernel = liveLinux()
@@ -38,6 +41,7 @@ const KINDS = [
   ['match', 'limit', 0, 40],
   ['match', 'pkttype', 0, 8],
   ['match', 'tcpmss', 0, 8],
+  ['match', 'set', 4, 48],
   ['target', 'DNAT', 2, 48],
   ['target', 'SNAT', 0, 24],
   ['target', 'MASQUERADE', 0, 24],
@@ -49,6 +53,7 @@ const KINDS = [
   ['target', 'LOG', 0, 32],
   ['target', 'NFLOG', 0, 80],
   ['target', 'TRACE', 0, 0],
+  ['target', 'SET', 3, 24],
 ] as const
 
 function other(kind: string, name: string, revision: number, info: Uint8Array): Other {
@@ -66,13 +71,13 @@ for (const [kind, name, revision, size] of KINDS) {
         const info = new Uint8Array(size)
         for (const [at, value] of changes) if (at < size) info[at] = value
         const given = other(kind, name, revision, info)
-        const decoded = decodeExtension(given, family)
+        const decoded = decodeExtension(given, family, SETS)
         if (decoded.type === 'other') {
           assert.deepEqual(decoded, given)
           return
         }
         // What reads alike is alike: what is written again reads so, too.
-        assert.deepEqual(decodeExtension(encodeExtension(decoded, family), family), decoded)
+        assert.deepEqual(decodeExtension(encodeExtension(decoded, family, SETS), family, SETS), decoded)
       }),
       { numRuns: 300 },
     )
@@ -80,9 +85,9 @@ for (const [kind, name, revision, size] of KINDS) {
 
   test(`${kind} ${name} of another revision or size stays as it is`, () => {
     const another = other(kind, name, revision + 1, new Uint8Array(size))
-    assert.deepEqual(decodeExtension(another, 'ip'), another)
+    assert.deepEqual(decodeExtension(another, 'ip', SETS), another)
     const longer = other(kind, name, revision, new Uint8Array(size + 8))
-    assert.deepEqual(decodeExtension(longer, 'ip'), longer)
+    assert.deepEqual(decodeExtension(longer, 'ip', SETS), longer)
   })
 }
 

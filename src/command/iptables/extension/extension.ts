@@ -20,12 +20,18 @@ export interface RuleContext {
   readonly protocol: Invertible<number> | undefined
 }
 
+/** What may be asked of the kernel while a rule is read. */
+export interface ParseContext extends RuleContext {
+  /** An IP set, as far as a rule must know it; undefined where there is none. */
+  findSet(name: string): { readonly family?: 'ipv4' | 'ipv6' } | undefined
+}
+
 /** An extension whose values are `T`. */
 export interface Extension<T> {
   /** Where it is of one family only. */
   readonly family?: Family
   readonly options: readonly Option[]
-  parse(given: Given, rule: RuleContext): T
+  parse(given: Given, rule: ParseContext): T
   /** As -S writes it: each word with a space before it. */
   save(value: T, rule: RuleContext): string
   /** As -L shows it, the same. `numeric`: -n. */

@@ -1,6 +1,7 @@
 /** A rule's expressions become operations, once, when the rule is committed. */
 import type { NftExpression, NftFamily } from '../../../kernel/nftables.ts'
 import type { Namespace } from '../../namespace.ts'
+import type { IpSetPlace } from '../ipset/ipsets.ts'
 import { compileXtMatch } from '../xt/match.ts'
 import { compileXtTarget } from '../xt/target.ts'
 import { compileBitwise, compileCompare, compileImmediate, compileRange } from './compare.ts'
@@ -32,6 +33,8 @@ export interface Compiled {
   readonly chain?: Chain | undefined
   /** Where it looks. */
   readonly set?: NftSetState
+  /** The same of ipset's. */
+  readonly ipSets?: readonly IpSetPlace[]
   /** It needs connections: nf_ct_netns_get. */
   readonly tracks?: boolean
   /** Whether it may stand where this base chain leads: nft_expr_ops.validate. All may, where it is left out. */
@@ -46,6 +49,7 @@ export interface CompiledRule {
   readonly tests: readonly Test[]
   readonly chains: readonly Chain[]
   readonly sets: readonly NftSetState[]
+  readonly ipSets: readonly IpSetPlace[]
   readonly tracks: boolean
   /** Why it must not stand where this base chain leads. */
   refusedAt(base: Base): 'EOPNOTSUPP' | 'EINVAL' | undefined
@@ -83,6 +87,7 @@ export function compileRule(expressions: readonly NftExpression[], surroundings:
     ...fuse(placed),
     chains: placed.flatMap(({ chain }) => chain ?? []),
     sets: placed.flatMap(({ set }) => set ?? []),
+    ipSets: placed.flatMap(({ ipSets }) => ipSets ?? []),
     tracks: placed.some(({ tracks }) => tracks),
     refusedAt(base) {
       const wrong = checked.find(({ allows }) => !allows!(base))

@@ -327,6 +327,7 @@ export class Transaction {
     const by = (number: number) => {
       for (const chain of compiled.chains) chain.references += number
       for (const set of compiled.sets) set.references += number
+      for (const place of compiled.ipSets) place.references += number
     }
     by(change)
     this.#undo.push(() => by(-change))

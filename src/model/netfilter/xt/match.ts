@@ -8,6 +8,7 @@ import { limitMatch, recentMatch, statisticMatch } from './chance.ts'
 import { connmarkMatch, conntrackMatch } from './connection.ts'
 import { markMatch, packetTypeMatch, physdevMatch } from './device.ts'
 import { icmpMatch, multiportMatch, tcpMatch, tcpMssMatch, udpMatch } from './ports.ts'
+import { setMatch } from './set.ts'
 
 type Match = Extract<NftExpression, { type: 'xt match' }>
 
@@ -49,5 +50,7 @@ export function compileXtMatch(match: Match, { namespace, table }: Surroundings)
       return { operation: packetTypeMatch(match) }
     case 'tcpmss':
       return { operation: tcpMssMatch(match) }
+    case 'set':
+      return setMatch(match, namespace)
   }
 }

@@ -8,13 +8,14 @@ import { refusal } from '../vm/refusal.ts'
 import { rejectByName } from '../vm/reject.ts'
 import { CONTINUE } from '../vm/verdict.ts'
 import { masqueradeTarget, natTarget } from './nat.ts'
+import { setTarget } from './set.ts'
 import { tcpMssTarget } from './tcpmss.ts'
 
 type Target = Extract<NftExpression, { type: 'xt target' }>
 type Of<T extends XtTarget['target']> = Extract<XtTarget, { target: T }>
 
 /** XT_CONTINUE is NFT_CONTINUE. */
-export function compileXtTarget(target: Target, { ref }: Surroundings): Compiled {
+export function compileXtTarget(target: Target, { ref, namespace }: Surroundings): Compiled {
   switch (target.target) {
     case 'DNAT':
     case 'SNAT':
@@ -38,6 +39,8 @@ export function compileXtTarget(target: Target, { ref }: Surroundings): Compiled
     case 'LOG':
     case 'NFLOG':
       return { operation: logged(target.prefix, ref) }
+    case 'SET':
+      return setTarget(target, namespace)
     case 'TRACE':
       return { operation: () => CONTINUE }
   }
