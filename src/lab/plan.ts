@@ -13,6 +13,7 @@ import {
   type Carrier,
   type DaemonPlan,
   type OverlayPlan,
+  POD_NETWORK,
   type PodNetworkPlan,
   planNetworkConfig,
   planOverlay,
@@ -45,6 +46,8 @@ export interface LabPlan {
   readonly links: readonly LinkPlan[]
   readonly routes: readonly RoutePlan[]
   readonly services: readonly ServicePlan[]
+  /** All pods' addresses. Left out, where there are no pods. */
+  readonly podNetwork?: string
   /** net-conf.json, of a lab whose nodes have daemons. */
   readonly networkConfig?: string
 }
@@ -126,7 +129,17 @@ export function planLab(topology: Topology): LabPlan {
   const routes = isRouted ? [] : links.flatMap((link) => routesOver(link, nodes))
   const services = planServices(topology, pods)
   const networkConfig = hasDaemons(topology) && planNetworkConfig(cluster!)
-  return { name, nodes, pods, links, routes, services, ...(networkConfig && { networkConfig }) }
+  const podNetwork = pods.length > 0 && (cluster?.cni?.network ?? POD_NETWORK)
+  return {
+    name,
+    nodes,
+    pods,
+    links,
+    routes,
+    services,
+    ...(podNetwork && { podNetwork }),
+    ...(networkConfig && { networkConfig }),
+  }
 }
 
 function planNodes(topology: Topology, links: readonly LinkPlan[]): NodePlan[] {

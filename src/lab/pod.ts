@@ -1,11 +1,12 @@
 /** A pod: an empty namespace, until plugin executables have attached it. Nothing in here knows how they do it. */
+import { hostOf } from '../address/prefix.ts'
 import type { CachedAttachment } from '../cni/runtime/cache.ts'
 import { resultCache } from '../cni/runtime/cache.ts'
 import { type AttachmentRequest, addNetwork, checkNetwork, deleteNetwork } from '../cni/runtime/runtime.ts'
 import { LAB_GROUP } from './link.ts'
 import type { Machine } from './machine.ts'
 import { namespacePath, podNetworks, runtimeOf, withNamespace } from './node.ts'
-import type { LabPlan, NodePlan, PodPlan } from './plan.ts'
+import { type LabPlan, type NodePlan, nodeOf, type PodPlan } from './plan.ts'
 
 /** Name of a pod's own interface. */
 const POD_INTERFACE = 'eth0'
@@ -69,6 +70,14 @@ export function getAttached(lab: string, pod: PodPlan, node: NodePlan, machine: 
   if (!cached.every((one) => one !== undefined)) return undefined
   const plugins = networks.flatMap(({ list }) => list.plugins.flatMap(({ type, json }) => [type, ...ipamOf(json)]))
   return { ...describe(cached.at(-1)!), plugins }
+}
+
+/** Name of the pod that was given the address. */
+export function podGiven(address: string, plan: LabPlan, machine: Machine): string | undefined {
+  return plan.pods.find((pod) => {
+    const given = getAttached(plan.name, pod, nodeOf(pod, plan), machine)?.address
+    return given !== undefined && hostOf(given) === address
+  })?.name
 }
 
 function describe({ result, ifName }: CachedAttachment): Omit<Attached, 'plugins'> {

@@ -16,6 +16,7 @@ import type { Listener, Machine } from './machine.ts'
 import { neighbourPairs } from './neighbours.ts'
 import { enter, namespacePath } from './node.ts'
 import type { LabPlan } from './plan.ts'
+import { podGiven } from './pod.ts'
 import { PROBE_TIMEOUT, type ProbeAnswer, type ProbeSpec, startProbe } from './probe.ts'
 import { worldSpeakers } from './speakers.ts'
 import type { TraceRequest } from './trace.ts'
@@ -65,8 +66,15 @@ export async function traceInKernel(
   const recording = record(places, address.includes(':') ? EtherType.ipv6 : EtherType.ipv4, spec)
   let listener: Listener | undefined
   try {
-    const known = { places, originOf, services: plan.services, pods: plan.pods }
-    const world: World = { ...known, speakers: await worldSpeakers(plan, machine) }
+    const world: World = {
+      places,
+      originOf,
+      services: plan.services,
+      pods: plan.pods,
+      speakers: await worldSpeakers(plan, machine),
+      network: plan.podNetwork,
+      givenTo: (pod) => podGiven(pod, plan, machine),
+    }
     const client = places.find(({ name }) => name === from)!
     const asked = { client, address, spec }
     const first = await ask({ ...asked, spec: { ...spec, light: true } }, world, recording, machine, FIRST_TIMEOUT)

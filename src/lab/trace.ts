@@ -25,6 +25,7 @@ import type { ModelMachine } from './model-machine.ts'
 import { neighbourPairs } from './neighbours.ts'
 import { namespacePath } from './node.ts'
 import type { LabPlan } from './plan.ts'
+import { podGiven } from './pod.ts'
 import { PROBE_TIMEOUT, type ProbeAnswer, type ProbeSpec, startProbe } from './probe.ts'
 import { speakerPlace, worldSpeaker } from './speakers.ts'
 
@@ -205,7 +206,15 @@ export function worldOf(lab: TraceLab): World {
   const speakers = plan.nodes
     .filter(({ speaker }) => speaker)
     .map((node) => worldSpeaker(node, all.conditionNow(speakerPlace(plan, node, lab.machine))))
-  return { places, originOf, services: plan.services, pods: plan.pods, speakers }
+  return {
+    places,
+    originOf,
+    services: plan.services,
+    pods: plan.pods,
+    speakers,
+    network: plan.podNetwork,
+    givenTo: (address) => podGiven(address, plan, lab.machine),
+  }
 }
 
 function tellingOf({ plan, machine, originOf }: TraceLab, start: number): Telling {

@@ -3,6 +3,7 @@
  * of the frame (connections, limits, sets …) is taken for a yes.
  */
 import type { NftExpression } from '../kernel/nftables.ts'
+import { IpProtocol } from '../wire/ipv4.ts'
 import { readHeaders } from './summary.ts'
 
 /** NFT_REG_1 … 4 are four registers of 4 bytes each: registers 8, 12, 16 and 20. */
@@ -10,17 +11,25 @@ const offsetOf = (register: number) => (register >= 8 ? (register - 8) * 4 : (re
 
 type Known = { readonly bytes: Uint8Array } | undefined
 
-export function couldMatch(expressions: readonly NftExpression[], frame: Uint8Array, network: number): boolean {
+export function couldMatch(
+  expressions: readonly NftExpression[],
+  frame: Uint8Array,
+  network: number,
+  /** Whether a packet of any protocol and port will do. */
+  options: { readonly anyPort?: boolean } = {},
+): boolean {
+  const { anyPort = false } = options
   const registers = new Map<number, Known>()
   for (const expression of expressions) {
     switch (expression.type) {
       case 'payload': {
         const { base, offset, length, register } = expression
-        registers.set(offsetOf(register), payload(frame, network, base, offset, length))
+        const isPort = base === 'transport' || (base === 'network' && offset === PROTOCOL_AT)
+        registers.set(offsetOf(register), anyPort && isPort ? undefined : payload(frame, network, base, offset, length))
         break
       }
       case 'meta':
-        registers.set(offsetOf(expression.register), meta(expression.key, frame, network))
+        registers.set(offsetOf(expression.register), anyPort ? undefined : meta(expression.key, frame, network))
         break
       case 'bitwise': {
         const source = registers.get(offsetOf(expression.source))
@@ -35,7 +44,10 @@ export function couldMatch(expressions: readonly NftExpression[], frame: Uint8Ar
         break
       }
       case 'xt match':
-        if (expression.match === 'icmp' && !isIcmp(expression, frame, network)) return false
+        if (expression.match === 'icmp' && !anyPort && !isIcmp(expression, frame, network)) return false
+        if ((expression.match === 'tcp' || expression.match === 'udp') && !anyPort) {
+          if (!hasPorts(expression, frame, network)) return false
+        }
         break
     }
   }
@@ -51,6 +63,22 @@ function payload(frame: Uint8Array, network: number, base: string, offset: numbe
 function meta(key: string, frame: Uint8Array, network: number): Known {
   const headers = readHeaders(frame, network)
   return key === 'l4proto' && headers ? { bytes: Uint8Array.of(headers.protocol) } : undefined
+}
+
+/** Of the IPv4 header. */
+const PROTOCOL_AT = 9
+
+type PortMatch = Extract<NftExpression, { type: 'xt match'; match: 'tcp' | 'udp' }>
+
+function hasPorts({ match, sourcePorts, destinationPorts }: PortMatch, frame: Uint8Array, network: number): boolean {
+  const headers = readHeaders(frame, network)
+  if (headers?.protocol !== IpProtocol[match]) return false
+  return [[sourcePorts, headers.sourcePort] as const, [destinationPorts, headers.destinationPort] as const].every(
+    ([ports, port]) => {
+      if (!ports || port === undefined) return true
+      return (port >= ports.value.from && port <= ports.value.to) !== ports.invert
+    },
+  )
 }
 
 function isIcmp(

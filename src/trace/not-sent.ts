@@ -2,7 +2,7 @@
 import type { TraceDocument } from './document.ts'
 import { missingRoute } from './explain/bgp.ts'
 import { explain } from './explain/explain.ts'
-import { wayTo } from './explain/ip.ts'
+import { routeBy, wayTo } from './explain/ip.ts'
 import { type Explanation, type Loss, type Place, routeTo, type World } from './explain/loss.ts'
 import { noEndpoint } from './explain/service.ts'
 import { type Question, questionFrame } from './question-frame.ts'
@@ -99,9 +99,7 @@ function explainErrno(errno: string | undefined, { client, address }: Asked, wor
       const way = wayTo(address, client.kernel, world)
       return {
         why: `${name} has no route to ${address}, not even a default one.`,
-        fixes: way
-          ? [{ node: name, run: `ip route replace ${way.subnet} via ${way.gateway} dev ${way.device} onlink` }]
-          : [],
+        fixes: way ? [{ node: name, run: routeBy(way) }] : [],
       }
     }
     case 'EHOSTUNREACH':

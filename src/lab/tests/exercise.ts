@@ -37,6 +37,7 @@ export async function proveExercise(
   try {
     if (well.isStanding)
       throw new RangeError(`Cannot prove an exercise in lab "${well.plan.name}": it is up, and would be broken`)
+    await greet(tests, well)
     const before = await runAll(tests, well, run)
     if (!add('well', differenceOf(before, []), firstNot(before, []))) return results
     return await breakAndMend(well)
@@ -69,7 +70,6 @@ export async function proveExercise(
 }
 
 async function runAll(tests: readonly TopologyTest[], bench: Bench, { now }: TestRun): Promise<TestResult[]> {
-  await greet(tests, bench)
   const results: TestResult[] = []
   for (const test of tests) results.push(await runTest(test, bench, now))
   return results

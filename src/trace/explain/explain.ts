@@ -18,7 +18,7 @@ import { nobodyDecapsulates, notIpv4, noWayOut, tooBigForTunnel } from './ipip.t
 import type { Explainer, Explanation, Loss, World } from './loss.ts'
 import { neighbourFailed, notForUs, sharedAddress } from './neighbour.ts'
 import { droppedByRule } from './netfilter.ts'
-import { noTunnelTarget, tunnelPortClosed, unknownVni } from './overlay.ts'
+import { noTunnelTarget, sentToItself, tunnelPortClosed, unknownVni } from './overlay.ts'
 import { listensElsewhere, toNoEndpoint } from './service.ts'
 
 /** By reason; the first that has something to say does. A service that leads nowhere is the cause of any loss. */
@@ -32,7 +32,7 @@ const explainers: Readonly<Record<string, readonly Explainer[]>> = {
   IP_RPFILTER: [reversePath],
   IP_LOCAL_SOURCE: [ownSource],
   IP_INNOROUTES: [notLearned, noRoute],
-  IP_INHDR: [ttlExceeded],
+  IP_INHDR: [sentToItself, ttlExceeded],
   PKT_TOO_BIG: [tooBig],
   NETFILTER_DROP: [droppedByRule],
   OVL_ROUTE_BLACKHOLE: [unusedOfBlock, refusingRoute],

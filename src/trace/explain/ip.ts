@@ -74,9 +74,7 @@ export const noRoute: Explainer = (loss, world) => {
     why: `${place.name} has no route to ${destination}, not even a default one${answer}.${
       way ? ` ${way.owner} has ${way.subnet}, behind ${way.gateway}.` : ''
     }`,
-    fixes: way
-      ? [{ node: place.name, run: `ip route replace ${way.subnet} via ${way.gateway} dev ${way.device} onlink` }]
-      : [],
+    fixes: way ? [{ node: place.name, run: routeBy(way) }] : [],
   }
 }
 
@@ -96,14 +94,27 @@ function leakBefore({ place, client, path }: Loss, destination: string, world: W
     if (!way) continue
     return {
       why: `${name} has no route for ${way.subnet} of ${way.owner}; the longest match is default via ${route!.gateway}: the address ${destination} leaks to the network below, and ${place.name} has no route to it.`,
-      fixes: [{ node: name, run: `ip route replace ${way.subnet} via ${way.gateway} dev ${way.device} onlink` }],
+      fixes: [{ node: name, run: routeBy(way) }],
     }
   }
   return undefined
 }
 
+export interface Way {
+  readonly owner: string
+  readonly subnet: string
+  readonly gateway: string
+  readonly device: string
+  /** The gateway is in no network of the device: `onlink`. */
+  readonly isOnlink: boolean
+}
+
+/** The command that makes the way the route. */
+export const routeBy = ({ subnet, gateway, device, isOnlink }: Way) =>
+  `ip route replace ${subnet} via ${gateway} dev ${device}${isOnlink ? ' onlink' : ''}`
+
 /** Who has the subnet of this address, and a neighbour of ours that leads there: a tunnel's, or one on a link of both. */
-export function wayTo(address: string, kernel: Place['kernel'], { places }: World) {
+export function wayTo(address: string, kernel: Place['kernel'], { places }: Pick<World, 'places'>): Way | undefined {
   for (const { name: owner, kernel: other } of places) {
     if (other === kernel) continue
     const found = other.addresses.list().find(({ prefix, link }) => {
@@ -111,12 +122,26 @@ export function wayTo(address: string, kernel: Place['kernel'], { places }: Worl
     })
     if (!found) continue
     const subnet = formatPrefix(networkOf(parsePrefix(found.prefix)))
-    const own = other.addresses.list().map(({ prefix }) => hostOf(prefix))
+    const own = other.addresses.list().flatMap(({ prefix, link }) => (link === 'lo' ? [] : [hostOf(prefix)]))
     const known = kernel.neighbours.list().filter((each) => each.mac !== undefined && own.includes(each.address))
     const next = known.find(({ link }) => kernel.links.get(link)?.kind === 'vxlan') ?? known[0]
-    if (next) return { owner, subnet, gateway: next.address, device: next.link }
+    if (next) return { owner, subnet, gateway: next.address, device: next.link, isOnlink: !isNear(kernel, next) }
+    for (const gateway of own) {
+      const device = kernel.links.list().find(({ name }) => isNear(kernel, { address: gateway, link: name }))?.name
+      if (device !== undefined) return { owner, subnet, gateway, device, isOnlink: false }
+    }
   }
   return undefined
+}
+
+/** Whether the address is in one of the link's own networks. */
+export function isNear(
+  kernel: Place['kernel'],
+  { address, link }: { readonly address: string; readonly link: string },
+) {
+  return kernel.addresses
+    .list()
+    .some((each) => each.link === link && !each.prefix.endsWith('/32') && covers(each.prefix, address))
 }
 
 const REFUSALS: Readonly<Record<string, { readonly type: string; readonly answer: string }>> = {
@@ -145,10 +170,12 @@ export const refusingRoute: Explainer = ({ place, reason, frame, network }, worl
 }
 
 /** IP_INHDR where the TTL ran out: a way that goes round, or is too long. */
-export const ttlExceeded: Explainer = ({ place, kernel, frame, network, path }) => {
+export const ttlExceeded: Explainer = ({ place, kernel, frame, network, path: passed }, world) => {
   const headers = readHeaders(frame, network)
   if (kernel !== 'ip_forward' || !headers) return undefined
   const { destination, ttl } = headers
+  // A bridge between two routers is none.
+  const path = passed.filter((name) => hasAddress(name, world)).filter((name, i, all) => name !== all[i - 1])
   const first = path.indexOf(place.name)
   const round = path.slice(first, path.indexOf(place.name, first + 1))
   if (first < 0 || !path.includes(place.name, first + 1)) {
@@ -159,10 +186,33 @@ export const ttlExceeded: Explainer = ({ place, kernel, frame, network, path }) 
   }
   const route = coveringRoute(destination, place)
   const crossings = path.length - 1 - first
+  const ways = waysOut(round, destination, world)
+  if (ways.length > 0) {
+    const { owner, subnet } = ways[0]!.way
+    return {
+      why: `Loop ${round.join(' ⇄ ')} on ${subnet}: ${crossings} crossings until the TTL was used up at ${place.name}, which answers 11/0. ${owner} has ${subnet}, and ${ways.map(({ name, gateway }) => `${name} has its route via ${gateway}`).join(', ')}.`,
+      fixes: ways.map(({ name, way }) => ({ node: name, run: routeBy(way) })),
+    }
+  }
   return {
     why: `Loop ${round.join(' ⇄ ')} on ${route?.destination ?? destination}: ${crossings} crossings until the TTL was used up at ${place.name}, which answers 11/0. Each has a route to the other.`,
     fixes: route ? [{ node: place.name, run: `ip route del ${route.destination}` }] : [],
   }
+}
+
+function hasAddress(name: string, { places }: World): boolean {
+  const addresses = places.find((each) => each.name === name)?.kernel.addresses.list() ?? []
+  return addresses.some(({ link, prefix }) => link !== 'lo' && !prefix.includes(':'))
+}
+
+/** Of those that a packet goes round between, the ones whose route leads to another than who has the address. */
+function waysOut(round: readonly string[], destination: string, world: World) {
+  return round.flatMap((name) => {
+    const place = world.places.find((each) => each.name === name)
+    const gateway = place && routeTo(destination, place.kernel)?.gateway
+    const way = place && wayTo(destination, place.kernel, world)
+    return way && gateway !== undefined && gateway !== way.gateway ? [{ name, gateway, way }] : []
+  })
 }
 
 /** The longest of the place's plain routes that covers the address. */

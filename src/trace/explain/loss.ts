@@ -19,6 +19,10 @@ export interface World {
   readonly pods: readonly Pod[]
   /** Of places that speak BGP. */
   readonly speakers: readonly WorldSpeaker[]
+  /** All pods' addresses: `10.244.0.0/16`. Undefined where there is no cluster. */
+  readonly network?: string | undefined
+  /** The pod that was given the address when it was attached. */
+  givenTo?(address: string): string | undefined
 }
 
 /** A place's BGP speaker. */

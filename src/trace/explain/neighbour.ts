@@ -1,13 +1,18 @@
 /** Losses for want of a neighbour, and for a neighbour that is another by now. */
 import { formatMac } from '../../address/mac.ts'
+import { formatPrefix, hostOf, networkOf, parsePrefix } from '../../address/prefix.ts'
 import { readHeaders } from '../summary.ts'
+import { isNear, routeBy, wayTo } from './ip.ts'
 import {
+  covers,
   type Explainer,
   type Explanation,
+  type Fix,
   farEndOf,
   madeBy,
   ownerOfAddress,
   ownersOfAddress,
+  type Place,
   routeTo,
   sysctlName,
   type World,
@@ -22,8 +27,11 @@ export const neighbourFailed: Explainer = ({ place, device, frame, network }, wo
   const link = place.kernel.links.get(device)
   if (link?.kind !== 'vxlan') {
     const owner = ownerOfAddress(next, world)
-    const proxy = owner ? undefined : silentProxy(place.name, device, next, world)
-    if (proxy) return proxy
+    const other = owner
+      ? (behindAnother(place, device, next, owner, world) ??
+        outOfReach(place, device, headers.destination, next, owner, world))
+      : silentProxy(place.name, device, next, world)
+    if (other) return other
     return {
       why: `${next} did not answer ${device}'s ARP in 3 tries${
         owner ? `, although ${owner.name} has the address` : ': no place of this lab has the address'
@@ -57,11 +65,86 @@ function silentProxy(name: string, device: string, next: string, world: World): 
   }
 }
 
+/** The address is a pod's of a node that has the same range: two leases of one range, or a cloned node. */
+function behindAnother(
+  place: Place,
+  device: string,
+  next: string,
+  owner: Place,
+  world: World,
+): Explanation | undefined {
+  const own = place.kernel.addresses.list().find(({ link, prefix }) => link === device && covers(prefix, next))?.prefix
+  const far =
+    own &&
+    world.places.find(({ name, kernel }) => name !== place.name && hasRange(kernel, own) && isGatewayOf(owner, kernel))
+  if (!far) return undefined
+  const range = formatPrefix(networkOf(parsePrefix(own)))
+  const here = place.kernel.addresses.list().map(({ prefix }) => hostOf(prefix))
+  const misled = world.places.filter(({ kernel }) => {
+    const route = kernel.routes.list({ family: 'ipv4' }).find(({ destination }) => destination === range)
+    return route?.gateway !== undefined && here.includes(route.gateway)
+  })
+  const ways = [...misled, place].flatMap(({ name, kernel }) => {
+    const way = wayTo(next, kernel, { places: [far] })
+    return way ? [{ node: name, run: routeBy(way) }] : []
+  })
+  return {
+    why: `${far.name} and ${place.name} both have ${range} (${device} ${own}): ${owner.name}, which has ${next}, is on ${far.name}, and the packet came to ${place.name}. A range is one node's.`,
+    fixes: [{ node: place.name, run: `ip addr del ${own} dev ${device}` }, ...ways],
+  }
+}
+
+const hasRange = (kernel: Place['kernel'], range: string) =>
+  kernel.addresses.list().some(({ prefix, link }) => prefix === range && kernel.links.get(link)?.kind === 'bridge')
+
+/** Whether one of the kernel's own veth pairs leads to the place. */
+function isGatewayOf({ kernel: { links } }: Place, kernel: Place['kernel']): boolean {
+  const near = kernel.links.list().filter(({ kind }) => kind === 'veth')
+  return links.list().some(({ kind, index, parent }) => {
+    return kind === 'veth' && near.some((each) => each.index === parent && each.parent === index)
+  })
+}
+
+/** Who has the address is on another network: a route that says `onlink`, as host-gw's would have to. */
+function outOfReach(place: Place, device: string, destination: string, next: string, owner: Place, world: World) {
+  const own = place.kernel.addresses.list().filter(({ link, prefix }) => link === device && !prefix.includes(':'))
+  if (own.length === 0 || isNear(place.kernel, { address: next, link: device })) return undefined
+  const networks = own.map(({ prefix }) => formatPrefix(networkOf(parsePrefix(prefix)))).join(', ')
+  const way = wayTo(destination, place.kernel, world)
+  return {
+    why: `${owner.name} is not on the network of ${place.name}/${device}: ${next} is not in ${networks}, and no ARP goes through a router. A route straight to a node (host-gw) needs one network; a tunnel does not.`,
+    fixes: way && way.gateway !== next ? [{ node: place.name, run: routeBy(way) }] : [],
+  }
+}
+
 /** NO_SOCKET where several have the address: it came to another than was meant. */
 export const sharedAddress: Explainer = ({ place, frame, network }, world) => {
   const headers = readHeaders(frame, network)
   const why = headers && sharedBy(headers.destination, world)
-  return why ? { why: `${why} It came to ${place.name}, and no socket waits for it there.`, fixes: [] } : undefined
+  if (!why) return undefined
+  const { destination } = headers
+  const given = world.givenTo?.(destination)
+  const said = `${why} It came to ${place.name}, and no socket waits for it there.`
+  if (given === undefined || given === place.name) return { why: said, fixes: [] }
+  return {
+    why: `${said} ${given} was given it when it was attached, ${place.name} was not.`,
+    fixes: unshare(destination, place, world),
+  }
+}
+
+/** The address is taken from the place, and from whoever has heard that it is there. */
+function unshare(address: string, place: Place, { places }: World): Fix[] {
+  const taken = place.kernel.addresses.list().filter(({ prefix }) => hostOf(prefix) === address)
+  const macs = place.kernel.links.list().flatMap(({ mac }) => (mac ? [mac] : []))
+  return [
+    ...taken.map(({ prefix, link }) => ({ node: place.name, run: `ip addr del ${prefix} dev ${link}` })),
+    ...places.flatMap(({ name: node, kernel }) =>
+      kernel.neighbours
+        .list()
+        .filter((each) => each.address === address && each.mac !== undefined && macs.includes(each.mac))
+        .map(({ link }) => ({ node, run: `ip neigh del ${address} dev ${link}` })),
+    ),
+  ]
 }
 
 /** `Two places have 10.244.0.3: p2 and p7 …`; undefined where only one has it. */

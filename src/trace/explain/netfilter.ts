@@ -1,8 +1,9 @@
 /** Losses by a rule. */
-import { hostOf } from '../../address/prefix.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
+import { couldMatch } from '../could-match.ts'
 import { type Headers, insideVxlan, readHeaders } from '../summary.ts'
-import { type Explainer, type Loss, madeBy, ownerOfAddress, type World } from './loss.ts'
+import { covers, type Explainer, type Fix, type Loss, madeBy, type World } from './loss.ts'
+import { turnedSource } from './turned.ts'
 
 interface Rule {
   readonly family: string
@@ -29,46 +30,63 @@ export const droppedByRule: Explainer = (loss, world) => {
   if (!rule || !headers) return undefined
   const said = wordsOf(rule, loss)
   const owner = madeBy(world, place.name, loss.ref!)
-  const accept = { node: place.name, run: acceptOf(rule, loss) }
+  const accept = acceptsOf(rule, loss, headers, world)
   if (before?.reason === 'PKT_TOO_BIG') {
     const told = readHeaders(before.frame, before.network)
     const mtu = mtuOf(loss)
     return {
       why: `${told?.length} B with DF do not fit ${mtu} at ${before.place.name}, and ${place.name} never hears of it: the 3/4 is dropped by ${said}${owner}. The connection hangs for ever.`,
-      fixes: [...(mtu ? [{ node: client.name, run: `ip link set ${loss.device} mtu ${mtu}` }] : []), accept],
+      fixes: [...(mtu ? [{ node: client.name, run: `ip link set ${loss.device} mtu ${mtu}` }] : []), ...accept],
     }
   }
   const tunnel = insideVxlan(loss.frame, headers) === undefined ? '' : ', before decapsulation'
   const what = `${said} of ${place.name} drops ${headers.source} → ${headers.destination}${portOf(headers)}${tunnel}${owner}`
   const turned = tunnel === '' ? turnedSource(loss, headers, world) : undefined
-  if (turned) {
-    return {
-      why: `${what}. ${turned.from} became ${headers.source} at ${turned.node}: a rule there masquerades what goes from pod to pod.`,
-      fixes: [
-        {
-          node: turned.node,
-          run: `iptables -t nat -I POSTROUTING 1 -s ${turned.from}/32 -d ${headers.destination}/32 -j RETURN`,
-        },
-      ],
-    }
-  }
+  if (turned) return { why: `${what}. ${turned.why}`, fixes: turned.fixes }
   if (asksInvalid(rule, place)) {
     return {
       why: `${what}: to conntrack of ${place.name} it is INVALID, of a connection that it has seen one half of or none; the other packets went another way, or were not tracked.`,
-      fixes: [accept],
+      fixes: accept,
     }
   }
-  const none = rule.handle === undefined ? ': no rule of the chain accepts it' : ''
-  return { why: `${what}${none}.`, fixes: [accept] }
+  if (rule.handle !== undefined) return { why: `${what}.${nearestTo(rule, loss)}`, fixes: accept }
+  const pods = ofPods(rule, headers, world)
+  return {
+    why: `${what}: no rule of the chain accepts ${pods === undefined ? 'it' : `what pods (${pods}) send or are sent`}.${dockerIn(loss)}`,
+    fixes: accept,
+  }
 }
 
-/** The client's own address, where a node on the way has put its own in place of it, for a packet to a pod. */
-function turnedSource({ client, path }: Loss, { source, destination }: Headers, world: World) {
-  const owner = ownerOfAddress(source, world)
-  if (!owner || owner.name === client.name || path[0] !== client.name || !path.includes(owner.name)) return undefined
-  if (!ownerOfAddress(destination, world)) return undefined
-  const from = client.kernel.addresses.list().find(({ link, prefix }) => link !== 'lo' && !prefix.includes(':'))
-  return from && { from: hostOf(from.prefix), node: owner.name }
+/** Of the rules before it that accept, the one that would have taken the packet but for its protocol and port. */
+function nearestTo({ family, table, chain, handle }: Rule, { place, frame, network }: Loss): string {
+  const rules = place.kernel.nftables.rules({ family: family as 'ip', table, name: chain })
+  const before = rules.slice(
+    0,
+    rules.findIndex((rule) => rule.handle === handle),
+  )
+  const at = before.findLastIndex(({ expressions }) => {
+    const accepts = expressions.some((each) => each.type === 'verdict' && each.verdict === 'accept')
+    const isOfState = expressions.some(
+      (each) => (each.type === 'xt match' && each.match === 'conntrack') || each.type === 'ct',
+    )
+    if (!accepts || isOfState || couldMatch(expressions, frame, network)) return false
+    return couldMatch(expressions, frame, network, { anyPort: true })
+  })
+  return at < 0 ? '' : ` Rule ${at + 1} comes nearest: it accepts the same way with another protocol or port.`
+}
+
+/** The pods' network, where the chain's policy takes what one of them sends or is sent. */
+function ofPods({ handle }: Rule, { source, destination }: Headers, { network }: World): string | undefined {
+  if (handle !== undefined || network === undefined) return undefined
+  return covers(network, source) || covers(network, destination) ? network : undefined
+}
+
+/** Docker sets the policy of FORWARD when it starts: moby, libnetwork's iptables. */
+function dockerIn({ place }: Loss): string {
+  const chain = place.kernel.nftables
+    .list()
+    .chains.find(({ name }) => name === 'DOCKER-USER' || name === 'DOCKER-FORWARD')
+  return chain ? ` Docker sets this policy when it starts, and its chain ${chain.name} is there.` : ''
 }
 
 /** Whether the rule is about packets that conntrack cannot place. */
@@ -99,13 +117,30 @@ function wordsOf({ family, table, chain, handle }: Rule, { place }: Loss): strin
 
 const portOf = ({ destinationPort }: Headers) => (destinationPort === undefined ? '' : ` port ${destinationPort}`)
 
+/** What lets it through: of a policy that takes what is of pods, rules for all of them. */
+function acceptsOf(rule: Rule, loss: Loss, headers: Headers, world: World): Fix[] {
+  const node = loss.place.name
+  const pods = ofPods(rule, headers, world)
+  if (pods === undefined) return [{ node, run: acceptOf(rule, loss) }]
+  const { family, table, chain } = rule
+  return (['s', 'd'] as const).map((end) => ({
+    node,
+    run: isIptables(rule)
+      ? `iptables${table === 'filter' ? '' : ` -t ${table}`} -A ${chain} -${end} ${pods} -j ACCEPT`
+      : `nft add rule ${family} ${table} ${chain} ip ${end}addr ${pods} accept`,
+  }))
+}
+
+const isIptables = ({ family, table }: Rule) => family === 'ip' && IPTABLES_TABLES.includes(table)
+
 /** A rule before it that lets this packet through: by the port that was asked for, also where it is the answer that is lost. */
-function acceptOf({ family, table, chain }: Rule, { frame, network, path, client }: Loss): string {
+function acceptOf(rule: Rule, { frame, network, path, client }: Loss): string {
+  const { family, table, chain } = rule
   const { source, destination, protocol, sourcePort, destinationPort, transport } = readHeaders(frame, network)!
   const name = NAMES[protocol]
   const isAnswer = path[0] !== client.name && sourcePort !== undefined
   const [end, port] = isAnswer ? (['s', sourcePort] as const) : (['d', destinationPort] as const)
-  if (family === 'ip' && IPTABLES_TABLES.includes(table)) {
+  if (isIptables(rule)) {
     const ports = port === undefined ? '' : ` --${end}port ${port}`
     const type =
       name === 'icmp' && transport !== undefined ? ` --icmp-type ${frame[transport]}/${frame[transport + 1]}` : ''
