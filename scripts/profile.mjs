@@ -1,7 +1,9 @@
 /**
  * Reads what a new network namespace of the running kernel begins with, and writes it to src/model/profile/linux-X.Y.ts.
  *
- *   node scripts/profile.mjs          as root; needs unshare(1)
+ *   node scripts/profile.mjs                        as root; needs unshare(1)
+ *   unshare --net node scripts/profile.mjs --inside  prints it, where this checkout cannot be written: in a virtual machine
+ *   node scripts/profile.mjs --read FILE RELEASE     writes what was printed there; RELEASE as uname -r has it
  *
  * Values are read from /proc/sys/net. Which numbers a setting takes is found by offering it some: the kernel answers EINVAL
  * for those beyond its limits. All of it happens in a namespace that nobody else uses, and each value is put back.
@@ -19,13 +21,19 @@ const BEYOND = [2 ** 53, 2 ** 32 - 1]
 /** Of all namespaces, and once it is on it stays on. */
 const UNTOUCHED = ['net/netfilter/nf_hooks_lwtunnel']
 
-if (process.argv[2] === '--inside') process.stdout.write(JSON.stringify(readProfile()))
-else writeProfile()
+const [mode, file, otherRelease] = process.argv.slice(2)
+if (mode === '--inside') process.stdout.write(JSON.stringify(readProfile()))
+else if (mode === '--read') writeProfile(readFileSync(file, 'utf8'), otherRelease)
+else writeProfile(printedInside(), release())
 
-function writeProfile() {
+function printedInside() {
   const argv = ['--net', process.execPath, import.meta.filename, '--inside']
-  const profile = JSON.parse(execFileSync('unshare', argv, { encoding: 'utf8', maxBuffer: 1 << 26 }))
-  const [number, version] = /^(\d+\.\d+)\.\d+/.exec(release())
+  return execFileSync('unshare', argv, { encoding: 'utf8', maxBuffer: 1 << 26 })
+}
+
+function writeProfile(printed, release) {
+  const profile = JSON.parse(printed)
+  const [number, version] = /^(\d+\.\d+)\.\d+/.exec(release)
   const name = `linux${version.replace('.', '')}`
   const text = (value) =>
     `'${value.replace(/\\/g, '\\\\').replace(/'/g, "\\'").replace(/\t/g, '\\t').replace(/\n/g, '\\n')}'`
@@ -62,7 +70,7 @@ function writeProfile() {
 
 function readProfile() {
   const profile = { values: {}, limits: {}, readOnly: [], writeOnly: [] }
-  const keys = filesBelow('net')
+  const keys = filesBelow('net').filter((key) => !isOfOtherDevice(key))
   for (const key of keys) {
     const value = read(key)
     if (value === undefined) {
@@ -90,6 +98,12 @@ function filesBelow(folder) {
     const path = `${folder}/${entry.name}`
     return entry.isDirectory() ? filesBelow(path) : [path]
   })
+}
+
+/** A tunnel's that a module brings into every namespace. */
+function isOfOtherDevice(key) {
+  const device = /\/(?:conf|neigh)\/([^/]+)\//.exec(key)?.[1]
+  return device !== undefined && !['all', 'default', 'lo'].includes(device)
 }
 
 /** A device's settings take what those of `default` take. */

@@ -3,6 +3,7 @@
  * the profile of a kernel version, never from code. sysctl.ts reads and writes them as text.
  */
 import type { Profile } from './profile/profile.ts'
+import { allValues } from './profile/without.ts'
 
 /** net/ipv4/conf/DEVICE. */
 export interface Ipv4Conf {
@@ -170,7 +171,7 @@ const defaults = new WeakMap<Profile, Map<string, Numbers>>()
 
 function readNumbersOf(profile: Profile, prefix: string): Numbers {
   const found: Numbers = {}
-  for (const [key, value] of Object.entries(profile.values)) {
+  for (const [key, value] of Object.entries(allValues(profile))) {
     if (!key.startsWith(prefix)) continue
     const name = key.slice(prefix.length)
     const number = /^(?:conf|neigh)\//.test(name) ? undefined : wholeNumber(value)

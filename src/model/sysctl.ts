@@ -12,6 +12,7 @@ import { KernelError } from '../kernel/errors.ts'
 import type { Device } from './device/device.ts'
 import type { Namespace } from './namespace.ts'
 import type { Profile } from './profile/profile.ts'
+import { isMissing } from './profile/without.ts'
 import { type Numbers, readNumber, readNumbers, wholeNumber } from './settings.ts'
 import { effectOf } from './sysctl-effects.ts'
 import { checkedText } from './sysctl-text.ts'
@@ -67,6 +68,7 @@ export class Sysctls {
     if (this.#namespace.model.profile.writeOnly.includes(key)) {
       throw new KernelError('EACCES', `read sysctl "${key}"`, 'it can only be written')
     }
+    if (isMissing(this.#namespace.model.profile, key)) return undefined
     if (key === CONNTRACK_COUNT) return `${this.#namespace.conntrack.size}`
     const place = this.#place(key)
     if (place) return `${place.numbers[place.name]}`
@@ -89,7 +91,7 @@ export class Sysctls {
         add('neigh', device[family].neighbourConf)
       }
     }
-    return [...keys].sort(byPath)
+    return [...keys].filter((key) => !isMissing(profile, key)).sort(byPath)
   }
 
   #placeOrText(key: string): boolean {
@@ -104,7 +106,8 @@ export class Sysctls {
     if (profile.writeOnly.includes(key)) return // flush: nothing is cached here
     const place = this.#place(key)
     const known = place?.known ?? key
-    if (!place && !(key in this.#others) && !this.#texts.has(key)) throw new KernelError('ENOENT', call)
+    const isThere = place !== undefined || key in this.#others || this.#texts.has(key)
+    if (!isThere || isMissing(profile, key)) throw new KernelError('ENOENT', call)
     if (profile.readOnly.includes(known)) throw new KernelError('EACCES', call, 'it can only be read')
     if (text === '') return // write(2) of nothing
     if (!place && !(key in this.#others)) {
