@@ -2,17 +2,20 @@
  * The oracle from the command line: src/oracle/oracle.ts.
  *
  *   npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15] [--engine model|kernel]
+ *   npm run oracle -- --mutant NAME|all [--cases N] [--seed S]
  */
 import { parseArgs } from 'node:util'
 import { linuxMachine } from '../src/cli/machine.ts'
 import { inlineMore } from '../src/lab/inlining.ts'
 import type { Machine } from '../src/lab/machine.ts'
 import { modelMachine } from '../src/lab/model-machine.ts'
+import { ENOUGH, reportMutants } from '../src/oracle/mutant/report.ts'
 import { answerAll } from '../src/oracle/oracle.ts'
 
 inlineMore()
 
 const usage = `Usage: npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15] [--engine model|kernel]
+       npm run oracle -- --mutant NAME|all [--cases N] [--seed S]
 `
 
 const { values } = parseArgs({
@@ -21,12 +24,19 @@ const { values } = parseArgs({
     dump: { type: 'string' },
     only: { type: 'string' },
     engine: { type: 'string', default: 'model' },
+    mutant: { type: 'string' },
+    cases: { type: 'string' },
+    seed: { type: 'string', default: '1' },
   },
 })
 const { golden, dump, engine } = values
 const only = values.only?.split(',')
 
-if (golden !== undefined && dump !== undefined && (engine === 'model' || engine === 'kernel')) {
+if (values.mutant !== undefined) {
+  const write = (line: string) => process.stdout.write(`${line}\n`)
+  const cases = Number(values.cases ?? ENOUGH)
+  process.exitCode = (await reportMutants(values.mutant, { cases, seed: Number(values.seed), write })) ? 0 : 1
+} else if (golden !== undefined && dump !== undefined && (engine === 'model' || engine === 'kernel')) {
   const { answered, refused } = await answerAll(golden, dump, { only, machine: machineOf(engine) })
   for (const { id, reason } of refused) process.stderr.write(`${id}: ${reason}\n`)
   process.stdout.write(`${answered.length} answered, ${refused.length} refused\n`)

@@ -35,7 +35,8 @@ export class Coverage {
     const { result } = await this.#session.post('Profiler.takePreciseCoverage')
     const files = new Map<string, Stretches>()
     for (const { url, functions } of result) {
-      if (url.startsWith(this.#folder)) files.set(url.slice(this.#folder.length), new Stretches(functions))
+      if (url.startsWith(this.#folder))
+        files.set(url.slice(this.#folder.length), new Stretches(functions.flatMap((each) => each.ranges)))
     }
     return { at: (file, place) => place.every((offset) => files.get(file)?.ran(offset)) }
   }
@@ -46,23 +47,24 @@ export class Coverage {
   }
 }
 
-/** A script cut where counts change. V8's ranges lie in each other, and the innermost says how often it ran. */
-class Stretches {
+/** How often what stands between two offsets ran. */
+export type Range = Readonly<Profiler.CoverageRange>
+
+/** A script cut where counts change. Ranges lie in each other, and the innermost says how often it ran. */
+export class Stretches {
   readonly #starts: number[] = []
   readonly #counts: number[] = []
 
-  constructor(functions: readonly Profiler.FunctionCoverage[]) {
-    const ranges = functions
-      .flatMap((each) => each.ranges)
-      .sort((a, b) => a.startOffset - b.startOffset || b.endOffset - a.endOffset)
-    const around: Profiler.CoverageRange[] = []
+  constructor(ranges: readonly Range[]) {
+    const sorted = ranges.toSorted((a, b) => a.startOffset - b.startOffset || b.endOffset - a.endOffset)
+    const around: Range[] = []
     const leave = (until: number) => {
       while (around.length > 0 && around.at(-1)!.endOffset <= until) {
         const { endOffset } = around.pop()!
         this.#cut(endOffset, around.at(-1)?.count ?? 0)
       }
     }
-    for (const range of ranges) {
+    for (const range of sorted) {
       leave(range.startOffset)
       around.push(range)
       this.#cut(range.startOffset, range.count)

@@ -68,6 +68,8 @@ export const mutants: readonly Mutant[] = [
     'bridge-to-ingress',
     'a bridge sends a frame back by the port that it came in by, hairpin or not',
     edit('device/bridge.ts', '(to !== source || to.hairpin) && to.state', 'to.state'),
+    // Two such bridges never come to an end.
+    edit('model.ts', 'const STORM = 1_000_000', 'const STORM = 2_000'),
   ),
   mutant(
     'flood-in-attach-order',

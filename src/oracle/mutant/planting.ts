@@ -2,7 +2,7 @@
  * Puts a planted bug into the model while Node loads it: module.registerHooks, node:module.
  *
  *      import(`…/machine.ts?mutant=NAME`)   a second module graph in the same process: the question mark and what follows
- *                                           are passed on to all that the module imports, the rooms below the model aside
+ *                                           are passed on to all that the module imports of rooms which know the model
  *      OVERLAB_MUTANT=NAME node --import …/plant.ts …   the one model of a process
  */
 import { readFileSync } from 'node:fs'
@@ -15,8 +15,8 @@ const SOURCES = join(import.meta.dirname, '../..')
 const MODEL = join(SOURCES, 'model')
 const QUERY = 'mutant'
 
-/** Rooms that know nothing of the model. Both graphs share them: a KernelError is one in each. */
-const SHARED: readonly string[] = ['address', 'json', 'kernel', 'wire']
+/** Rooms that know the model. All others are shared by both graphs: a KernelError is one in each. */
+const MUTABLE: readonly string[] = ['model', 'trace', 'lab', 'oracle']
 
 let registered = false
 let everywhere: Mutant | undefined
@@ -83,7 +83,7 @@ function withMutant(url: string, name: string): string {
 function isMutable(url: string): boolean {
   if (!url.startsWith('file:')) return false
   const [room = '..'] = relative(SOURCES, fileURLToPath(url)).split(sep)
-  return room !== '..' && !SHARED.includes(room)
+  return MUTABLE.includes(room)
 }
 
 function modelFileOf(url: string): string | undefined {

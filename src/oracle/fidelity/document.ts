@@ -1,0 +1,168 @@
+/** docs/fidelity.md, from what was measured and from what the code says today. */
+import { type Feature, featureOf, features } from './features.ts'
+import type { ModelFile, Site } from './sites.ts'
+import type { Fidelity, Share } from './tally.ts'
+
+/** A feature with its decisions. */
+export interface Row {
+  readonly feature: Feature
+  /** Those that can be compared: all but what the model refuses by name. */
+  readonly sites: readonly Site[]
+  readonly refusals: readonly Site[]
+  readonly compared: number
+  readonly functions: Share
+  readonly arms: Share
+}
+
+export function rowsOf(model: readonly ModelFile[], { sites, files }: Fidelity): Row[] {
+  const all = model.flatMap((file) => file.sites)
+  return features.map((feature) => {
+    const own = all.filter((site) => featureOf(site.file, site.where) === feature)
+    const ownFiles = model.filter(({ file }) => featureOf(file, '') === feature).map(({ file }) => files[file])
+    const decisions = own.filter(({ kind }) => kind !== 'unsupported')
+    return {
+      feature,
+      sites: decisions,
+      refusals: own.filter(({ kind }) => kind === 'unsupported'),
+      compared: decisions.filter(({ id }) => sites[id]).length,
+      functions: sum(ownFiles.map((file) => file?.functions)),
+      arms: sum(ownFiles.map((file) => file?.arms)),
+    }
+  })
+}
+
+function sum(shares: readonly (Share | undefined)[]): Share {
+  const total = (part: (share: Share) => number) =>
+    shares.reduce((before, share) => before + (share ? part(share) : 0), 0)
+  return { compared: total(({ compared }) => compared), of: total((share) => share.of) }
+}
+
+export function formatFidelity(model: readonly ModelFile[], fidelity: Fidelity): string {
+  const rows = rowsOf(model, fidelity)
+  return [
+    introduction(fidelity),
+    summary(rows),
+    neverCompared(rows, fidelity),
+    refusals(rows),
+    ...rows.filter(({ sites }) => sites.length > 0).map((row) => featureSection(row, fidelity)),
+    fileTable(fidelity),
+  ].join('\n')
+}
+
+function introduction({ kernel, runs }: Fidelity): string {
+  const cases = (what: string) => runs.filter((run) => run.what === what).reduce((total, run) => total + run.cases, 0)
+  const kinds = runs.filter(({ what }) => what === 'random').map(({ name, cases: number }) => `${name} ${number}`)
+  const tests = runs.filter(({ what }) => what === 'test').map(({ name }) => `\`${name}\``)
+  return `# Fidelity
+
+Which of the model's decisions have been compared with a kernel, and in which scenarios. A decision is a place in \`src/model\` at which
+the model says what becomes of a packet: it drops it for a reason, takes it a step further, delivers it, or answers a drop reason. A
+decision counts as compared where it was made in a run that was equal to the kernel's, byte for byte at every tap.
+
+${plot}
+
+Compared with ${kernel}: ${cases('scenario')} scenarios, and random cases (${kinds.join(', ')})${tests.length > 0 ? `; and the tests ${tests.join(', ')}` : ''}.
+Made by \`npm run fidelity\` from what ran (\`docs/fidelity.json\`); not edited by hand. Functions and arms (of \`if\`, \`? :\`, \`case\`, \`&&\`,
+\`||\`, \`??\`) are counted beside the decisions: most of the code decides nothing by itself, and some of it speaks to nobody but commands.
+`
+}
+
+const plot = '![Decisions compared with a kernel, by feature](fidelity.svg)'
+
+function summary(rows: readonly Row[]): string {
+  const line = ({ feature, sites, compared, functions, arms }: Row) =>
+    `| ${feature.name} | ${feature.need} | ${sites.length === 0 ? '–' : `${compared} of ${sites.length}`} | ${share(functions)} | ${share(arms)} |`
+  return `## Features
+
+Need: M for what overlays, Calico, kube-proxy or network policies cannot do without, S for what some of them want, L for neither.
+
+| feature | need | decisions compared | functions | arms |
+|---|---|---:|---:|---:|
+${rows.map(line).join('\n')}
+`
+}
+
+function share({ compared, of }: Share): string {
+  return of === 0 ? '–' : `${compared} of ${of}`
+}
+
+function neverCompared(rows: readonly Row[], { sites }: Fidelity): string {
+  const needs = ['M', 'S', 'L', '–'] as const
+  const lists = needs.map((need) => {
+    const open = rows
+      .filter(({ feature }) => feature.need === need)
+      .flatMap((row) => row.sites)
+      .filter(({ id }) => !sites[id])
+    if (open.length === 0) return `None of need ${need}.\n`
+    return `Of need ${need}:\n\n${open.map((site) => `- ${describe(site)}`).join('\n')}\n`
+  })
+  return `## Never compared\n\n${lists.join('\n')}`
+}
+
+function refusals(rows: readonly Row[]): string {
+  const all = rows.flatMap((row) => row.refusals)
+  return `## Refused by name
+
+What is not modelled ends with the disposition \`unsupported\`, by name: there is nothing to compare.
+
+${all.map(({ file, says }) => `- ${escaped(says)} (\`${file}\`)`).join('\n')}
+`
+}
+
+function featureSection({ feature, sites }: Row, fidelity: Fidelity): string {
+  const line = (site: Site) => `| ${describe(site)} | ${namesOf(fidelity.sites[site.id] ?? '')} |`
+  return `## ${feature.name[0]!.toUpperCase()}${feature.name.slice(1)}
+
+| decision | compared in |
+|---|---|
+${sites.map(line).join('\n')}
+`
+}
+
+function describe({ file, where, kind, says, id }: Site): string {
+  const number = / \(\d+\)$/.exec(id)?.[0] ?? ''
+  return `\`${file}\` ${where}: ${kind === 'reason' ? 'answers' : kind} ${escaped(says)}${number}`
+}
+
+const escaped = (text: string) =>
+  text.replaceAll('|', '\\|').replaceAll('*', '\\*').replaceAll('_', '\\_').replaceAll('<', '&lt;')
+
+/** `S01–S04 S07 bridge`: numbers that follow each other in one. */
+export function namesOf(names: string): string {
+  if (names === '') return '**never**'
+  const words: string[] = []
+  let from: string | undefined
+  let to = ''
+  const end = () => {
+    if (from !== undefined) words.push(from === to ? from : `${from}–${to}`)
+    from = undefined
+  }
+  for (const name of names.split(' ')) {
+    if (from !== undefined && isNext(to, name)) {
+      to = name
+      continue
+    }
+    end()
+    from = name
+    to = name
+  }
+  end()
+  return words.join(' ')
+}
+
+function isNext(before: string, name: string): boolean {
+  const [one, other] = [before, name].map((each) => /^([SX])(\d+)$/.exec(each))
+  return one?.[1] !== undefined && one[1] === other?.[1] && Number(one[2]) + 1 === Number(other[2])
+}
+
+function fileTable({ files }: Fidelity): string {
+  const line = ([file, { functions, arms, never }]: (typeof entries)[number]) =>
+    `| \`${file}\` | ${share(functions)} | ${share(arms)} | ${never.map((name) => escaped(name)).join(', ')} |`
+  const entries = Object.entries(files).filter(([, { functions }]) => functions.of > 0)
+  return `## Files
+
+| file | functions | arms | functions that never ran in a comparison |
+|---|---:|---:|---|
+${entries.map(line).join('\n')}
+`
+}

@@ -1,0 +1,123 @@
+/**
+ * Runs what compares the model with a kernel, and tallies what ran of the model. Only what was equal counts.
+ *
+ *   goldens          walks of Linux that were recorded; `test/golden/compare` is the judge
+ *   random cases     beside the live kernel, so many of each kind
+ *   tests            those of `test/linux` that do the same in both kernels
+ */
+import { spawnSync } from 'node:child_process'
+import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Machine } from '../../lab/machine.ts'
+import { modelMachine } from '../../lab/model-machine.ts'
+import { answerAll } from '../oracle.ts'
+import { drawScenario } from '../random/campaign.ts'
+import type { Kind } from '../random/kind.ts'
+import { tryScenario } from '../random/trial.ts'
+import type { Coverage } from './coverage.ts'
+import type { Tally } from './tally.ts'
+import { readTestCoverage } from './test-coverage.ts'
+
+export interface Measuring {
+  /** The repository. */
+  readonly root: string
+  readonly coverage: Coverage
+  readonly tally: Tally
+  say(line: string): void
+}
+
+/** Ids of the goldens that differ. */
+export async function measureGoldens({ root, coverage, tally, say }: Measuring): Promise<string[]> {
+  const goldens = join(root, 'test/golden')
+  const directory = mkdtempSync(join(tmpdir(), 'overlab-fidelity-'))
+  const judge = (...argv: string[]) => spawnSync('python3', [join(goldens, 'compare'), ...argv], { encoding: 'utf8' })
+  const differ: string[] = []
+  try {
+    const questions = join(directory, 'questions')
+    judge('--questions', goldens, questions)
+    const ids = globSync('*.json', { cwd: questions }).map((name) => name.slice(0, -'.json'.length))
+    for (const id of ids.sort()) {
+      const output = join(directory, id)
+      await coverage.take()
+      await answerAll(questions, output, { only: [id], machine: () => modelMachine() })
+      const ran = await coverage.take()
+      const { status, stdout } = judge(goldens, output, '--only', id)
+      const tcp = globSync('*.tcp.json', { cwd: output }).length > 0
+      if (status === 0 && (!tcp || judge(goldens, output, '--tcp', '--only', id).status === 0)) {
+        tally.add({ name: id === 'ecmp' ? 'X2' : id, what: 'scenario', cases: 1 }, ran)
+      } else {
+        differ.push(id)
+        say(stdout)
+      }
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+  return differ
+}
+
+/** So many cases are tallied at once: a look at what ran takes longer than a case. */
+const BATCH = 20
+
+/** Ids of the cases that differ. What ran beside one of them in a batch does not count. */
+export async function measureKind(
+  { coverage, tally, say }: Measuring,
+  kind: Kind,
+  { cases, seed, live }: { readonly cases: number; readonly seed: number; readonly live: Machine },
+): Promise<string[]> {
+  const differ: string[] = []
+  for (let from = 0; from < cases; from += BATCH) {
+    const numbers = Array.from({ length: Math.min(BATCH, cases - from) }, (_, i) => seed + from + i)
+    await coverage.take()
+    let equal = true
+    for (const number of numbers) {
+      const scenario = drawScenario(kind, number)
+      const { difference } = await tryScenario(scenario, live)
+      if (!difference) continue
+      equal = false
+      differ.push(scenario.id)
+      say(`${scenario.id}: ${difference.what}`)
+    }
+    const ran = await coverage.take()
+    if (equal) tally.add({ name: kind.name, what: 'random', cases: numbers.length }, ran)
+  }
+  return differ
+}
+
+/** Tests that hold the model against Linux, and nothing else. */
+const TESTS = ['test/linux/model/*.test.ts', 'test/linux/netfilter/model-*.test.ts']
+
+/** Files of tests that fail. */
+export function measureTests({ root, tally, say }: Measuring): string[] {
+  const differ: string[] = []
+  for (const file of globSync(TESTS, { cwd: root }).sort()) {
+    const directory = mkdtempSync(join(tmpdir(), 'overlab-fidelity-'))
+    try {
+      say(file)
+      const coverage = [
+        'enabled',
+        'provider=v8',
+        'reporter=json',
+        'include=src/model/**',
+        `reportsDirectory=${directory}`,
+      ]
+      const argv = ['run', '--project', 'root', file, ...coverage.map((option) => `--coverage.${option}`)]
+      const { status, stdout } = spawnSync(join(root, 'node_modules/.bin/vitest'), argv, {
+        cwd: root,
+        encoding: 'utf8',
+      })
+      if (status === 0) {
+        const ran = readTestCoverage(join(directory, 'coverage-final.json'), root)
+        const name = file.replace(/^test\/linux\//, '').replace(/\.test\.ts$/, '')
+        tally.add({ name, what: 'test', cases: 1 }, ran)
+      } else {
+        differ.push(file)
+        say(stdout)
+      }
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  }
+  return differ
+}

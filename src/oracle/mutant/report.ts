@@ -1,0 +1,25 @@
+/** `npm run oracle -- --mutant NAME|all [--cases N] [--seed S]`: what is printed of a search. */
+import { kinds } from '../random/kinds.ts'
+import { chooseMutants, searchMutants } from './search.ts'
+
+/** Cases within which every mutant must be found. */
+export const ENOUGH = 500
+
+/** Whether all were found. RangeError when there is no such mutant. */
+export async function reportMutants(
+  name: string,
+  { cases, seed, write }: { readonly cases: number; readonly seed: number; write(line: string): void },
+): Promise<boolean> {
+  const wanted = chooseMutants(name)
+  const left = await searchMutants(wanted, {
+    kinds,
+    seed,
+    cases,
+    found({ mutant, cases: number, scenario, difference }) {
+      write(`${mutant.name}: found in case ${number}, ${scenario}: ${difference.what}`)
+    },
+  })
+  for (const { name: lost, what } of left) write(`${lost}: not found in ${cases} cases (${what})`)
+  write(`${wanted.length - left.length} found, ${left.length} not found`)
+  return left.length === 0
+}
