@@ -1,0 +1,127 @@
+/**
+ * The oracle on a second kernel, Debian's 6.1: the golden scenarios, recorded on 6.18, run there, and are compared with the goldens
+ * and with the model under 6.1's settings. Too slow for every run of CI.
+ *
+ *   npm run oracle:kernels -- [--machine qemu|uml] [--only S01,S02] [--json FILE]
+ *
+ *   qemu   all of them, some minutes: the processor is emulated
+ *   uml    in User-Mode Linux, a minute; it has no nftables for IPv4, so what needs rules, or silent pods, cannot run there
+ *
+ * As root, and set up as `npm test` sets up: kernels and programs are Debian's packages.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { build } from 'esbuild'
+import { linux61 } from '../src/model/profile/linux-6.1.ts'
+import { judge, readSightings, type Verdict } from '../src/oracle/second-kernel.ts'
+import { runInGuest } from '../test/uml/guest.ts'
+import { buildInitramfs, debianKernel } from '../test/vm/initramfs.ts'
+import { CHECKOUT, Machine } from '../test/vm/machine.ts'
+
+const root = join(import.meta.dirname, '..')
+const goldens = join(root, 'test/golden')
+/** Below the checkout, which every guest sees. */
+const folder = join(root, '.cache/kernels')
+
+const MINUTE = 60_000
+/** Of a machine's disk that nothing is read from. */
+const EMPTY_DISK = 1 << 20
+
+const { values } = parseArgs({
+  options: { machine: { type: 'string', default: 'qemu' }, only: { type: 'string' }, json: { type: 'string' } },
+})
+
+const guests: Readonly<Record<string, (only: string) => string | Promise<string>>> = { qemu: runInQemu, uml: runInUml }
+const guest = guests[values.machine]
+if (!guest) {
+  process.stderr.write('Usage: npm run oracle:kernels -- [--machine qemu|uml] [--only S01,S02] [--json FILE]\n')
+  process.exitCode = 2
+} else {
+  await prepare()
+  const output = await guest(values.only ?? allQuestions())
+  const sightings = readSightings(output)
+  if (sightings.length === 0) throw new Error(`The guest has seen nothing:\n${output}`)
+  const verdicts = await judge(sightings, { goldens, questions: join(folder, 'questions'), profile: linux61 })
+  const [release] = /^6\.1\.\S+/m.exec(output) ?? ['6.1']
+  report(release, verdicts)
+  if (values.json !== undefined) {
+    const text = JSON.stringify({ kernel: `Linux ${release}`, machine: values.machine, verdicts }, undefined, 2)
+    writeFileSync(values.json, `${text}\n`)
+  }
+}
+
+/** The questions, and the guest's program as one file: a machine that is emulated takes a minute to read three hundred. */
+async function prepare(): Promise<void> {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const argv = [join(goldens, 'compare'), '--questions', goldens, join(folder, 'questions')]
+  const { status, stderr } = spawnSync('python3', argv, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`Cannot write the questions: ${stderr}`)
+  await build({
+    entryPoints: [join(root, 'scripts/kernels-guest.ts')],
+    outfile: join(folder, 'guest.mjs'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    external: ['koffi'],
+    alias: { '#sys': join(root, 'src/linux/sys.node.ts') },
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    logLevel: 'error',
+  })
+}
+
+function allQuestions(): string {
+  return readdirSync(join(folder, 'questions'))
+    .filter((name) => /^[A-Z]\d+\.json$/.test(name))
+    .map((name) => name.replace('.json', ''))
+    .join(',')
+}
+
+function command(checkout: string, only: string): string {
+  return `uname -r; cd '${checkout}'; node .cache/kernels/guest.mjs .cache/kernels/questions ${only} 2>&1`
+}
+
+function runInUml(only: string): string {
+  return runInGuest(command(root, only), { limit: 15 * MINUTE }).output
+}
+
+async function runInQemu(only: string): Promise<string> {
+  const scratch = mkdtempSync(join(tmpdir(), 'overlab-kernels-'))
+  const [kernel, initramfs, archive] = [debianKernel(), join(scratch, 'initramfs'), join(scratch, 'archive')]
+  buildInitramfs(kernel, initramfs)
+  writeFileSync(archive, new Uint8Array(EMPTY_DISK))
+  const machine = new Machine(1, { folder: scratch, checkout: root, kernel, initramfs, archive })
+  try {
+    await machine.switchOn()
+    // Captures' times are the kernel's own, and iptables is nftables': what both need is there before anybody asks.
+    await machine.run('modprobe -a bridge br_netfilter veth vxlan nf_tables nft_compat nf_conntrack nft_chain_nat')
+    return await machine.run(`PATH=${CHECKOUT}/node_modules/.bin:$PATH; ${command(CHECKOUT, only)}`)
+  } finally {
+    await machine.switchOff()
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+function report(release: string, verdicts: readonly Verdict[]): void {
+  for (const { id, refused, fromGolden, fromModel } of verdicts) {
+    if (refused !== undefined) process.stdout.write(`SKIP ${id}: ${refused.split('\n')[0]}\n`)
+    else if (fromGolden === undefined && fromModel === undefined) process.stdout.write(`PASS ${id}\n`)
+    else {
+      process.stdout.write(`FAIL ${id}\n`)
+      if (fromGolden !== undefined) process.stdout.write(`  ${release} and the golden: ${fromGolden}\n`)
+      if (fromModel !== undefined) process.stdout.write(`  the model and ${release}: ${fromModel}\n`)
+    }
+  }
+  const ran = verdicts.filter(({ refused }) => refused === undefined)
+  const asGolden = ran.filter(({ fromGolden }) => fromGolden === undefined).length
+  const asModel = ran.filter(({ fromModel }) => fromModel === undefined).length
+  const rest = verdicts.length - ran.length
+  process.stdout.write(
+    `Linux ${release}: ${ran.length} ran, ${rest} cannot; ${asGolden} as the goldens, ${asModel} as the model\n`,
+  )
+  process.exitCode = asModel === ran.length && ran.length > 0 ? 0 : 1
+}
