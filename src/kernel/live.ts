@@ -32,10 +32,17 @@ export interface Packets {
   /** Puts the frame on the link, link-layer header included. KernelError ENETDOWN while the link is down. */
   send(link: string, frame: Uint8Array): void
   /** Every frame that the link sends or receives; of all links where `link` is left out. */
-  capture(
-    options: { readonly link?: string; readonly snapLength?: number },
-    onPacket: (packet: CapturedPacket) => void,
-  ): Subscription
+  capture(options: CaptureOptions, onPacket: (packet: CapturedPacket) => void): Subscription
+}
+
+export interface CaptureOptions {
+  readonly link?: string
+  readonly snapLength?: number
+  /**
+   * Each frame is copied as it passes, at some cost. Otherwise the kernel keeps the frame itself, and later pieces of a packet
+   * that was put together show headers that they got farther on (ip_fraglist_prepare writes them in place).
+   */
+  readonly copied?: boolean
 }
 
 /** RTNLGRP_*: something of this kind was added, changed or removed, by whomever. */

@@ -5,12 +5,13 @@
  * on the way and tells it beside; it is put back, so that bytes are those on the wire.
  */
 import { sys } from '#sys'
-import type { CapturedPacket, Packets, PacketType, Subscription } from '../kernel/live.ts'
+import type { CapturedPacket, CaptureOptions, Packets, PacketType, Subscription } from '../kernel/live.ts'
 import { LITTLE_ENDIAN } from './byte-order.ts'
 import { type Datagram, MAX_DATAGRAM, receiveDatagrams } from './datagrams.ts'
 import { succeed } from './errno.ts'
 import { linkNames, requireLinkIndex } from './netlink/link-index.ts'
 import type { Namespace } from './netns.ts'
+import { PacketRing } from './packet-ring.ts'
 import { reactor } from './reactor.ts'
 import { live } from './sys.live.ts'
 
@@ -62,7 +63,7 @@ export class LinuxPackets implements Packets {
   }
 
   capture(
-    { link, snapLength = MAX_DATAGRAM }: { readonly link?: string; readonly snapLength?: number },
+    { link, snapLength = MAX_DATAGRAM, copied = false }: CaptureOptions,
     onPacket: (packet: CapturedPacket) => void,
   ): Subscription {
     const call = link === undefined ? 'capture' : `capture on link "${link}"`
@@ -73,17 +74,20 @@ export class LinuxPackets implements Packets {
       if (!open) return
       open = false
       remove()
+      ring?.close()
       live.closeInBackground(socket)
     }
+    let ring: PacketRing | undefined
     try {
       const index = link === undefined ? 0 : requireLinkIndex(socket, link, call)
       setOption(socket, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
       setOption(socket, SOL_SOCKET, SO_TIMESTAMPNS, 1)
       setOption(socket, SOL_PACKET, PACKET_AUXDATA, 1)
+      if (copied) ring = new PacketRing(socket, call)
       // Not before: a socket that has a protocol and no link yet receives from all.
       succeed(sys.bind(socket, linkAddress(ETH_P_ALL, index)), call)
       remove = reactor.add(socket, () => {
-        const datagrams = receiveDatagrams(socket, snapLength)
+        const datagrams = ring ? ring.read(snapLength) : receiveDatagrams(socket, snapLength)
         if (typeof datagrams === 'number') return // ENETDOWN once when the link goes down: reading it has cleared it
         const nameOf = linkNames(socket)
         // All are read before the first is handed over: a callback may receive on its own.

@@ -18,7 +18,13 @@ const c = {
   accept4: libc.func('int accept4(int, uint8_t *, uint8_t *, int)'),
   shutdown: libc.func('int shutdown(int, int)'),
   getsockopt: libc.func('int getsockopt(int, int, int, uint8_t *, uint8_t *)'),
+  mmap: libc.func('intptr_t mmap(void *, size_t, int, int, int, int64_t)'),
+  munmap: libc.func('int munmap(uint8_t *, size_t)'),
 }
+
+const PROT_READ_WRITE = 3
+const MAP_SHARED = 1
+const MAP_FAILED = -1
 
 /** glibc alone has it. */
 const mallocTrim = optional('int malloc_trim(size_t)')
@@ -74,6 +80,15 @@ export const live = {
   closeInBackground(descriptor: number): void {
     c.close.async(descriptor, () => {})
   },
+  /** Memory that the descriptor's owner shares with us: its address, or a negated errno. */
+  map(descriptor: number, size: number): FixedMemory | number {
+    const result = c.mmap(null, size, PROT_READ_WRITE, MAP_SHARED, descriptor, 0)
+    if (Number(result) === MAP_FAILED) return -koffi.errno()
+    const address = BigInt(result)
+    return { address, bytes: new Uint8Array(koffi.view(address, size)) }
+  },
+  /** Its bytes must not be touched any more. */
+  unmap: ({ address, bytes }: FixedMemory): number => answer(c.munmap(address, bytes.length)),
   shutdown: (descriptor: number, how: number): number => answer(c.shutdown(descriptor, how)),
   getsockopt: (descriptor: number, level: number, option: number, value: Uint8Array): number =>
     answer(c.getsockopt(descriptor, level, option, value, lengthOf(value))),

@@ -52,7 +52,7 @@ export function record(watch: readonly string[], kernelOf: (namespace: string) =
   // One for all links of a namespace: each costs the kernel a grace period.
   const captures: Subscription[] = [...links].map(([namespace, places]) => {
     const watched = new Set(places.map(([, link]) => link))
-    return kernelOf(namespace).packets.capture({}, (packet) => {
+    return kernelOf(namespace).packets.capture({ copied: true }, (packet) => {
       if (watched.has(packet.link)) seen.push({ time: packet.time, at: `${namespace}:${packet.link}`, packet })
     })
   })
