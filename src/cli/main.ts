@@ -38,6 +38,10 @@ const commands: Readonly<Record<string, LazyCommand>> = {
     summary: 'pools of addresses that all nodes share',
     declare: async (command) => (await import('./pool.ts')).declarePool(command, version),
   },
+  test: {
+    summary: 'the tests of topology files, in the model or on the kernel',
+    declare: async (command) => (await import('./test.ts')).declareTest(command),
+  },
   trace: {
     summary: 'the way of a packet, decision by decision',
     declare: async (command) => (await import('./trace.ts')).declareTrace(command, version),

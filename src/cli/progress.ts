@@ -23,6 +23,11 @@ async function runOnTerminal(steps: readonly Step[], signal: AbortSignal): Promi
   await new Listr(tasks, { rendererOptions: { logger }, ...fallback, registerSignalListeners: false }).run()
 }
 
+/** The same without a word. */
+export async function runQuietly(steps: readonly Step[], signal: AbortSignal): Promise<void> {
+  for (const { run } of steps) await runStep(run, signal)
+}
+
 /** A signal is heard between two turns of the event loop only, and most steps do not wait for anything. */
 async function runStep(run: Step['run'], signal: AbortSignal): Promise<void> {
   try {

@@ -2,13 +2,13 @@
 import { readdirSync } from 'node:fs'
 import { basename } from 'node:path'
 import { type Topology, twoNodes } from '../lab/topology.ts'
-import { readTopologyFile, TopologyError } from '../lab/topology-file.ts'
+import { readTopologyFile, TopologyError, type TopologyFile } from '../lab/topology-file.ts'
 import { CommandError, Exit } from './exit.ts'
 
 export interface ChosenTopology {
   readonly topology: Topology
   /** Undefined for the one that comes with the program. */
-  readonly source: { readonly file: string; lineOf(path: readonly (string | number)[]): number | undefined } | undefined
+  readonly source: (Pick<TopologyFile, 'lineOf' | 'placeOf'> & { readonly file: string }) | undefined
 }
 
 const SUFFIXES = ['.ovl.yml', '.ovl.yaml', '.clab.yml', '.clab.yaml']
@@ -17,8 +17,8 @@ export function chooseTopology(file: string | undefined): ChosenTopology {
   const path = file ?? onlyFile()
   if (path === undefined) return { topology: twoNodes, source: undefined }
   try {
-    const { topology, lineOf } = readTopologyFile(path)
-    return { topology, source: { file: basename(path), lineOf } }
+    const { topology, lineOf, placeOf } = readTopologyFile(path)
+    return { topology, source: { file: basename(path), lineOf, placeOf } }
   } catch (error) {
     if (error instanceof TopologyError) throw new CommandError(Exit.usage, error.message)
     const { code } = error as NodeJS.ErrnoException

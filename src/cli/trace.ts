@@ -27,6 +27,9 @@ interface Options {
   readonly tcp?: number
   readonly udp?: number
   readonly icmp?: true
+  readonly size?: number
+  readonly ttl?: number
+  readonly df?: true
   readonly engine?: 'model' | 'kernel'
   readonly file?: string
   readonly fault: readonly string[]
@@ -44,6 +47,11 @@ export function declareTrace(trace: Command, version: string): void {
     if (Number.isInteger(number) && number > 0 && number < 65536) return number
     throw new InvalidArgumentError('A port is a number from 1 to 65535.')
   }
+  const inRange = (least: number, most: number) => (text: string) => {
+    const number = Number(text)
+    if (/^[0-9]+$/.test(text) && number >= least && number <= most) return number
+    throw new InvalidArgumentError(`It is a number from ${least} to ${most}.`)
+  }
   const seed = (text: string) => {
     const number = Number(text)
     if (/^[0-9]+$/.test(text) && Number.isSafeInteger(number)) return number
@@ -57,6 +65,13 @@ export function declareTrace(trace: Command, version: string): void {
     .addOption(
       new Option('--icmp', 'send an echo request; so where nothing else is asked for').conflicts(['tcp', 'udp']),
     )
+    .addOption(
+      new Option('--size <bytes>', 'that an echo or datagram carries; of a connection, there and back').argParser(
+        inRange(0, 65507),
+      ),
+    )
+    .addOption(new Option('--ttl <hops>', 'of the packet').argParser(inRange(1, 255)))
+    .addOption(new Option('--df', 'an echo that may not be cut up').conflicts(['tcp', 'udp']))
     .addOption(new Option('--engine <engine>', 'where').choices(['model', 'kernel']).env('OVERLAB_ENGINE'))
     .addOption(new Option('-f, --file <topology>', 'topology file; left out, the only one here').env('OVERLAB_FILE'))
     .addOption(
@@ -206,13 +221,20 @@ function requireSuccess(line: string, { status, stdout, stderr }: Outcome): void
 }
 
 function specOf(
-  { tcp, udp, icmp }: Options,
+  { tcp, udp, icmp, size, ttl, df }: Options,
   service: { ports: readonly { port: number; protocol: 'tcp' | 'udp' }[] } | undefined,
 ): ProbeSpec {
-  if (tcp !== undefined) return { protocol: 'tcp', port: tcp }
-  if (udp !== undefined) return { protocol: 'udp', port: udp }
   const [first] = service?.ports ?? []
-  return first && !icmp ? { protocol: first.protocol, port: first.port } : { protocol: 'icmp', port: 0 }
+  const looks = {
+    ...(size !== undefined && { size }),
+    ...(ttl !== undefined && { ttl }),
+    ...(df && { dontFragment: true }),
+  }
+  if (tcp !== undefined) return { protocol: 'tcp', port: tcp, ...looks }
+  if (udp !== undefined) return { protocol: 'udp', port: udp, ...looks }
+  return first && !icmp && !df
+    ? { protocol: first.protocol, port: first.port, ...looks }
+    : { protocol: 'icmp', port: 0, ...looks }
 }
 
 async function writeCapture(path: string, document: TraceDocument): Promise<void> {

@@ -18,6 +18,8 @@ export interface TopologyFile {
   readonly topology: Topology
   /** Line of the thing at this path of keys, 1 for the first. */
   lineOf(path: readonly (string | number)[]): number | undefined
+  /** `two-nodes.ovl.yml:14:7`: where it stands, or the nearest thing around it. */
+  placeOf(path: readonly (string | number)[]): string
 }
 
 /** TopologyError, or the error of reading the file. */
@@ -48,6 +50,7 @@ export function parseTopology(text: string, path: string): TopologyFile {
     path,
     topology: topology as Topology,
     lineOf: (keys) => lines.linePos(offsetOf(document, keys)).line,
+    placeOf: (keys) => place(offsetOf(document, keys)),
   }
 }
 
