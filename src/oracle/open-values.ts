@@ -48,7 +48,7 @@ export class OpenValues {
   /** By pool and value: the key that has it. */
   readonly #taken = new Map<string, string>()
   readonly #log: (() => void)[] = []
-  /** IDs and labels of the given frames, which stay as they are. */
+  /** IDs, labels and tunnels of the given frames, which stay as they are. */
   readonly #given = new Set<string>()
   readonly #namedPorts: Set<number>
   readonly #leeway: Leeway
@@ -61,6 +61,7 @@ export class OpenValues {
         for (const name of namesOf(frame, layer)) this.#given.add(name)
         if (isEcho(frame.bytes, layer)) this.#namedPorts.add(wordAt(frame.bytes, layer.at + 4))
         if (!hasPorts(layer)) continue
+        if (isTunnel(frame, layer)) this.#given.add(nameOfTunnel(frame, layer))
         this.#namedPorts.add(wordAt(frame.bytes, layer.at)).add(wordAt(frame.bytes, layer.at + 2))
       }
     }
@@ -103,13 +104,13 @@ export class OpenValues {
   }
 
   #openPorts(frame: ReadFrame, layer: Layer): OpenValue[] {
-    const { bytes, layers } = frame
     const protocol = layer.protocol === 'tcp' ? TCP : UDP
-    const isTunnel = layers.some((each) => each.protocol === 'vxlan' && each.at === layer.behind)
-    const ports = isTunnel ? [layer.at + 2] : [layer.at, layer.at + 2]
+    const isOfTunnel = isTunnel(frame, layer)
+    const isGiven = isOfTunnel && this.#given.has(nameOfTunnel(frame, layer))
+    const ports = isOfTunnel ? [layer.at + 2] : [layer.at, layer.at + 2]
     return [
-      ...(isTunnel ? [this.#tunnelPort(frame, layer)] : []),
-      ...ports.flatMap((at) => this.#natPort(protocol, at, wordAt(bytes, at))),
+      ...(isOfTunnel && !isGiven ? [this.#tunnelPort(frame, layer)] : []),
+      ...ports.flatMap((at) => this.#natPort(protocol, at, wordAt(frame.bytes, at))),
     ]
   }
 
@@ -172,6 +173,16 @@ const isEcho = (bytes: Uint8Array, { protocol, at, end }: Layer) =>
   at + 6 <= end &&
   ((protocol === 'icmp' && (bytes[at] === 8 || bytes[at] === 0)) ||
     (protocol === 'icmpv6' && (bytes[at] === 128 || bytes[at] === 129)))
+
+const isTunnel = ({ layers }: ReadFrame, { behind }: Layer) =>
+  layers.some(({ protocol, at }) => protocol === 'vxlan' && at === behind)
+
+/** The outer packet's ID, and the port that it comes from. */
+function nameOfTunnel({ bytes, layers }: ReadFrame, layer: Layer): string {
+  const outer = layers[layers.indexOf(layer) - 1]
+  const id = outer ? wordAt(bytes, outer.at + ipv4Header.offsets.identification) : 0
+  return `tunnel ${id} ${wordAt(bytes, layer.at)}`
+}
 
 const undirected = (flow: Flow | undefined) => (flow ? formatUndirected(flow) : '')
 

@@ -31,6 +31,7 @@ export interface Stand {
 }
 
 const QUIET: Sysctls = {
+  'net.ipv4.igmp_link_local_mcast_reports': 0,
   'net.ipv4.tcp_congestion_control': 'reno',
   'net.ipv6.conf.default.accept_dad': 0,
   'net.ipv6.conf.default.accept_ra': 0,

@@ -14,6 +14,7 @@ import {
   type TypedPrefix,
   wrong,
 } from '../arguments.ts'
+import { Exit } from '../exit.ts'
 import { readDsField, readProtocol, readScope, readTable } from '../names.ts'
 import { notModelled, requireDevice, type Settings } from './settings.ts'
 
@@ -83,7 +84,7 @@ export function parseRoute(settings: Settings, args: Arguments): Route {
     else if (args.takes('quickack')) {
       metrics.quickack = parseUnsigned(args.take(), '"quickack" value should be 0 or 1\n', 1) === 1
     } else if (args.takes('onlink')) rest.onlink = true
-    else if (args.takes('nexthop')) hops.push(parseNextHop(settings, args, family))
+    else if (args.next === 'nexthop') hops.push(...parseNextHops(settings, args, family))
     else if (args.next.length > 1 && args.takesBegun('protocol')) {
       protocol = required(args, readProtocol, '"protocol" value is invalid\n')
     } else if (args.next.length > 1 && args.takesBegun('table')) {
@@ -143,6 +144,18 @@ function readGateway(args: Arguments, family: Family | undefined): { family: Fam
   if (args.takes('inet6')) return { family: family ?? 'ipv6', address: parseAddress(args.take(), 'ipv6').address }
   if (args.takes('inet')) return { family: family ?? 'ipv4', address: parseAddress(args.take(), 'ipv4').address }
   return parseAddress(args.take(), family)
+}
+
+/** To the end of the line: parse_nexthops. */
+function parseNextHops(settings: Settings, args: Arguments, family: Family | undefined): NextHop[] {
+  const hops: NextHop[] = []
+  while (args.more) {
+    if (!args.takes('nexthop')) {
+      throw new Exit(255, `Error: "nexthop" or end of line is expected instead of "${args.next}"`)
+    }
+    hops.push(parseNextHop(settings, args, family))
+  }
+  return hops
 }
 
 function parseNextHop(settings: Settings, args: Arguments, family: Family | undefined): NextHop {

@@ -7,11 +7,13 @@ import { KernelError } from '../../kernel/errors.ts'
 import { u32 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import { formatAddress } from '../ipv4/address-text.ts'
-import { insertAddress, removeAddress } from '../ipv4/addresses.ts'
+import { insertAddress, removeAddress, setAddressLifetime } from '../ipv4/addresses.ts'
 import type { Ipv4Address } from '../ipv4/device.ts'
 import { scopeName, scopeNumber } from '../ipv4/fib-route.ts'
-import { addAddress6, removeAddress6 } from '../ipv6/addresses.ts'
+import { sameAddress } from '../ipv6/address.ts'
+import { addAddress6, isPermanent, modifyAddress6, removeAddress6 } from '../ipv6/addresses.ts'
 import type { Ipv6Address } from '../ipv6/device.ts'
+import { areLifetimes, type Mortal, secondsLeft } from '../lifetime.ts'
 import type { Namespace } from '../namespace.ts'
 import { IPV4_MIN_MTU } from '../sysctl.ts'
 import { requireDevice } from './require.ts'
@@ -25,8 +27,10 @@ const Flag = {
   secondary: 0x01,
   noDad: 0x02,
   dadFailed: 0x08,
+  deprecated: 0x20,
   tentative: 0x40,
   permanent: 0x80,
+  manageTemporary: 0x100,
   noPrefixRoute: 0x200,
 } as const
 
@@ -58,7 +62,10 @@ export class ModelAddresses implements Addresses {
     const device = requireDevice(this.#namespace, address.link, call)
     const there = this.#find(address)
     const wanted = parsePrefix(address.prefix)
-    if (there && looksAlike(there, address, wanted)) return
+    if (there && looksAlike(there, address, wanted)) {
+      this.#live(device, address, wanted, call)
+      return
+    }
     if (there) this.#remove(device, wanted)
     this.#insert(device, address, call)
     this.#namespace.model.settle()
@@ -77,26 +84,42 @@ export class ModelAddresses implements Addresses {
   #insert(device: Device, address: NewAddress, call: string): void {
     const prefix = parsePrefix(address.prefix)
     const { validLifetime = FOREVER, preferredLifetime = FOREVER } = address
-    if (validLifetime !== FOREVER || preferredLifetime !== FOREVER) {
-      throw new KernelError('EOPNOTSUPP', call, 'not modelled: lifetimes of addresses')
-    }
+    if (!areLifetimes(validLifetime, preferredLifetime)) throw new KernelError('EINVAL', call)
     const peer = address.peer === undefined ? undefined : parseIp(address.peer)
     if (peer && peer.length !== prefix.address.length) throw new KernelError('EINVAL', call)
     if (device.mtu < IPV4_MIN_MTU) throw new KernelError('ENOBUFS', call, 'with such an MTU there is no IP')
     // inet_insert_ifa: nothing comes of it.
     if (prefix.address.length === IPV4_LENGTH && u32(prefix.address, 0) === 0) return
     const scope = scopeName(scopeNumber(address.scope ?? defaultScope(prefix)))
-    const refused =
-      familyOf(prefix.address) === 'ipv4'
-        ? insertAddress(device, ipv4Address(address, prefix, peer, scope))
-        : addAddress6(device, {
-            address: prefix.address,
-            peer,
-            length: prefix.length,
-            noDad: address.noDad ?? false,
-            noPrefixRoute: address.noPrefixRoute ?? false,
-          })
-    if (refused) throw new KernelError(refused, call)
+    const isIpv4 = familyOf(prefix.address) === 'ipv4'
+    const made = isIpv4 ? ipv4Address(address, prefix, peer, scope) : undefined
+    const refused = made
+      ? insertAddress(device, made)
+      : addAddress6(device, {
+          address: prefix.address,
+          peer,
+          length: prefix.length,
+          noDad: address.noDad ?? false,
+          noPrefixRoute: address.noPrefixRoute ?? false,
+          valid: validLifetime,
+          preferred: preferredLifetime,
+        })
+    if (refused) throw new KernelError(refused, call, explanationOf(refused, familyOf(prefix.address)))
+    if (made) setAddressLifetime(device, made, validLifetime, preferredLifetime)
+  }
+
+  /** One that is there gets the lifetime that is wanted, from now on. */
+  #live(device: Device, wanted: NewAddress, { address, length }: Prefix, call: string): void {
+    const { validLifetime: valid = FOREVER, preferredLifetime: preferred = FOREVER } = wanted
+    if (!areLifetimes(valid, preferred)) throw new KernelError('EINVAL', call)
+    if (familyOf(address) === 'ipv4') {
+      const local = u32(address, 0)
+      const found = device.ipv4.addresses.find((each) => each.local === local && each.length === length)
+      if (found) setAddressLifetime(device, found, valid, preferred)
+    } else {
+      const found = device.ipv6.addresses.find((each) => each.length === length && sameAddress(each.address, address))
+      if (found) modifyAddress6(device, found, valid, preferred)
+    }
   }
 
   /** Whether there was one. */
@@ -114,6 +137,12 @@ export class ModelAddresses implements Addresses {
     const canonical = formatPrefix(parsePrefix(prefix))
     return this.list(link).find((address) => address.prefix === canonical)
   }
+}
+
+/** In the kernel's words: inet_rtm_newaddr and __inet_insert_ifa, inet6_rtm_newaddr. */
+function explanationOf(errno: string, family: 'ipv4' | 'ipv6'): string | undefined {
+  if (family === 'ipv6') return errno === 'EEXIST' ? 'ipv6: address already assigned' : undefined
+  return errno === 'EEXIST' ? 'ipv4: Address already assigned' : 'ipv4: Invalid scope value'
 }
 
 function ipv4Address(address: NewAddress, prefix: Prefix, peer: Uint8Array | undefined, scope: Scope): Ipv4Address {
@@ -139,13 +168,16 @@ function view4(device: Device, address: Ipv4Address): Address {
     peer: address.peer === address.local ? undefined : formatAddress(address.peer),
     broadcast: address.broadcast === undefined ? undefined : formatAddress(address.broadcast),
     label: address.label,
-    permanent: true,
+    permanent: address.lifetime === undefined,
     secondary: address.secondary,
     tentative: false,
     dadFailed: false,
-    flags: Flag.permanent | (address.secondary ? Flag.secondary : 0) | (address.noPrefixRoute ? Flag.noPrefixRoute : 0),
-    validLifetime: FOREVER,
-    preferredLifetime: FOREVER,
+    flags:
+      (address.lifetime === undefined ? Flag.permanent : 0) |
+      (address.deprecated === true ? Flag.deprecated : 0) |
+      (address.secondary ? Flag.secondary : 0) |
+      (address.noPrefixRoute ? Flag.noPrefixRoute : 0),
+    ...lifetimesOf(device, address),
     protocol: address.protocol,
   }
 }
@@ -158,23 +190,34 @@ function view6(device: Device, address: Ipv6Address): Address {
     peer: address.peer && formatIp(address.peer),
     broadcast: undefined,
     label: undefined,
-    permanent: address.permanent,
+    permanent: isPermanent(address),
     secondary: false,
     tentative: address.tentative,
     dadFailed: address.dadFailed,
     flags:
-      (address.permanent ? Flag.permanent : 0) |
+      (isPermanent(address) ? Flag.permanent : 0) |
+      (address.deprecated === true ? Flag.deprecated : 0) |
+      (address.managesTemporary ? Flag.manageTemporary : 0) |
       (address.tentative ? Flag.tentative : 0) |
       (address.dadFailed ? Flag.dadFailed : 0) |
       (address.noDad ? Flag.noDad : 0) |
       (address.noPrefixRoute ? Flag.noPrefixRoute : 0),
-    validLifetime: FOREVER,
-    preferredLifetime: FOREVER,
+    ...lifetimesOf(device, address),
     protocol: address.protocol,
   }
 }
 
-/** Whether there is nothing to replace. IPv6's lifetimes, which alone it would replace, are for ever here. */
+function lifetimesOf(
+  device: Device,
+  { lifetime }: Mortal,
+): { readonly validLifetime: number; readonly preferredLifetime: number } {
+  if (!lifetime) return { validLifetime: FOREVER, preferredLifetime: FOREVER }
+  const { now } = device.namespace.model.clock
+  const left = (seconds: number) => secondsLeft(seconds, lifetime, now)
+  return { validLifetime: left(lifetime.valid), preferredLifetime: left(lifetime.preferred) }
+}
+
+/** Whether nothing is to be replaced but its lifetime: all that is ever replaced of an IPv6 address. */
 function looksAlike(there: Address, wanted: NewAddress, prefix: Prefix): boolean {
   if (there.peer !== wanted.peer) return false
   if (familyOf(prefix.address) === 'ipv6') return true

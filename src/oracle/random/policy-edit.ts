@@ -83,7 +83,11 @@ export const routeWords: fc.Arbitrary<string> = fc
     table,
     metric,
   )
-  .map(([operation, what, name, more]) => `ip route ${operation} ${what} table ${name} ${more}`.trim())
+  // Next hops go to the end of the line.
+  .map(([operation, what, name, more]) => {
+    const [to, ...hops] = what.split(' nexthop ')
+    return [`ip route ${operation} ${to} table ${name} ${more}`.trim(), ...hops].join(' nexthop ')
+  })
 
 /** Marks packets before they are routed. */
 export const markRules: fc.Arbitrary<string> = fc
