@@ -8,6 +8,8 @@ export interface Tap {
    * is not always the order of the calls.
    */
   see(packet: Packet, device: Device, direction: 'in' | 'out', stamp: number): void
+  /** It keeps the packet itself, as AF_PACKET's queue does, and not a copy, as its ring does. */
+  readonly holds: boolean
 }
 
 const HELD: readonly number[] = []
@@ -34,8 +36,10 @@ function show(packet: Packet, device: Device, direction: 'in' | 'out'): void {
     })
   }
   // A capture holds on to it, so that it cannot be taken apart as it was put together: skb_cloned, in ip_do_fragment.
-  if (packet.fragmentSizes !== undefined && device.taps.length + device.namespace.taps.length > 0)
+  if (packet.fragmentSizes !== undefined && (device.taps.some(holds) || device.namespace.taps.some(holds)))
     packet.fragmentSizes = HELD
   for (const each of device.taps) each.see(packet, device, direction, stamp)
   for (const each of device.namespace.taps) each.see(packet, device, direction, stamp)
 }
+
+const holds = (each: Tap) => each.holds

@@ -18,6 +18,8 @@ export interface Observation {
   readonly walk: Walk
   /** The frames that were sent, in this order: hexadecimal. */
   readonly given: readonly string[]
+  /** Nanoseconds since the epoch: when the walk's first frame was seen. */
+  readonly start: bigint
   /** What became of each of them. Of the model. */
   readonly endings: readonly FrameEnding[]
   /** With `lenient`: what was refused, after the step's number: `3: EMSGSIZE`. */
@@ -29,6 +31,10 @@ export interface RunOptions {
   readonly tail?: number
   /** What a command or the kernel refuses is no error, but part of what is observed. */
   readonly lenient?: boolean
+  /** Called when everything stands and captures have begun. */
+  readonly onWatching?: () => void
+  /** Frames are copied as they pass: CaptureOptions. Golden walks were recorded without that. */
+  readonly copied?: boolean
 }
 
 /** What is sent is seen at once; a busy machine may take a moment to say so. Milliseconds without a new frame. */
@@ -38,34 +44,41 @@ const QUIET = 10
 export async function runScenario(
   scenario: Scenario,
   machine: Machine,
-  { tail = 0, lenient = false }: RunOptions = {},
+  { tail = 0, lenient = false, copied = false, onWatching }: RunOptions = {},
 ): Promise<Observation> {
   const { id, steps, show } = scenario
   const refusals: string[] = []
   const endings: FrameEnding[] = []
-  const obs = await whileWatched(scenario, machine, { lenient, refusals }, async (stand, recording) => {
-    const journeys: Journey[] = []
-    const first = beginning(steps)
-    const watched = steps.slice(first)
-    const clock = new StepClock(stand.machine)
-    for (const [i, step] of watched.entries()) {
-      await clock.reach(step)
-      const refusal = await refusalOf(() => take(step, stand, journeys), lenient)
-      if (refusal !== undefined) refusals.push(`${first + i}: ${refusal}`)
-    }
-    await settle(recording, machine, tail)
-    endings.push(...journeys.map(endingOf))
-    return recording.rows(show)
-  })
+  const { rows, start } = await whileWatched(
+    scenario,
+    machine,
+    { lenient, copied, refusals },
+    async (stand, recording) => {
+      onWatching?.()
+      const journeys: Journey[] = []
+      const first = beginning(steps)
+      const watched = steps.slice(first)
+      const clock = new StepClock(stand.machine)
+      for (const [i, step] of watched.entries()) {
+        await clock.reach(step)
+        const refusal = await refusalOf(() => take(step, stand, journeys), lenient)
+        if (refusal !== undefined) refusals.push(`${first + i}: ${refusal}`)
+      }
+      await settle(recording, machine, tail)
+      endings.push(...journeys.map(endingOf))
+      const rows = recording.rows(show)
+      return { rows, start: recording.start }
+    },
+  )
   const given = steps.flatMap((step) => ('hex' in step ? [step.hex] : []))
-  return { walk: { id, obs }, given, endings, refusals }
+  return { walk: { id, obs: rows }, given, start, endings, refusals }
 }
 
 /** Builds what the scenario stands on, up to where captures begin, and takes it away when `body` has ended. */
 export async function whileWatched<T>(
   { topology, warm, steps, watch, silent = [] }: Scenario,
   machine: Machine,
-  { lenient = false, refusals = [] }: { readonly lenient?: boolean; readonly refusals?: string[] },
+  { lenient = false, copied = false, refusals = [] }: RunOptions & { readonly refusals?: string[] },
   body: (stand: Stand, recording: Recording) => Promise<T>,
 ): Promise<T> {
   const stand = await buildStand(topology, machine)
@@ -78,7 +91,7 @@ export async function whileWatched<T>(
     }
     if (commands.length > 0) stand.withoutOffloads()
     for (const name of silent) silence(stand.kernelOf(name))
-    const recording = record(watch, stand.kernelOf)
+    const recording = record(watch, stand.kernelOf, copied)
     try {
       return await body(stand, recording)
     } finally {

@@ -40,22 +40,29 @@ interface Seen {
 export interface Recording {
   /** How many frames have been seen. */
   readonly count: number
+  /** Nanoseconds since the epoch: when the first frame of `rows` was seen. */
+  readonly start: bigint
   /** The frames in the order of their times, without those that a scenario is not about. No more are taken from now on. */
   rows(show: readonly string[]): Row[]
   close(): void
 }
 
 /** Captures at `watch` from now on. */
-export function record(watch: readonly string[], kernelOf: (namespace: string) => LiveKernel): Recording {
+export function record(
+  watch: readonly string[],
+  kernelOf: (namespace: string) => LiveKernel,
+  copied = false,
+): Recording {
   const seen: Seen[] = []
   const links = Map.groupBy(watch.map(splitPlace), ([namespace]) => namespace)
   // One for all links of a namespace: each costs the kernel a grace period.
   const captures: Subscription[] = [...links].map(([namespace, places]) => {
     const watched = new Set(places.map(([, link]) => link))
-    return kernelOf(namespace).packets.capture({ copied: true }, (packet) => {
+    return kernelOf(namespace).packets.capture({ copied }, (packet) => {
       if (watched.has(packet.link)) seen.push({ time: packet.time, at: `${namespace}:${packet.link}`, packet })
     })
   })
+  let start = 0n
   const close = () => {
     for (const capture of captures) capture.close()
   }
@@ -63,13 +70,16 @@ export function record(watch: readonly string[], kernelOf: (namespace: string) =
     get count() {
       return seen.length
     },
+    get start() {
+      return start
+    },
     close,
     rows(show) {
       close()
       const kept = seen
         .filter(({ packet }) => !isBackground(packet.bytes, show))
         .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
-      const start = kept[0]?.time ?? 0n
+      start = kept[0]?.time ?? 0n
       return kept.map(({ time, at, packet }) => ({
         t: Number(time - start) / 1e6,
         at,

@@ -1,6 +1,6 @@
 /** Frames: what AF_PACKET sends and captures. Source: net/packet/af_packet.c. */
 import { KernelError } from '../../kernel/errors.ts'
-import type { CapturedPacket, Packets, PacketType, Subscription } from '../../kernel/live.ts'
+import type { CapturedPacket, CaptureOptions, Packets, PacketType, Subscription } from '../../kernel/live.ts'
 import type { Device } from '../device/device.ts'
 import type { Model } from '../model.ts'
 import type { Namespace } from '../namespace.ts'
@@ -32,25 +32,30 @@ export class ModelPackets implements Packets {
   }
 
   capture(
-    { link, snapLength = Number.POSITIVE_INFINITY }: { readonly link?: string; readonly snapLength?: number },
+    { link, snapLength = Number.POSITIVE_INFINITY, copied = false }: CaptureOptions,
     onPacket: (packet: CapturedPacket) => void,
   ): Subscription {
     const taps =
       link === undefined ? this.#namespace.taps : requireDevice(this.#namespace, link, `capture on link "${link}"`).taps
-    const tap = new Capture(snapLength, onPacket)
+    const tap = new Capture(snapLength, !copied, onPacket)
     taps.push(tap)
     this.#namespace.model.captures++
     return { close: () => tap.close(taps, this.#namespace.model) }
   }
 }
 
+/** Of the MAC, in a frame. */
+const SOURCE = 6
+
 class Capture implements Tap {
+  readonly holds: boolean
   readonly #snapLength: number
   readonly #onPacket: (packet: CapturedPacket) => void
   #open = true
   #calling = false
 
-  constructor(snapLength: number, onPacket: (packet: CapturedPacket) => void) {
+  constructor(snapLength: number, holds: boolean, onPacket: (packet: CapturedPacket) => void) {
+    this.holds = holds
     this.#snapLength = snapLength
     this.#onPacket = onPacket
   }
@@ -58,9 +63,12 @@ class Capture implements Tap {
   see(packet: Packet, device: Device, _direction: 'in' | 'out', stamp: number): void {
     if (!this.#open) return
     const { bytes, link, end } = packet
+    const frame = bytes.slice(link, Math.min(end, link + this.#snapLength))
+    // Who holds it sees the MAC that br_nf_pre_routing_finish_bridge_slow puts back.
+    if (this.holds && packet.bridged?.source) frame.set(packet.bridged.source, SOURCE)
     this.#calling = true
     this.#onPacket({
-      bytes: bytes.slice(link, Math.min(end, link + this.#snapLength)),
+      bytes: frame,
       length: end - link,
       link: device.name,
       packetType: PACKET_TYPES[packet.for] ?? 'host',

@@ -13,7 +13,7 @@ import type { Device } from '../device/device.ts'
 import { macHead, macTail } from '../device/ethernet.ts'
 import type { NeighbourKey, NeighbourTable } from '../neighbour.ts'
 import { drop, note } from '../observer.ts'
-import { ETHERNET_HEADER, ensureHeadroom, type Packet, pushEthernet } from '../packet.ts'
+import { ETHERNET_HEADER, ensureHeadroom, type Packet } from '../packet.ts'
 import { transmit } from '../path/transmit.ts'
 import { NeighbourUpdate, NUD_CONNECTED, NUD_IN_TIMER, NUD_VALID, Nud, type NudState, nameOfState } from './state.ts'
 import { timerDelay } from './timer-wheel.ts'
@@ -101,8 +101,6 @@ export class Neighbour {
     if (packet.journey) this.#note(packet)
     this.hasHeader = true
     if (!device.hasLinkLayer) packet.link = packet.network
-    // What a bridge sends on to a destination that DNAT gave it keeps its sender's MAC.
-    else if (packet.bridged?.source) pushEthernet(packet, this.mac, packet.bridged.source, packet.protocol)
     else this.#pushHeader(packet)
     transmit(packet, device)
   }

@@ -11,7 +11,7 @@ import { encodeUdp } from '../../wire/udp.ts'
 import { STRANGER } from './address-plan.ts'
 import { countedBytes, type FrameStep, fits, frameStep, mostly, often, plainHeader, rarely } from './frame.ts'
 import { BACKEND_PORTS, NARROW, SERVICE_PORTS, type Service, type SourceNat } from './nat-rules.ts'
-import { type NatWorld, OWN, type Party, POOL, partiesOf, SECOND, SERVICES } from './nat-world.ts'
+import { ANSWERING, type NatWorld, OWN, type Party, POOL, partiesOf, SECOND, SERVICES } from './nat-world.ts'
 
 export interface Flow {
   /** Which of the parties begins. */
@@ -62,6 +62,7 @@ const ERRORS: readonly (readonly [type: number, code: number])[] = [
 
 export function talkOf(world: NatWorld, services: readonly Service[]): fc.Arbitrary<Talk> {
   const parties = partiesOf(world)
+  const addresses = parties.map(({ address }) => address)
   const client = fc.nat(parties.length - 1)
   const sourcePort = mostly([40_000, 40_001, 600, 80, NARROW], 2)
   const protocol = mostly(['icmp', 'udp', 'tcp', 'other'] as const, 1)
@@ -75,7 +76,11 @@ export function talkOf(world: NatWorld, services: readonly Service[]): fc.Arbitr
     }))
   const toAny: fc.Arbitrary<Flow> = fc.record({
     client,
-    to: fc.constantFrom(...parties.map(({ address }) => address), ...SERVICES, OWN.w, OWN.p, SECOND),
+    to: often(
+      fc.constantFrom(...addresses.slice(0, ANSWERING), OWN.w, OWN.p),
+      fc.constantFrom(...addresses, ...SERVICES, SECOND),
+      2,
+    ),
     protocol,
     sourcePort,
     destinationPort: fc.constantFrom(...SERVICE_PORTS, ...BACKEND_PORTS),

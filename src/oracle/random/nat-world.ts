@@ -51,7 +51,9 @@ const BRIDGE_MAC = macOf(N1, 9)
 /** Devices 1 to 3 of n1 lead to pods, 4 and 5 to hosts. */
 const deviceMac = (i: number) => macOf(N1, i + 1)
 
-/** Those that answer come first. */
+/** Those of `parties` that answer: they come first. */
+export const ANSWERING = PODS.length + HOSTS.length
+
 export function partiesOf({ bridged }: NatWorld): Party[] {
   const pods = PODS.flatMap((ns, i) =>
     [11 + i, 111 + i].map((host) => ({

@@ -20,7 +20,7 @@ import {
   type Tool,
 } from './nat-rules.ts'
 import { framesOf, type Talk, talkOf } from './nat-talk.ts'
-import { type NatWorld, natTaps, natTopology, partiesOf, SERVICES } from './nat-world.ts'
+import { ANSWERING, type NatWorld, natTaps, natTopology, partiesOf, SERVICES } from './nat-world.ts'
 
 const worlds: fc.Arbitrary<NatWorld> = fc.record({
   bridged: fc.boolean(),
@@ -31,18 +31,20 @@ const worlds: fc.Arbitrary<NatWorld> = fc.record({
   strictSources: rarely(8),
 })
 
-const servicesOf = (world: NatWorld): fc.Arbitrary<Service[]> =>
-  fc.array(
+const servicesOf = (world: NatWorld): fc.Arbitrary<Service[]> => {
+  const addresses = partiesOf(world).map(({ address }) => address)
+  return fc.array(
     fc.record({
       address: fc.constantFrom(...SERVICES),
       protocol: fc.constantFrom(...PROTOCOLS, undefined),
       port: fc.constantFrom(...SERVICE_PORTS),
-      backend: fc.constantFrom(...partiesOf(world).map(({ address }) => address)),
+      backend: often(fc.constantFrom(...addresses.slice(0, ANSWERING)), fc.constantFrom(...addresses), 2),
       backendPort: fc.option(fc.constantFrom(...BACKEND_PORTS), { nil: undefined }),
       everyOther: rarely(4),
     }),
     { minLength: 1, maxLength: 3 },
   )
+}
 
 interface Case {
   readonly world: NatWorld

@@ -19,13 +19,16 @@ export interface Trial {
   readonly again: boolean
 }
 
+/** Each step as far as it goes, and frames as they passed. */
+const OPTIONS = { lenient: true, copied: true } as const
+
 export async function tryScenario(scenario: Scenario, live: Machine): Promise<Trial> {
-  const found = await runScenario(scenario, modelMachine(), { lenient: true })
+  const found = await runScenario(scenario, modelMachine(), OPTIONS)
   const { endings } = found
   const leeway = leewayOf(scenario)
-  const first = between(await runScenario(scenario, live, { lenient: true }), found, leeway)
+  const first = between(await runScenario(scenario, live, OPTIONS), found, leeway)
   if (!first) return { difference: undefined, endings, again: false }
-  const difference = between(await runScenario(scenario, live, { lenient: true }), found, leeway)
+  const difference = between(await runScenario(scenario, live, OPTIONS), found, leeway)
   return { difference, endings, again: true }
 }
 

@@ -66,6 +66,7 @@ function bridgeTo(packet: Packet, bridge: Bridge, port: Device, neighbour: Neigh
 export function resumeRedirected(packet: Packet, bridge: Bridge): boolean {
   const { bridged } = packet
   if (bridged?.source === undefined) return false
+  packet.bytes.set(bridged.source, packet.link + 6)
   bridged.source = undefined
   bridged.output = undefined
   packet.device = bridged.input
