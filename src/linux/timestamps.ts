@@ -23,3 +23,18 @@ export function keepTimestamps(): boolean {
   isKept = true
   return true
 }
+
+const CLOCK_REALTIME = 0
+const CLOCK_MONOTONIC = 1
+const LOOKS = 10
+
+/** Nanoseconds from CLOCK_MONOTONIC, which tracing counts by, to CLOCK_REALTIME, by which packets have their times. */
+export function realtimeOffset(): bigint {
+  const looks = Array.from({ length: LOOKS }, () => {
+    const before = sys.clock(CLOCK_MONOTONIC)
+    const realtime = sys.clock(CLOCK_REALTIME)
+    const after = sys.clock(CLOCK_MONOTONIC)
+    return { width: after - before, offset: realtime - (before + after) / 2n }
+  })
+  return looks.reduce((best, look) => (look.width < best.width ? look : best)).offset
+}

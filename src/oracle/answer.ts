@@ -12,7 +12,7 @@ import { readTopologyFile } from '../lab/topology-file.ts'
 import { ModelKernel } from '../model/create.ts'
 import type { Journey } from '../model/observer.ts'
 import { fateOf, lostOf } from '../trace/fate.ts'
-import { connect, serve } from './application.ts'
+import { type Client, connect, serve } from './application.ts'
 import { DropTrace } from './drop-trace.ts'
 import { expectation } from './ending.ts'
 import type { ApplicationSpec, Frame, Question } from './question.ts'
@@ -70,8 +70,8 @@ async function answerFrames(scenario: Scenario, machine: Machine): Promise<Walk>
   }
   const trace = new DropTrace()
   try {
-    const { walk, given } = await runScenario(scenario, machine, { tail: TAIL })
-    const drops = trace.drops(walk.obs)
+    const { walk, given, start } = await runScenario(scenario, machine, { tail: TAIL, onWatching: () => trace.clear() })
+    const drops = trace.drops(walk.obs, start)
     return { ...walk, ...oneOrAll(given.map((hex) => endOfFrame(hex, walk.obs, drops))) }
   } finally {
     trace.close()
@@ -94,16 +94,19 @@ async function answerApplication(scenario: Scenario, app: ApplicationSpec, machi
     return await whileWatched(scenario, machine, {}, async (stand, recording) => {
       const journeys: Journey[] = []
       const listener = serve(stand.kernelOf(app.server.ns), app.server)
+      trace?.clear()
       if (model) model.onJourney = (journey) => journeys.push(journey)
-      const result = await converse(stand.kernelOf(app.client.ns), app.client, machine)
+      const client = connect(stand.kernelOf(app.client.ns), app.client)
+      const result = await resultOf(client, app.client, machine)
       if (model) model.onJourney = undefined
       await settle(recording, machine, APPLICATION_TAIL)
+      client.close()
       listener.close()
       const obs = recording.rows(scenario.show)
       const succeeded = result.startsWith('CLIENT ok')
       const expect = model
         ? expectationOf(journeys, succeeded)
-        : lossOfConversation(obs, trace!.drops(obs), succeeded, `${app.client.ns}:`)
+        : lossOfConversation(obs, trace!.drops(obs, recording.start), succeeded, `${app.client.ns}:`)
       return { id: scenario.id, obs, result, ...(expect && { expect }) }
     })
   } finally {
@@ -112,17 +115,12 @@ async function answerApplication(scenario: Scenario, app: ApplicationSpec, machi
 }
 
 /** What the client printed. It gives up when its time has passed without progress. */
-async function converse(
-  kernel: Parameters<typeof connect>[0],
-  spec: ApplicationSpec['client'],
-  machine: Machine,
-): Promise<string> {
-  const client = connect(kernel, spec)
+async function resultOf(client: Client, { timeout_s }: ApplicationSpec['client'], machine: Machine): Promise<string> {
   for (;;) {
     const { result, progress } = client
     if (result !== undefined) return result
     const isBusy = () => client.result !== undefined || client.progress !== progress
-    if (!(await machine.until(isBusy, spec.timeout_s * 1000))) client.giveUp()
+    if (!(await machine.until(isBusy, timeout_s * 1000))) client.giveUp()
   }
 }
 

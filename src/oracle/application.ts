@@ -29,6 +29,8 @@ export interface Client {
   giveUp(): void
   /** Calls that brought it on: none for long enough means giving up. */
   readonly progress: number
+  /** Nothing more is sent: the recording is over. */
+  close(): void
 }
 
 /** `address:port`, or `[address]:port`. */
@@ -73,6 +75,9 @@ export function connect(kernel: LiveKernel, { to, sends }: ApplicationSpec['clie
     giveUp() {
       result ??= 'CLIENT TimeoutError timed out'
       connection?.end()
+    },
+    close() {
+      connection?.abort()
     },
   }
 }

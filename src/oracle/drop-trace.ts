@@ -9,6 +9,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { realtimeOffset } from '../linux/timestamps.ts'
 import type { Row } from './walk.ts'
 
 export interface TracedDrop {
@@ -23,11 +24,14 @@ const EVENTS = ['skb/kfree_skb', 'net/netif_receive_skb', 'net/net_dev_start_xmi
 /** Kilobytes for each processor: what some seconds of a busy machine bring. */
 const BUFFER = 8192
 
+/** In a millisecond. */
+const NANOSECONDS = 1e6
+
 /** Milliseconds between what a capture and what the trace say of one frame: taps of one packet share a time. */
 const APART = 0.1
 
 interface DeviceEvent {
-  /** Milliseconds of the trace's clock. */
+  /** Milliseconds, as the rows count them. */
   readonly time: number
   readonly device: string
   readonly dir: Row['dir']
@@ -56,9 +60,10 @@ export class DropTrace {
     this.#write('trace', '')
   }
 
-  /** The drops since `clear` of what the rows show, in their order. */
-  drops(rows: readonly Row[]): TracedDrop[] {
-    return readDrops(readFileSync(join(this.#instance, 'trace'), 'utf8'), rows)
+  /** The drops since `clear` of what the rows show, in their order. `start`: when the first row was, nanoseconds. */
+  drops(rows: readonly Row[], start: bigint): TracedDrop[] {
+    const offset = Number(realtimeOffset() - start) / NANOSECONDS
+    return readDrops(readFileSync(join(this.#instance, 'trace'), 'utf8'), rows, offset)
   }
 
   close(): void {
@@ -74,10 +79,9 @@ export class DropTrace {
   }
 }
 
-/** `trace`: the file's text. */
-export function readDrops(trace: string, rows: readonly Row[]): TracedDrop[] {
+/** `trace`: the file's text. `offset`: milliseconds from its times to those of the rows. */
+export function readDrops(trace: string, rows: readonly Row[], offset: number): TracedDrop[] {
   const seen = new Map<string, DeviceEvent>()
-  const devices: DeviceEvent[] = []
   const drops: { readonly reason: string; readonly function: string; readonly before: DeviceEvent }[] = []
   for (const line of trace.split('\n')) {
     const [, seconds, event, rest = ''] = /\s(\d+\.\d+): (\w+): (.*)/.exec(line) ?? []
@@ -86,9 +90,7 @@ export function readDrops(trace: string, rows: readonly Row[]): TracedDrop[] {
     const device = /dev=(\S+)/.exec(rest)?.[1]
     if (device !== undefined) {
       const dir = event === 'netif_receive_skb' ? 'in' : 'out'
-      const at: DeviceEvent = { time: Number(seconds) * 1000, device, dir }
-      seen.set(packet, at)
-      devices.push(at)
+      seen.set(packet, { time: Number(seconds) * 1000 + offset, device, dir })
       continue
     }
     const before = seen.get(packet)
@@ -97,9 +99,8 @@ export function readDrops(trace: string, rows: readonly Row[]): TracedDrop[] {
     const [, name, reason] = /location=([\w.]+)\S* reason: (\w+)/.exec(rest) ?? []
     if (before && name !== undefined && reason !== undefined) drops.push({ reason, function: plainName(name), before })
   }
-  const offset = offsetOf(devices, rows)
   return drops.flatMap(({ reason, function: name, before }) => {
-    const row = nearest(before, rows, offset)
+    const row = nearest(before, rows)
     return row ? [{ reason, function: name, row }] : []
   })
 }
@@ -107,21 +108,8 @@ export function readDrops(trace: string, rows: readonly Row[]): TracedDrop[] {
 /** A part of a function that the compiler has moved is still that function: `ip_rcv_core.part.0`. */
 const plainName = (name: string) => name.replace(/\..*$/, '')
 
-/** What to add to the trace's times: that by which most rows have their event. */
-function offsetOf(devices: readonly DeviceEvent[], rows: readonly Row[]): number {
-  const first = rows[0]
-  const candidates = devices
-    .filter(({ device, dir }) => first && device === deviceOf(first) && dir === first.dir)
-    .map(({ time }) => {
-      const offset = first!.t - time
-      const near = devices.filter((event) => nearest(event, rows, offset))
-      return { offset, count: near.length }
-    })
-  return candidates.sort((a, b) => b.count - a.count)[0]?.offset ?? 0
-}
-
-function nearest({ time, device, dir }: DeviceEvent, rows: readonly Row[], offset: number): Row | undefined {
-  const apart = (row: Row) => Math.abs(time + offset - row.t)
+function nearest({ time, device, dir }: DeviceEvent, rows: readonly Row[]): Row | undefined {
+  const apart = (row: Row) => Math.abs(time - row.t)
   return rows
     .filter((row) => deviceOf(row) === device && row.dir === dir && apart(row) < APART)
     .sort((a, b) => apart(a) - apart(b))[0]
