@@ -194,7 +194,7 @@ function openId({ bytes }: ReadFrame, { at }: Layer): OpenValue[] {
   if (id === 0 && (flags & DONT_FRAGMENT) !== 0) return []
   // A tunnel packet keeps its addresses, an ICMP error may be translated on its way.
   const keeps = bytes[at + protocol] === UDP
-  const addresses = keeps ? toHex(bytes.subarray(at + source - 4, at + source + 4)) : ''
+  const addresses = keeps ? toHex(bytes.subarray(at + source, at + source + 8)) : ''
   return [
     {
       at: at + identification,

@@ -60,7 +60,7 @@ const ERRORS: readonly (readonly [type: number, code: number])[] = [
   [3, 16],
 ]
 
-export function talkOf(world: NatWorld, services: readonly Service[]): fc.Arbitrary<Talk> {
+export function talkOf(world: Pick<NatWorld, 'bridged'>, services: readonly Service[]): fc.Arbitrary<Talk> {
   const parties = partiesOf(world)
   const addresses = parties.map(({ address }) => address)
   const client = fc.nat(parties.length - 1)

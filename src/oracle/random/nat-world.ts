@@ -21,6 +21,8 @@ export interface NatWorld {
   /** A second address of n1's eth0. */
   readonly secondAddress: boolean
   readonly strictSources: boolean
+  /** How often is a matter of milliseconds: not where commands come between frames. */
+  readonly redirects: boolean
 }
 
 /** Who sends and is sent to. */
@@ -54,7 +56,7 @@ const deviceMac = (i: number) => macOf(N1, i + 1)
 /** Those of `parties` that answer: they come first. */
 export const ANSWERING = PODS.length + HOSTS.length
 
-export function partiesOf({ bridged }: NatWorld): Party[] {
+export function partiesOf({ bridged }: Pick<NatWorld, 'bridged'>): Party[] {
   const pods = PODS.flatMap((ns, i) =>
     [11 + i, 111 + i].map((host) => ({
       ns,
@@ -102,7 +104,7 @@ export function natTopology(world: NatWorld): Topology {
   return { name: NAME, topology: { nodes, links } }
 }
 
-function router({ bridged, hairpin, callIptables, strictSources }: NatWorld): TopologyNode {
+function router({ bridged, hairpin, callIptables, strictSources, redirects }: NatWorld): TopologyNode {
   const ports = PODS.map((_, i) => ({ interface: `veth${i + 1}`, hairpin }))
   const bridge: TopologyInterface = { type: 'bridge', mac: BRIDGE_MAC, addresses: [`${GATEWAY.p}/24`], ports }
   const pods = PODS.flatMap((_, i) => [11 + i, 111 + i].map((n) => ({ i, ip: addressOf(1, n) })))
@@ -111,6 +113,7 @@ function router({ bridged, hairpin, callIptables, strictSources }: NatWorld): To
     sysctls: {
       'net.ipv4.ip_forward': 1,
       'net.bridge.bridge-nf-call-iptables': callIptables ? 1 : 0,
+      ...(!redirects && { 'net.ipv4.conf.all.send_redirects': 0, 'net.ipv4.conf.default.send_redirects': 0 }),
       ...(strictSources && { 'net.ipv4.conf.all.rp_filter': 1 }),
     },
     ...(bridged && { interfaces: { cni0: bridge } }),
