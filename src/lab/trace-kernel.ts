@@ -151,7 +151,7 @@ function capture({ name: node, kernel }: Place, onSighting: (sighting: Sighting)
   return kernel.packets.capture({}, ({ time, link, packetType, bytes }) => {
     if (link === 'lo') return
     const direction = packetType === 'outgoing' ? 'out' : 'in'
-    onSighting({ time, node, device: link, direction, frame: bytes, network: networkOf(link) })
+    onSighting({ time, node, device: link, direction, packetType, frame: bytes, network: networkOf(link) })
   })
 }
 

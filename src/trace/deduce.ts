@@ -122,12 +122,13 @@ function lostOnBridge({ device, frame }: Sighting, kernel: LiveKernel): Cause | 
 }
 
 /** It came in, and was for this host or to be forwarded: ip_rcv_core, ip_rcv_finish_core, ip_forward. */
-function lostInNetwork({ device, frame, network }: Sighting, kernel: LiveKernel): Cause | undefined {
+function lostInNetwork({ device, frame, network, packetType }: Sighting, kernel: LiveKernel): Cause | undefined {
   const headers = readHeaders(frame, network)
   const link = kernel.links.get(device)
   if (!headers || !link || headers.etherType !== EtherType.ipv4) return undefined // these are IPv4's checks
-  const mac = formatMac(frame.subarray(0, 6))
-  if (network > 0 && link.mac !== mac && (frame[0]! & 1) === 0 && link.master === undefined) {
+  // A tunnel's packet to the node itself has another's MAC and is taken all the same: vxlan_encap_bypass.
+  const isOthers = packetType === undefined ? link.mac !== formatMac(frame.subarray(0, 6)) : packetType === 'otherhost'
+  if (network > 0 && isOthers && (frame[0]! & 1) === 0 && link.master === undefined) {
     return { reason: 'OTHERHOST', kernel: 'ip_rcv_core' }
   }
   const { source, destination, ttl, length, dontFragment } = headers

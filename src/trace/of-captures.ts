@@ -3,6 +3,7 @@
  * another; a packet is known again by what nothing on its way changes: not its addresses and ports, which NAT changes, nor
  * its TTL, but its identification and what it carries. A tunnel's packet is the packet inside.
  */
+import type { PacketType } from '../kernel/live.ts'
 import { IpProtocol } from '../wire/ipv4.ts'
 import { toHex } from './hex.ts'
 import { type Headers, insideVxlan, readHeaders } from './summary.ts'
@@ -15,6 +16,8 @@ export interface Sighting {
   readonly node: string
   readonly device: string
   readonly direction: 'in' | 'out'
+  /** Whose the kernel took it for, where that is known. */
+  readonly packetType?: PacketType
   readonly frame: Uint8Array
   /** Offset of the network header: 0 where the link has no other. */
   readonly network: number
