@@ -12,7 +12,7 @@ const IPV4_FRAGMENT = 0x3fff
 /** Of the packet at `packet.network`, whose EtherType is `protocol`; never 0. */
 export function flowHash({ bytes, view, network, end }: Packet, protocol: number, key: number): number {
   let hash = key | 0
-  if (protocol === 0x0800 && end >= network + 20) {
+  if (protocol === 0x0800 && end >= network + 20 && (view.getUint8(network) & 15) >= 5) {
     const next = view.getUint8(network + 9)
     hash = mixPair(hash, view.getUint32(network + 12), view.getUint32(network + 16))
     hash = mix(hash, next)
@@ -31,12 +31,7 @@ export function flowHash({ bytes, view, network, end }: Packet, protocol: number
     else if ((next === TCP || next === UDP) && end >= network + 44) {
       hash = mixPair(hash, u16(bytes, network + 40), u16(bytes, network + 42))
     }
-  } else {
-    const link = network - 14
-    hash = mixPair(hash, u32(bytes, link), u32(bytes, link + 6))
-    hash = mixPair(hash, u16(bytes, link + 4), u16(bytes, link + 10))
-    hash = mix(hash, protocol)
-  }
+  } else hash = mix(hash, protocol) // ARP too, and what is cut off: of such a protocol all is one flow
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return (hash ^ (hash >>> 16)) >>> 0 || 1

@@ -106,6 +106,11 @@ function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
       return
     }
   }
+  if (end < packet.network + headerLength(packet.protocol)) {
+    vxlan.statistics.rxErrors++
+    refuseFrame(packet, 'PKT_TOO_SMALL', 'the IP header is cut off')
+    return
+  }
   if (!decapsulateEcn(packet, outerTos)) {
     vxlan.statistics.rxDropped++
     refuseFrame(packet, 'IP_TUNNEL_ECN', 'congestion was met by a packet that knows none: RFC 6040')
@@ -114,6 +119,11 @@ function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
   vxlan.countReceived(end - packet.network)
   if (packet.journey) noteDecapsulation(packet, vxlan)
   vxlan.namespace.model.enqueue(packet)
+}
+
+/** pskb_inet_may_pull: as much of a frame's packet must be there. */
+export function headerLength(protocol: number): number {
+  return protocol === 0x0800 ? 20 : protocol === 0x86dd ? 40 : 0
 }
 
 function refuseFrame(packet: Packet, reason: string, what: string): void {

@@ -17,7 +17,7 @@ import { dsFieldOf, encapsulateEcn } from './ecn.ts'
 import { flowHash } from './flow-hash.ts'
 import { VXLAN_HEADROOM, type Vxlan } from './vxlan.ts'
 import type { VxlanRemote } from './vxlan-fdb.ts'
-import { findVxlan, LOOPBACK_VTEP } from './vxlan-receive.ts'
+import { findVxlan, headerLength, LOOPBACK_VTEP } from './vxlan-receive.ts'
 
 const UDP_HEADER = 8
 const VXLAN_HEADER = 8
@@ -74,6 +74,11 @@ export class VxlanSender {
   send(packet: Packet, remote: VxlanRemote): void {
     const vxlan = this.#vxlan
     const { underlay } = vxlan
+    if (packet.end < packet.network + headerLength(packet.protocol)) {
+      vxlan.statistics.txDropped++
+      drop(packet, 'PKT_TOO_SMALL', 'vxlan_xmit_one', { what: 'the IP header is cut off' })
+      return
+    }
     const destination = remote.address
     if (destination === 0) {
       refuseRemote(packet)

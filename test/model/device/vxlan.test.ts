@@ -4,6 +4,10 @@ import { beforeEach, describe, test } from 'vitest'
 import { runLine } from '../../../src/command/run.ts'
 import { Hook, Verdict } from '../../../src/model/netfilter/hooks.ts'
 import type { Packet } from '../../../src/model/packet.ts'
+import { fromHex, toHex } from '../../../src/trace/hex.ts'
+import { encodeIpv4, IpProtocol } from '../../../src/wire/ipv4.ts'
+import { encodeUdp } from '../../../src/wire/udp.ts'
+import { encodeVxlan } from '../../../src/wire/vxlan.ts'
 import { twoNodes } from '../two-nodes.ts'
 import type { World } from '../world.ts'
 
@@ -46,6 +50,23 @@ describe('a frame', () => {
     assert.equal(ports.length, 2)
     assert.equal(ports[0], ports[1])
     assert.ok(ports[0]! >= 50000 && ports[0]! < 50010)
+  })
+
+  test('that is ARP is of one flow with all ARP', () => {
+    for (const [from, target] of [
+      ['02f100000101', '0af40002'],
+      ['02f100000155', '0af40003'],
+    ]) {
+      world.send('n1:flannel.1', `02f100000201${from}08060001080006040001${from}0af40000000000000000${target}`)
+    }
+    const ports = at('n1:eth0 out').map(({ hex }) => hex.slice(68, 72))
+    assert.equal(ports.length, 2)
+    assert.equal(ports[0], ports[1])
+  })
+
+  test('whose IP header is cut off, is not carried', () => {
+    world.send('n1:flannel.1', frame.slice(0, 2 * (14 + 19)).replace(/^.{24}/, '02f10000020102f100000101'))
+    assert.deepEqual(world.takeDrops(), ['PKT_TOO_SMALL@vxlan_xmit_one at n1:flannel.1'])
   })
 
   // `bridge fdb replace 02:f1:00:00:02:01 dev flannel.1 dst 192.168.56.11` on n1: it goes round until its TTL is used up.
@@ -145,6 +166,18 @@ describe('a packet that comes in', () => {
   test("with the device's own MAC as its source, is dropped", () => {
     world.send('n2:flannel.1', '02f10000010102f10000010109000000')
     assert.deepEqual(world.takeDrops(), ['LOCAL_MAC@vxlan_rcv at n1:eth0'])
+  })
+
+  test('whose IP header is cut off, is dropped before the device sees it', () => {
+    const ends = { source: '192.168.56.12', destination: '192.168.56.11' }
+    const inner = fromHex('02f10000010102f1000002010800450000130000000040110000c0a8380c0a0000')
+    const carried = { sourcePort: 50000, destinationPort: 8472, payload: encodeVxlan({ vni: 1, frame: inner }) }
+    const outer = { tos: 0, identification: 1, dontFragment: false, moreFragments: false, fragmentOffset: 0, ttl: 64 }
+    const payload = encodeUdp(carried, ends)
+    const packet = encodeIpv4({ ...outer, ...ends, protocol: IpProtocol.udp, options: [], payload })
+    world.send('n2:eth0', `0200000001010200000002010800${toHex(packet)}`)
+    assert.ok(!world.takeTaps().includes('n1:flannel.1 in'))
+    assert.deepEqual(world.takeDrops(), ['PKT_TOO_SMALL@vxlan_rcv at n1:eth0'])
   })
 
   test('is taken from any host', () => {
