@@ -30,7 +30,7 @@ interface Options {
   readonly size?: number
   readonly ttl?: number
   readonly df?: true
-  readonly engine?: 'model' | 'kernel'
+  readonly engine?: 'model' | 'kernel' | 'both'
   readonly file?: string
   readonly fault: readonly string[]
   readonly seed?: number
@@ -72,7 +72,7 @@ export function declareTrace(trace: Command, version: string): void {
     )
     .addOption(new Option('--ttl <hops>', 'of the packet').argParser(inRange(1, 255)))
     .addOption(new Option('--df', 'an echo that may not be cut up').conflicts(['tcp', 'udp']))
-    .addOption(new Option('--engine <engine>', 'where').choices(['model', 'kernel']).env('OVERLAB_ENGINE'))
+    .addOption(new Option('--engine <engine>', 'where').choices(['model', 'kernel', 'both']).env('OVERLAB_ENGINE'))
     .addOption(new Option('-f, --file <topology>', 'topology file; left out, the only one here').env('OVERLAB_FILE'))
     .addOption(
       new Option('--fault <name>', "one of the file's faults; may be given again")
@@ -87,7 +87,7 @@ export function declareTrace(trace: Command, version: string): void {
     .option('-x, --hex', 'the bytes at every tap')
     .addHelpText(
       'after',
-      '\nEnds with 0 when the packet and its answer are delivered, 1 when not, 3 for what is not modelled.',
+      '\nEnds with 0 when the packet and its answer are delivered, 1 when not, 3 for what is not modelled. With both engines: 0\nwhen they say the same, 1 when not.',
     )
     .action(async (from: string, to: string) => {
       process.exitCode = await run(from, to, trace.opts<Options>(), version)
@@ -97,14 +97,12 @@ export function declareTrace(trace: Command, version: string): void {
 async function run(from: string, to: string, options: Options, version: string): Promise<number> {
   const chosen = chooseTopology(options.file)
   const engine = options.engine ?? chosen.topology.engine ?? 'model'
-  if (engine === 'both') {
-    throw new CommandError(Exit.unsupported, 'Engine "both" is not supported yet: say --engine model or kernel')
-  }
-  if (engine === 'kernel' && process.geteuid?.() !== 0) {
+  if (engine !== 'model' && process.geteuid?.() !== 0) {
     const { runInOwnNamespaces, runInside } = await import('./rootless.ts')
     return (await runInside(chosen.topology.name)) ?? runInOwnNamespaces()
   }
   const question = { from, to, options, chosen }
+  if (engine === 'both') return traceBoth(question, version)
   const { document: told, beside } = await (engine === 'model' ? traceModel(question) : traceKernel(question))
   const document = withVersion(told, version)
   if (options.pcap !== undefined) await writeCapture(options.pcap, document)
@@ -140,6 +138,15 @@ function withVersion(document: TraceDocument, version: string): TraceDocument {
   return { ...document, engine: { ...document.engine, version }, ...(traces && { traces }) }
 }
 
+async function traceBoth(question: Question, version: string): Promise<number> {
+  const { tellBoth, withoutOffloads } = await import('./trace-both.ts')
+  const { options } = question
+  const model = await traceModel(question)
+  const kernel = await traceKernel(question, withoutOffloads)
+  if (options.pcap !== undefined) await writeCapture(options.pcap, kernel.document)
+  return tellBoth(model.document, kernel.document, { ...options, version })
+}
+
 /** A lab that is up in the model is asked as it is; any other is built for the question. */
 async function traceModel({ from, to, options, chosen: { topology, source } }: Question): Promise<Told> {
   const { buildModelLab } = await import('../lab/model-lab.ts')
@@ -166,8 +173,11 @@ async function traceModel({ from, to, options, chosen: { topology, source } }: Q
   return { document, beside: besideOf(worldOf(lab)) }
 }
 
-/** A lab that is up is asked as it is, and stays up. */
-async function traceKernel({ from, to, options, chosen: { topology, source } }: Question): Promise<Told> {
+/** A lab that is up is asked as it is, and stays up. One that is built for the question is prepared before it is asked. */
+async function traceKernel(
+  { from, to, options, chosen: { topology, source } }: Question,
+  prepare: (plan: LabPlan, machine: Machine) => void = () => {},
+): Promise<Told> {
   return interruptible(async (signal) => {
     const { linuxMachine } = await import('./machine.ts')
     const machine = abortable(linuxMachine(OWN_PLUGINS.split(':')), signal)
@@ -187,6 +197,7 @@ async function traceKernel({ from, to, options, chosen: { topology, source } }: 
       const origins = originsOf(plan, topology, machine, source)
       const lab = { plan, machine, originOf: (node: string, ref: string) => findOrigin(origins, node, ref) }
       const request = await asUsage(() => requestOf(from, to, options, plan, machine))
+      if (!standing) prepare(plan, machine)
       if (!standing) await acquaint(lab)
       if (options.fault.length > 0) await traceInKernel({ ...request, spec: ECHO }, lab) // the network was well before
       for (const { node, run: line } of faultsOf(options, topology)) {

@@ -33,8 +33,8 @@ export function firstField(expected: Uint8Array, found: Uint8Array): string | un
 
 const LINE = 16
 
-/** 16 bytes a line: those of the expected frame above those of the found one where they differ. */
-export function dumpBoth(expected: Uint8Array, found: Uint8Array): string {
+/** 16 bytes a line: those of the expected frame above those of the found one where they differ. `names` are what they are called. */
+export function dumpBoth(expected: Uint8Array, found: Uint8Array, names = ['expected', 'found']): string {
   const marked = new Set(differing(expected, found))
   const lines: string[] = []
   for (let at = 0; at < Math.max(expected.length, found.length); at += LINE) {
@@ -42,7 +42,7 @@ export function dumpBoth(expected: Uint8Array, found: Uint8Array): string {
     if (!differs) lines.push(dumpLine('    ', expected, at, marked))
     else lines.push(dumpLine('  - ', expected, at, marked), dumpLine('  + ', found, at, marked))
   }
-  return `  - expected   + found   >xx differs\n${lines.join('\n')}`
+  return `  - ${names[0]}   + ${names[1]}   >xx differs\n${lines.join('\n')}`
 }
 
 export function dump(bytes: Uint8Array): string {

@@ -50,6 +50,16 @@ export interface TraceResult {
   readonly spawned?: readonly string[]
 }
 
+/** What the model and the kernel say of one thing, where that differs. */
+export interface TraceDifference {
+  /** The step at which it is seen. */
+  readonly step: number
+  /** `ipv4.ttl`, `result.reason`; `frame` and `packet` where one of them has none. */
+  readonly field: string
+  readonly model: unknown
+  readonly kernel: unknown
+}
+
 export interface TraceDocument {
   readonly v: 1
   readonly id: string
@@ -70,6 +80,8 @@ export interface TraceDocument {
   readonly result: TraceResult
   /** What this packet caused, and what came back. */
   readonly traces?: readonly TraceDocument[]
+  /** Engine `both`: nothing in it where the two say the same. */
+  readonly diff?: readonly TraceDifference[]
 }
 
 /** `n1/flannel.1`, as people read a place. */
