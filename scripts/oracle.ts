@@ -2,6 +2,9 @@
  * The oracle from the command line: src/oracle/oracle.ts.
  *
  *   npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15] [--engine model|kernel]
+ *   npm run oracle -- --fixed [--only S05,X3] [--record DIRECTORY]      the model against this machine's kernel
+ *   npm run oracle -- --cases N [--seed S] [--kind bridge,nat] [--jobs J] [--json FILE]     random ones, the same
+ *   npm run oracle -- --scenario FILE.ovl.yml                           one of these again
  *   npm run oracle -- --mutant NAME|all [--cases N] [--seed S]
  */
 import { parseArgs } from 'node:util'
@@ -11,10 +14,14 @@ import type { Machine } from '../src/lab/machine.ts'
 import { modelMachine } from '../src/lab/model-machine.ts'
 import { ENOUGH, reportMutants } from '../src/oracle/mutant/report.ts'
 import { answerAll } from '../src/oracle/oracle.ts'
+import { repeatScenario, runCampaign } from './oracle-campaign.ts'
+import { compareFixed } from './oracle-fixed.ts'
 
 inlineMore()
 
 const usage = `Usage: npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15] [--engine model|kernel]
+       npm run oracle -- --cases N [--seed S] [--kind bridge,nat] [--jobs J] [--json FILE]
+       npm run oracle -- --scenario FILE.ovl.yml
        npm run oracle -- --mutant NAME|all [--cases N] [--seed S]
 `
 
@@ -23,10 +30,16 @@ const { values } = parseArgs({
     golden: { type: 'string' },
     dump: { type: 'string' },
     only: { type: 'string' },
+    fixed: { type: 'boolean', default: false },
+    record: { type: 'string' },
     engine: { type: 'string', default: 'model' },
     mutant: { type: 'string' },
     cases: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    kind: { type: 'string' },
+    jobs: { type: 'string' },
+    json: { type: 'string' },
+    scenario: { type: 'string' },
   },
 })
 const { golden, dump, engine } = values
@@ -41,6 +54,12 @@ if (values.mutant !== undefined) {
   for (const { id, reason } of refused) process.stderr.write(`${id}: ${reason}\n`)
   process.stdout.write(`${answered.length} answered, ${refused.length} refused\n`)
   process.exitCode = refused.length > 0 || answered.length === 0 ? 1 : 0
+} else if (values.scenario !== undefined) {
+  process.exitCode = await repeatScenario(values.scenario)
+} else if (values.cases !== undefined || values.kind !== undefined) {
+  process.exitCode = await runCampaign(values)
+} else if (values.fixed) {
+  process.exitCode = await compareFixed(only, values.record)
 } else {
   process.stderr.write(usage)
   process.exitCode = 2

@@ -15,10 +15,11 @@ import { fateOf, lostOf } from '../trace/fate.ts'
 import { type Client, connect, serve } from './application.ts'
 import { DropTrace } from './drop-trace.ts'
 import { expectation } from './ending.ts'
+import { observe } from './observe.ts'
 import type { ApplicationSpec, Frame, Question } from './question.ts'
 import { runScenario, settle, whileWatched } from './run.ts'
 import type { Scenario } from './scenario.ts'
-import { endOfFrame, lossOfConversation } from './traced-ending.ts'
+import { lossOfConversation } from './traced-ending.ts'
 import type { Expectation, Walk } from './walk.ts'
 
 /**
@@ -41,7 +42,7 @@ export async function answer(question: Question, directory: string, machine: Mac
   const { inject = [], given = [], app } = question
   const { topology } = readTopologyFile(join(directory, question.rig))
   const scenario = (frames: readonly Frame[]) => scenarioOf(question, topology, frames)
-  if (!app) return { walk: await answerFrames(scenario(inject), machine) }
+  if (!app) return { walk: (await observe(scenario(inject), machine, { tail: TAIL })).walk }
   const own = await answerApplication({ ...scenario([]), id: question.id }, app, machine)
   const silent = [...new Set(given.map(({ ns }) => ns))]
   const { walk } = await runScenario({ ...scenario(given), silent }, machine, { tail: TAIL })
@@ -62,29 +63,6 @@ const endingOf = ({ expect, result }: Walk): Pick<Walk, 'expect' | 'result'> => 
   ...(expect && { expect }),
   ...(result !== undefined && { result }),
 })
-
-async function answerFrames(scenario: Scenario, machine: Machine): Promise<Walk> {
-  if (machine.kernel instanceof ModelKernel) {
-    const { walk, endings } = await runScenario(scenario, machine, { tail: TAIL })
-    return { ...walk, ...oneOrAll(endings.map(({ ending }) => ending)) }
-  }
-  const trace = new DropTrace()
-  try {
-    const { walk, given, start } = await runScenario(scenario, machine, { tail: TAIL, onWatching: () => trace.clear() })
-    const drops = trace.drops(walk.obs, start)
-    return { ...walk, ...oneOrAll(given.map((hex) => endOfFrame(hex, walk.obs, drops))) }
-  } finally {
-    trace.close()
-  }
-}
-
-/** A list where the frames fare differently. */
-function oneOrAll(endings: readonly (Expectation | undefined)[]): Pick<Walk, 'expect'> {
-  const last = endings.at(-1)
-  if (!last) return {}
-  const differ = endings.some((each) => JSON.stringify(each) !== JSON.stringify(last))
-  return { expect: differ ? endings.filter((each) => each !== undefined) : last }
-}
 
 async function answerApplication(scenario: Scenario, app: ApplicationSpec, machine: Machine): Promise<Walk> {
   const { kernel } = machine

@@ -12,6 +12,8 @@ export interface ReadFrame {
   readonly layers: readonly Layer[]
   /** The same at every tap that the packet passes. Undefined of what is no packet. */
   readonly identity: string | undefined
+  /** The same for all fragments of it, too. */
+  readonly datagram: string | undefined
   readonly flow: string | undefined
 }
 
@@ -27,7 +29,7 @@ export function readFrame(bytes: Uint8Array): ReadFrame {
   const arp = layers.findLast(({ protocol, isQuoted }) => protocol === 'arp' && !isQuoted)
   if (arp) return { bytes, layers, ...arpIdentity(bytes, arp) }
   const flow = flowOf(bytes, layers, false)
-  return { bytes, layers, identity: identityOf(bytes, layers), flow: flow && formatFlow(flow) }
+  return { bytes, layers, ...identityOf(bytes, layers), flow: flow && formatFlow(flow) }
 }
 
 /** Of the innermost packet, or of the innermost of those that are quoted. */
@@ -74,19 +76,23 @@ function protocolOf(bytes: Uint8Array, { protocol, at }: Layer, layers: readonly
   return bytes[fragment?.at ?? at + ipv6Header.offsets.nextHeader]!
 }
 
-function identityOf(bytes: Uint8Array, layers: readonly Layer[]): string | undefined {
+function identityOf(bytes: Uint8Array, layers: readonly Layer[]): Pick<ReadFrame, 'identity' | 'datagram'> {
   const own = layers.filter(({ isQuoted }) => !isQuoted)
   const i = own.findLastIndex(({ protocol }) => protocol === 'ipv4' || protocol === 'ipv6')
   const network = own[i]
-  if (!network || network.behind > network.end) return undefined
-  if (network.protocol === 'ipv6') return ipv6Identity(bytes, network)
+  if (!network || network.behind > network.end) return { identity: undefined, datagram: undefined }
+  if (network.protocol === 'ipv6') {
+    const identity = ipv6Identity(bytes, network)
+    return { identity, datagram: identity }
+  }
   const { identification, flagsAndOffset } = ipv4Header.offsets
   const offset = wordAt(bytes, network.at + flagsAndOffset) & 0x1fff
   const id = wordAt(bytes, network.at + identification)
   const segment = own.slice(i + 1).find(({ protocol }) => protocol === 'tcp')
   const { sequence, window } = tcpHeader.offsets
   const state = segment ? toHex(bytes.subarray(segment.at + sequence, segment.at + window)) : ''
-  return `ipv4 ${protocolOf(bytes, network, own)} ${id} ${offset} ${state}`
+  const datagram = `ipv4 ${protocolOf(bytes, network, own)} ${id}`
+  return { identity: `${datagram} ${offset} ${state}`, datagram: `${datagram} ${state}` }
 }
 
 /** An IPv6 packet has no ID: what it carries, without what may change on the way. */
@@ -104,8 +110,10 @@ function ipv6Identity(bytes: Uint8Array, { at, behind, end }: Layer): string {
 function arpIdentity(bytes: Uint8Array, { at, behind }: Layer) {
   const { operation, senderIp, targetMac, targetIp } = arpHeader.offsets
   const field = (start: number, end: number) => toHex(bytes.subarray(at + start, at + end))
+  const identity = `arp ${toHex(bytes.subarray(at + operation, behind))}`
   return {
-    identity: `arp ${toHex(bytes.subarray(at + operation, behind))}`,
+    identity,
+    datagram: identity,
     flow: `arp ${field(operation, operation + 2)} ${field(senderIp, targetMac)} ${field(targetIp, targetIp + 4)}`,
   }
 }

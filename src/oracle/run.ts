@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly lenient?: boolean
   /** Called when everything stands and captures have begun. */
   readonly onWatching?: () => void
+  /** Called before it is taken away. */
+  readonly onEnd?: (stand: Stand) => void | Promise<void>
   /** Frames are copied as they pass: CaptureOptions. Golden walks were recorded without that. */
   readonly copied?: boolean
 }
@@ -44,7 +46,7 @@ const QUIET = 10
 export async function runScenario(
   scenario: Scenario,
   machine: Machine,
-  { tail = 0, lenient = false, copied = false, onWatching }: RunOptions = {},
+  { tail = 0, lenient = false, copied = false, onWatching, onEnd }: RunOptions = {},
 ): Promise<Observation> {
   const { id, steps, show } = scenario
   const refusals: string[] = []
@@ -67,6 +69,7 @@ export async function runScenario(
       await settle(recording, machine, tail)
       endings.push(...journeys.map(endingOf))
       const rows = recording.rows(show)
+      await onEnd?.(stand)
       return { rows, start: recording.start }
     },
   )

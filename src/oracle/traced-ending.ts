@@ -4,12 +4,20 @@ import type { TracedDrop } from './drop-trace.ts'
 import { type ReadFrame, readFrame } from './read-frame.ts'
 import type { Expectation, Row } from './walk.ts'
 
+/** `node:device`, where a neighbour did not answer. */
+export type FailedNeighbours = readonly string[]
+
 /** Dropped where the trace says so; else delivered by the device that it came in by last. */
-export function endOfFrame(hex: string, rows: readonly Row[], drops: readonly TracedDrop[]): Expectation | undefined {
-  const { identity } = readFrame(fromHex(hex))
-  const isOfFrame = (row: Row) => readFrame(fromHex(row.hex)).identity === identity
+export function endOfFrame(
+  hex: string,
+  rows: readonly Row[],
+  drops: readonly TracedDrop[],
+  failed: FailedNeighbours = [],
+): Expectation | undefined {
+  const { datagram } = readFrame(fromHex(hex))
+  const isOfFrame = (row: Row) => readFrame(fromHex(row.hex)).datagram === datagram
   const drop = drops.findLast(({ row }) => isOfFrame(row))
-  return drop ? expectationOf(drop) : deliveredAt(rows.filter(isOfFrame))
+  return drop ? expectationOf(drop, failed) : deliveredAt(rows.filter(isOfFrame))
 }
 
 /**
@@ -26,14 +34,15 @@ export function lossOfConversation(
   if (succeeded) return first && endOfFrame(first.hex, rows, [])
   const frames = drops.map((drop) => ({ drop, frame: readFrame(fromHex(drop.row.hex)) }))
   const decides = frames.find(({ frame }) => isIcmpError(frame)) ?? frames.find(({ frame }) => isTcp(frame))
-  return decides && expectationOf(decides.drop)
+  return decides && expectationOf(decides.drop, [])
 }
 
-const expectationOf = ({ reason, function: name, row: { at } }: TracedDrop): Expectation => ({
-  reason,
-  function: name,
-  at,
-})
+/** A packet that has waited for a neighbour in vain ends at the device that it waited for. */
+function expectationOf({ reason, function: name, row }: TracedDrop, failed: FailedNeighbours): Expectation {
+  const node = row.at.slice(0, row.at.indexOf(':'))
+  const waitedFor = reason === 'NEIGH_FAILED' ? failed.find((at) => at.startsWith(`${node}:`)) : undefined
+  return { reason, function: name, at: waitedFor ?? row.at }
+}
 
 function deliveredAt(rows: readonly Row[]): Expectation | undefined {
   const last = rows.findLast(({ dir }) => dir === 'in')

@@ -7,11 +7,15 @@ import type { Cause, Ending, Journey } from '../model/observer.ts'
 /** Journeys that carry the packet itself on. */
 const CONTINUATIONS: readonly Cause[] = ['clone', 'fragment', 'reassembled']
 
+/** What takes a packet apart or puts it together: others go on in its place. */
+const HANDS_ON: readonly string[] = ['ip_do_fragment', 'ip6_fragment', 'ip_frag_reasm', 'ip6_frag_reasm']
+
 /** Undefined while it is on its way, or waits. A packet that was delivered anywhere is delivered. */
 export function fateOf(journey: Journey): Ending | undefined {
   const endings = [journey, ...journey.children.filter(({ cause }) => CONTINUATIONS.includes(cause))]
     .map((each) => (each === journey ? journey.ending : fateOf(each)))
     .filter((ending) => ending !== undefined)
+    .filter((ending) => ending.disposition !== 'delivered' || !HANDS_ON.includes(ending.by))
   return endings.find(({ disposition }) => disposition === 'delivered') ?? endings.at(-1)
 }
 
