@@ -43,6 +43,15 @@ export interface Ipv6Conf {
   hop_limit: number
   mtu: number
   accept_ra: number
+  accept_ra_defrtr: number
+  accept_ra_from_local: number
+  accept_ra_min_hop_limit: number
+  accept_ra_min_lft: number
+  accept_ra_mtu: number
+  accept_ra_pinfo: number
+  accept_ra_rtr_pref: number
+  ra_defrtr_metric: number
+  max_addresses: number
   autoconf: number
   accept_dad: number
   dad_transmits: number
@@ -150,8 +159,12 @@ export interface BridgeSettings {
 /** Settings by name, without a word about which there are. */
 export type Numbers = Record<string, number>
 
-/** The numbers of the profile whose key begins with `prefix`, under the rest of the key. Keys with a further folder that is a device are left out. */
-export function numbersOf<T>(profile: Profile, prefix: string): T {
+/**
+ * The numbers of the profile whose key begins with `prefix`, under the rest of the key. Keys with a further folder that is a device
+ * are left out, and so is `but`. What is answered holds only what will be written to it; all else is the profile's, which every
+ * namespace shares.
+ */
+export function numbersOf<T extends object>(profile: Profile, prefix: string, but?: string): T {
   let known = defaults.get(profile)
   if (!known) {
     known = new Map()
@@ -159,11 +172,24 @@ export function numbersOf<T>(profile: Profile, prefix: string): T {
   }
   let numbers = known.get(prefix)
   if (!numbers) {
-    // Made at once, not name by name: V8 then keeps it, and its copies, as a record and not as a hash table. Packets ask often.
-    numbers = JSON.parse(JSON.stringify(readNumbersOf(profile, prefix))) as Numbers
+    numbers = readNumbersOf(profile, prefix)
+    if (but !== undefined) delete numbers[but]
     known.set(prefix, numbers)
   }
-  return { ...numbers } as T
+  return Object.create(numbers) as T
+}
+
+/** Others of their own, with what they are now. */
+export function copyOfNumbers<T extends object>(numbers: T): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(numbers)), numbers) as T
+}
+
+export const hasNumber = (numbers: Numbers, name: string): boolean => typeof numbers[name] === 'number'
+
+export function namesOfNumbers(numbers: object): string[] {
+  const names: string[] = []
+  for (const name in numbers) names.push(name)
+  return names
 }
 
 /** What numbersOf has read already: every namespace asks for the same. */

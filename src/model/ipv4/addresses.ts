@@ -3,6 +3,7 @@
  * primary; further ones are secondary, and go with it unless `promote_secondaries` says otherwise.
  */
 import type { Device } from '../device/device.ts'
+import { setLifetime } from '../lifetime.ts'
 import { notify } from '../namespace.ts'
 import { forgetMasqueraded } from '../netfilter/nat/masquerade.ts'
 import type { Ipv4Address } from './device.ts'
@@ -64,6 +65,7 @@ function unlink(device: Device, address: Ipv4Address): void {
   const { namespace } = device
   const { fib } = namespace
   device.ipv4.addresses.splice(device.ipv4.addresses.indexOf(address), 1)
+  namespace.model.clock.cancel(address.expiry)
   forget(device, address.local)
   announce(device, 'delete')
   forgetMasqueraded(namespace, device, address.peer)
@@ -71,6 +73,22 @@ function unlink(device: Device, address: Ipv4Address): void {
   if (wasLast && addressType(namespace, address.local) !== 'local') sourceGone(fib, address.local)
   // IP is off on a device without addresses.
   if (device.ipv4.addresses.length === 0) disableDevice(fib, device)
+}
+
+/** rtm_newaddr's set_ifa_lifetime: from now on. What has no end is as good as preferred for ever. */
+export function setAddressLifetime(device: Device, address: Ipv4Address, valid: number, preferred: number): void {
+  const { clock } = device.namespace.model
+  const isEndless = valid === Number.POSITIVE_INFINITY
+  setLifetime(
+    clock,
+    address,
+    { valid, preferred: isEndless ? valid : preferred },
+    {
+      deprecate: () => announce(device, 'new'),
+      expire: () => removeAddress(device, address),
+    },
+  )
+  if (isEndless) address.deprecated = preferred === 0
 }
 
 function announce(device: Device, operation: 'new' | 'delete'): void {

@@ -1,9 +1,10 @@
 /** What IPv4 keeps for each device: struct in_device, and its ARP parameters. */
 import type { Scope } from '../../kernel/address.ts'
+import type { Mortal } from '../lifetime.ts'
 import type { Ipv4Conf, NeighbourConf } from '../settings.ts'
 
 /** struct in_ifaddr. Addresses are unsigned 32-bit numbers. */
-export interface Ipv4Address {
+export interface Ipv4Address extends Mortal {
   readonly local: number
   /** IFA_ADDRESS: the other end of a point-to-point link, else `local`. */
   readonly peer: number

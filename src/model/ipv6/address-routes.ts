@@ -4,7 +4,7 @@ import type { Device } from '../device/device.ts'
 import { notify } from '../namespace.ts'
 import { isAny, networkOf, sameAddress, solicitedNode } from './address.ts'
 import type { Ipv6Address } from './device.ts'
-import { insertOwnRoute, removeRoute6 } from './fib-change.ts'
+import { expireRoute, insertOwnRoute, removeRoute6 } from './fib-change.ts'
 import type { Fib6Route } from './fib-route.ts'
 import { joinGroup, leaveGroup } from './multicast.ts'
 
@@ -28,13 +28,20 @@ export function addMulticastRoute(device: Device): void {
   })
 }
 
-/** addrconf_prefix_route: the subnet is on the link. */
-export function addPrefixRoute(device: Device, address: Uint8Array, length: number): void {
+/** addrconf_prefix_route: the subnet is on the link, for so many seconds. */
+export function addPrefixRoute(
+  device: Device,
+  address: Uint8Array,
+  length: number,
+  valid: number = Number.POSITIVE_INFINITY,
+): void {
   const { fib } = device.namespace.ipv6
   if (!device.up) return
   const destination = networkOf(address, 0, length, new Uint8Array(16))
   const table = RouteTable.main
-  insertOwnRoute(fib, { destination, length, table, type: 'unicast', metric: METRIC, hops: [{ device }] })
+  const wanted = { destination, length, table, type: 'unicast', metric: METRIC, hops: [{ device }] } as const
+  const route = insertOwnRoute(fib, wanted)
+  if (route) expireRoute(fib, route, valid)
 }
 
 /** __ipv6_ifa_notify, RTM_NEWADDR: it is ours from now on, be its link down. */
@@ -56,11 +63,22 @@ export function addressReady(device: Device, address: Ipv6Address): void {
 }
 
 export function removePrefixRoute(device: Device, address: Uint8Array, length: number): void {
-  const { fib } = device.namespace.ipv6
+  const route = findPrefixRoute(device, address, length)
+  if (route) removeRoute6(device.namespace.ipv6.fib, route)
+}
+
+/** Seconds from now on. Whether there is such a route. */
+export function setPrefixRouteExpiry(device: Device, address: Uint8Array, length: number, valid: number): boolean {
+  const route = findPrefixRoute(device, address, length)
+  if (route) expireRoute(device.namespace.ipv6.fib, route, valid)
+  return route !== undefined
+}
+
+/** addrconf_get_prefix_route */
+function findPrefixRoute(device: Device, address: Uint8Array, length: number): Fib6Route | undefined {
   const network = networkOf(address, 0, length, new Uint8Array(16))
   const isIts = (route: Fib6Route) => route.device === device && route.gateway === undefined && route.own
-  const route = fib.main.at(network, length).find(isIts)
-  if (route) removeRoute6(fib, route)
+  return device.namespace.ipv6.fib.main.at(network, length).find(isIts)
 }
 
 /** addrconf_join_anycast: a router answers for the subnet's own address, RFC 4291 §2.6.1. */

@@ -1,11 +1,12 @@
 /** What IPv6 keeps for each device: struct inet6_dev, and its NDP parameters. */
 import type { Scope } from '../../kernel/address.ts'
 import type { Timer } from '../clock.ts'
+import type { Mortal } from '../lifetime.ts'
 import type { Ipv6Conf, NeighbourConf } from '../settings.ts'
 import type { Fib6Route } from './fib-route.ts'
 
 /** struct inet6_ifaddr. Addresses are 16 bytes. */
-export interface Ipv6Address {
+export interface Ipv6Address extends Mortal {
   readonly address: Uint8Array
   readonly peer: Uint8Array | undefined
   readonly length: number
@@ -14,7 +15,8 @@ export interface Ipv6Address {
   dadFailed: boolean
   readonly noDad: boolean
   readonly noPrefixRoute: boolean
-  readonly permanent: boolean
+  /** IFA_F_MANAGETEMPADDR: of a router's prefix. */
+  readonly managesTemporary: boolean
   /** IFA_PROTO. */
   readonly protocol: number
   /** Of duplicate address detection: the next step, how many questions are left, and what tells our own question. */

@@ -4,6 +4,7 @@
  */
 import type { RouteMetrics, RouteType } from '../../kernel/route.ts'
 import { RouteTable } from '../../kernel/route.ts'
+import { SECOND } from '../clock.ts'
 import type { Device } from '../device/device.ts'
 import type { Refusal, RouteOperation } from '../ipv4/fib-change.ts'
 import { isAny, isLinkLocal, isMulticast, networkOf, sameAddress } from './address.ts'
@@ -77,10 +78,22 @@ export function changeRoute6(fib: Fib6, operation: RouteOperation, request: Rout
 }
 
 /** The kernel's own routes. */
-export function insertOwnRoute(fib: Fib6, request: Omit<RouteRequest6, 'own' | 'protocol'>): Fib6Route | undefined {
-  const route = createRoute(fib, { ...request, protocol: 2, own: true }, request.hops[0] ?? {})
+export function insertOwnRoute(
+  fib: Fib6,
+  request: Omit<RouteRequest6, 'own' | 'protocol'> & { readonly protocol?: number },
+): Fib6Route | undefined {
+  const route = createRoute(fib, { protocol: 2, ...request, own: true }, request.hops[0] ?? {})
   if ('errno' in route || insert(fib, 'append', route)) return undefined
   return route
+}
+
+/** fib6_set_expires, fib6_clean_expires: seconds from now on; Infinity: it stays. */
+export function expireRoute(fib: Fib6, route: Fib6Route, seconds: number): void {
+  const { clock } = fib.namespace.model
+  clock.cancel(route.expiry)
+  const isEndless = seconds === Number.POSITIVE_INFINITY
+  route.expires = isEndless ? undefined : clock.now + seconds * SECOND
+  route.expiry = isEndless ? undefined : clock.after(seconds * SECOND, () => removeRoute6(fib, route))
 }
 
 /** fib6_add_rt2node */
@@ -144,6 +157,7 @@ function deleteOne(fib: Fib6, table: Fib6Table, match: RouteMatch6, { gateway, d
 }
 
 export function removeRoute6(fib: Fib6, route: Fib6Route): void {
+  fib.namespace.model.clock.cancel(route.expiry)
   const table = fib.tableIfAny(route.table)
   const same = table?.at(route.destination, route.length) ?? []
   if (!table || !same.includes(route)) return
@@ -206,6 +220,8 @@ function createRoute(fib: Fib6, request: RouteRequest6, hop: HopRequest6): Fib6R
     siblings: [],
     upperBound: 0,
     exceptions: undefined,
+    expires: undefined,
+    expiry: undefined,
     entry: undefined,
   }
 }

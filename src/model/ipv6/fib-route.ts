@@ -3,6 +3,7 @@
  * prefix and metric, siblings of each other. Source: include/net/ip6_fib.h.
  */
 import type { RouteMetrics, RouteType } from '../../kernel/route.ts'
+import type { Microseconds, Timer } from '../clock.ts'
 import type { Device } from '../device/device.ts'
 import type { Ipv6Route, PathException6, RouteError6 } from './route.ts'
 
@@ -27,8 +28,8 @@ export interface Fib6Route {
   readonly protocol: number
   /** RTA_PREFSRC. */
   readonly source: Uint8Array | undefined
-  readonly metrics: RouteMetrics | undefined
-  readonly preference: Preference
+  metrics: RouteMetrics | undefined
+  preference: Preference
   /** RTF_ADDRCONF, RTF_DYNAMIC and the kernel's own: not to be one of several. */
   readonly own: boolean
   readonly device: Device
@@ -45,6 +46,9 @@ export interface Fib6Route {
   upperBound: number
   /** What was learned of single destinations, by key. */
   exceptions: Map<string, PathException6> | undefined
+  /** RTF_EXPIRES: when it goes by itself; undefined: it stays. */
+  expires: Microseconds | undefined
+  expiry: Timer | undefined
   /** The entry that packets share. */
   entry: Ipv6Route | undefined
 }

@@ -10,7 +10,7 @@ const NONE: readonly Fib6Route[] = []
 
 export class Fib6Table {
   readonly id: number
-  readonly #byLength: (Map<string, Fib6Route[]> | undefined)[] = new Array(129).fill(undefined)
+  #byLength: (Map<string, Fib6Route[]> | undefined)[] | undefined = undefined
   /** Lengths with routes, longest first. */
   lengths: readonly number[] = []
 
@@ -20,17 +20,18 @@ export class Fib6Table {
 
   /** The routes of exactly this prefix. */
   at(destination: Uint8Array, length: number): readonly Fib6Route[] {
-    return this.#byLength[length]?.get(keyOf(destination)) ?? NONE
+    return this.#byLength?.[length]?.get(keyOf(destination)) ?? NONE
   }
 
   /** The routes of the prefix of this length that covers the address. */
   covering(bytes: Uint8Array, at: number, length: number): readonly Fib6Route[] | undefined {
     const key = length === 128 ? keyAt(bytes, at) : keyAt(networkOf(bytes, at, length, scratch), 0)
-    return this.#byLength[length]?.get(key)
+    return this.#byLength?.[length]?.get(key)
   }
 
   /** All routes of the prefix from now on. */
   set(destination: Uint8Array, length: number, same: Fib6Route[]): void {
+    this.#byLength ??= new Array(129).fill(undefined)
     let routes = this.#byLength[length]
     if (!routes) {
       if (same.length === 0) return
@@ -49,7 +50,7 @@ export class Fib6Table {
 
   /** In the order of a walk through the tree: what lies in a prefix before it, lower addresses first. */
   list(): Fib6Route[] {
-    const prefixes = this.#byLength.flatMap((routes) => (routes ? [...routes.values()] : []))
+    const prefixes = (this.#byLength ?? []).flatMap((routes) => (routes ? [...routes.values()] : []))
     return prefixes
       .map((routes) => ({ routes, end: lastOf(routes[0]!), length: routes[0]!.length }))
       .sort((a, b) => (a.end < b.end ? -1 : a.end > b.end ? 1 : b.length - a.length))

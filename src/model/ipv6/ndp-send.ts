@@ -14,7 +14,7 @@ export const NdType = {
   advertisement: 136,
   redirect: 137,
 } as const
-export const NdOption = { source: 1, target: 2, nonce: 14 } as const
+export const NdOption = { source: 1, target: 2, prefix: 3, mtu: 5, nonce: 14 } as const
 /** Where the target stands, and behind it the options: offsets from the ICMPv6 header. */
 export const TARGET_AT = 8
 export const OPTIONS_AT = 24

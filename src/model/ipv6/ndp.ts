@@ -25,11 +25,13 @@ import { DESTINATION_AT, ETHERTYPE_IPV6, findTransport, HOP_LIMIT_AT, SOURCE_AT 
 import { sendIcmpv6Error } from './icmp.ts'
 import { joinGroup, leaveGroup } from './multicast.ts'
 import { NaFlag, NdOption, NdType, OPTIONS_AT, sendAdvertisement, sendSolicitation, TARGET_AT } from './ndp-send.ts'
-import { acceptsAdvertisements } from './router-solicitation.ts'
+import { takeAdvertisement } from './router-advertisement.ts'
 import { findAddress } from './select-address.ts'
 
 const UNREACHABLE = 1
 const ADDRESS_UNREACHABLE = 3
+/** Of a router's advertisement, before its options. */
+const ADVERTISEMENT = 16
 /** Settings count hundredths of a second. */
 const HUNDREDTH = 10_000
 
@@ -90,7 +92,19 @@ export function receiveNdp(packet: Packet): void {
   else receiveRedirect(packet)
 }
 
-/** Options begin at `at`. Undefined: there is none of this type. False: they are malformed. */
+/** All of them, each from its type on. Undefined: they are malformed. */
+function optionsOf({ bytes, end }: Packet, start: number): Uint8Array[] | undefined {
+  const options: Uint8Array[] = []
+  for (let at = start; at < end; ) {
+    const length = bytes[at + 1]! * 8
+    if (length === 0 || at + length > end) return undefined
+    options.push(bytes.slice(at, at + length))
+    at += length
+  }
+  return options
+}
+
+/** Options begin at `start`. Undefined: there is none of this type. False: they are malformed. */
 function option({ bytes, end }: Packet, start: number, type: number): Uint8Array | undefined | false {
   let found: Uint8Array | undefined
   for (let at = start; at < end; ) {
@@ -296,11 +310,27 @@ function receiveRouterSolicitation(packet: Packet): void {
 }
 
 function receiveRouterAdvertisement(packet: Packet): void {
-  const { bytes, network, device } = packet
+  const { bytes, network, transport, end } = packet
+  const kernel = 'ndisc_router_discovery'
   if (!isLinkLocal(bytes, network + SOURCE_AT)) {
-    drop(packet, 'NOT_SPECIFIED', 'ndisc_router_discovery', { what: 'from an address that is not link-local' })
-  } else if (acceptsAdvertisements(device)) unsupported(packet, 'router advertisements')
-  else delivered(packet, 'ndisc')
+    drop(packet, 'NOT_SPECIFIED', kernel, {
+      own: 'OVL_NOT_LINK_LOCAL',
+      what: 'from an address that is not link-local',
+    })
+    return
+  }
+  if (end - transport < ADVERTISEMENT) {
+    drop(packet, 'PKT_TOO_SMALL', kernel, { what: 'shorter than its header' })
+    return
+  }
+  const options = optionsOf(packet, transport + ADVERTISEMENT)
+  const mac = macOption(packet, transport + ADVERTISEMENT, NdOption.source)
+  if (!options || mac === false) {
+    refuse(packet, kernel, 'its options are wrong')
+    return
+  }
+  takeAdvertisement(packet, mac, options)
+  delivered(packet, 'ndisc')
 }
 
 /** ndisc_redirect_rcv. A router does not listen to redirects. */

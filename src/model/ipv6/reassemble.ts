@@ -189,6 +189,7 @@ export class Reassembly6 {
     packet.mark = first.mark
     packet.checksum = 'none'
     packet.fragmentMaxSize = queue.maxSize
+    packet.ignoreDontFragment = true
     packet.fragmentSizes = queue.fragments.map(({ offset, end }) => end - offset)
     writePayloadLength(packet)
     if (ecn !== 0) bytes[network + 1]! |= ecn << 4

@@ -20,6 +20,11 @@ export function solicitRouters(device: Device): void {
   solicitations.timer = model.clock.after(solicitations.interval, () => again(device))
 }
 
+/** IF_RA_RCVD: one answered, so that nobody is asked any more. */
+export function routerHeard({ ipv6, namespace }: Device): void {
+  namespace.model.clock.cancel(ipv6.solicitations.timer)
+}
+
 /** Each wait is about twice the one before: rfc3315_s14_backoff_update. */
 function again(device: Device): void {
   const { solicitations, conf } = device.ipv6

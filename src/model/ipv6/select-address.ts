@@ -63,6 +63,7 @@ function scoreOf(address: Ipv6Address, device: Device, output: Device | undefine
   return [
     common === 128 ? 1 : 0,
     scope >= wanted ? -scope : scope - 128,
+    address.deprecated === true ? 0 : 1,
     output === undefined || output === device ? 1 : 0,
     labelOf(address.address) === labelOf(destination) ? 1 : 0,
     Math.min(common, address.length),

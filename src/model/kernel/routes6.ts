@@ -86,6 +86,7 @@ export function list6({ ipv6 }: Namespace, { table, protocol, exceptProtocol, li
 const hopsOfRoute = (route: Fib6Route) => (route.siblings.length > 0 ? route.siblings : [route])
 
 function viewOf(route: Fib6Route): Route {
+  const { expires } = route
   const { destination, length, type, table, protocol, metric, source, metrics, preference, siblings } = route
   return {
     destination: `${formatIp(destination)}/${length}`,
@@ -98,6 +99,7 @@ function viewOf(route: Fib6Route): Route {
     ...(source && { source: formatIp(source) }),
     ...(siblings.length === 0 && viewOfHop(route)),
     ...(preference !== 'medium' && { preference }),
+    ...(expires !== undefined && { expires: Math.floor((expires - route.device.namespace.model.clock.now) / SECOND) }),
     ...(metrics && { metrics }),
     ...(siblings.length > 0 && { nextHops: siblings.map((hop) => ({ ...viewOfHop(hop), weight: hop.weight })) }),
   }
