@@ -76,4 +76,23 @@ const of = (name: string): fc.Arbitrary<Deed> =>
     settled(line(name, 'ip link set', among('vx', 'eth0', 'br0'), among('down', 'up'))),
   )
 
+/** What is marked on its way in has the mark outside of the tunnel as well: KUBE-MARK-MASQ of kube-proxy. */
+function marked(name: string): fc.Arbitrary<Deed> {
+  const matched = line(
+    name,
+    'iptables -t mangle -A',
+    among('OUTPUT', 'POSTROUTING'),
+    '-m mark --mark 0x4000/0x4000 -j DROP',
+  )
+  const mark = line(
+    name,
+    'iptables -t mangle -A PREROUTING -j MARK',
+    among('--set-mark 0x4000', '--set-xmark 0x4000/0x4000'),
+  )
+  return fc.tuple(mark, matched).map((deeds) => deeds.flat())
+}
+
+/** Rules on marks, in one of the nodes. */
+export const vxlanMarks: fc.Arbitrary<Deed> = fc.oneof(...node.map(marked))
+
 export const vxlanEdits: fc.Arbitrary<Deed> = fc.oneof(...node.map(of))

@@ -12,7 +12,7 @@ import type { TopologyInterface, TopologyLink, TopologyNode } from '../../lab/to
 import { addressOf, macOf, prefixOf, STRANGER } from './address-plan.ts'
 import { arpFrames, frames, type Ground, mostly, often, rarely } from './frame.ts'
 import type { Kind } from './kind.ts'
-import { vxlanEdits } from './vxlan-edit.ts'
+import { vxlanEdits, vxlanMarks } from './vxlan-edit.ts'
 import { outerFrames } from './vxlan-frame.ts'
 import { BELOW, POD, PORT, podMac, ROUTER, TUNNEL, underlayOf, VNI, vtepMac } from './vxlan-plan.ts'
 import { type Deed, scenarioOf, type World } from './world.ts'
@@ -225,6 +225,10 @@ const sent: fc.Arbitrary<Deed> = fc
 export const vxlan: Kind = {
   name: 'vxlan',
   scenarios: fc
-    .tuple(shapes, fc.array(often(sent, vxlanEdits, 3), { minLength: 1, maxLength: 8 }))
-    .map(([shape, deeds]) => scenarioOf(worldOf(shape), deeds)),
+    .tuple(
+      shapes,
+      often(fc.constant([]), vxlanMarks, 5),
+      fc.array(often(sent, vxlanEdits, 3), { minLength: 1, maxLength: 8 }),
+    )
+    .map(([shape, marks, deeds]) => scenarioOf(worldOf(shape), [marks, ...deeds])),
 }
