@@ -2,7 +2,7 @@
  * A file's tests, one after the other. Tests that want the same faults share a lab, in which nothing is put back between them;
  * any other begins with a fresh one. Before a fault all who will talk have heard of each other, as in a network that was well.
  */
-import { formatWhere, type TraceDocument } from '../../trace/document.ts'
+import type { TraceDocument } from '../../trace/document.ts'
 import { findDestination, findPlace } from '../place.ts'
 import type { LabPlan } from '../plan.ts'
 import type { ProbeSpec } from '../probe.ts'
@@ -101,16 +101,15 @@ export async function runTest(test: TopologyTest, bench: Bench, now: () => numbe
   const start = now()
   const questions = questionsOf(test, bench)
   let last: Pick<TestResult, 'status' | 'message' | 'question' | 'trace'> | undefined
-  for (const { request, words, isWanted } of questions) {
+  for (const question of questions) {
+    const { request, words } = question
     const trace = await bench.ask(request)
     const { disposition, reason } = trace.result
     if (disposition === 'unsupported') {
       last = { status: 'unsupported', message: `not modelled: ${reason}`, question: words, trace }
       break
     }
-    const said = test.reach
-      ? reachDifferences(test.reach, request, trace, isWanted)
-      : differencesOf(trace, test.expect!)
+    const said = test.expect ? differencesOf(trace, test.expect) : reachDifferences(question, trace)
     last = { status: said.length > 0 ? 'failed' : 'passed', message: said.join('; '), question: words, trace }
     if (said.length > 0) break
   }
@@ -118,19 +117,15 @@ export async function runTest(test: TopologyTest, bench: Bench, now: () => numbe
   return { name: test.name, ...last, milliseconds: now() - start }
 }
 
-function reachDifferences({ to }: Reach, { from }: TraceRequest, trace: TraceDocument, isWanted: boolean): string[] {
-  const isThere = trace.result.disposition === 'delivered'
-  if (isThere === isWanted) return []
-  const who = trace.result.at && isThere ? formatWhere(trace.result.at) : to
-  return [
-    isWanted
-      ? `expected ${from} to reach ${to}, found ${foundOf(trace)}`
-      : `expected ${from} not to reach ${to}, found it reaches ${who}`,
-  ]
+function reachDifferences({ request: { from }, to, isWanted }: TestQuestion, trace: TraceDocument): string[] {
+  if ((trace.result.disposition === 'delivered') === isWanted) return []
+  return [`expected ${from} ${isWanted ? '' : 'not '}to reach ${to}, found ${foundOf(trace)}`]
 }
 
 interface TestQuestion {
   readonly request: TraceRequest
+  /** Name of the place. */
+  readonly to: string
   /** As arguments of `overlab trace`. */
   readonly words: string
   /** Of reach: whether it shall be answered. */
@@ -148,7 +143,7 @@ function questionOf(test: TopologyTest, { plan, machine }: Bench, isWanted: bool
   const { from = '', to = '', tcp, udp, icmp, ttl, size, df } = test
   const place = findPlace(from, plan)
   if (!place) throw new RangeError(`"${from}" is not in lab "${plan.name}"`)
-  const { address, service } = findDestination(to, plan, machine)
+  const { name, address, service } = findDestination(to, plan, machine)
   const [first] = service?.ports ?? []
   const asked: Pick<ProbeSpec, 'protocol' | 'port'> =
     tcp !== undefined
@@ -174,6 +169,7 @@ function questionOf(test: TopologyTest, { plan, machine }: Bench, isWanted: bool
   ]
   return {
     request: { from: place.name, address, spec },
+    to: name,
     words: words.join(' '),
     isWanted,
     service: service !== undefined,
