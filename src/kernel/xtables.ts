@@ -127,7 +127,7 @@ export type XtMatch =
       readonly match: 'set'
       readonly set: XtSet
       readonly invert: boolean
-      /** A network that is in the set as one that is not meant counts as being in it. */
+      /** Of a set of networks: only what is in it as one that is not meant. */
       readonly returnNoMatch?: boolean
       /** What matches is not counted. */
       readonly keepsCounters?: boolean

@@ -4,6 +4,7 @@ import type { XtMatch, XtSet, XtTarget } from '../../../kernel/xtables.ts'
 import { IpProtocol } from '../../../wire/ipv4.ts'
 import { u16 } from '../../bytes.ts'
 import type { Namespace } from '../../namespace.ts'
+import type { Packet } from '../../packet.ts'
 import { type Element, partOf } from '../ipset/element.ts'
 import type { IpSetPlace } from '../ipset/ipsets.ts'
 import type { IpSetContent } from '../ipset/set.ts'
@@ -39,7 +40,8 @@ export function setMatch(
       member.packets++
       member.bytes += machine.packet.end - machine.packet.network
     }
-    const isIn = member !== undefined && (!member.noMatch || returnNoMatch)
+    // What is in it as a network that is not meant is what --return-nomatch asks for, and nothing else is.
+    const isIn = member !== undefined && member.noMatch === (returnNoMatch && hasNetworks(content))
     return isIn !== invert ? CONTINUE : BREAK
   }
   return { operation, ipSets: [place] }
@@ -65,6 +67,8 @@ export function setTarget({ add, delete: removed, exist = false, timeout }: Targ
   }
   return { operation, ipSets: [adding, removing].filter((place) => place !== undefined) }
 }
+
+const hasNetworks = ({ shape }: IpSetContent) => shape.first === 'network' || shape.second === 'network'
 
 function open({ name }: XtSet, { ipsets }: Namespace): IpSetPlace {
   const place = ipsets.find(name)
@@ -119,16 +123,48 @@ function addressOf({ packet: { bytes, network }, protocol }: Machine, isSource: 
   return bytes.slice(start, start + length)
 }
 
-/** ip_set_get_ip4_port, ip_set_get_ip6_port. */
-function portOf(machine: Machine, isSource: boolean): { readonly protocol: number; readonly port: number } | undefined {
+interface Port {
+  readonly protocol: number
+  readonly port: number
+}
+
+/** Undefined where the packet has none that could be looked for. */
+function portOf(machine: Machine, isSource: boolean): Port | undefined {
+  if (machine.protocol === NetfilterProtocol.ip6) return portOf6(machine, isSource)
   const { packet, transport, transportProtocol: protocol, fragmentOffset } = machine
   if (protocol <= 0) return undefined
-  const needed = HEADERS[protocol]
-  if (fragmentOffset !== 0) {
-    return needed === undefined && machine.protocol === NetfilterProtocol.ip ? { protocol, port: 0 } : undefined
+  if (fragmentOffset !== 0) return HEADERS[protocol] === undefined ? { protocol, port: 0 } : undefined
+  return portAt(packet, transport, protocol, isSource)
+}
+
+/** NEXTHDR_*, linux/ipv6.h. */
+const EXTENSIONS: readonly number[] = [0, 43, 44, 51, 59, 60]
+const FRAGMENT = 44
+const AUTHENTICATION = 51
+const NONE = 59
+const IPV6_HEADER = 40
+
+/** ip_set_get_ip6_port: ipv6_skip_exthdr goes past authentication headers, too. */
+function portOf6({ packet }: Machine, isSource: boolean): Port | undefined {
+  const { bytes, network, end } = packet
+  let next = bytes[network + 6]!
+  let at = network + IPV6_HEADER
+  while (EXTENSIONS.includes(next)) {
+    if (next === NONE || at + (next === FRAGMENT ? 4 : 2) > end) return undefined
+    if (next === FRAGMENT && (u16(bytes, at + 2) & ~7) !== 0) return undefined
+    const units = bytes[at + 1]!
+    const length = next === FRAGMENT ? 8 : next === AUTHENTICATION ? (units + 2) << 2 : (units + 1) << 3
+    next = bytes[at]!
+    at += length
   }
+  return portAt(packet, at, next, isSource)
+}
+
+/** get_port. */
+function portAt({ bytes, end }: Packet, at: number, protocol: number, isSource: boolean): Port | undefined {
+  const needed = HEADERS[protocol]
   if (needed === undefined) return { protocol, port: 0 }
-  if (transport + needed > packet.end) return undefined
+  if (at + needed > end) return undefined
   const isIcmp = protocol === IpProtocol.icmp || protocol === IpProtocol.icmpv6
-  return { protocol, port: u16(packet.bytes, transport + (isIcmp || isSource ? 0 : 2)) }
+  return { protocol, port: u16(bytes, at + (isIcmp || isSource ? 0 : 2)) }
 }
