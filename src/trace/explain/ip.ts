@@ -72,7 +72,9 @@ export const noRoute: Explainer = (loss, world) => {
   const way = wayTo(destination, place.kernel, world)
   return {
     why: `${place.name} has no route to ${destination}, not even a default one${answer}.${
-      way ? ` ${way.owner} has ${way.subnet}, behind ${way.gateway}.` : ''
+      way
+        ? ` ${way.owner} has ${way.subnet}, behind ${way.gateway}${madeBy(world, place.name, `route ${way.subnet}`)}.`
+        : ''
     }`,
     fixes: way ? [{ node: place.name, run: routeBy(way) }] : [],
   }
@@ -93,7 +95,7 @@ function leakBefore({ place, client, path }: Loss, destination: string, world: W
     const way = route?.gateway !== undefined && isDefault ? wayTo(destination, before.kernel, world) : undefined
     if (!way) continue
     return {
-      why: `${name} has no route for ${way.subnet} of ${way.owner}; the longest match is default via ${route!.gateway}: the address ${destination} leaks to the network below, and ${place.name} has no route to it.`,
+      why: `${name} has no route for ${way.subnet} of ${way.owner}${madeBy(world, name, `route ${way.subnet}`)}; the longest match is default via ${route!.gateway}: the address ${destination} leaks to the network below, and ${place.name} has no route to it.`,
       fixes: [{ node: name, run: routeBy(way) }],
     }
   }
@@ -190,7 +192,9 @@ export const ttlExceeded: Explainer = ({ place, kernel, frame, network, path: pa
   if (ways.length > 0) {
     const { owner, subnet } = ways[0]!.way
     return {
-      why: `Loop ${round.join(' ⇄ ')} on ${subnet}: ${crossings} crossings until the TTL was used up at ${place.name}, which answers 11/0. ${owner} has ${subnet}, and ${ways.map(({ name, gateway }) => `${name} has its route via ${gateway}`).join(', ')}.`,
+      why: `Loop ${round.join(' ⇄ ')} on ${subnet}: ${crossings} crossings until the TTL was used up at ${place.name}, which answers 11/0. ${owner} has ${subnet}, and ${ways
+        .map(({ name, gateway }) => `${name} has its route via ${gateway}${madeBy(world, name, `route ${subnet}`)}`)
+        .join(', ')}.`,
       fixes: ways.map(({ name, way }) => ({ node: name, run: routeBy(way) })),
     }
   }

@@ -43,7 +43,7 @@ export const neighbourFailed: Explainer = ({ place, device, frame, network }, wo
   const far = entry?.kernel.links.list().find(({ kind, vxlan }) => kind === 'vxlan' && vxlan?.vni === link.vxlan?.vni)
   return {
     why: `${device} cannot resolve ${next}: no permanent neighbour${
-      far ? ` (${entry!.name}'s VTEP is ${far.mac})` : ''
+      far ? `${madeBy(world, place.name, `neigh ${next}`)}, while ${entry!.name}'s VTEP is ${far.mac}` : ''
     }, and ARP never crosses a VXLAN without a default entry in its FDB. The sender hears 3/1 after 3.06 s.`,
     fixes: far
       ? [{ node: place.name, run: `ip neigh replace ${next} lladdr ${far.mac} dev ${device} nud permanent` }]
@@ -112,7 +112,7 @@ function outOfReach(place: Place, device: string, destination: string, next: str
   const networks = own.map(({ prefix }) => formatPrefix(networkOf(parsePrefix(prefix)))).join(', ')
   const way = wayTo(destination, place.kernel, world)
   return {
-    why: `${owner.name} is not on the network of ${place.name}/${device}: ${next} is not in ${networks}, and no ARP goes through a router. A route straight to a node (host-gw) needs one network; a tunnel does not.`,
+    why: `${owner.name} is not on the network of ${place.name}/${device}: ${next} is not in ${networks}, and no ARP goes through a router. A route straight to a node (host-gw) needs one network, a tunnel does not${madeBy(world, place.name, `route ${way?.subnet}`)}.`,
     fixes: way && way.gateway !== next ? [{ node: place.name, run: routeBy(way) }] : [],
   }
 }

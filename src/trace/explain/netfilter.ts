@@ -140,6 +140,12 @@ function acceptOf(rule: Rule, { frame, network, path, client }: Loss): string {
   const name = NAMES[protocol]
   const isAnswer = path[0] !== client.name && sourcePort !== undefined
   const [end, port] = isAnswer ? (['s', sourcePort] as const) : (['d', destinationPort] as const)
+  // A tunnel's packets are those of all pods behind it, and come from every node.
+  if (insideVxlan(frame, readHeaders(frame, network)!) !== undefined) {
+    return isIptables(rule)
+      ? `iptables${table === 'filter' ? '' : ` -t ${table}`} -I ${chain} 1 -p udp --dport ${destinationPort} -j ACCEPT`
+      : `nft insert rule ${family} ${table} ${chain} udp dport ${destinationPort} accept`
+  }
   if (isIptables(rule)) {
     const ports = port === undefined ? '' : ` --${end}port ${port}`
     const type =

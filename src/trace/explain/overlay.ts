@@ -45,7 +45,7 @@ export const tunnelPortClosed: Explainer = ({ place, frame, network }, world) =>
   const sender = senderOf(place, port === undefined ? {} : { port }, headers, world)
   if (sender) {
     return {
-      why: `${sender.node} sends the tunnel's packet to UDP port ${port}, as ${sender.device} has it for ${sender.mac} alone; ${place.name} listens with ${sender.far.name} at ${sender.far.vxlan?.port}: the sending node hears 3/3, the pod nothing.`,
+      why: `${sender.node} sends the tunnel's packet to UDP port ${port}, as ${sender.device} has it for ${sender.mac} alone${sender.owner}; ${place.name} listens with ${sender.far.name} at ${sender.far.vxlan?.port}: the sending node hears 3/3, the pod nothing.`,
       fixes: sender.fixes,
     }
   }
@@ -65,7 +65,7 @@ export const unknownVni: Explainer = ({ place, frame, network }, world) => {
   const sender = inner === undefined ? undefined : senderOf(place, { vni: vniOf(frame, inner) }, headers, world)
   if (sender && inner !== undefined) {
     return {
-      why: `${sender.node} sends with VNI ${vniOf(frame, inner)}, as ${sender.device} has it for ${sender.mac} alone; ${sender.far.name} of ${place.name} has VNI ${sender.far.vxlan?.vni}, and no other device there takes it.`,
+      why: `${sender.node} sends with VNI ${vniOf(frame, inner)}, as ${sender.device} has it for ${sender.mac} alone${sender.owner}; ${sender.far.name} of ${place.name} has VNI ${sender.far.vxlan?.vni}, and no other device there takes it.`,
       fixes: sender.fixes,
     }
   }
@@ -127,7 +127,8 @@ function senderOf(
       const { mac, destination } = entry
       const run = `bridge fdb replace ${mac} dev ${device} dst ${destination} self permanent`
       const fixes = [{ node: sender.name, run }]
-      return { node: sender.name, device, mac, far, fixes }
+      const owner = madeBy(world, sender.name, `fdb ${mac} dst ${destination}`)
+      return { node: sender.name, device, mac, far, owner, fixes }
     }
   }
   return undefined
