@@ -35,6 +35,8 @@ export interface Namespace {
   /** See runHook. */
   dropCause: DropCause | undefined
   readonly nftables: NftTables
+  /** Whether anybody has asked for them yet. */
+  readonly hasNftables: boolean
   readonly ipsets: IpSetTable
   readonly conntrack: ConntrackTable
   readonly sockets: Sockets

@@ -8,6 +8,7 @@ import type { Device } from './device/device.ts'
 import { type Namespace, notify } from './namespace.ts'
 import { Neighbour } from './neighbour/entry.ts'
 import { ProxiedAddresses, type ProxyListener } from './neighbour/proxy.ts'
+import { SleepingNeighbours } from './neighbour/sleeping.ts'
 import { NeighbourUpdate, Nud, type NudState } from './neighbour/state.ts'
 import type { Packet } from './packet.ts'
 import type { NeighbourConf } from './settings.ts'
@@ -42,6 +43,9 @@ export interface NeighbourSetting {
 /** The range from which the time is drawn that an answer is good for: neigh_rand_reach_time. Drawn anew every 300 s. */
 const REDRAW = 300 * SECOND
 
+/** So many of a device are awake from the beginning: small tables stay in the order in which they were filled. */
+const FEW = 16
+
 export class NeighbourTable {
   readonly namespace: Namespace
   readonly family: NeighbourFamily
@@ -49,6 +53,7 @@ export class NeighbourTable {
   readonly proxied: ProxiedAddresses
   /** By the device's index. Keys that are numbers are kept as signed ones, which cost nothing to look up. */
   readonly #entries: (Map<NeighbourKey, Neighbour> | undefined)[] = []
+  #sleeping: SleepingNeighbours | undefined = undefined
   readonly #reachable = new Map<Device, { base: number; drawn: Microseconds; time: Microseconds }>()
 
   constructor(namespace: Namespace, family: NeighbourFamily) {
@@ -59,19 +64,21 @@ export class NeighbourTable {
 
   /** neigh_resolve_output: the packet, whose first byte is `packet.network`, to this neighbour; it waits, is sent, or ends. */
   output(packet: Packet, device: Device, key: NeighbourKey): void {
-    const known = this.#entries[device.index]?.get(typeof key === 'number' ? key | 0 : key)
-    if (known === undefined) this.ensure(device, key).output(packet)
-    else known.output(packet)
+    this.ensure(device, key).output(packet)
   }
 
   get(device: Device, key: NeighbourKey): Neighbour | undefined {
-    return this.#entries[device.index]?.get(typeof key === 'number' ? key | 0 : key)
+    return this.#entries[device.index]?.get(typeof key === 'number' ? key | 0 : key) ?? this.#wake(device, key)
   }
 
   /** __neigh_lookup with creat: the entry, made where there is none. */
   ensure(device: Device, key: NeighbourKey): Neighbour {
     const found = this.get(device, key)
     if (found) return found
+    return this.#make(device, key)
+  }
+
+  #make(device: Device, key: NeighbourKey): Neighbour {
     const neighbour = new Neighbour(this, device, key)
     let entries = this.#entries[device.index]
     if (!entries) {
@@ -82,7 +89,21 @@ export class NeighbourTable {
     return neighbour
   }
 
+  #wake(device: Device, key: NeighbourKey): Neighbour | undefined {
+    if (this.#sleeping === undefined || typeof key === 'string') return undefined
+    const setting = this.#sleeping.take(device, key)
+    if (setting === undefined) return undefined
+    const neighbour = this.#make(device, key >>> 0)
+    neighbour.wake(setting.mac, setting.protocol)
+    return neighbour
+  }
+
+  #wakeAll(device?: Device): void {
+    for (const [sleeper, key] of this.#sleeping?.list(device) ?? []) this.#wake(sleeper, key)
+  }
+
   list(device?: Device): Neighbour[] {
+    this.#wakeAll(device)
     if (device) return [...(this.#entries[device.index]?.values() ?? [])]
     return this.#entries.flatMap((entries) => [...(entries?.values() ?? [])])
   }
@@ -97,13 +118,27 @@ export class NeighbourTable {
   replace(device: Device, key: NeighbourKey, { mac, state = Nud.permanent, router, protocol }: NeighbourSetting): void {
     const call = `set neighbour ${this.family.format(key)}`
     if (mac && device.hasLinkLayer && mac.length !== device.mac.length) throw new KernelError('EINVAL', call)
-    const neighbour = this.ensure(device, key)
+    const known = this.get(device, key)
+    const sleeps = known === undefined && mac?.length === 6 && state === Nud.permanent && !router
+    if (sleeps && device.hasLinkLayer && this.#sleep(device, key, mac, protocol ?? 0)) return
+    const neighbour = known ?? this.#make(device, key)
     if (protocol !== undefined) neighbour.protocol = protocol
     const { admin, override, overrideIsRouter, isRouter } = NeighbourUpdate
     const flags = admin | override | overrideIsRouter | (router ? isRouter : 0)
     // The entry that was made for it stays, in state NONE.
     if (!neighbour.update(mac, state, flags)) throw new KernelError('EINVAL', call, 'No link layer address given')
     this.namespace.model.settle()
+  }
+
+  /** It is one for ever, and nobody has asked for it: it is kept as a few numbers until somebody does. */
+  #sleep(device: Device, key: NeighbourKey, mac: Uint8Array, protocol: number): boolean {
+    const others = this.#entries[device.index]?.size ?? 0
+    if (typeof key === 'string' || others < FEW || this.family.fixedAddress(device, key)) return false
+    this.#sleeping ??= new SleepingNeighbours()
+    this.#sleeping.add(device, key, mac, protocol)
+    this.changed('new', { device })
+    this.namespace.model.settle()
+    return true
   }
 
   /** `ip neigh del`: KernelError ENOENT. */
@@ -154,7 +189,7 @@ export class NeighbourTable {
   }
 
   /** RTM_NEWNEIGH, RTM_DELNEIGH. */
-  changed(operation: 'new' | 'delete', { device }: Neighbour): void {
+  changed(operation: 'new' | 'delete', { device }: Pick<Neighbour, 'device'>): void {
     notify(this.namespace, 'neighbour', operation, device.name)
   }
 

@@ -13,7 +13,7 @@ import type { Device } from './device/device.ts'
 import type { Namespace } from './namespace.ts'
 import type { Profile } from './profile/profile.ts'
 import { isMissing } from './profile/without.ts'
-import { type Numbers, readNumber, readNumbers, wholeNumber } from './settings.ts'
+import { hasNumber, type Numbers, namesOfNumbers, readNumber, readNumbers, wholeNumber } from './settings.ts'
 import { effectOf } from './sysctl-effects.ts'
 import { checkedText } from './sysctl-text.ts'
 
@@ -38,18 +38,19 @@ export class Sysctls {
   readonly #namespace: Namespace
   /** Counts calls of `set`: what is read for every packet is looked up again when it has grown. */
   generation = 0
-  /** Settings that are no single number. */
-  readonly #texts: Map<string, string>
+  /** Settings that are no single number: as they were at birth, and those that were written. */
+  readonly #birthTexts: ReadonlyMap<string, string>
+  #texts: Map<string, string> | undefined = undefined
   /** Numbers that have no object of their own in the namespace: net/core, net/netfilter, net/mptcp … by their whole key. */
   readonly #others: Record<string, number>
   /** Which settings of a device were set for it alone: `default` does not change them any more. ipv4_devconf.state. */
-  readonly #own = new Map<object, Set<string> | typeof ALL>()
+  #own: Map<object, Set<string> | typeof ALL> | undefined = undefined
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace
     const { texts, others } = placeless(namespace.model.profile)
-    this.#texts = new Map(texts)
-    this.#others = { ...others }
+    this.#birthTexts = texts
+    this.#others = Object.create(others) as Numbers
   }
 
   /** A setting that is a number; 0 where there is none. For what has no place in settings.ts. */
@@ -60,7 +61,7 @@ export class Sysctls {
 
   /** A setting of several numbers, such as `net/ipv4/tcp_rmem`. */
   numbers(key: string): number[] {
-    return readNumbers(this.#texts.get(key) ?? '')
+    return readNumbers(this.#text(key) ?? '')
   }
 
   /** The value as /proc/sys shows it, without its newline; undefined when there is none. */
@@ -72,7 +73,11 @@ export class Sysctls {
     if (key === CONNTRACK_COUNT) return `${this.#namespace.conntrack.size}`
     const place = this.#place(key)
     if (place) return `${place.numbers[place.name]}`
-    return this.#others[key]?.toString() ?? this.#texts.get(key)
+    return this.#others[key]?.toString() ?? this.#text(key)
+  }
+
+  #text(key: string): string | undefined {
+    return this.#texts?.get(key) ?? this.#birthTexts.get(key)
   }
 
   /** Every setting there is, those of each device too, in the order of their paths. */
@@ -85,7 +90,7 @@ export class Sysctls {
       for (const family of ['ipv4', 'ipv6'] as const) {
         if (!hasFamily(device, family)) continue
         const add = (kind: string, numbers: object) => {
-          for (const name of Object.keys(numbers)) keys.add(`net/${family}/${kind}/${device.name}/${name}`)
+          for (const name of namesOfNumbers(numbers)) keys.add(`net/${family}/${kind}/${device.name}/${name}`)
         }
         add('conf', device[family].conf)
         add('neigh', device[family].neighbourConf)
@@ -95,7 +100,7 @@ export class Sysctls {
   }
 
   #placeOrText(key: string): boolean {
-    return this.#place(key) !== undefined || key in this.#others || this.#texts.has(key)
+    return this.#place(key) !== undefined || key in this.#others || this.#birthTexts.has(key)
   }
 
   set(key: string, text: string): void {
@@ -106,13 +111,14 @@ export class Sysctls {
     if (profile.writeOnly.includes(key)) return // flush: nothing is cached here
     const place = this.#place(key)
     const known = place?.known ?? key
-    const isThere = place !== undefined || key in this.#others || this.#texts.has(key)
+    const isThere = place !== undefined || key in this.#others || this.#birthTexts.has(key)
     if (!isThere || isMissing(profile, key)) throw new KernelError('ENOENT', call)
     if (profile.readOnly.includes(known)) throw new KernelError('EACCES', call, 'it can only be read')
     if (text === '') return // write(2) of nothing
     if (!place && !(key in this.#others)) {
-      const value = checkedText(key, text, this.#texts.get(key)!, (other) => this.get(other) ?? '')
+      const value = checkedText(key, text, this.#text(key)!, (other) => this.get(other) ?? '')
       if (value === undefined) throw new KernelError('EINVAL', call)
+      this.#texts ??= new Map()
       this.#texts.set(key, value)
       return
     }
@@ -125,17 +131,22 @@ export class Sysctls {
 
   /** A device's settings at its birth: those of `default` now. Which of them were set is inherited, too. */
   inherit(conf: object, from: object): void {
-    const own = this.#own.get(from)
-    if (own) this.#own.set(conf, own === ALL ? ALL : new Set(own))
+    const own = this.#own?.get(from)
+    if (own) this.#remember(conf, own === ALL ? ALL : new Set(own))
   }
 
   /** From now on `default` changes none of these: what the first address does to a device's settings. */
   keep(conf: object): void {
-    this.#own.set(conf, ALL)
+    this.#remember(conf, ALL)
   }
 
   forget(conf: object): void {
-    this.#own.delete(conf)
+    this.#own?.delete(conf)
+  }
+
+  #remember(conf: object, own: Set<string> | typeof ALL): void {
+    this.#own ??= new Map()
+    this.#own.set(conf, own)
   }
 
   #change(place: Place, value: number, call: string): void {
@@ -155,13 +166,13 @@ export class Sysctls {
   /** devinet_conf_proc: what is set in `default` is so for every device that has not been told otherwise. */
   #spread(conf: Numbers, name: string, value: number): void {
     if (conf === (this.#namespace.ipv4.all as object)) return
-    const own = this.#own.get(conf)
-    if (!own) this.#own.set(conf, new Set([name]))
+    const own = this.#own?.get(conf)
+    if (!own) this.#remember(conf, new Set([name]))
     else if (own !== ALL) own.add(name)
     if (conf !== (this.#namespace.ipv4.default as object)) return
     for (const device of this.#namespace.devices.list()) {
       const each = numbersIn(device.ipv4.conf)
-      const its = this.#own.get(each)
+      const its = this.#own?.get(each)
       if (its !== ALL && !its?.has(name)) each[name] = value
     }
   }
@@ -174,15 +185,15 @@ export class Sysctls {
   }
 
   #place(key: string): Place | undefined {
-    const { ipv4, ipv6, bridgeSettings, conntrack } = this.#namespace
+    const { ipv4, ipv6 } = this.#namespace
     const [root, family, kind, ...rest] = key.split('/')
     if (root !== 'net') return undefined
     if (family === 'ipv4' || family === 'ipv6') {
       if (kind === 'conf' || kind === 'neigh') return this.#placeOfDevice(family, kind, rest)
       return found(numbersIn(family === 'ipv4' ? ipv4.settings : ipv6.settings), key, `net/${family}/`)
     }
-    if (family === 'netfilter') return found(numbersIn(conntrack.settings), key, 'net/netfilter/')
-    return family === 'bridge' ? found(numbersIn(bridgeSettings), key, 'net/bridge/') : undefined
+    if (family === 'netfilter') return found(numbersIn(this.#namespace.conntrack.settings), key, 'net/netfilter/')
+    return family === 'bridge' ? found(numbersIn(this.#namespace.bridgeSettings), key, 'net/bridge/') : undefined
   }
 
   #placeOfDevice(family: 'ipv4' | 'ipv6', kind: 'conf' | 'neigh', rest: readonly string[]): Place | undefined {
@@ -198,7 +209,7 @@ export class Sysctls {
       conf = kind === 'conf' ? device[family].conf : device[family].neighbourConf
     }
     const numbers = conf && numbersIn(conf)
-    return numbers && Object.hasOwn(numbers, name) ? { numbers, name, known, device } : undefined
+    return numbers && hasNumber(numbers, name) ? { numbers, name, known, device } : undefined
   }
 }
 
@@ -250,5 +261,5 @@ function numbersIn(settings: object): Numbers {
 
 function found(numbers: Numbers, key: string, prefix: string): Place | undefined {
   const name = key.slice(prefix.length)
-  return Object.hasOwn(numbers, name) ? { numbers, name, known: key, device: undefined } : undefined
+  return hasNumber(numbers, name) ? { numbers, name, known: key, device: undefined } : undefined
 }

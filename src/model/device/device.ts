@@ -203,19 +203,19 @@ export abstract class Device {
   /** call_netdevice_notifiers: the bridge that this is a port of, neighbours, then who else asked. */
   notify(event: DeviceEvent): void {
     this.bridgePort?.deviceEvent(event)
-    const { arp, nd, model } = this.namespace
+    const { namespace } = this
     if (event === 'address') {
-      arp.changeAddress(this)
-      nd.changeAddress(this)
+      namespace.arp.changeAddress(this)
+      namespace.nd.changeAddress(this)
     } else if (event === 'down') {
-      arp.deviceDown(this)
-      nd.deviceDown(this)
+      namespace.arp.deviceDown(this)
+      namespace.nd.deviceDown(this)
     } else if (event === 'carrier' && !this.carrier) {
-      arp.carrierLost(this)
-      nd.carrierLost(this)
+      namespace.arp.carrierLost(this)
+      namespace.nd.carrierLost(this)
     }
     notifyLink(this)
-    for (const listener of model.deviceListeners) listener(this, event)
+    for (const listener of namespace.model.deviceListeners) listener(this, event)
   }
 
   /** Called when `up` has become true, and around its becoming false: ndo_open, ndo_stop. */

@@ -63,6 +63,17 @@ export class MacTable<T> {
     return this.#values.filter((value) => value !== undefined)
   }
 
+  /** The same, of the addresses. */
+  macs(): Uint8Array[] {
+    const found: Uint8Array[] = []
+    for (let slot = 0; slot < this.#values.length; slot++) {
+      if (this.#values[slot] === undefined) continue
+      const [head, tail] = [this.#heads[slot]!, this.#tails[slot]!]
+      found.push(Uint8Array.of(head >>> 8, head, tail >>> 24, tail >>> 16, tail >>> 8, tail))
+    }
+    return found
+  }
+
   #put(head: number, tail: number, value: T): void {
     let slot = home(head, tail) & this.#mask
     while (this.#values[slot] !== undefined) {

@@ -37,7 +37,11 @@ export interface VxlanFdbEntry {
 
 export class VxlanFdb {
   readonly #vxlan: Vxlan
-  readonly #entries = new MacTable<VxlanFdbEntry>()
+  /**
+   * An entry for ever, to one host by the device's own port and VNI, is that host's address until somebody asks for it: a node of
+   * a large cluster has one for each other node.
+   */
+  readonly #entries = new MacTable<VxlanFdbEntry | number>()
   #collector: Timer | undefined = undefined
 
   constructor(vxlan: Vxlan) {
@@ -46,11 +50,31 @@ export class VxlanFdb {
 
   /** vxlan_find_mac: by the address at `at`, or where everything goes that no other entry knows. */
   find(view: DataView, at: number): VxlanFdbEntry | undefined {
-    return this.#entries.at(view, at) ?? this.#entries.get(NO_MAC)
+    const found = this.#entries.at(view, at)
+    if (typeof found === 'object') return found
+    return this.#wake(found === undefined ? NO_MAC : macAt(view, at))
   }
 
   list(): VxlanFdbEntry[] {
-    return this.#entries.values()
+    return this.#entries.macs().map((mac) => this.#wake(mac)!)
+  }
+
+  #wake(mac: Uint8Array): VxlanFdbEntry | undefined {
+    const found = this.#entries.get(mac)
+    if (typeof found !== 'number') return found
+    const { port, vni } = this.#vxlan
+    const entry: VxlanFdbEntry = {
+      mac: mac.slice(),
+      remotes: [{ address: found, port, vni }],
+      state: 'permanent',
+      updated: this.#now,
+    }
+    this.#entries.set(mac, entry)
+    return entry
+  }
+
+  #awake(): VxlanFdbEntry[] {
+    return this.#entries.values().filter((entry) => typeof entry === 'object')
   }
 
   /**
@@ -69,9 +93,14 @@ export class VxlanFdb {
     const remote = { address, port: port || this.#vxlan.port, vni: vni || this.#vxlan.vni }
     const isRefused = operation === 'replace' && isGroup
     const refusal = () => new KernelError('EOPNOTSUPP', call, 'Cannot replace non-unicast fdb entries')
-    const entry = this.#entries.get(mac)
+    const entry = this.#wake(mac)
     if (!entry) {
       if (isRefused) throw refusal()
+      if (state === 'permanent' && port === 0 && vni === 0) {
+        this.#entries.set(mac, address)
+        this.#changed('new')
+        return
+      }
       this.#create(mac.slice(), remote, state)
       return
     }
@@ -99,7 +128,7 @@ export class VxlanFdb {
   /** __vxlan_fdb_delete: one destination, or the entry. KernelError ENOENT where there is no entry. */
   delete(mac: Uint8Array, address?: number): void {
     const call = `delete fdb entry ${formatMac(mac)} of "${this.#vxlan.name}"`
-    const entry = this.#entries.get(mac)
+    const entry = this.#wake(mac)
     if (!entry) throw new KernelError('ENOENT', call)
     if (address) {
       const at = entry.remotes.findIndex((remote) => remote.address === address)
@@ -117,7 +146,8 @@ export class VxlanFdb {
   /** vxlan_snoop: a frame from this MAC came from this host. A reason where the frame is to be dropped. */
   learn({ bytes, view }: Packet, at: number, from: number): string | undefined {
     if (!isValidSource(view, at)) return 'MAC_INVALID_SOURCE'
-    const entry = this.#entries.at(view, at)
+    const found = this.#entries.at(view, at)
+    const entry = typeof found === 'number' ? this.#wake(macAt(view, at)) : found
     if (!entry) {
       if (this.#vxlan.up) {
         const { port, vni } = this.#vxlan
@@ -136,7 +166,7 @@ export class VxlanFdb {
 
   /** vxlan_flush, when the device goes down: what was learned. */
   forgetLearned(): void {
-    for (const entry of this.list()) if (entry.state === 'dynamic') this.#delete(entry)
+    for (const entry of this.#awake()) if (entry.state === 'dynamic') this.#delete(entry)
   }
 
   get #now(): Microseconds {
@@ -169,7 +199,7 @@ export class VxlanFdb {
     const now = this.#now
     let next = AGE_INTERVAL
     let waits = false
-    for (const entry of this.list()) {
+    for (const entry of this.#awake()) {
       if (entry.state !== 'dynamic') continue
       const left = entry.updated + this.#vxlan.ageing * SECOND - now
       if (left <= 0) this.#delete(entry)
@@ -182,4 +212,5 @@ export class VxlanFdb {
   }
 }
 
+const macAt = (view: DataView, at: number) => Uint8Array.from({ length: 6 }, (_, i) => view.getUint8(at + i))
 const isSame = (a: VxlanRemote, b: VxlanRemote) => a.address === b.address && a.port === b.port && a.vni === b.vni

@@ -7,19 +7,13 @@ import { RouteTable } from '../../kernel/route.ts'
 import type { Device } from '../device/device.ts'
 import { rebalance } from './ecmp.ts'
 import type { Fib } from './fib.ts'
-import type { FibNextHop, FibResult, FibRoute } from './fib-route.ts'
-import { maskOf, RtScope, routeProperties } from './fib-route.ts'
+import type { FibNextHop, FibRoute, HopParts } from './fib-route.ts'
+import { maskOf, newHop, newRoute, RtScope, routeProperties } from './fib-route.ts'
 import { clearFlow } from './fib-rule.ts'
 import { addressType } from './select-address.ts'
 
-export interface HopRequest {
-  /** 0 or left out: the destination is on the link. */
-  readonly gateway?: number
-  /** 32 hexadecimal digits. */
-  readonly gateway6?: string
+export interface HopRequest extends HopParts {
   readonly device?: Device
-  readonly weight?: number
-  readonly onlink?: boolean
 }
 
 /** struct fib_config. */
@@ -71,6 +65,14 @@ export function insertRoute(fib: Fib, operation: RouteOperation, request: RouteR
   const route = createRoute(fib, request)
   if ('errno' in route) return route
   const table = fib.table(route.table)
+  if (table.isFree(route.destination, route.length)) {
+    table.insert(route, 0)
+    fib.changed({ subject: 'route', operation: 'new', route })
+    return undefined
+  }
+  const sleeper = table.sleeper(route.destination, route.length)
+  if (sleeper?.metric === route.metric && isSame(sleeper, route) && route.tos === 0)
+    return operation === 'replace' ? undefined : refuse('EEXIST')
   const same = table.at(route.destination, route.length)
   const first = same.findIndex(
     (other) => other.tos < route.tos || (other.tos === route.tos && other.metric >= route.metric),
@@ -199,6 +201,7 @@ function createRoute(fib: Fib, request: RouteRequest): FibRoute | Refusal {
 /** fib_valid_prefsrc: a local address, or, of a local route, the address that it makes local. */
 function isValidSource(fib: Fib, { type, source, destination }: RouteRequest): boolean {
   if (type === 'local' && source === destination) return true
+  if (!fib.hasCustomRules && fib.local.sleeper(source, 32)?.type === 'local') return true
   return addressType(fib.namespace, source) === 'local'
 }
 
@@ -237,41 +240,14 @@ function checkHop(fib: Fib, wanted: HopRequest, table: number, scope: number): F
   return hop.device.up ? createHop(wanted, hop.device, route.scope) : refuse('ENETDOWN')
 }
 
-function createHop(
-  { gateway = 0, gateway6, weight = 1, onlink = false }: HopRequest,
-  device: Device,
-  scope: number,
-): FibNextHop {
-  return {
-    device,
-    gateway,
-    gateway6,
-    weight,
-    onlink,
-    scope,
-    dead: false,
-    linkdown: scope !== RtScope.nowhere && !device.carrier,
-    upperBound: 0,
-    source: 0,
-    sourceGeneration: 0,
-    result: NOTHING,
-    exceptions: undefined,
-    inputRoute: undefined,
-    redirectRoute: undefined,
-  }
+/** It has no carrier where its device has none. */
+function createHop(wanted: HopRequest, device: Device, scope: number): FibNextHop {
+  return newHop(wanted, device, scope, scope !== RtScope.nowhere && !device.carrier)
 }
-
-const NOTHING: FibResult = { route: undefined, hop: undefined, error: undefined, rule: undefined }
 
 /** The route, with the answers that its hops give. */
 function assemble(request: RouteRequest, hops: readonly FibNextHop[]): FibRoute {
-  const { error } = routeProperties[request.type]
-  const { destination, length, table, type, scope, tos, metric, protocol, source, metrics } = request
-  const common = { destination, length, table, type, scope, tos, metric, protocol, source, metrics, hops }
-  const linkdown = hops.length > 0 && hops.every((hop) => hop.linkdown)
-  const route: FibRoute = { ...common, dead: false, linkdown, result: NOTHING }
-  route.result = { route, hop: undefined, error, rule: undefined }
-  for (const hop of hops) hop.result = { route, hop, error: undefined, rule: undefined }
+  const route = newRoute(request, hops)
   rebalance(route)
   return route
 }

@@ -53,12 +53,13 @@ export function addressAdded(fib: Fib, device: Device): void {
   revive(fib, device, true)
 }
 
-function routesOf(fib: Fib, device: Device): FibRoute[] {
-  return fib.tables().flatMap((table) => table.list().filter(({ hops }) => hops.some((hop) => hop.device === device)))
+/** `sleeping`: also those of whom nobody knows yet, which are in order (fib-table.ts). */
+function routesOf(fib: Fib, device: Device, sleeping: boolean): FibRoute[] {
+  return fib.tables().flatMap((table) => table.by(device, sleeping))
 }
 
 function kill(fib: Fib, device: Device, why: 'down' | 'carrier' | 'disabled' | 'gone'): void {
-  for (const route of routesOf(fib, device)) {
+  for (const route of routesOf(fib, device, true)) {
     let dead = 0
     for (const hop of route.hops) {
       if (why === 'gone' && hop.device === device) {
@@ -83,15 +84,20 @@ function kill(fib: Fib, device: Device, why: 'down' | 'carrier' | 'disabled' | '
   flushDead(fib)
 }
 
+/** As FibTable.list. */
+function inOrder(routes: FibRoute[]): FibRoute[] {
+  return routes.sort((a, b) => a.destination - b.destination || b.length - a.length)
+}
+
 function flushDead(fib: Fib): void {
-  for (const table of fib.tables()) for (const route of table.list()) if (route.dead) removeRoute(fib, route)
+  for (const table of fib.tables()) for (const route of inOrder(table.awake())) if (route.dead) removeRoute(fib, route)
   fib.flush()
 }
 
 /** `fromDead`: the device is up; else it has its carrier again. */
 function revive(fib: Fib, device: Device, fromDead: boolean): void {
   if (!device.up) return
-  for (const route of routesOf(fib, device)) {
+  for (const route of routesOf(fib, device, false)) {
     for (const hop of route.hops) {
       if (hop.device !== device) continue
       if (fromDead) hop.dead = false

@@ -109,6 +109,58 @@ export interface FibResult {
   readonly rule: string | undefined
 }
 
+/** What somebody says of a next hop. */
+export interface HopParts {
+  /** 0 or left out: the destination is on the link. */
+  readonly gateway?: number
+  /** 32 hexadecimal digits. */
+  readonly gateway6?: string
+  readonly weight?: number
+  readonly onlink?: boolean
+}
+
+export function newHop(
+  { gateway = 0, gateway6, weight = 1, onlink = false }: HopParts,
+  device: Device,
+  scope: number,
+  linkdown: boolean,
+): FibNextHop {
+  return {
+    device,
+    gateway,
+    gateway6,
+    weight,
+    onlink,
+    scope,
+    dead: false,
+    linkdown,
+    upperBound: 0,
+    source: 0,
+    sourceGeneration: 0,
+    result: NOTHING,
+    exceptions: undefined,
+    inputRoute: undefined,
+    redirectRoute: undefined,
+  }
+}
+
+const NOTHING: FibResult = { route: undefined, hop: undefined, error: undefined, rule: undefined }
+
+/** A route, with the answers that it and its hops give. */
+export function newRoute(
+  parts: Omit<FibRoute, 'hops' | 'dead' | 'linkdown' | 'result'>,
+  hops: readonly FibNextHop[],
+): FibRoute {
+  const { error } = routeProperties[parts.type]
+  const { destination, length, table, type, scope, tos, metric, protocol, source, metrics } = parts
+  const common = { destination, length, table, type, scope, tos, metric, protocol, source, metrics, hops }
+  const linkdown = hops.length > 0 && hops.every((hop) => hop.linkdown)
+  const route: FibRoute = { ...common, dead: false, linkdown, result: NOTHING }
+  route.result = { route, hop: undefined, error, rule: undefined }
+  for (const hop of hops) hop.result = { route, hop, error: undefined, rule: undefined }
+  return route
+}
+
 /** IN_DEV_IGNORE_ROUTES_WITH_LINKDOWN. */
 export function ignoresRoutesWithLinkDown(device: Device): boolean {
   return (

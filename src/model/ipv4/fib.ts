@@ -62,23 +62,44 @@ const plainRule = (priority: number, table: number): FibRule => ({
   destinationPorts: undefined,
 })
 
+const NO_LENGTHS: readonly number[] = []
+const NO_LENGTHS_OF: readonly (readonly number[])[] = []
+
+const FIRST_RULES: readonly FibRule[] = [
+  plainRule(0, RouteTable.local),
+  plainRule(32766, RouteTable.main),
+  plainRule(32767, RouteTable.default),
+]
+
+const FLOW: Flow = {
+  destination: 0,
+  source: 0,
+  tos: 0,
+  mark: 0,
+  input: 0,
+  output: 0,
+  scope: 0,
+  protocol: 0,
+  sourcePort: 0,
+  destinationPort: 0,
+}
+
 export type FibChange =
   | { readonly subject: 'route'; readonly operation: 'new' | 'delete'; readonly route: FibRoute }
   | { readonly subject: 'rule'; readonly operation: 'new' | 'delete'; readonly rule: FibRule }
 
 export class Fib {
   readonly namespace: Namespace
-  readonly #tables = new Map<number, FibTable>()
-  readonly local = this.table(RouteTable.local)
-  readonly main = this.table(RouteTable.main)
+  readonly local: FibTable
+  readonly main: FibTable
+  /** Further ones. */
+  #tables: Map<number, FibTable> | undefined = undefined
   /** By priority. */
-  readonly #rules: FibRule[] = [
-    plainRule(0, RouteTable.local),
-    plainRule(32766, RouteTable.main),
-    plainRule(32767, RouteTable.default),
-  ]
+  #rules: readonly FibRule[] = FIRST_RULES
   #merged = true
-  #mergedLengths: readonly number[] = []
+  #mergedLengths: readonly number[] = NO_LENGTHS
+  /** What they were made of. */
+  #merging: readonly (readonly number[])[] = NO_LENGTHS_OF
   /** fib_has_custom_local_routes: somebody added a local route by hand. */
   customLocalRoutes = false
   /** Addresses of this host, with the devices that have them: inet_addr_lst. Keys are signed, so that they need no memory. */
@@ -89,47 +110,39 @@ export class Fib {
   generation = 0
   /** Of packets that came in. */
   readonly inputRoutes = new FlowRoutes()
-  readonly #cache = new Map<number, FibResult>()
+  #cache: Map<number, FibResult> | undefined = undefined
   /** routeOutput's, by destination: of packets that have no source yet, and of those that have. */
-  readonly outputCache = new Map<number, Ipv4Route>()
-  readonly boundOutputCache = new Map<number, Ipv4Route>()
+  outputCache: Map<number, Ipv4Route> | undefined = undefined
+  boundOutputCache: Map<number, Ipv4Route> | undefined = undefined
   #onlyDestinationMatters = true
   #sawLinkDown = false
   /** The flow of the lookup that is being made: one object for all. */
-  readonly flow: Flow = {
-    destination: 0,
-    source: 0,
-    tos: 0,
-    mark: 0,
-    input: 0,
-    output: 0,
-    scope: 0,
-    protocol: 0,
-    sourcePort: 0,
-    destinationPort: 0,
-  }
+  readonly flow = FLOW
 
   constructor(namespace: Namespace) {
     this.namespace = namespace
+    this.local = new FibTable(RouteTable.local, namespace)
+    this.main = new FibTable(RouteTable.main, namespace)
   }
 
   /** Made when it is first asked for. */
   table(id: number): FibTable {
-    let table = this.#tables.get(id)
-    if (!table) {
-      table = new FibTable(id)
-      this.#tables.set(id, table)
-    }
+    const known = this.tableIfAny(id)
+    if (known) return known
+    const table = new FibTable(id, this.namespace)
+    this.#tables ??= new Map()
+    this.#tables.set(id, table)
     return table
   }
 
   tableIfAny(id: number): FibTable | undefined {
-    return this.#tables.get(id)
+    if (id === RouteTable.local) return this.local
+    return id === RouteTable.main ? this.main : this.#tables?.get(id)
   }
 
   /** All of them, in the order of `ip route show table all`. */
   tables(): FibTable[] {
-    return [...this.#tables.values()]
+    return [this.local, this.main, ...(this.#tables?.values() ?? [])]
   }
 
   get rules(): readonly FibRule[] {
@@ -149,7 +162,7 @@ export class Fib {
   /** A rule goes behind those of its priority. */
   addRule(rule: FibRule): void {
     const at = this.#rules.findIndex(({ priority }) => priority > rule.priority)
-    this.#rules.splice(at < 0 ? this.#rules.length : at, 0, rule)
+    this.#rules = this.#rules.toSpliced(at < 0 ? this.#rules.length : at, 0, rule)
     this.#merged = false
     this.changed({ subject: 'rule', operation: 'new', rule })
   }
@@ -157,7 +170,7 @@ export class Fib {
   deleteRule(rule: FibRule): void {
     const at = this.#rules.indexOf(rule)
     if (at < 0) return
-    this.#rules.splice(at, 1)
+    this.#rules = this.#rules.toSpliced(at, 1)
     this.#merged = false
     this.changed({ subject: 'rule', operation: 'delete', rule })
   }
@@ -171,43 +184,51 @@ export class Fib {
   /** Nothing that was remembered counts any more: rt_cache_flush. */
   flush(): void {
     this.generation++
-    this.#cache.clear()
-    this.outputCache.clear()
-    this.boundOutputCache.clear()
+    this.#cache?.clear()
+    this.outputCache?.clear()
+    this.boundOutputCache?.clear()
   }
 
   /** Called after each change of tables and rules. */
   changed(change: FibChange): void {
     this.flush()
-    this.#mergedLengths = [...new Set([...this.local.lengths, ...this.main.lengths])].sort((a, b) => b - a)
+    this.#mergeLengths()
     if (change.subject === 'rule' || change.route.tos !== 0) this.#onlyDestinationMatters = this.#isPlain()
     notify(this.namespace, change.subject, change.operation, linkOf(change))
   }
 
+  #mergeLengths(): void {
+    const [local, main] = [this.local.lengths, this.main.lengths]
+    if (this.#merging[0] === local && this.#merging[1] === main) return
+    this.#merging = [local, main]
+    this.#mergedLengths = [...new Set([...local, ...main])].sort((a, b) => b - a)
+  }
+
   #isPlain(): boolean {
-    return this.#rules.every(isPlain) && !this.tables().some((table) => table.list().some(({ tos }) => tos !== 0))
+    return this.#rules.every(isPlain) && !this.tables().some((table) => table.awake().some(({ tos }) => tos !== 0))
   }
 
   /** What a lookup for this destination answered, where that is known and nothing else can matter. */
   remembered(destination: number): FibResult | undefined {
-    return this.#onlyDestinationMatters ? this.#cache.get(destination | 0) : undefined
+    return this.#onlyDestinationMatters ? this.#cache?.get(destination | 0) : undefined
   }
 
   /** Where the flow goes: fib_lookup. */
   lookup(flow: Flow): FibResult {
     if (!this.#onlyDestinationMatters || flow.output !== 0 || flow.scope !== 0) return this.search(flow)
-    const known = this.#cache.get(flow.destination | 0)
+    const known = this.#cache?.get(flow.destination | 0)
     if (known) return known
     this.#sawLinkDown = false
     const result = this.search(flow)
     // Whether a hop without carrier counts is a setting, which may change.
     if (this.#sawLinkDown) return result
+    this.#cache ??= new Map()
     if (this.#cache.size >= CACHE_LIMIT) this.#cache.clear()
     this.#cache.set(flow.destination | 0, result)
     return result
   }
 
-  /** As lookup, asking the tables anew. `ignoreLinkState`: hops without carrier are as good as any. */
+  /** As lookup, asking the tables anew. `ignoreLinkState`: hops without carrier are as good as any, and nobody keeps the answer. */
   search(flow: Flow, ignoreLinkState = false): FibResult {
     if (this.#merged) {
       const found =
@@ -238,11 +259,11 @@ export class Fib {
   searchTable(id: number, flow: Flow, ignoreLinkState = false): FibResult | undefined {
     if (this.#merged && (id === RouteTable.local || id === RouteTable.main))
       return this.#searchMerged(flow, ignoreLinkState)
-    const table = this.#tables.get(id)
+    const table = this.tableIfAny(id)
     if (!table) return undefined
     const { lengths } = table
     for (let i = 0; i < lengths.length; i++) {
-      const routes = table.covering(flow.destination, lengths[i]!)
+      const routes = table.covering(flow.destination, lengths[i]!, ignoreLinkState)
       const found = routes && this.#choose(routes, flow, ignoreLinkState)
       if (found) return found
     }
@@ -252,10 +273,10 @@ export class Fib {
   #searchMerged(flow: Flow, ignoreLinkState: boolean): FibResult | undefined {
     const lengths = this.#mergedLengths
     for (let i = 0; i < lengths.length; i++) {
-      const local = this.local.covering(flow.destination, lengths[i]!)
+      const local = this.local.covering(flow.destination, lengths[i]!, ignoreLinkState)
       const found = local && this.#choose(local, flow, ignoreLinkState)
       if (found) return found
-      const main = this.main.covering(flow.destination, lengths[i]!)
+      const main = this.main.covering(flow.destination, lengths[i]!, ignoreLinkState)
       const second = main && this.#choose(main, flow, ignoreLinkState)
       if (second) return second.error === 'EAGAIN' ? undefined : second
     }

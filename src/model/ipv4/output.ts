@@ -29,7 +29,7 @@ import {
 } from './header.ts'
 import type { Ipv4Route } from './route.ts'
 import { type OutputError, routeOutput } from './route-output.ts'
-import { describeRoute, tableName } from './route-text.ts'
+import { noteOf } from './route-text.ts'
 import { addressType } from './select-address.ts'
 
 export interface Sending {
@@ -249,12 +249,13 @@ function pieceToNeighbour(piece: Packet): boolean {
   return taken
 }
 
-function noteRoute(packet: Packet, { device, fib, type }: Ipv4Route): void {
+function noteRoute(packet: Packet, route: Ipv4Route): void {
+  const { device, fib, type } = route
   const kernel = 'ip_route_output_key_hash'
   if (!fib) {
     note(packet, device, 'route', `${type} by ${device.name}`, { kernel })
     return
   }
-  const text = describeRoute(fib)
-  note(packet, device, 'route', `${text} (${tableName(fib.table)})`, { kernel, ref: `route ${text}` })
+  const { what, ref } = noteOf(route, fib)
+  note(packet, device, 'route', what, { kernel, ref })
 }

@@ -7,7 +7,7 @@ import type { FibNextHop, FibResult, FibRoute, RouteError } from './fib-route.ts
 import { clearFlow } from './fib-rule.ts'
 import type { PathException } from './path-mtu.ts'
 import { Ipv4Route } from './route.ts'
-import { describeRoute, tableName } from './route-text.ts'
+import { noteOf } from './route-text.ts'
 import { isOnLink } from './select-address.ts'
 import { SOURCE_ON_LINK, validateSource } from './source-validation.ts'
 
@@ -250,11 +250,12 @@ function dissect({ bytes, network, end, device }: Packet): void {
   flow.destinationPort = hasPorts ? (bytes[at + 2]! << 8) | bytes[at + 3]! : 0
 }
 
-function noteRoute(packet: Packet, device: Device, { type, fib, rule, error }: Ipv4Route): void {
+function noteRoute(packet: Packet, device: Device, route: Ipv4Route): void {
+  const { type, fib, rule, error } = route
   const kernel = 'ip_route_input_slow'
   if (fib) {
-    const text = describeRoute(fib)
-    note(packet, device, 'route', `${text} (${tableName(fib.table)})`, { kernel, ref: `route ${text}` })
+    const { what, ref } = noteOf(route, fib)
+    note(packet, device, 'route', what, { kernel, ref })
   } else if (rule) note(packet, device, 'route', `rule ${rule}`, { kernel, ref: `rule ${rule}` })
   else note(packet, device, 'route', error ? whyNot(device) : `${type}, for this host`, { kernel })
 }

@@ -3,6 +3,7 @@ import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
 import { multipathHash, selectHop } from './ecmp.ts'
+import type { Fib } from './fib.ts'
 import type { FibNextHop, FibRoute } from './fib-route.ts'
 import { RtScope } from './fib-route.ts'
 import { clearFlow } from './fib-rule.ts'
@@ -47,18 +48,21 @@ export function routeOutput(namespace: Namespace, key: OutputKey): Ipv4Route | O
   const isPlain = fib.onlyDestinationMatters && key.outputDevice === undefined && !key.scope && !key.anySource
   if (!isPlain) return findOutputRoute(namespace, key)
   const cache = source === 0 ? fib.outputCache : fib.boundOutputCache
-  const known = cache.get(key.destination | 0)
+  const known = cache?.get(key.destination | 0)
   if (known !== undefined && (source === 0 || source === known.source)) return known
   const route = findOutputRoute(namespace, key)
   if (typeof route === 'string' || route.type === 'multicast' || (route.fib?.hops.length ?? 1) > 1) return route
   // Whether a loopback address may be spoken from is a setting.
-  if (route.hop && !route.hop.linkdown && !isLoopback(source)) remember(cache, key.destination, route)
+  if (route.hop && !route.hop.linkdown && !isLoopback(source)) remember(fib, source, key.destination, route)
   return route
 }
 
 const CACHE_LIMIT = 65_536
 
-function remember(cache: Map<number, Ipv4Route>, destination: number, route: Ipv4Route): void {
+function remember(fib: Fib, source: number, destination: number, route: Ipv4Route): void {
+  const cache = (source === 0 ? fib.outputCache : fib.boundOutputCache) ?? new Map<number, Ipv4Route>()
+  if (source === 0) fib.outputCache = cache
+  else fib.boundOutputCache = cache
   if (cache.size >= CACHE_LIMIT) cache.clear()
   cache.set(destination | 0, route)
 }

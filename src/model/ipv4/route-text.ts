@@ -2,6 +2,7 @@
 import { RouteTable } from '../../kernel/route.ts'
 import { formatAddress } from './address-text.ts'
 import { type FibNextHop, type FibRoute, RtScope, scopeName } from './fib-route.ts'
+import type { Ipv4Route } from './route.ts'
 
 /** iproute2's rt_protos; the others are numbers. `boot` is not shown. */
 const protocols: Readonly<Record<number, string>> = {
@@ -58,4 +59,22 @@ export function describeRoute(route: FibRoute): string {
   if (route.hops.length > 1)
     for (const hop of route.hops) text += ` nexthop${way(hop)} weight ${hop.weight}${flags(hop)}`
   return text
+}
+
+/** What a journey says of a packet's route. It is written once, for as long as nothing changes that it names: Fib.generation. */
+export interface RouteNote {
+  readonly generation: number
+  /** The route, and its table. */
+  readonly what: string
+  readonly ref: string
+}
+
+/** Of a route that a table has. */
+export function noteOf(route: Ipv4Route, fib: FibRoute): RouteNote {
+  const { generation } = route.device.namespace.fib
+  if (route.note?.generation !== generation) {
+    const text = describeRoute(fib)
+    route.note = { generation, what: `${text} (${tableName(fib.table)})`, ref: `route ${text}` }
+  }
+  return route.note!
 }

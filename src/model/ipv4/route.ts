@@ -7,6 +7,7 @@ import type { Device } from '../device/device.ts'
 import type { Neighbour } from '../neighbour/entry.ts'
 import { type FibNextHop, type FibRoute, type RouteError, RtScope } from './fib-route.ts'
 import type { PathException } from './path-mtu.ts'
+import type { RouteNote } from './route-text.ts'
 
 /** IP_MAX_MTU */
 const MAX_MTU = 0xffff
@@ -56,6 +57,8 @@ export class Ipv4Route {
   /** Who was last sent to by this route, and at which address: a neighbour that is dead is none. */
   neighbour: Neighbour | undefined = undefined
   neighbourAddress = 0
+  /** See noteOf. */
+  note: RouteNote | undefined = undefined
 
   constructor(parts: Ipv4RouteParts) {
     const { hop, exception } = parts

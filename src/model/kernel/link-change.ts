@@ -41,6 +41,7 @@ export function changeLink(
     device.namespace.devices.rename(device, freeName(device.namespace, change.name, call))
     device.namespace.nftables.deviceRenamed(device)
     renameLabels(device)
+    device.namespace.fib.flush() // what is remembered of routes names their devices
   }
   if (change.alias !== undefined) {
     if (change.alias && change.alias.length > LONGEST_ALIAS) throw new KernelError('ERANGE', call)

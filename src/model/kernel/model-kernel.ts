@@ -37,12 +37,10 @@ export class ModelKernel implements LiveKernel {
   readonly rules: ModelRules
   readonly neighbours: ModelNeighbours
   readonly fdb: ModelFdb
-  readonly nftables: Nftables
   readonly sysctl: ModelSysctl
   readonly namespaces: ModelNamespaces
   readonly packets: ModelPackets
   readonly tuns: ModelTuns
-  readonly sockets: Sockets
   readonly conntrack: ModelConntrack
   readonly ipsets: IpSets
   readonly #namespace: NetworkNamespace
@@ -63,13 +61,19 @@ export class ModelKernel implements LiveKernel {
     this.rules = new ModelRules(namespace)
     this.neighbours = new ModelNeighbours(namespace)
     this.fdb = new ModelFdb(namespace)
-    this.nftables = namespace.nftables
     this.sysctl = new ModelSysctl(namespace)
     this.packets = new ModelPackets(namespace)
     this.tuns = new ModelTuns(namespace)
-    this.sockets = namespace.sockets
     this.conntrack = new ModelConntrack(namespace)
     this.ipsets = namespace.ipsets
+  }
+
+  get nftables(): Nftables {
+    return this.namespace.nftables
+  }
+
+  get sockets(): Sockets {
+    return this.namespace.sockets
   }
 
   enter(namespacePath: string): ModelKernel | undefined {

@@ -12,7 +12,7 @@ import { deviceGone6 } from '../ipv6/addrconf.ts'
 import { createIpv6Device } from '../ipv6/device.ts'
 import { type Namespace, notify, notifyLink } from '../namespace.ts'
 import { enableBridgeNetfilter } from '../netfilter/br-netfilter.ts'
-import { type Ipv4Conf, type Ipv6Conf, numbersOf } from '../settings.ts'
+import { copyOfNumbers, type Ipv4Conf, type Ipv6Conf, numbersOf } from '../settings.ts'
 
 /** Puts the device into its namespace, with settings of its own. */
 export function registerDevice(device: Device): void {
@@ -21,7 +21,7 @@ export function registerDevice(device: Device): void {
   giveIpv4(device)
   giveIpv6(device)
   if (device instanceof Bridge) enableBridgeNetfilter(device)
-  namespace.nftables.deviceAdded(device)
+  if (namespace.hasNftables) namespace.nftables.deviceAdded(device)
   notifyLink(device)
 }
 
@@ -67,7 +67,7 @@ function leave(device: Device): void {
   namespace.nd.deviceDown(device)
   namespace.sysctl.forget(device.ipv4.conf)
   namespace.sysctl.forget(device.ipv4.neighbourConf)
-  namespace.nftables.deviceRemoved(device)
+  if (namespace.hasNftables) namespace.nftables.deviceRemoved(device)
   device.taps.length = 0
 }
 
@@ -75,17 +75,17 @@ function leave(device: Device): void {
 export function giveIpv4(device: Device): void {
   const { ipv4, sysctl, model } = device.namespace
   const isLoopback = device instanceof Loopback
-  const conf: Ipv4Conf = isLoopback ? numbersOf(model.profile, 'net/ipv4/conf/lo/') : { ...ipv4.default }
+  const conf: Ipv4Conf = isLoopback ? numbersOf(model.profile, 'net/ipv4/conf/lo/') : copyOfNumbers(ipv4.default)
   sysctl.inherit(conf, ipv4.default)
-  device.ipv4 = { conf, neighbourConf: { ...ipv4.defaultNeighbourConf }, addresses: [] }
+  device.ipv4 = { conf, neighbourConf: copyOfNumbers(ipv4.defaultNeighbourConf), addresses: [] }
 }
 
 /** ipv6_add_dev */
 export function giveIpv6(device: Device): void {
   const { ipv6, model } = device.namespace
   const isLoopback = device instanceof Loopback
-  const conf6: Ipv6Conf = isLoopback ? numbersOf(model.profile, 'net/ipv6/conf/lo/') : { ...ipv6.default }
+  const conf6: Ipv6Conf = isLoopback ? numbersOf(model.profile, 'net/ipv6/conf/lo/') : copyOfNumbers(ipv6.default)
   conf6.mtu = device.mtu
   if (device.noArp) conf6.accept_dad = -1
-  device.ipv6 = createIpv6Device(conf6, { ...ipv6.defaultNeighbourConf })
+  device.ipv6 = createIpv6Device(conf6, copyOfNumbers(ipv6.defaultNeighbourConf))
 }

@@ -47,6 +47,8 @@ export class Neighbour {
   readonly #queue: Packet[] = []
   #queueBytes = 0
   #timer: Timer | undefined = undefined
+  /** What journeys say of it, and what that was written of. */
+  #noted: { mac: Uint8Array; state: NudState; name: string; what: string; ref: string } | undefined = undefined
 
   constructor(table: NeighbourTable, device: Device, key: NeighbourKey) {
     this.table = table
@@ -71,6 +73,14 @@ export class Neighbour {
     this.#mac = mac
     this.#macHead = macHead(mac)
     this.#macTail = macTail(mac)
+  }
+
+  /** It was set for ever before anybody asked for it. */
+  wake(mac: Uint8Array, protocol: number): void {
+    this.mac = mac
+    this.state = Nud.permanent
+    this.protocol = protocol
+    this.confirmed = this.#now
   }
 
   /** How many packets wait for the answer. */
@@ -120,10 +130,16 @@ export class Neighbour {
   }
 
   #note(packet: Packet): void {
-    if (this.mac.length === 0) return // a device without addresses has nothing to resolve
-    note(packet, this.device, 'neigh', `${this.table.family.format(this.key)} is ${formatMac(this.mac)}`, {
-      kernel: (this.state & NUD_CONNECTED) !== 0 ? 'neigh_connected_output' : 'neigh_resolve_output',
-      ref: `neigh ${this.describe()}`,
+    const { mac, state, device } = this
+    if (mac.length === 0) return // a device without addresses has nothing to resolve
+    let known = this.#noted
+    if (known?.mac !== mac || known.state !== state || known.name !== device.name) {
+      const what = `${this.table.family.format(this.key)} is ${formatMac(mac)}`
+      known = this.#noted = { mac, state, name: device.name, what, ref: `neigh ${this.describe()}` }
+    }
+    note(packet, device, 'neigh', known.what, {
+      kernel: (state & NUD_CONNECTED) !== 0 ? 'neigh_connected_output' : 'neigh_resolve_output',
+      ref: known.ref,
     })
   }
 

@@ -52,6 +52,8 @@ export const Priority = {
   conntrackConfirm: 2147483647,
 } as const
 
+const NOBODY: readonly HookEntry[] = []
+
 /** The hooks of one family in a namespace. */
 export class FamilyHooks {
   /** nf_hooks_needed: the bit of each hook where somebody stands. Every packet asks. */
@@ -59,7 +61,7 @@ export class FamilyHooks {
   /** The same of those that look at every packet. */
   #always = 0
   /** By the hook's number, each by priority. */
-  readonly #entries: readonly HookEntry[][] = [[], [], [], [], []]
+  #entries: readonly HookEntry[][] | undefined = undefined
 
   /** Whether anybody stands there. */
   has(hook: HookNumber): boolean {
@@ -78,22 +80,22 @@ export class FamilyHooks {
   }
 
   at(hook: HookNumber): readonly HookEntry[] {
-    return this.#entries[hook]!
+    return this.#entries?.[hook] ?? NOBODY
   }
 
   register(hook: HookNumber, entry: HookEntry): void {
+    this.#entries ??= [[], [], [], [], []]
     register(this.#entries[hook]!, entry)
     this.#count(hook)
   }
 
   unregister(hook: HookNumber, entry: HookEntry): void {
-    const entries = this.#entries[hook]!
-    unregister(entries, entry)
+    unregister(this.#entries?.[hook] ?? [], entry)
     this.#count(hook)
   }
 
   #count(hook: HookNumber): void {
-    const entries = this.#entries[hook]!
+    const entries = this.at(hook)
     const bit = 1 << hook
     this.#needed = entries.length > 0 ? this.#needed | bit : this.#needed & ~bit
     this.#always = entries.some(({ passesOthers }) => !passesOthers) ? this.#always | bit : this.#always & ~bit

@@ -28,9 +28,5 @@ export interface ConntrackSettings {
 
 export function conntrackSettings(profile: Profile): ConntrackSettings {
   // The count is no setting: the table knows it.
-  const { nf_conntrack_count: _, ...settings } = numbersOf<ConntrackSettings & { nf_conntrack_count: number }>(
-    profile,
-    'net/netfilter/',
-  )
-  return settings
+  return numbersOf(profile, 'net/netfilter/', 'nf_conntrack_count')
 }
