@@ -1,6 +1,7 @@
 /** Every exercise can be done in the model: the fault breaks what it says, the trace says why, and the fix that it prints mends it. */
 import assert from 'node:assert/strict'
-import { basename } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import fc from 'fast-check'
 import { describe, test } from 'vitest'
 import { type Bench, modelBench } from '../../src/lab/tests/bench.ts'
@@ -28,6 +29,16 @@ test('the catalogue is whole: F1 to F26', () => {
     [...numbers].sort((a, b) => a - b),
     Array.from({ length: 26 }, (_, i) => i + 1),
   )
+})
+
+test('each is in the document', () => {
+  const document = readFileSync(join(import.meta.dirname, '../../docs/testing-networks.md'), 'utf8')
+  for (const { name, exercise } of exercises) {
+    assert.ok(
+      document.includes(`${name}.ovl.yml) | ${exercise.title} | \`${exercise.dropped}\` at ${exercise.at} |`),
+      name,
+    )
+  }
 })
 
 for (const file of exercises) {
