@@ -17,7 +17,7 @@ import { comparable, settled } from './command-witness.ts'
  * forwarding entry's own way out, and the lists of addresses that a device itself listens to.
  */
 const NOT_ON_MODEL =
-  /-6|inet6|fd0|fd6|fd9|fe80|::1|macvlan|mv0|del m0|vx6|vlan_filtering|sysctl net\.ipv6|via e$|dev v1$|dev v1 self master|vlan add/
+  /-6|inet6|fd0|fd6|fd9|fe80|::1|macvlan|mv0|del m0|vx6|_lft|vlan_filtering|sysctl net\.ipv6|via e$|dev v1$|dev v1 self master|vlan add/
 const WITHOUT_IPV6 = 'sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1'
 
 function listsFdbAsJson(line: string): boolean {
