@@ -72,11 +72,21 @@ interface SchemaFault {
 
 function schemaFaults(topology: unknown): SchemaFault[] {
   if (validate(topology)) return []
-  const errors = validate.errors ?? []
+  const all = validate.errors ?? []
+  const shapeless = all.filter(({ keyword, instancePath }) => keyword === 'oneOf' && TEST.test(instancePath))
+  const errors = all.filter((error) => !shapeless.includes(error) && !isOfShape(error))
   // Of a choice between shapes ajv reports every shape's errors, and then that none fits: the deepest say the most.
   const choices = errors.filter(({ keyword }) => keyword === 'anyOf' || keyword === 'oneOf' || keyword === 'if')
-  const plain = errors.filter((error) => !choices.includes(error))
+  const plain = [...errors.filter((error) => !choices.includes(error)), ...shapeless]
   return (plain.length > 0 ? plain : choices).map(describe)
+}
+
+const TEST = /^\/tests\/\d+$/
+
+/** What one shape of a test lacks to be the other: that is said once, of both. */
+function isOfShape({ keyword, instancePath, params }: ValidationError): boolean {
+  const shape = ['from', 'to', 'expect', 'reach']
+  return keyword === 'required' && TEST.test(instancePath) && shape.includes(String(params.missingProperty))
 }
 
 function describe({ instancePath, keyword, params, message, data }: ValidationError): SchemaFault {
@@ -93,6 +103,9 @@ function describe({ instancePath, keyword, params, message, data }: ValidationEr
       }
     case 'required':
       return { path, message: `${name} lacks "${params.missingProperty}"` }
+    case 'oneOf':
+      if (TEST.test(instancePath)) return { path, message: `${name} needs from, to and expect, or reach alone` }
+      return { path, message: `${name} is ${JSON.stringify(data)}: ${message}` }
     case 'enum':
       return {
         path,

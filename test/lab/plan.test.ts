@@ -42,6 +42,7 @@ test('two nodes: everything that will be made, under its final name', () => {
       { node: 'n2', destination: '10.244.1.0/24', gateway: '192.168.56.11' },
     ],
     services: [],
+    podNetwork: '10.244.0.0/16',
   })
 })
 

@@ -98,6 +98,26 @@ for (const { title, rest, says } of wrong) {
   })
 }
 
+test('a test that is neither of the two shapes, or both, is told which there are', () => {
+  const rest = `tests:
+  - { name: a, from: node/n1, to: node/n2 }
+  - { name: b, from: node/n1, to: node/n2, expect: { delivered: node/n2 }, reach: { to: pod/api-0 } }
+  - { from: node/n1, to: node/n2, expect: { delivered: node/n2 } }
+`
+  assert.throws(
+    () => parseTopology(HEAD + rest, 'two.ovl.yml'),
+    (error) => {
+      assert.ok(error instanceof TopologyError)
+      assert.deepEqual(error.message.split('\n').sort(), [
+        'two.ovl.yml:11:5: tests.0 needs from, to and expect, or reach alone',
+        'two.ovl.yml:12:5: tests.1 needs from, to and expect, or reach alone',
+        'two.ovl.yml:13:5: tests.2 lacks "name"',
+      ])
+      return true
+    },
+  )
+})
+
 test('what the schema can say of a test is said with line and column', () => {
   const rest = 'tests:\n  - { name: a, from: web-0, to: pod/api-0, tcp: 0, expect: { replied: 3 } }\n'
   assert.throws(

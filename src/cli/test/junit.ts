@@ -74,7 +74,10 @@ const seconds = (milliseconds: number) => (milliseconds / 1000).toFixed(3)
 
 function attributes(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
-    .map(([name, value]) => ` ${name}="${text(value).replace(/"/g, '&quot;').replace(/\n/g, '&#10;')}"`)
+    .map(
+      ([name, value]) =>
+        ` ${name}="${text(value).replace(/"/g, '&quot;').replace(/\n/g, '&#10;').replace(/\t/g, '&#9;')}"`,
+    )
     .join('')
 }
 
