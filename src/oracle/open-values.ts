@@ -120,7 +120,9 @@ export class OpenValues {
    */
   #tunnelPort({ bytes, layers }: ReadFrame, { at, isQuoted }: Layer): OpenValue {
     const { portRange, realSockets = false } = this.#leeway
-    const flow = flowOf(bytes, layers, isQuoted)
+    // Of the frame inside: all that is not IP is one flow.
+    const inside = layers.filter((layer) => layer.at > at)
+    const flow = flowOf(bytes, inside, isQuoted)
     const isDrawn = realSockets && flow?.protocol === TCP
     return {
       at,

@@ -208,7 +208,7 @@ const edits = fc.oneof(
       'net.ipv4.conf.br0.rp_filter=1',
     ),
   ),
-  settled(line('s', 'ip link set', among('p1', 'p2', 'p3', 't0', 'br0'), among('down', 'up'))),
+  settled(line('s', 'ip link set', among('p2', 't0', 'br0'), among('down', 'up'))),
   settled(line('h2', 'ip link set eth0', among('down', 'up'))),
   line('t', 'bridge link set dev p3', among('hairpin', 'isolated', 'flood', 'learning'), onOff),
 )

@@ -144,6 +144,6 @@ export const policyEdits: fc.Arbitrary<Deed> = fc.oneof(
       ),
     ),
   },
-  { weight: 1, arbitrary: settled(line('r', 'ip link set', device, among('down', 'up'))) },
+  { weight: 1, arbitrary: settled(line('r', 'ip link set', among('rb', 'rc', 'rd'), among('down', 'up'))) },
   { weight: 1, arbitrary: settled(line('b', 'ip link set eth0', among('down', 'up'))) },
 )

@@ -71,26 +71,28 @@ const shapes: fc.Arbitrary<Shape> = fc.record({
 const numbersOf = ({ third }: Shape) => (third ? [1, 2, 3] : [1, 2])
 
 function worldOf(shape: Shape): World {
-  const { third, below, podMtu } = shape
+  const { third, podMtu } = shape
   const nodes: Record<string, TopologyNode> = {}
   for (const n of numbersOf(shape)) nodes[`n${n}`] = nodeOf(n, shape)
   const pods = third ? [1] : [1, 2]
   for (const p of pods) nodes[`p${p}`] = { routes: [{ to: 'default', via: gatewayOf(p, shape) }] }
-  const links: TopologyLink[] = [
-    {
-      endpoints: [endpoint('n1', 'eth0', macOf(1, 1)), endpoint('n2', 'eth0', macOf(2, 1))],
-      ipv4: [`${underlayOf(1)}/24`, `${underlayOf(2)}/24`],
-      mtu: below,
-    },
-    ...pods.map((p) => ({
+  const below: TopologyLink = {
+    endpoints: [endpoint('n1', 'eth0', macOf(1, 1)), endpoint('n2', 'eth0', macOf(2, 1))],
+    ipv4: [`${underlayOf(1)}/24`, `${underlayOf(2)}/24`],
+    mtu: shape.below,
+  }
+  const ofPods = pods.map(
+    (p): TopologyLink => ({
       endpoints: [
         endpoint(`p${p}`, 'eth0', podMac(p)),
         endpoint(`n${p}`, 'v1', shape.bridged ? macOf(p, 2) : podMac(3 - p)),
-      ] as const,
+      ],
       ipv4: shape.bridged ? [`${podAddress(p)}/22`] : [`${podAddress(p)}/24`, `${gatewayOf(p, shape)}/24`],
       mtu: podMtu,
-    })),
-  ]
+    }),
+  )
+  // In this order n1 and n2 know the wire between them by different indices: settled() of world.ts.
+  const links = [ofPods[0]!, below, ...ofPods.slice(1)]
   if (third) {
     links.push({
       endpoints: [endpoint('n1', 'eth1', macOf(1, 3)), endpoint('n3', 'eth0', macOf(3, 1))],
@@ -227,7 +229,7 @@ export const vxlan: Kind = {
   scenarios: fc
     .tuple(
       shapes,
-      often(fc.constant([]), vxlanMarks, 5),
+      often(fc.constant([]), vxlanMarks, 2),
       fc.array(often(sent, vxlanEdits, 3), { minLength: 1, maxLength: 8 }),
     )
     .map(([shape, marks, deeds]) => scenarioOf(worldOf(shape), [marks, ...deeds])),

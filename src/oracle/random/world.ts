@@ -27,7 +27,10 @@ export const among = (...values: readonly string[]) => fc.constantFrom(...values
 
 export const onOff = among('on', 'off')
 
-/** Linux finds out a little later that a carrier is gone, milliseconds: linkwatch_event of net/core/link_watch.c. */
+/**
+ * Linux finds out a little later that a carrier is gone, milliseconds: linkwatch_event of net/core/link_watch.c. Of a veth whose
+ * peer has the same index (in another namespace), and of a bridge, it may take a second: nobody has these go down here.
+ */
 const CARRIER = 30
 
 /** The same, and then the time that a change of carrier takes to be known. */
