@@ -38,11 +38,13 @@ async function measure(cases: number, seed: number): Promise<void> {
   const coverage = await Coverage.start(root)
   // Behind the start: V8 counts what is compiled from then on.
   const { linuxMachine } = await import('../src/cli/machine.ts')
-  const { measureGoldens, measureKind, measureTests } = await import('../src/oracle/fidelity/measure.ts')
+  const { measureFixed, measureGoldens, measureKind, measureTests } = await import('../src/oracle/fidelity/measure.ts')
   const { kinds } = await import('../src/oracle/random/kinds.ts')
   const measuring = { root, coverage, tally, say }
   const live = linuxMachine([])
   const differ = await measureGoldens(measuring)
+  const { allScenarios } = await import('../test/oracle/scenarios/all.ts')
+  differ.push(...(await measureFixed(measuring, allScenarios(), live)))
   for (const kind of kinds) {
     say(`${cases} cases of ${kind.name}`)
     differ.push(...(await measureKind(measuring, kind, { cases, seed, live })))

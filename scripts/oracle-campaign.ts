@@ -9,6 +9,7 @@ import { kinds } from '../src/oracle/random/kinds.ts'
 import { reportCampaign } from '../src/oracle/random/report.ts'
 import { readScenario } from '../src/oracle/random/scenario-file.ts'
 import { tryScenario } from '../src/oracle/random/trial.ts'
+import { Sickbay } from '../src/oracle/sickbay.ts'
 
 export interface CampaignValues {
   readonly cases?: string | undefined
@@ -40,6 +41,7 @@ export async function runCampaign({ cases = '100', seed, kind, jobs, json }: Cam
     script: join(import.meta.dirname, 'oracle-job.ts'),
     directory: DIRECTORY,
     json,
+    sickbay: Sickbay.read(join(import.meta.dirname, '../sickbay.yml')),
     write,
   })
   return agree ? 0 : 1

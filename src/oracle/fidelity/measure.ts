@@ -2,6 +2,7 @@
  * Runs what compares the model with a kernel, and tallies what ran of the model. Only what was equal counts.
  *
  *   goldens          walks of Linux that were recorded; `test/golden/compare` is the judge
+ *   fixed scenarios  beside the live kernel
  *   random cases     beside the live kernel, so many of each kind
  *   tests            those of `test/linux` that do the same in both kernels
  */
@@ -11,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Machine } from '../../lab/machine.ts'
 import { modelMachine } from '../../lab/model-machine.ts'
+import { differenceInFixed, type FixedScenario, runFixed } from '../fixed.ts'
 import { answerAll } from '../oracle.ts'
 import { drawScenario } from '../random/campaign.ts'
 import type { Kind } from '../random/kind.ts'
@@ -57,8 +59,32 @@ export async function measureGoldens({ root, coverage, tally, say }: Measuring):
   return differ
 }
 
+/** Ids of the scenarios that differ. */
+export async function measureFixed(
+  { coverage, tally, say }: Measuring,
+  scenarios: readonly FixedScenario[],
+  live: Machine,
+): Promise<string[]> {
+  const differ: string[] = []
+  for (const fixed of scenarios) {
+    const { id } = fixed.scenario
+    const expected = await runFixed(fixed, live)
+    await coverage.take()
+    const found = await runFixed(fixed, modelMachine())
+    const ran = await coverage.take()
+    const difference = differenceInFixed(fixed, expected, found)
+    if (!difference) {
+      tally.add({ name: id, what: 'scenario', cases: 1 }, ran)
+      continue
+    }
+    differ.push(id)
+    say(`${id}: ${difference.what}`)
+  }
+  return differ
+}
+
 /** So many cases are tallied at once: a look at what ran takes longer than a case. */
-const BATCH = 20
+const BATCH = 5
 
 /** Ids of the cases that differ. What ran beside one of them in a batch does not count. */
 export async function measureKind(

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatDifference } from '../difference.ts'
+import type { Sickbay } from '../sickbay.ts'
 import type { CaseReport } from './campaign.ts'
 import { type CaseOrder, type JobAnswer, runJobs } from './jobs.ts'
 import { writeScenario } from './scenario-file.ts'
@@ -20,6 +21,7 @@ export interface CampaignOptions {
   readonly directory: string
   /** A file for the tallies, as JSON. */
   readonly json?: string | undefined
+  readonly sickbay: Sickbay
   write(line: string): void
 }
 
@@ -30,18 +32,30 @@ export interface CampaignReport {
   readonly failed: readonly string[]
 }
 
-/** Whether the two kernels agreed in every case. */
+/** Whether the two kernels agreed in every case, but for what is known. */
 export async function reportCampaign(options: CampaignOptions): Promise<boolean> {
-  const { kinds, jobs, script, json, write } = options
+  const { kinds, jobs, script, json, sickbay, write } = options
   const tally = new Tally(kinds)
   const failed: string[] = []
   await runJobs(script, jobs, ordersOf(options), (answer) => {
-    if ('report' in answer) tally.add(answer.report)
+    if ('report' in answer) {
+      const { report } = answer
+      tally.add(report)
+      const known = sickbay.know(report.kind, report.smallest?.difference)
+      if (known) {
+        write(`${nameOf(report)}: known as ${known.id}`)
+        return
+      }
+    }
     const failure = failureOf(answer, options)
     if (failure === undefined) return
     failed.push(failure.name)
     write(failure.text)
   })
+  for (const { id } of sickbay.cured()) {
+    failed.push(`sickbay: ${id}`)
+    write(`${id}: no case differs so any more; sickbay.yml still says it`)
+  }
   for (const kind of tally.lopsided()) {
     failed.push(`${kind}: shares`)
     write(`${kind}: fewer than 20 % of its frames were delivered, or fewer than 20 % dropped or answered by ICMP`)
