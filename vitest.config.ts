@@ -12,7 +12,18 @@ import { defineConfig } from 'vitest/config'
 const SECOND = 1000
 
 // A test file is a root test by its folder, so that nobody can forget to say so.
-const rootFolders = ['contract', 'lab', 'linux', 'native', 'netconf', 'robustness', 'store/etcd', 'vagrant', 'witness']
+const rootFolders = [
+  'contract',
+  'lab',
+  'linux',
+  'native',
+  'netconf',
+  'oracle/live',
+  'robustness',
+  'store/etcd',
+  'vagrant',
+  'witness',
+]
 const root = rootFolders.map((folder) => `test/${folder}/**/*.test.ts`)
 const interop = ['test/interop/**/*.test.ts']
 const uml = ['test/uml/*.test.ts']

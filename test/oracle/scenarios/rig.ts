@@ -11,8 +11,8 @@ import type { Way } from './frames.ts'
 
 const goldens = join(import.meta.dirname, '../../golden')
 
-/** Milliseconds: long enough for what a neighbour does that is dead, and before others are looked for. */
-const GOLDEN_TAIL = 4_500
+/** Milliseconds that are watched behind the last frame of a golden. */
+const TAIL = 200
 
 export type Golden = Question & Walk & { readonly title: string; readonly inject: readonly Frame[] }
 
@@ -32,7 +32,7 @@ export function goldenScenario(id: string): FixedScenario {
   const given = inject.length > 0 ? inject : obs.filter(isFromPod).map(frameOf)
   const silent = inject.length > 0 ? [] : [...new Set(given.map(({ ns }) => ns))]
   const scenario = scenarioOf(golden, topologyOf(rig), given)
-  return { title, scenario: { ...scenario, silent }, tail: GOLDEN_TAIL }
+  return { title, scenario: { ...scenario, silent }, tail: (obs.at(-1)?.t ?? 0) - (given.at(-1)?.t ?? 0) + TAIL }
 }
 
 const isFromPod = ({ at, dir }: Row) => dir === 'out' && /^p\d+:eth0$/.test(at)
