@@ -5,8 +5,9 @@
  *   npm run oracle -- --fixed [--only S05,X3] [--record DIRECTORY]      the model against this machine's kernel
  *   npm run oracle -- --cases N [--seed S] [--kind bridge,nat] [--jobs J] [--json FILE]     random ones, the same
  *   npm run oracle -- --scenario FILE.ovl.yml                           one of these again
- *   npm run oracle -- --mutant NAME|all [--cases N] [--seed S]
+ *   npm run oracle -- --mutant NAME|all [--cases N] [--seed S] [--json FILE]
  */
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { linuxMachine } from '../src/cli/machine.ts'
 import { inlineMore } from '../src/lab/inlining.ts'
@@ -22,7 +23,7 @@ inlineMore()
 const usage = `Usage: npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15] [--engine model|kernel]
        npm run oracle -- --cases N [--seed S] [--kind bridge,nat] [--jobs J] [--json FILE]
        npm run oracle -- --scenario FILE.ovl.yml
-       npm run oracle -- --mutant NAME|all [--cases N] [--seed S]
+       npm run oracle -- --mutant NAME|all [--cases N] [--seed S] [--json FILE]
 `
 
 const { values } = parseArgs({
@@ -48,7 +49,9 @@ const only = values.only?.split(',')
 if (values.mutant !== undefined) {
   const write = (line: string) => process.stdout.write(`${line}\n`)
   const cases = Number(values.cases ?? ENOUGH)
-  process.exitCode = (await reportMutants(values.mutant, { cases, seed: Number(values.seed), write })) ? 0 : 1
+  const report = await reportMutants(values.mutant, { cases, seed: Number(values.seed), write })
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report)}\n`)
+  process.exitCode = report.lost.length > 0 ? 1 : 0
 } else if (golden !== undefined && dump !== undefined && (engine === 'model' || engine === 'kernel')) {
   const { answered, refused } = await answerAll(golden, dump, { only, machine: machineOf(engine) })
   for (const { id, reason } of refused) process.stderr.write(`${id}: ${reason}\n`)

@@ -3,6 +3,7 @@
  *
  *   types lint unit                               also `npm run ok`: no root, seconds
  *   root                                          our code against the machine's kernel
+ *   mutants                                       bugs planted in the model, each found by random cases
  *   conformance conformance-better conformance-node   the plugins against the reference, by cnidiff
  *   interop                                       containerd and podman run containers on our bridge
  *   bgp bgp-rows                                  our BGP speaker between BIRD, GoBGP, FRR and scripted peers
@@ -13,6 +14,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { MutantReport } from '../src/oracle/mutant/report.ts'
 import { bgpPeers, referencePlugins } from '../test/support/peers.ts'
 import { vlanCases } from '../test/uml/vlan-cases.ts'
 import { run } from './run.ts'
@@ -54,6 +56,7 @@ export const suites: readonly Suite[] = [
   command('lint', true, ['npm', 'run', '--silent', 'lint']),
   vitest('unit', true, 10 * MINUTE),
   vitest('root', false, 40 * MINUTE),
+  mutants('mutants'),
   conformance('conformance', { cases: 'open', mode: 'all', expected: CASES.openInAllModes }),
   conformance('conformance-better', { cases: 'better', mode: 'plain', expected: CASES.better }),
   conformance('conformance-node', { cases: 'open', mode: 'plain', expected: CASES.open, prepare: buildNodeScripts }),
@@ -107,6 +110,21 @@ function vitest(project: string, quick: boolean, limit: number): Suite {
       const passed = named('passed').length
       const skipped = cases.filter(({ status }) => status !== 'passed' && status !== 'failed')
       return { passed, failed, skipped: skipped.map(({ fullName }) => fullName) }
+    },
+  }
+}
+
+/** Each planted bug must be found within the cases that src/oracle/mutant/report.ts grants. */
+function mutants(name: string): Suite {
+  return {
+    name,
+    quick: false,
+    async run() {
+      const { report } = await withReport<MutantReport>((file) =>
+        run([process.execPath, 'scripts/oracle.ts', '--mutant', 'all', '--json', file], { limit: 20 * MINUTE }),
+      )
+      if (!report) return { passed: 0, failed: [`${name}: the oracle left no report`], skipped: [] }
+      return { passed: report.found.length, failed: report.lost, skipped: [] }
     },
   }
 }

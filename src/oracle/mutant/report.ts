@@ -1,15 +1,21 @@
-/** `npm run oracle -- --mutant NAME|all [--cases N] [--seed S]`: what is printed of a search. */
+/** `npm run oracle -- --mutant NAME|all [--cases N] [--seed S] [--json FILE]`: what is printed of a search. */
 import { kinds } from '../random/kinds.ts'
 import { chooseMutants, searchMutants } from './search.ts'
 
 /** Cases within which every mutant must be found. */
 export const ENOUGH = 500
 
-/** Whether all were found. RangeError when there is no such mutant. */
+/** What npm test counts by. */
+export interface MutantReport {
+  readonly found: readonly string[]
+  readonly lost: readonly string[]
+}
+
+/** RangeError when there is no such mutant. */
 export async function reportMutants(
   name: string,
   { cases, seed, write }: { readonly cases: number; readonly seed: number; write(line: string): void },
-): Promise<boolean> {
+): Promise<MutantReport> {
   const wanted = chooseMutants(name)
   const left = await searchMutants(wanted, {
     kinds,
@@ -21,5 +27,6 @@ export async function reportMutants(
   })
   for (const { name: lost, what } of left) write(`${lost}: not found in ${cases} cases (${what})`)
   write(`${wanted.length - left.length} found, ${left.length} not found`)
-  return left.length === 0
+  const found = wanted.filter((mutant) => !left.includes(mutant))
+  return { found: found.map((mutant) => mutant.name), lost: left.map((mutant) => mutant.name) }
 }
