@@ -1,7 +1,8 @@
-/** Runs in the machine that scripts/kernels.ts starts: the questions in the first argument's folder, on the kernel that is there. */
+/** Runs in the machine that scripts/kernels.ts starts: the scenarios in the file that the first argument names, on the kernel there. */
+import { readFileSync } from 'node:fs'
 import { linuxMachine } from '../src/cli/machine.ts'
+import type { FixedScenario } from '../src/oracle/fixed.ts'
 import { runHere } from '../src/oracle/second-kernel.ts'
 
-const [questions, only] = process.argv.slice(2)
-await runHere(questions!, only?.split(','), linuxMachine([]))
+await runHere(JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as FixedScenario[], linuxMachine([]))
 process.exit(0)

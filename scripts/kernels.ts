@@ -1,5 +1,5 @@
 /**
- * The oracle on a second kernel, Debian's 6.1: the golden scenarios, recorded on 6.18, run there, and are compared with the goldens
+ * The oracle on a second kernel, Debian's 6.1: the fixed scenarios, recorded on 6.18, run there, and are compared with the records
  * and with the model under 6.1's settings. Too slow for every run of CI.
  *
  *   npm run oracle:kernels -- [--machine qemu|uml] [--only S01,S02] [--json FILE]
@@ -9,20 +9,23 @@
  *
  * As root, and set up as `npm test` sets up: kernels and programs are Debian's packages.
  */
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import { linux61 } from '../src/model/profile/linux-6.1.ts'
+import type { FixedScenario } from '../src/oracle/fixed.ts'
 import { judge, readSightings, type Verdict } from '../src/oracle/second-kernel.ts'
+import type { Walk } from '../src/oracle/walk.ts'
+import { allScenarios } from '../test/oracle/scenarios/all.ts'
 import { runInGuest } from '../test/uml/guest.ts'
 import { buildInitramfs, debianKernel } from '../test/vm/initramfs.ts'
 import { CHECKOUT, Machine } from '../test/vm/machine.ts'
 
 const root = join(import.meta.dirname, '..')
-const goldens = join(root, 'test/golden')
+/** What was recorded of 6.18: by others, and by `npm run oracle -- --fixed --record`. */
+const records = ['test/golden', 'test/oracle/walks'].map((path) => join(root, path))
 /** Below the checkout, which every guest sees. */
 const folder = join(root, '.cache/kernels')
 
@@ -34,17 +37,19 @@ const { values } = parseArgs({
   options: { machine: { type: 'string', default: 'qemu' }, only: { type: 'string' }, json: { type: 'string' } },
 })
 
-const guests: Readonly<Record<string, (only: string) => string | Promise<string>>> = { qemu: runInQemu, uml: runInUml }
+const guests: Readonly<Record<string, () => string | Promise<string>>> = { qemu: runInQemu, uml: runInUml }
 const guest = guests[values.machine]
 if (!guest) {
   process.stderr.write('Usage: npm run oracle:kernels -- [--machine qemu|uml] [--only S01,S02] [--json FILE]\n')
   process.exitCode = 2
 } else {
-  await prepare()
-  const output = await guest(values.only ?? allQuestions())
+  const only = values.only?.split(',')
+  const scenarios = allScenarios().filter(({ scenario }) => only?.includes(scenario.id) ?? true)
+  await prepare(scenarios)
+  const output = await guest()
   const sightings = readSightings(output)
   if (sightings.length === 0) throw new Error(`The guest has seen nothing:\n${output}`)
-  const verdicts = await judge(sightings, { goldens, questions: join(folder, 'questions'), profile: linux61 })
+  const verdicts = await judge(scenarios, sightings, { recordOf, profile: linux61 })
   const [release] = /^6\.1\.\S+/m.exec(output) ?? ['6.1']
   report(release, verdicts)
   if (values.json !== undefined) {
@@ -53,13 +58,11 @@ if (!guest) {
   }
 }
 
-/** The questions, and the guest's program as one file: a machine that is emulated takes a minute to read three hundred. */
-async function prepare(): Promise<void> {
+/** The scenarios, and the guest's program as one file: a machine that is emulated takes a minute to read three hundred. */
+async function prepare(scenarios: readonly FixedScenario[]): Promise<void> {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  const argv = [join(goldens, 'compare'), '--questions', goldens, join(folder, 'questions')]
-  const { status, stderr } = spawnSync('python3', argv, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`Cannot write the questions: ${stderr}`)
+  writeFileSync(join(folder, 'scenarios.json'), JSON.stringify(scenarios))
   await build({
     entryPoints: [join(root, 'scripts/kernels-guest.ts')],
     outfile: join(folder, 'guest.mjs'),
@@ -74,22 +77,21 @@ async function prepare(): Promise<void> {
   })
 }
 
-function allQuestions(): string {
-  return readdirSync(join(folder, 'questions'))
-    .filter((name) => /^[A-Z]\d+\.json$/.test(name))
-    .map((name) => name.replace('.json', ''))
-    .join(',')
+function recordOf(id: string): Walk {
+  const file = records.map((directory) => join(directory, `${id}.json`)).find((path) => existsSync(path))
+  if (file === undefined) throw new Error(`Cannot find what was recorded of ${id}`)
+  return JSON.parse(readFileSync(file, 'utf8')) as Walk
 }
 
-function command(checkout: string, only: string): string {
-  return `uname -r; cd '${checkout}'; node .cache/kernels/guest.mjs .cache/kernels/questions ${only} 2>&1`
+function command(checkout: string): string {
+  return `uname -r; cd '${checkout}'; node .cache/kernels/guest.mjs .cache/kernels/scenarios.json 2>&1`
 }
 
-function runInUml(only: string): string {
-  return runInGuest(command(root, only), { limit: 15 * MINUTE }).output
+function runInUml(): string {
+  return runInGuest(command(root), { limit: 15 * MINUTE }).output
 }
 
-async function runInQemu(only: string): Promise<string> {
+async function runInQemu(): Promise<string> {
   const scratch = mkdtempSync(join(tmpdir(), 'overlab-kernels-'))
   const [kernel, initramfs, archive] = [debianKernel(), join(scratch, 'initramfs'), join(scratch, 'archive')]
   buildInitramfs(kernel, initramfs)
@@ -99,7 +101,7 @@ async function runInQemu(only: string): Promise<string> {
     await machine.switchOn()
     // Captures' times are the kernel's own, and iptables is nftables': what both need is there before anybody asks.
     await machine.run('modprobe -a bridge br_netfilter veth vxlan nf_tables nft_compat nf_conntrack nft_chain_nat')
-    return await machine.run(`PATH=${CHECKOUT}/node_modules/.bin:$PATH; ${command(CHECKOUT, only)}`)
+    return await machine.run(`PATH=${CHECKOUT}/node_modules/.bin:$PATH; ${command(CHECKOUT)}`)
   } finally {
     await machine.switchOff()
     rmSync(scratch, { recursive: true, force: true })
@@ -107,21 +109,21 @@ async function runInQemu(only: string): Promise<string> {
 }
 
 function report(release: string, verdicts: readonly Verdict[]): void {
-  for (const { id, refused, fromGolden, fromModel } of verdicts) {
+  for (const { id, refused, fromRecord, fromModel } of verdicts) {
     if (refused !== undefined) process.stdout.write(`SKIP ${id}: ${refused.split('\n')[0]}\n`)
-    else if (fromGolden === undefined && fromModel === undefined) process.stdout.write(`PASS ${id}\n`)
+    else if (fromRecord === undefined && fromModel === undefined) process.stdout.write(`PASS ${id}\n`)
     else {
       process.stdout.write(`FAIL ${id}\n`)
-      if (fromGolden !== undefined) process.stdout.write(`  ${release} and the golden: ${fromGolden}\n`)
+      if (fromRecord !== undefined) process.stdout.write(`  ${release} and 6.18: ${fromRecord}\n`)
       if (fromModel !== undefined) process.stdout.write(`  the model and ${release}: ${fromModel}\n`)
     }
   }
   const ran = verdicts.filter(({ refused }) => refused === undefined)
-  const asGolden = ran.filter(({ fromGolden }) => fromGolden === undefined).length
+  const asRecorded = ran.filter(({ fromRecord }) => fromRecord === undefined).length
   const asModel = ran.filter(({ fromModel }) => fromModel === undefined).length
   const rest = verdicts.length - ran.length
   process.stdout.write(
-    `Linux ${release}: ${ran.length} ran, ${rest} cannot; ${asGolden} as the goldens, ${asModel} as the model\n`,
+    `Linux ${release}: ${ran.length} ran, ${rest} cannot; ${asRecorded} as 6.18, ${asModel} as the model\n`,
   )
   process.exitCode = asModel === ran.length && ran.length > 0 ? 0 : 1
 }
