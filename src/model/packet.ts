@@ -24,10 +24,11 @@ export const ETHERNET_HEADER = 14
 export const PacketFor = { host: 0, broadcast: 1, multicast: 2, otherhost: 3, loopback: 5, outgoing: 4 } as const
 
 /**
- * Of the transport's checksum. `none`: in the bytes, not verified. `verified`: known to be right. Everything the model
- * makes carries full checksums: nothing is left to a network card.
+ * Of the transport's checksum. `none`: in the bytes, not verified. `verified`: known to be right. `summed`: that
+ * of the tunnel which it came by was right (csum_valid), with which REJECT is content. Everything the model makes carries
+ * full checksums: nothing is left to a network card.
  */
-export type ChecksumState = 'none' | 'verified'
+export type ChecksumState = 'none' | 'verified' | 'summed'
 
 export class Packet {
   /** The memory that its bytes are in, and others' too. Its own are those from `start` to `limit`; all offsets count from 0. */
@@ -65,9 +66,11 @@ export class Packet {
   fragmentMaxSize = 0
   /** Whether its fragments had DF set: IPSKB_FRAG_PMTU. */
   fragmentsDontFragment = false
+  /** Put together on the way, it may leave in fragments with DF: skb->ignore_df. */
+  ignoreDontFragment = false
   /**
-   * Bytes of payload in each of its fragments, where they were put together on the way (frag_list, ignore_df): it leaves in
-   * the same. None: it came in fragments, and leaves in others.
+   * Bytes of payload in each of its fragments, where they were put together on the way, for as long as it is one packet, in
+   * a tunnel too (frag_list): it leaves in the same. None: it came in fragments, and leaves in others.
    */
   fragmentSizes: readonly number[] | undefined = undefined
   /** The bridge ports of a bridged packet, for `-m physdev`: nf_bridge_info. */
@@ -219,6 +222,7 @@ export function clone(packet: Packet): Packet {
   copy.zone = packet.zone
   copy.fragmentMaxSize = packet.fragmentMaxSize
   copy.fragmentsDontFragment = packet.fragmentsDontFragment
+  copy.ignoreDontFragment = packet.ignoreDontFragment
   copy.fragmentSizes = packet.fragmentSizes
   copy.bridged = packet.bridged && { ...packet.bridged }
   copy.route = packet.route
@@ -284,7 +288,7 @@ export function scrub(packet: Packet, crossesNamespaces: boolean): void {
   packet.bridged = undefined
   packet.fragmentMaxSize = 0
   packet.fragmentsDontFragment = false
-  packet.fragmentSizes = undefined
+  packet.ignoreDontFragment = false
   if (!crossesNamespaces) return
   packet.stamp = 0
   packet.mark = 0

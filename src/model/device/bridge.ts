@@ -39,6 +39,8 @@ export class Bridge extends Device {
   transmitHandler: ((packet: Packet, bridge: Bridge) => boolean) | undefined = undefined
   /** What packets that br_netfilter takes through IP's hooks have for a route: br->fake_rtable. */
   bridgedRoute: unknown = undefined
+  /** The MTU of that route: it follows the bridge's when that changes, not the one that the bridge was made with (fake_rtable). */
+  bridgedMtu = ETH_DATA_LEN
   /** BROPT_MTU_SET_BY_USER. */
   #mtuSetByUser = false
   #carrier = true
@@ -215,8 +217,10 @@ export class Bridge extends Device {
     for (const port of this.ports) if (port.state !== 'disabled') this.#disable(port)
   }
 
-  protected override checkMtu(): void {
+  /** br_change_mtu */
+  protected override checkMtu(mtu: number): void {
     this.#mtuSetByUser = true
+    this.bridgedMtu = mtu
   }
 
   protected override replaceMac(mac: Uint8Array): void {

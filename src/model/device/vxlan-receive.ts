@@ -13,6 +13,7 @@ import { etherTypeTrans, isMacOf } from './ethernet.ts'
 import type { Vxlan } from './vxlan.ts'
 
 const UDP_HEADER = 8
+const UDP_CHECKSUM_AT = 6
 const VXLAN_HEADER = 8
 const FLAG_VNI = 0x08
 const FLAG_GBP = 0x80
@@ -78,6 +79,7 @@ function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
     return
   }
   const from = view.getUint32(packet.network + SOURCE_AT)
+  const outerSum = view.getUint16(packet.transport + UDP_CHECKSUM_AT)
   const outerTos = view.getUint8(packet.network + 1)
   const link = header + VXLAN_HEADER
   if (end < link + ETHERNET_HEADER) {
@@ -88,7 +90,7 @@ function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
   scrub(packet, vxlan.underlay !== vxlan.namespace)
   if (group !== undefined) packet.mark = group | ((view.getUint8(header + 1) & GBP_BITS) << 16)
   packet.link = link
-  packet.checksum = 'none'
+  packet.checksum = outerSum === 0 ? 'none' : 'summed'
   packet.flowHash = 0
   etherTypeTrans(packet, vxlan)
   if (isMacOf(vxlan, view, link + 6)) {

@@ -60,7 +60,7 @@ function noteForward(packet: Packet, device: Device, route: Ipv4Route, ttl: numb
 function exceeds(packet: Packet, mtu: number): boolean {
   if (!hasDontFragment(packet)) return false
   // What conntrack put together goes on in fragments as it came, if those fit.
-  return packet.fragmentSizes === undefined || packet.fragmentMaxSize > mtu
+  return !packet.ignoreDontFragment || packet.fragmentMaxSize > mtu
 }
 
 function refuseSize(packet: Packet, route: Ipv4Route, length: number, mtu: number): void {

@@ -202,7 +202,7 @@ function finish(packet: Packet): void {
     return
   }
   // DF is heeded, but for what came in fragments that all would fit.
-  const mayFragment = !hasDontFragment(packet) || (packet.fragmentSizes !== undefined && packet.fragmentMaxSize <= mtu)
+  const mayFragment = !hasDontFragment(packet) || (packet.ignoreDontFragment && packet.fragmentMaxSize <= mtu)
   if (mayFragment) {
     fragmentIpv4(packet, mtu, pieceToNeighbour)
     return

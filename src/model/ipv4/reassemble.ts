@@ -208,9 +208,10 @@ export class Reassembly {
     packet.end = whole.end
     packet.for = first.for
     packet.mark = first.mark
-    packet.checksum = 'none'
+    packet.checksum = first.checksum === 'summed' ? 'summed' : 'none'
     packet.fragmentMaxSize = Math.max(queue.maxSize, queue.maxDontFragmentSize)
     packet.fragmentsDontFragment = queue.maxDontFragmentSize === queue.maxSize
+    packet.ignoreDontFragment = true
     packet.fragmentSizes = queue.fragments.map(({ offset, end }) => end - offset)
     setU16(bytes, network + LENGTH_AT, header + queue.length)
     setU16(bytes, network + FRAGMENT_AT, packet.fragmentsDontFragment ? DONT_FRAGMENT : 0)

@@ -1,4 +1,5 @@
 /** To this host: ip6_input, ip6_protocol_deliver_rcu, net/ipv6/ip6_input.c. Extension headers are worked off one by one. */
+import { u16 } from '../bytes.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, note } from '../observer.ts'
 import type { Packet } from '../packet.ts'
@@ -11,6 +12,9 @@ import { LOCAL_DELIVERY } from './reassemble.ts'
 
 const PARAMETER_PROBLEM = 4
 const UNKNOWN_NEXT_HEADER = 1
+const FRAGMENT_HEADER = 8
+/** Offset and M. */
+const FRAGMENT_BITS = 0xfff9
 
 export function deliverLocal6(packet: Packet): void {
   const { device } = packet
@@ -28,6 +32,7 @@ export function finishDelivery6(packet: Packet): void {
   let at = packet.network + HEADER_LENGTH
   // Hop-by-hop options were read on the way in.
   if (packet.bytes[namedAt] === NextHeader.hopByHop) [namedAt, at] = behind(packet, at)
+  let isWhole = false
   for (;;) {
     const next = packet.bytes[namedAt]!
     if (next === NextHeader.options) {
@@ -35,6 +40,15 @@ export function finishDelivery6(packet: Packet): void {
     } else if (next === NextHeader.routing) {
       if (!acceptRouting(packet, at)) return
     } else if (next === NextHeader.fragment) {
+      if (isWhole) {
+        refuse(packet, at - packet.network)
+        return
+      }
+      isWhole = true
+      if (isAtomic(packet, at)) {
+        ;[namedAt, at] = [at, at + FRAGMENT_HEADER]
+        continue
+      }
       const place = namedAt - packet.network
       if (!namespace.ipv6.reassembly.gather(packet, LOCAL_DELIVERY, at, namedAt)) return
       namedAt = packet.network + place
@@ -45,6 +59,17 @@ export function finishDelivery6(packet: Packet): void {
   }
   packet.transport = at
   deliver(packet, namedAt)
+}
+
+/** RFC 6946: the header stays, and is passed over. */
+function isAtomic({ bytes, end }: Packet, at: number): boolean {
+  return at + FRAGMENT_HEADER <= end && (u16(bytes, at + 2) & FRAGMENT_BITS) === 0
+}
+
+/** A second fragment header: ipv6_frag_rcv. */
+function refuse(packet: Packet, pointer: number): void {
+  sendIcmpv6Error(packet, PARAMETER_PROBLEM, 0, pointer)
+  drop(packet, 'IP_INHDR', 'ipv6_frag_rcv', { what: 'it has two fragment headers' })
 }
 
 function behind({ bytes }: Packet, at: number): [number, number] {

@@ -67,7 +67,7 @@ export class Reassembly6 {
       return this.#refuse(packet, user, PAYLOAD_AT, 'the fragment header is cut off')
     const word = u16(bytes, at + 2)
     if ((word & (OFFSET_MASK | MORE_FRAGMENTS)) === 0) {
-      // An atomic fragment, RFC 6946.
+      // An atomic fragment, RFC 6946. Delivery passes over the header of its own accord.
       return this.#passAtomic(packet, at, namedAt)
     }
     const queue = this.#find(packet, user, u32(bytes, at + 4))
@@ -79,7 +79,12 @@ export class Reassembly6 {
       queue.hasLast = true
       queue.length = end
     } else {
-      if ((end & 7) !== 0) return this.#refuse(packet, user, PAYLOAD_AT, 'its length is no multiple of 8')
+      if ((end & 7) !== 0) {
+        if (user === LOCAL_DELIVERY) return this.#refuse(packet, user, PAYLOAD_AT, 'its length is no multiple of 8')
+        // Left to whom it is for, who says so: -EPROTO of nf_ct_frag6_gather.
+        this.#kill(queue)
+        return true
+      }
       if (end > queue.length) {
         if (queue.hasLast) return this.#discard(queue, packet)
         queue.length = end

@@ -49,7 +49,7 @@ export function trains(mtus: readonly number[], ports: readonly number[]): fc.Ar
   return fc.record({
     protocol: mostly(['echo', 'udp', 'tcp', 'other'], 1),
     destinationPort: fc.constantFrom(...ports),
-    size: often(aboutMtu, fc.constantFrom(24, 60, 2000, 2800, 4000), 1),
+    size: often(aboutMtu, fc.constantFrom(24, 60, 2000, 2800, 3600), 1),
     pieces: fc.array(pieceOf, { minLength: 1, maxLength: 3 }),
     mishaps: often<readonly Mishap[]>(
       fc.constant([]),

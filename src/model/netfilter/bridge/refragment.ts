@@ -24,8 +24,8 @@ export function refragment(packet: Packet, bridge: Bridge, port: Device): Verdic
   if (packet.end - network <= most) return Verdict.accept
   packet.fragmentMaxSize = fragmentMaxSize
   if (packet.protocol !== IPV4) return refragment6(packet, bridge, port)
-  // A bridged packet has the bridge's own route, whose MTU is the bridge's.
-  const mtu = (packet.route as Ipv4Route | undefined)?.mtu ?? bridge.mtu
+  const route = packet.route as Ipv4Route | undefined
+  const mtu = route === undefined || route === bridge.bridgedRoute ? bridge.bridgedMtu : route.mtu
   const whole = fragmentMaxSize === 0
   if ((whole && u16(bytes, network + 6) & DONT_FRAGMENT) || fragmentMaxSize > mtu) {
     drop(packet, 'NOT_SPECIFIED', 'br_nf_dev_queue_xmit', {

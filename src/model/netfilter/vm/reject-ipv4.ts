@@ -30,7 +30,8 @@ const UDP_CHECKSUM_AT = 6
 
 /** nf_send_unreach. Nothing is said about later fragments, and about what was damaged. */
 export function rejectIpv4(packet: Packet, code: number, hook: HookNumber): void {
-  if (isLaterFragment(packet) || !hasRoute(packet, hook) || !isIntact(packet)) return
+  if (isLaterFragment(packet) || !hasRoute(packet, hook)) return
+  if (packet.checksum === 'none' && !isIntact(packet)) return
   sendIcmpError(packet, UNREACHABLE, code, 0)
 }
 

@@ -23,7 +23,8 @@ const UNREACHABLE = 1
 
 /** nf_send_unreach6. Nothing is said about what was damaged. */
 export function rejectIpv6(packet: Packet, code: number, hook: HookNumber): void {
-  if (isIntact(packet) && hasRoute(packet, hook)) sendIcmpv6Error(packet, UNREACHABLE, code, 0)
+  const isSound = packet.checksum === 'summed' || isIntact(packet)
+  if (isSound && hasRoute(packet, hook)) sendIcmpv6Error(packet, UNREACHABLE, code, 0)
 }
 
 /** nf_send_reset6. Resets are not answered. */
