@@ -167,6 +167,7 @@ async function traceModel({ from, to, options, chosen: { topology, source } }: Q
   for (const { node, run } of faultsOf(options, topology)) {
     requireSuccess(run, await lab.run({ place: node, line: run }))
   }
+  await waitFor(faultsOf(options, topology), lab.machine)
   const { besideOf } = await import('../trace/beside.ts')
   const { tellLearned } = await import('../lab/bgp/learned-routes.ts')
   const document = await tellLearned(traceInModel(request, lab), lab.plan, lab.machine)
@@ -204,6 +205,7 @@ async function traceKernel(
         const { namespace } = findPlace(node, plan)!
         requireSuccess(line, await machine.runLine(namespacePath(namespace), line))
       }
+      await waitFor(faultsOf(options, topology), machine)
       // Of the kernel's decisions nothing is told that something could stand beside.
       const { tellLearned } = await import('../lab/bgp/learned-routes.ts')
       return { document: await tellLearned(await traceInKernel(request, lab), plan, machine), beside: () => [] }
@@ -225,6 +227,12 @@ function faultsOf({ fault }: Options, { faults = {} }: Topology): Fault[] {
     if (Object.hasOwn(faults, name)) return faults[name]!
     throw new CommandError(Exit.usage, `"${name}" is no fault of this topology${didYouMean(name, Object.keys(faults))}`)
   })
+}
+
+/** Until they are felt. */
+async function waitFor(faults: readonly Fault[], machine: Machine): Promise<void> {
+  const seconds = Math.max(0, ...faults.map(({ wait = 0 }) => wait))
+  if (seconds > 0) await machine.until(() => false, seconds * 1000)
 }
 
 function requireSuccess(line: string, { status, stdout, stderr }: Outcome): void {

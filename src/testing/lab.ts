@@ -70,6 +70,7 @@ export async function lab(topology: string | Topology, { seed }: LabOptions = {}
       if (!fault) throw new RangeError(`"${name}" is no fault of lab "${described.name}"`)
       const { status, stderr } = await place(fault.node).exec(fault.run)
       if (status !== 0) throw new RangeError(`Cannot make fault "${name}": ${stderr.trim()}`)
+      if (fault.wait !== undefined) await built.machine.until(() => false, fault.wait * 1000)
     },
   }
 }
