@@ -4,6 +4,7 @@
  *   types lint unit                               also `npm run ok`: no root, seconds
  *   root                                          our code against the machine's kernel
  *   mutants                                       bugs planted in the model, each found by random cases
+ *   oracle                                        the model and the machine's kernel in random worlds, always the same
  *   conformance conformance-better conformance-node   the plugins against the reference, by cnidiff
  *   interop                                       containerd and podman run containers on our bridge
  *   bgp bgp-rows                                  our BGP speaker between BIRD, GoBGP, FRR and scripted peers
@@ -15,6 +16,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { MutantReport } from '../src/oracle/mutant/report.ts'
+import { kinds } from '../src/oracle/random/kinds.ts'
+import type { CampaignReport } from '../src/oracle/random/report.ts'
 import { bgpPeers, referencePlugins } from '../test/support/peers.ts'
 import { vlanCases } from '../test/uml/vlan-cases.ts'
 import { run } from './run.ts'
@@ -48,6 +51,9 @@ const MINUTE = 60_000
  */
 const CASES = { open: 97, openInAllModes: 289, better: 28 }
 
+/** Random cases: as many of every kind there is, and always the same. */
+const RANDOM = { casesOfAKind: 80, seed: 618 }
+
 /** Checks of the two BGP suites, written down for the same reason. */
 const CHECKS = { bgp: 134, rows: 514 }
 
@@ -57,6 +63,7 @@ export const suites: readonly Suite[] = [
   vitest('unit', true, 10 * MINUTE),
   vitest('root', false, 40 * MINUTE),
   mutants('mutants'),
+  oracle('oracle'),
   conformance('conformance', { cases: 'open', mode: 'all', expected: CASES.openInAllModes }),
   conformance('conformance-better', { cases: 'better', mode: 'plain', expected: CASES.better }),
   conformance('conformance-node', { cases: 'open', mode: 'plain', expected: CASES.open, prepare: buildNodeScripts }),
@@ -125,6 +132,25 @@ function mutants(name: string): Suite {
       )
       if (!report) return { passed: 0, failed: [`${name}: the oracle left no report`], skipped: [] }
       return { passed: report.found.length, failed: report.lost, skipped: [] }
+    },
+  }
+}
+
+/** The two kernels in the same worlds: src/oracle/random. */
+function oracle(name: string): Suite {
+  return {
+    name,
+    quick: false,
+    async run() {
+      const cases = RANDOM.casesOfAKind * kinds.length
+      const argv = ['scripts/oracle.ts', '--cases', String(cases), '--seed', String(RANDOM.seed)]
+      const { report } = await withReport<CampaignReport>((file) =>
+        run([process.execPath, ...argv, '--json', file], { limit: 20 * MINUTE }),
+      )
+      if (!report) return { passed: 0, failed: [`${name}: the campaign left no report`], skipped: [] }
+      const failed = [...report.failed]
+      if (report.cases < cases) failed.push(`${name}: ${report.cases} cases were run, ${cases} must be`)
+      return { passed: Math.max(0, report.cases - report.failed.length), failed, skipped: [] }
     },
   }
 }

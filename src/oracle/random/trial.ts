@@ -22,10 +22,13 @@ export interface Trial {
 /** Each step as far as it goes, and frames as they passed. */
 const OPTIONS = { lenient: true, copied: true } as const
 
+/** Milliseconds: commands take Linux their time, between two frames. No case waits for a timer. */
+const TOLERANCE = 2_000
+
 export async function tryScenario(scenario: Scenario, live: Machine): Promise<Trial> {
   const found = await runScenario(scenario, modelMachine(), OPTIONS)
   const { endings } = found
-  const leeway = leewayOf(scenario)
+  const leeway = { tolerance: TOLERANCE, ...leewayOf(scenario) }
   const first = between(await runScenario(scenario, live, OPTIONS), found, leeway)
   if (!first) return { difference: undefined, endings, again: false }
   const difference = between(await runScenario(scenario, live, OPTIONS), found, leeway)
