@@ -1,6 +1,6 @@
 /** What becomes of IPv6 when a device or a setting changes: addrconf_notify, addrconf_ifdown, net/ipv6/addrconf.c. */
 import type { Device } from '../device/device.ts'
-import { ALL_ROUTERS, LOOPBACK } from './address.ts'
+import { ALL_NODES, ALL_ROUTERS, LOOPBACK, sameAddress } from './address.ts'
 import {
   addMulticastRoute,
   addPrefixRoute,
@@ -27,9 +27,14 @@ const SITE_LOCAL_ROUTERS = Uint8Array.from(ALL_ROUTERS, (byte, i) => (i === 1 ? 
 export function linkUp6(device: Device): void {
   const { ipv6 } = device
   if (ipv6.conf.disable_ipv6) return
-  if (ipv6.groups.length === 0) initialize(device)
+  if (!isInitialized(device)) initialize(device)
   linkRevived6(device)
   linkReady(device)
+}
+
+/** An address that was there before the link came up has joined its own group already. */
+function isInitialized({ ipv6 }: Device): boolean {
+  return ipv6.groups.some(({ address }) => sameAddress(address, ALL_NODES))
 }
 
 /** ipv6_add_dev */
@@ -125,7 +130,7 @@ export function deviceGone6(device: Device): void {
 export function forwardingChanged6(device: Device): void {
   const { conf, addresses } = device.ipv6
   if (conf.forwarding !== 0) {
-    if (device.ipv6.groups.length > 0) joinRouters(device)
+    if (isInitialized(device)) joinRouters(device)
     for (const address of addresses) if (!address.tentative) joinAnycast(device, address)
   } else {
     for (const group of [ALL_ROUTERS, NODE_LOCAL_ROUTERS, SITE_LOCAL_ROUTERS]) leaveGroup(device, group)
