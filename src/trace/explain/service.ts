@@ -1,9 +1,9 @@
 /** Services that lead nowhere: no pod behind them, or none that listens where they point. */
-
+import type { NftExpression } from '../../kernel/nftables.ts'
 import { couldMatch } from '../could-match.ts'
 import { questionFrame } from '../question-frame.ts'
 import { readHeaders } from '../summary.ts'
-import type { Explainer, Explanation, Loss, Pod, Service, World } from './loss.ts'
+import type { Explainer, Explanation, Loss, Place, Pod, Service, World } from './loss.ts'
 
 /** Undefined where the address is no service's, or there is a pod behind it. */
 export function noEndpoint(address: string, { services, pods }: World): Explanation | undefined {
@@ -60,7 +60,7 @@ export const listensElsewhere: Explainer = (loss, world) => {
   }
 }
 
-/** A rule of a place on the way that turns a service's packets to this port, where the service's own target port is another. */
+/** A place on the way turns the service's packets to this port, and the service's own target port is another. */
 function wrongTarget(
   { client, path, frame, network }: Loss,
   pod: Pod,
@@ -68,36 +68,45 @@ function wrongTarget(
   port: number,
   { places, services }: World,
 ): Explanation | undefined {
+  const passed = places.filter(({ name }) => path.includes(name))
   const address = readHeaders(frame, network)?.destination
-  for (const { name, clusterIp, pods, ports } of services.filter((each) => each.pods.includes(pod.name))) {
-    for (const asked of ports) {
-      const target = `${protocol}/${asked.targetPort}`
-      const question = questionFrame(client.kernel, clusterIp, { protocol, port: asked.port })
-      if (asked.protocol !== protocol || !pod.listen.includes(target) || !question || pods.length === 0) continue
-      for (const place of places.filter((each) => path.includes(each.name))) {
-        const { chains } = place.kernel.nftables.list()
-        for (const { family, table, name: chain, base } of chains) {
-          if (base?.type !== 'nat' || base.hook !== 'prerouting') continue
-          const rules = place.kernel.nftables.rules({ family, table, name: chain })
-          const at = rules.findIndex(({ expressions }) => {
-            const isHere = expressions.some((each) => {
-              return each.type === 'xt target' && each.target === 'DNAT' && each.ports?.from === port
-            })
-            return isHere && couldMatch(expressions, question, 0)
-          })
-          if (at < 0) continue
-          return {
-            why: `${pod.name} listens at ${pod.listen.join(', ')}, not at ${protocol}/${port}: rule ${at + 1} of chain ${chain} (table ${family} ${table}, handle ${rules[at]!.handle}) of ${place.name} turns service ${name} (${clusterIp}:${asked.port}) to port ${port}, and its target port is ${asked.targetPort}. The sender is refused.`,
-            fixes: [
-              {
-                node: place.name,
-                run: `iptables -t nat -I ${chain} 1 -d ${clusterIp}/32 -p ${protocol} --dport ${asked.port} -j DNAT --to-destination ${address}:${asked.targetPort}`,
-              },
-            ],
-          }
-        }
-      }
+  const led = services.filter(({ pods }) => pods.includes(pod.name))
+  for (const { name, clusterIp, asked } of led.flatMap(({ ports, ...each }) =>
+    ports.map((asked) => ({ ...each, asked })),
+  )) {
+    if (asked.protocol !== protocol || !pod.listen.includes(`${protocol}/${asked.targetPort}`)) continue
+    const question = questionFrame(client.kernel, clusterIp, { protocol, port: asked.port })
+    const rule = question && ruleThatTurns(question, port, passed)
+    if (!rule) continue
+    const { node, chain, words } = rule
+    const match = `-d ${clusterIp}/32 -p ${protocol} --dport ${asked.port}`
+    const run = `iptables -t nat -I ${chain} 1 ${match} -j DNAT --to-destination ${address}:${asked.targetPort}`
+    return {
+      why: `${pod.name} listens at ${pod.listen.join(', ')}, not at ${protocol}/${port}: ${words} turns service ${name} (${clusterIp}:${asked.port}) to port ${port}, and its target port is ${asked.targetPort}. The sender is refused.`,
+      fixes: [{ node, run }],
     }
   }
   return undefined
 }
+
+/** The first rule of iptables that could be about the packet and turns it to this port. */
+function ruleThatTurns(question: Uint8Array, port: number, places: readonly Place[]) {
+  for (const { name: node, kernel } of places) {
+    const chains = kernel.nftables
+      .list()
+      .chains.filter(({ base }) => base?.type === 'nat' && base.hook === 'prerouting')
+    for (const { family, table, name: chain } of chains) {
+      const rules = kernel.nftables.rules({ family, table, name: chain })
+      const at = rules.findIndex(({ expressions }) => {
+        return expressions.some((each) => turnsTo(each, port)) && couldMatch(expressions, question, 0)
+      })
+      if (at < 0) continue
+      const words = `rule ${at + 1} of chain ${chain} (table ${family} ${table}, handle ${rules[at]!.handle}) of ${node}`
+      return { node, chain, words }
+    }
+  }
+  return undefined
+}
+
+const turnsTo = (each: NftExpression, port: number) =>
+  each.type === 'xt target' && each.target === 'DNAT' && each.ports?.from === port
