@@ -2,7 +2,7 @@
  * The fidelity table: which of the model's decisions were compared with a kernel.
  *
  *   npm run fidelity [-- --cases N] [--seed S]   as root: compares, and writes docs/fidelity.json, .md and .svg. N random cases a kind
- *   npm run fidelity -- --render                 writes the last two from the first again
+ *   npm run fidelity -- --render                 writes them again for the code of today: what is new in it was never compared
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { Coverage } from '../src/oracle/fidelity/coverage.ts'
 import { formatFidelity, rowsOf } from '../src/oracle/fidelity/document.ts'
 import { readModel } from '../src/oracle/fidelity/sites.ts'
-import { type Fidelity, Tally } from '../src/oracle/fidelity/tally.ts'
+import { Tally, withModel } from '../src/oracle/fidelity/tally.ts'
 import { fidelityChart } from './charts.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -29,7 +29,9 @@ const model = readModel(root)
 const say = (line: string) => process.stderr.write(`${line}\n`)
 if (!values.render) await measure(Number(values.cases), Number(values.seed))
 
-const fidelity: Fidelity = JSON.parse(readFileSync(join(docs, 'fidelity.json'), 'utf8'))
+const data = join(docs, 'fidelity.json')
+const fidelity = withModel(JSON.parse(readFileSync(data, 'utf8')), model)
+writeFileSync(data, `${JSON.stringify(fidelity, undefined, 1)}\n`)
 writeFileSync(join(docs, 'fidelity.md'), formatFidelity(model, fidelity))
 writeFileSync(join(docs, 'fidelity.svg'), fidelityChart(rowsOf(model, fidelity)))
 
@@ -44,7 +46,8 @@ async function measure(cases: number, seed: number): Promise<void> {
   const live = linuxMachine([])
   const differ = await measureGoldens(measuring)
   const { allScenarios } = await import('../test/oracle/scenarios/all.ts')
-  differ.push(...(await measureFixed(measuring, allScenarios(), live)))
+  const { branches } = await import('../test/oracle/scenarios/branches.ts')
+  differ.push(...(await measureFixed(measuring, [...allScenarios(), ...branches], live)))
   for (const kind of kinds) {
     say(`${cases} cases of ${kind.name}`)
     differ.push(...(await measureKind(measuring, kind, { cases, seed, live })))

@@ -50,7 +50,7 @@ export function formatFidelity(model: readonly ModelFile[], fidelity: Fidelity):
 }
 
 function introduction({ kernel, runs }: Fidelity): string {
-  const cases = (what: string) => runs.filter((run) => run.what === what).reduce((total, run) => total + run.cases, 0)
+  const scenarios = runs.filter(({ what }) => what === 'scenario')
   const kinds = runs.filter(({ what }) => what === 'random').map(({ name, cases: number }) => `${name} ${number}`)
   const tests = runs.filter(({ what }) => what === 'test').map(({ name }) => `\`${name}\``)
   return `# Fidelity
@@ -61,7 +61,7 @@ decision counts as compared where it was made in a run that was equal to the ker
 
 ${plot}
 
-Compared with ${kernel}: ${cases('scenario')} scenarios, and random cases (${kinds.join(', ')})${tests.length > 0 ? `; and the tests ${tests.join(', ')}` : ''}.
+Compared with ${kernel}: ${scenarios.length} fixed scenarios, and random cases (${kinds.join(', ')})${tests.length > 0 ? `; and the tests ${tests.join(', ')}` : ''}.
 Made by \`npm run fidelity\` from what ran (\`docs/fidelity.json\`); not edited by hand. Functions and arms (of \`if\`, \`? :\`, \`case\`, \`&&\`,
 \`||\`, \`??\`) are counted beside the decisions: most of the code decides nothing by itself, and some of it speaks to nobody but commands.
 `
@@ -151,7 +151,7 @@ export function namesOf(names: string): string {
 }
 
 function isNext(before: string, name: string): boolean {
-  const [one, other] = [before, name].map((each) => /^([SX])(\d+)$/.exec(each))
+  const [one, other] = [before, name].map((each) => /^([SXB])(\d+)$/.exec(each))
   return one?.[1] !== undefined && one[1] === other?.[1] && Number(one[2]) + 1 === Number(other[2])
 }
 

@@ -32,6 +32,26 @@ export interface Share {
   readonly of: number
 }
 
+/** For the code of today: what is new was never compared, what is gone is left out. */
+export function withModel({ kernel, runs, sites, files }: Fidelity, model: readonly ModelFile[]): Fidelity {
+  const all = model.flatMap((file) => file.sites)
+  const fileOf = ({ file, functions, arms }: ModelFile): FileTally => {
+    const known = files[file]
+    const never = functions.map(({ name }) => name).filter((name) => known === undefined || known.never.includes(name))
+    return {
+      functions: { compared: functions.length - never.length, of: functions.length },
+      arms: { compared: Math.min(known?.arms.compared ?? 0, arms.length), of: arms.length },
+      never,
+    }
+  }
+  return {
+    kernel,
+    runs,
+    sites: Object.fromEntries(all.map(({ id }) => [id, sites[id] ?? ''])),
+    files: Object.fromEntries(model.map((each) => [each.file, fileOf(each)])),
+  }
+}
+
 export class Tally {
   readonly #model: readonly ModelFile[]
   readonly #runs = new Map<string, { what: Run['what']; cases: number }>()
