@@ -4,11 +4,16 @@
  *   S02    pod → bridge → VXLAN → the other node → bridge → pod: test/golden/README.md
  *   S25    the same through a service: DNAT, connection tracking on
  *
+ * And how long a cluster takes to be built, and how much memory: model-cluster.ts.
+ *
  * The frame goes in by AF_PACKET (packets.send), so a packet of the kernel's costs one system call more.
  */
 import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { build } from 'esbuild'
 import { linuxMachine } from '../src/cli/machine.ts'
 import type { LiveKernel } from '../src/kernel/live.ts'
 import { bringUp, takeDown } from '../src/lab/lab.ts'
@@ -33,6 +38,11 @@ const PACKETS = 400
 const WARM_UP = 400
 const STARTS = 20
 const LABS = 5
+/** Of the cluster. */
+const NODES = 1_000
+const PODS = 100
+/** V8 lets garbage of 48 MB come together before it looks for what is young and dead, and the whole of it grow to 4 GB. */
+const HEAP = ['--max-semi-space-size=2', '--max-old-space-size=8192']
 /** Milliseconds in which the first packet must have arrived. */
 const PATIENCE = 5_000
 
@@ -56,8 +66,11 @@ export async function benchModel({ pairs, runs, say }: Options): Promise<Row[]> 
   const start = startOfTrace()
   say('the default lab')
   const lab = timeOfLab()
+  say('clusters')
+  const cluster = await clusterOf([`${NODES}`, `${PODS}`])
+  const crowd = await clusterOf([`${NODES}`, `${PODS}`, 'own'])
   return [
-    { name: 'S02, model', value: plain.ours, least: 0.5, unit: 'Mpps' },
+    { name: 'S02, model', value: plain.ours, least: 1, unit: 'Mpps' },
     { name: 'S02, kernel', value: plain.theirs, unit: 'Mpps' },
     {
       name: "S02, model's time to the kernel's",
@@ -65,8 +78,8 @@ export async function benchModel({ pairs, runs, say }: Options): Promise<Row[]> 
       unit: 'ratio',
       comparison: plain.comparison,
     },
-    { name: 'S02, model, followed', value: traced, unit: 'Mpps' },
-    { name: 'S25, model', value: service.ours, unit: 'Mpps' },
+    { name: 'S02, model, followed', value: traced, least: 0.15, unit: 'Mpps' },
+    { name: 'S25, model', value: service.ours, least: 0.4, unit: 'Mpps' },
     { name: 'S25, kernel', value: service.theirs, unit: 'Mpps' },
     {
       name: "S25, model's time to the kernel's",
@@ -76,7 +89,29 @@ export async function benchModel({ pairs, runs, say }: Options): Promise<Row[]> 
     },
     { name: 'overlab trace, from exec to answer', value: start, target: 300, unit: 'ms' },
     { name: 'the default lab in the model, up, all ping all', value: lab, target: 1000, unit: 'ms' },
+    { name: '1,000 nodes × 100 pods: built', value: cluster.seconds, target: 5, unit: 's' },
+    { name: '1,000 nodes × 100 pods: memory of the process', value: cluster.megabytes, target: 400, unit: 'MB' },
+    { name: 'the same, each pod in a namespace of its own: built', value: crowd.seconds, unit: 's' },
+    { name: 'the same, each pod in a namespace of its own: memory', value: crowd.megabytes, unit: 'MB' },
   ]
+}
+
+/** What model-cluster.ts answers, run as a bundle: what reads TypeScript would take memory beside the model. */
+async function clusterOf(args: readonly string[]): Promise<{ seconds: number; megabytes: number }> {
+  const folder = mkdtempSync(join(tmpdir(), 'overlab-bench-'))
+  try {
+    const outfile = join(folder, 'cluster.mjs')
+    const entry = join(import.meta.dirname, 'model-cluster.ts')
+    await build({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' })
+    const argv = [...HEAP, outfile, ...args]
+    const { status, stdout, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`Cannot measure a cluster: ${stderr}`)
+    const { seconds, megabytes, pairs, arrived } = JSON.parse(stdout)
+    if (arrived !== pairs) throw new Error(`Cannot measure a cluster: ${arrived} of ${pairs} pings were answered`)
+    return { seconds, megabytes }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 }
 
 /** Milliseconds, of the fastest of some starts. */
