@@ -61,6 +61,13 @@ const rows: { of: Omit<TopologyTest, 'name'>; met: Expectation; not: Expectation
     says: /IP_INNOROUTES/,
   },
   {
+    // Another sender: of ICMP errors to one, Linux sends six at once and then one a second.
+    of: { from: 'pod/web-1', to: 'ip/10.99.0.1' },
+    met: { replied: 'IP_INNOROUTES' },
+    not: { replied: 'NO_SOCKET' },
+    says: /found 3\/0/,
+  },
+  {
     of: { ...echo, ttl: 1 },
     met: { replied: '11/0', at: 'n1/cni0' },
     not: { replied: '11/0', at: 'n2' },

@@ -24,7 +24,7 @@ export interface Expectation {
   readonly delivered?: string
   /** A reason; `*` stands for any. */
   readonly dropped?: string
-  /** `3/4` of ICMP, or `RST`. */
+  /** `3/4` of ICMP, or `RST`; or a reason, of what is told of. */
   readonly replied?: string
   /** `n1/flannel.1`, `n1`. */
   readonly at?: string

@@ -88,8 +88,12 @@ function repliesOf({ input, traces = [] }: TraceDocument): TraceDocument[] {
   })
 }
 
+/** By its name, or any that tells of a loss with this reason. */
 function replyOf(trace: TraceDocument, replied: string): TraceDocument | undefined {
-  return repliesOf(trace).find(({ input }) => nameOfReply(input.summary) === replied)
+  const wanted = replied.replace(/^ICMP(?:v6)? /, '')
+  const replies = repliesOf(trace)
+  if (/^\d+\/\d+$|^RST$/.test(wanted)) return replies.find(({ input }) => nameOfReply(input.summary) === wanted)
+  return trace.result.reason === wanted ? replies[0] : undefined
 }
 
 /** `3/4` of `ICMP 3/4 mtu 1450 …`, `RST` of `TCP RST-ACK …`. */
