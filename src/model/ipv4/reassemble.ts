@@ -212,7 +212,9 @@ export class Reassembly {
     packet.fragmentMaxSize = Math.max(queue.maxSize, queue.maxDontFragmentSize)
     packet.fragmentsDontFragment = queue.maxDontFragmentSize === queue.maxSize
     packet.ignoreDontFragment = true
-    packet.fragmentSizes = queue.fragments.map(({ offset, end }) => end - offset)
+    // A first one that was put together itself is not told apart again: inet_frag_reasm_prepare splits it elsewhere.
+    const sizes = queue.fragments.map(({ offset, end }) => end - offset)
+    packet.fragmentSizes = first.fragmentSizes === undefined ? sizes : []
     setU16(bytes, network + LENGTH_AT, header + queue.length)
     setU16(bytes, network + FRAGMENT_AT, packet.fragmentsDontFragment ? DONT_FRAGMENT : 0)
     bytes[network + TOS_AT]! |= ecn

@@ -195,7 +195,9 @@ export class Reassembly6 {
     packet.checksum = 'none'
     packet.fragmentMaxSize = queue.maxSize
     packet.ignoreDontFragment = true
-    packet.fragmentSizes = queue.fragments.map(({ offset, end }) => end - offset)
+    // A first one that was put together itself is not told apart again: inet_frag_reasm_prepare splits it elsewhere.
+    const sizes = queue.fragments.map(({ offset, end }) => end - offset)
+    packet.fragmentSizes = first.fragmentSizes === undefined ? sizes : []
     writePayloadLength(packet)
     if (ecn !== 0) bytes[network + 1]! |= ecn << 4
     if (packet.journey)
