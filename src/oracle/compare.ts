@@ -5,6 +5,7 @@
  *   frames    at every tap, each of the one run has its counterpart in the other      layers.ts  read-frame.ts  sums.ts
  *   order     of one packet, of one flow at a tap; and times                          order.ts
  *   endings   where the expected run tells them
+ *   state     where both runs list their tables                                   state.ts
  */
 import { fromHex } from '../trace/hex.ts'
 import { type Difference, dump, dumpBoth, firstField } from './difference.ts'
@@ -13,6 +14,7 @@ import { OpenValues } from './open-values.ts'
 import { orderDifference, type Pair, timeDifference } from './order.ts'
 import { type ReadFrame, readFrame } from './read-frame.ts'
 import type { Observation } from './run.ts'
+import { stateDifference } from './state.ts'
 import type { Row, Walk } from './walk.ts'
 
 /** Undefined: none beyond what may differ. */
@@ -21,7 +23,10 @@ export function differenceOf(
   found: Observation,
   leeway: Partial<Leeway> = {},
 ): Difference | undefined {
-  return differenceOfWalks(expected.walk, found.walk, expected.given, { ...LEEWAY, ...leeway })
+  return (
+    differenceOfWalks(expected.walk, found.walk, expected.given, { ...LEEWAY, ...leeway }) ??
+    (expected.state && found.state ? stateDifference(expected.state, found.state) : undefined)
+  )
 }
 
 /** `given`: the frames that were sent, in hexadecimal. */

@@ -20,7 +20,10 @@ export interface TracedDrop {
 }
 
 const MOUNT_POINTS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing']
-const EVENTS = ['skb/kfree_skb', 'net/netif_receive_skb', 'net/net_dev_start_xmit']
+/** Of everybody: a timer drops in whose turn it comes. */
+const DROP = 'skb/kfree_skb'
+/** Of ours alone, since a busy machine has many: what a veth receives is worked off by who sent it, or by ksoftirqd. */
+const WAYS = ['skb/consume_skb', 'net/netif_receive_skb', 'net/net_dev_start_xmit']
 /** Kilobytes for each processor: what some seconds of a busy machine bring. */
 const BUFFER = 8192
 
@@ -52,7 +55,9 @@ export class DropTrace {
     mkdirSync(this.#instance)
     this.#write('trace_clock', 'mono')
     this.#write('buffer_size_kb', String(BUFFER))
-    for (const event of EVENTS) this.#write(`events/${event}/enable`, '1')
+    const ours = `common_pid == ${process.pid} || comm ~ "ksoftirqd*"`
+    for (const event of WAYS) this.#write(`events/${event}/filter`, ours)
+    for (const event of [DROP, ...WAYS]) this.#write(`events/${event}/enable`, '1')
   }
 
   /** Forgets what was traced. */
@@ -67,7 +72,7 @@ export class DropTrace {
   }
 
   close(): void {
-    for (const event of EVENTS) this.#write(`events/${event}/enable`, '0')
+    for (const event of [DROP, ...WAYS]) this.#write(`events/${event}/enable`, '0')
     rmdirSync(this.#instance)
     if (!this.#mounted) return
     execFileSync('umount', [this.#root])
@@ -94,7 +99,7 @@ export function readDrops(trace: string, rows: readonly Row[], offset: number): 
       continue
     }
     const before = seen.get(packet)
-    // The memory is used again: the next packet there is another.
+    // Dropped or consumed, the memory is used again: the next packet there is another.
     seen.delete(packet)
     const [, name, reason] = /location=([\w.]+)\S* reason: (\w+)/.exec(rest) ?? []
     if (before && name !== undefined && reason !== undefined) drops.push({ reason, function: plainName(name), before })

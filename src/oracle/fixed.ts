@@ -23,7 +23,7 @@ export interface FixedScenario {
 }
 
 export function runFixed({ scenario, tail = 0 }: FixedScenario, machine: Machine): Promise<Observation> {
-  return observe(scenario, machine, { tail })
+  return observe(scenario, machine, { tail, state: true })
 }
 
 /** Undefined: none beyond what may differ. */

@@ -12,6 +12,7 @@ import type { Journey } from '../model/observer.ts'
 import { endingOf, type FrameEnding } from './ending.ts'
 import type { Injection, Scenario, ScenarioStep } from './scenario.ts'
 import { buildStand, type Stand } from './stand.ts'
+import { dumpState, type StateDump } from './state.ts'
 import { type Recording, record, type Walk } from './walk.ts'
 
 export interface Observation {
@@ -20,6 +21,8 @@ export interface Observation {
   readonly given: readonly string[]
   /** Nanoseconds since the epoch: when the walk's first frame was seen. */
   readonly start: bigint
+  /** With `state`: what stood in the tables when it was over. */
+  readonly state?: StateDump
   /** What became of each of them. Of the model. */
   readonly endings: readonly FrameEnding[]
   /** With `lenient`: what was refused, after the step's number: `3: EMSGSIZE`. */
@@ -31,6 +34,8 @@ export interface RunOptions {
   readonly tail?: number
   /** What a command or the kernel refuses is no error, but part of what is observed. */
   readonly lenient?: boolean
+  /** The tables are listed when it is over. */
+  readonly state?: boolean
   /** Called when everything stands and captures have begun. */
   readonly onWatching?: () => void
   /** Called before it is taken away. */
@@ -46,12 +51,12 @@ const QUIET = 10
 export async function runScenario(
   scenario: Scenario,
   machine: Machine,
-  { tail = 0, lenient = false, copied = false, onWatching, onEnd }: RunOptions = {},
+  { tail = 0, lenient = false, copied = false, state = false, onWatching, onEnd }: RunOptions = {},
 ): Promise<Observation> {
-  const { id, steps, show } = scenario
+  const { id, topology, steps, show } = scenario
   const refusals: string[] = []
   const endings: FrameEnding[] = []
-  const { rows, start } = await whileWatched(
+  const { rows, start, dump } = await whileWatched(
     scenario,
     machine,
     { lenient, copied, refusals },
@@ -70,11 +75,12 @@ export async function runScenario(
       endings.push(...journeys.map(endingOf))
       const rows = recording.rows(show)
       await onEnd?.(stand)
-      return { rows, start: recording.start }
+      const dump = state ? await dumpState(Object.keys(topology.topology.nodes), stand) : undefined
+      return { rows, start: recording.start, dump }
     },
   )
   const given = steps.flatMap((step) => ('hex' in step ? [step.hex] : []))
-  return { walk: { id, obs: rows }, given, start, endings, refusals }
+  return { walk: { id, obs: rows }, given, start, ...(dump && { state: dump }), endings, refusals }
 }
 
 /** Builds what the scenario stands on, up to where captures begin, and takes it away when `body` has ended. */
@@ -86,7 +92,7 @@ export async function whileWatched<T>(
 ): Promise<T> {
   const stand = await buildStand(topology, machine)
   try {
-    for (const [from, address] of warm) await stand.kernelOf(from).ping(address)
+    for (const [from, address] of warm) await warmUp(stand.kernelOf(from), address)
     const commands = steps.slice(0, beginning(steps))
     for (const [i, step] of commands.entries()) {
       const refusal = await refusalOf(() => take(step, stand, []), lenient)
@@ -103,6 +109,15 @@ export async function whileWatched<T>(
   } finally {
     stand.close()
   }
+}
+
+/**
+ * Linux makes an IPv6 address a namespace's own a moment after it was set; who asks for it before is not answered, and what
+ * waits for the answer would be sent when the scenario has begun.
+ */
+async function warmUp(kernel: LiveKernel, address: string): Promise<void> {
+  const { outcome } = await kernel.ping(address)
+  if (outcome !== 'reply' && address.includes(':')) await kernel.ping(address)
 }
 
 /** Lets what is on its way arrive. */

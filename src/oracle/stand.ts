@@ -24,6 +24,8 @@ export interface Stand {
   pathOf(namespace: string): string
   /** RangeError with the command's own words when it fails. */
   run(namespace: string, line: string): Promise<void>
+  /** As run, and what the command printed. */
+  output(namespace: string, line: string): Promise<string>
   /** Links that were made since the last call compute their own checksums, and send what goes over the wire. */
   withoutOffloads(): void
   /** Nothing of it is left. */
@@ -69,8 +71,12 @@ export async function buildStand(topology: Topology, machine: Machine): Promise<
     kernelOf,
     pathOf: (name) => namespacePath(namespaceOf(name, lab)),
     async run(name, line) {
+      await stand.output(name, line)
+    },
+    async output(name, line) {
       const { status, stderr, stdout } = await machine.runLine(stand.pathOf(name), line)
       if (status !== 0) throw new RangeError(`Cannot run "${line}" in ${name}: ${(stderr || stdout).trim()}`)
+      return stdout
     },
     withoutOffloads() {
       for (const [name, known] of plain) {

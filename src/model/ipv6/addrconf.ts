@@ -63,7 +63,7 @@ function linkReady(device: Device): void {
     return
   }
   if (kind === 'loopback') {
-    addAddress6(device, { address: LOOPBACK, length: 128, noDad: true, protocol: AddressProtocol.loopback })
+    addAddress6(device, { address: LOOPBACK, length: 128, protocol: AddressProtocol.loopback })
     restoreAddresses(device)
     return
   }

@@ -31,7 +31,12 @@ function calico(
           pod: { routes: [{ to: '169.254.1.1/32', dev: 'eth0', scope: 'link' }] },
         },
         links: [
-          { endpoints: ['n1:eth0', 'n2:eth0'], ipv4: ['192.168.56.11/24', '192.168.56.12/24'] },
+          {
+            endpoints: [
+              { node: 'n1', interface: 'eth0', mac: '02:00:00:00:01:01', addresses: ['192.168.56.11/24'] },
+              { node: 'n2', interface: 'eth0', mac: '02:00:00:00:02:01', addresses: ['192.168.56.12/24'] },
+            ],
+          },
           {
             endpoints: [
               { node: 'pod', interface: 'eth0', mac: A, addresses: ['10.65.0.2/32'] },

@@ -1,0 +1,102 @@
+/**
+ * What stands in a kernel's tables, as its own programs list it: the real ones, spawned in the namespace, or src/command on
+ * the model. Counters of rules are part of it, and say which rules the frames met.
+ */
+import type { Difference } from './difference.ts'
+import type { Stand } from './stand.ts'
+
+/** By namespace, then by command line. */
+export type StateDump = Readonly<Record<string, Readonly<Record<string, Json>>>>
+
+type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
+
+const LISTS = [
+  'ip -j address',
+  'ip -j route show table all',
+  'ip -6 -j route show table all',
+  'ip -j rule',
+  'ip -j neighbour',
+  'bridge -j link',
+  'bridge -j fdb',
+  'bridge -j vlan',
+  'nft -j list ruleset',
+] as const
+
+export async function dumpState(names: readonly string[], stand: Stand): Promise<StateDump> {
+  const dump: Record<string, Record<string, Json>> = {}
+  for (const name of names) {
+    const lists: Record<string, Json> = {}
+    for (const line of LISTS) lists[line] = normalised(line, JSON.parse((await stand.output(name, line)) || '[]'))
+    dump[name] = lists
+  }
+  return dump
+}
+
+/**
+ * Numbers that a machine gives as they come, and what depends on the moment: how long a neighbour has been known, whether
+ * anybody is just asking for it again, and what links have heard of their carrier, which Linux tells once a second
+ * (net/core/link_watch.c).
+ */
+const PASSING: readonly string[] = [
+  'ifindex',
+  'link_index',
+  'link_netnsid',
+  'valid_life_time',
+  'preferred_life_time',
+  'handle',
+  'metainfo',
+  'expires',
+  'operstate',
+]
+const KNOWN_STATES: readonly string[] = ['REACHABLE', 'STALE', 'DELAY', 'PROBE']
+/** Groups that a device listens to stand in its forwarding database, in the order of a hash. */
+const GROUP = /^(?:33:33|01:00:5e):/
+
+function normalised(line: string, list: Json): Json {
+  const entries = (Array.isArray(list) ? list : ((list as { nftables?: Json }).nftables ?? [])) as readonly Json[]
+  const kept = entries
+    .map((entry) => without(entry))
+    .map((entry) => (line === 'bridge -j link' ? withoutPeer(entry) : entry))
+    .filter((entry) => JSON.stringify(entry) !== '{}')
+    .filter((entry) => !(line.endsWith('fdb') && GROUP.test((entry as { mac?: string }).mac ?? '')))
+  // Rules and chains have an order; the rest is listed as a hash table has it.
+  return line.startsWith('nft') || line.endsWith('rule') ? kept : kept.sort(byText)
+}
+
+const byText = (a: Json, b: Json) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
+
+function without(value: Json): Json {
+  if (Array.isArray(value)) return value.filter((each) => each !== 'NO-CARRIER').map(without)
+  if (typeof value === 'string') return KNOWN_STATES.includes(value) ? 'KNOWN' : value
+  if (value === null || typeof value !== 'object') return value
+  const kept = Object.entries(value).filter(([name]) => !PASSING.includes(name))
+  return Object.fromEntries(kept.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, each]) => [name, without(each)]))
+}
+
+/** bridge(8) looks the index of a veth's other end up in the wrong namespace. */
+function withoutPeer(entry: Json): Json {
+  const { link: _, ...rest } = entry as { readonly [name: string]: Json }
+  return rest
+}
+
+/** The first place where the two differ: `n1, ip -j route, entry 2: …`. */
+export function stateDifference(expected: StateDump, found: StateDump): Difference | undefined {
+  for (const [name, lists] of Object.entries(expected)) {
+    for (const [line, wanted] of Object.entries(lists)) {
+      const theirs = found[name]?.[line]
+      const what = entryDifference(wanted as readonly Json[], (theirs ?? []) as readonly Json[])
+      if (what !== undefined) return { kind: 'state', at: name, what: `${name}, ${line}: ${what}` }
+    }
+  }
+  return undefined
+}
+
+function entryDifference(expected: readonly Json[], found: readonly Json[]): string | undefined {
+  const [ours, theirs] = [expected, found].map((list) => list.map((entry) => JSON.stringify(entry))) as [
+    string[],
+    string[],
+  ]
+  const i = Array.from({ length: Math.max(ours.length, theirs.length) }, (_, n) => n).find((n) => ours[n] !== theirs[n])
+  if (i === undefined) return undefined
+  return `entry ${i + 1}: ${theirs[i] ?? 'none'}, expected ${ours[i] ?? 'none'}`
+}
