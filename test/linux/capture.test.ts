@@ -104,3 +104,18 @@ function direction(line: string): string {
   const columns = line.split('\t')
   return columns.map((column, i) => (i === 1 ? { 1: 'in', 2: 'out' }[Number(column)] : column)).join(' ')
 }
+
+test('a capture that copies sees the same frames, also those longer than its slots', async () => {
+  pod.links.set('lo', { up: true })
+  const packets: CapturedPacket[] = []
+  const capture = pod.packets.capture({ copied: true }, (packet) => void packets.push(packet))
+  const sent = [60, 3000, 6000, 61].map((length, i) => new Uint8Array(length).fill(i + 1))
+  for (const frame of sent) pod.packets.send('lo', frame)
+  const seen = () => packets.filter(({ link, packetType }) => link === 'lo' && packetType === 'outgoing')
+  await eventually(() => seen().length === sent.length, 'all are captured')
+  capture.close()
+  assert.deepEqual(
+    seen().map(({ bytes, length }) => [length, bytes]),
+    sent.map((bytes) => [bytes.length, bytes]),
+  )
+})
