@@ -27,7 +27,8 @@ const root = join(import.meta.dirname, '..')
 /** What was recorded of 6.18: by others, and by `npm run oracle -- --fixed --record`. */
 const records = ['test/golden', 'test/oracle/walks'].map((path) => join(root, path))
 /** Below the checkout, which every guest sees. */
-const folder = join(root, '.cache/kernels')
+const shared = `.cache/kernels-${process.pid}`
+const folder = join(root, shared)
 
 const MINUTE = 60_000
 /** Of a machine's disk that nothing is read from. */
@@ -45,8 +46,7 @@ if (!guest) {
 } else {
   const only = values.only?.split(',')
   const scenarios = allScenarios().filter(({ scenario }) => only?.includes(scenario.id) ?? true)
-  await prepare(scenarios)
-  const output = await guest()
+  const output = await inGuest(guest, scenarios)
   const sightings = readSightings(output)
   if (sightings.length === 0) throw new Error(`The guest has seen nothing:\n${output}`)
   const verdicts = await judge(scenarios, sightings, { recordOf, profile: linux61 })
@@ -58,9 +58,17 @@ if (!guest) {
   }
 }
 
+async function inGuest(run: () => string | Promise<string>, scenarios: readonly FixedScenario[]): Promise<string> {
+  try {
+    await prepare(scenarios)
+    return await run()
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 /** The scenarios, and the guest's program as one file: a machine that is emulated takes a minute to read three hundred. */
 async function prepare(scenarios: readonly FixedScenario[]): Promise<void> {
-  rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'scenarios.json'), JSON.stringify(scenarios))
   await build({
@@ -84,7 +92,7 @@ function recordOf(id: string): Walk {
 }
 
 function command(checkout: string): string {
-  return `uname -r; cd '${checkout}'; node .cache/kernels/guest.mjs .cache/kernels/scenarios.json 2>&1`
+  return `uname -r; cd '${checkout}'; node ${shared}/guest.mjs ${shared}/scenarios.json 2>&1`
 }
 
 function runInUml(): string {

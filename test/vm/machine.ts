@@ -37,7 +37,7 @@ const DISK = 4 * 2 ** 30
 export const CHECKOUT = '/mnt'
 
 /** Milliseconds. */
-const BOOT_LIMIT = 180_000
+const BOOT_LIMIT = 600_000
 
 interface Answer {
   readonly status: number
