@@ -15,6 +15,8 @@ export interface NftTable {
   readonly family: NftFamily
   readonly name: string
   readonly comment?: string
+  /** Given by the kernel; told by a list that asks for it. */
+  readonly handle?: bigint
 }
 
 export interface NftChain {
@@ -22,6 +24,8 @@ export interface NftChain {
   readonly table: string
   readonly name: string
   readonly comment?: string
+  /** Given by the kernel; told by a list that asks for it. */
+  readonly handle?: bigint
   /** A base chain, called by the kernel. Absent: called by rules. */
   readonly base?: {
     readonly type: 'filter' | 'nat' | 'route'
@@ -58,6 +62,8 @@ export interface NftSet {
   /** Default life of an element, milliseconds; 0: none, but an element may have one of its own. */
   readonly timeout?: number
   readonly size?: number
+  /** Given by the kernel; told by a list that asks for it. */
+  readonly handle?: bigint
 }
 
 export type NftVerdict =
@@ -277,6 +283,13 @@ export interface NftRuleset {
   readonly rules: NftRule[]
 }
 
+export interface NftFilter {
+  readonly family?: NftFamily
+  readonly table?: string
+  /** Tables, chains and sets with their handles; rules have them always. */
+  readonly handles?: boolean
+}
+
 export interface Nftables {
   /**
    * Makes all the changes or none. KernelError with the first refused operation named in its message; its `errno` is
@@ -284,7 +297,7 @@ export interface Nftables {
    */
   commit(operations: readonly NftOperation[]): void
   /** Everything there is, or only what is in one table (undefined family or table: in any). */
-  list(filter?: { readonly family?: NftFamily; readonly table?: string }): NftRuleset
+  list(filter?: NftFilter): NftRuleset
   /** One chain; undefined when there is none of this name. */
   chain(name: Key<NftChain, 'family' | 'table' | 'name'>): NftChain | undefined
   /** One chain's rules in their order, however much else is in the table. None when there is no such chain. */

@@ -26,6 +26,9 @@ type Base = Payload['base']
 const OPERATORS = { eq: '==', neq: '!=', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const
 const WORD = 4
 
+/** The kernel's names where ours are others. */
+const MATCH_NAMES: Readonly<Record<string, string>> = { state: 'conntrack' }
+
 /** What a register holds: something of the packet, perhaps masked, or bytes. */
 interface Held {
   readonly selector?: Selector
@@ -158,10 +161,10 @@ class Decoder {
         return
       }
       case 'xt match':
-        this.#extension(xlateMatch(one, this.#transport))
+        this.#extension('match', MATCH_NAMES[one.match] ?? one.match, xlateMatch(one, this.#transport))
         return
       case 'xt target':
-        this.#extension(xlateTarget(one, this.#family))
+        this.#extension('target', one.target === 'NOTRACK' ? 'CT' : one.target, xlateTarget(one, this.#family))
         return
       case 'other':
         if (one.name !== 'notrack') throw new NotModelledError(`the expression ${one.name}`)
@@ -190,8 +193,8 @@ class Decoder {
   }
 
   /** Behind an extension of iptables the conditions before it stay. */
-  #extension(text: string): void {
-    this.#push({ kind: 'xt', text })
+  #extension(extension: 'match' | 'target', name: string, text: string): void {
+    this.#push({ kind: 'xt', extension, name, text })
     this.#pending = []
   }
 

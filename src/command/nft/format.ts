@@ -4,19 +4,19 @@ import { type Datatype, types } from './datatype.ts'
 import { formatTime } from './parse-value.ts'
 import type { Element, Operand, Selector, SetOperand, Statement, Value } from './syntax.ts'
 
-const UNITS: Readonly<Record<string, string>> = {
+export const UNITS: Readonly<Record<string, string>> = {
   1: 'second',
   60: 'minute',
   3600: 'hour',
   86400: 'day',
   604800: 'week',
 }
-const LOG_LEVELS = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug']
+export const LOG_LEVELS = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug']
 const WARNING = 4
 const DEFAULT_BURST = 5
 const ALL_LOG_FLAGS = 47
 /** NF_NAT_RANGE_*. */
-const NAT_FLAGS = [
+export const NAT_FLAGS = [
   [4, 'random'],
   [16, 'fully-random'],
   [8, 'persistent'],
@@ -87,7 +87,7 @@ export function formatSelector(selector: Selector): string {
   }
 }
 
-const RAW_BASES = { link: 'll', network: 'nh', transport: 'th' } as const
+export const RAW_BASES = { link: 'll', network: 'nh', transport: 'th' } as const
 
 function formatMask({ of, value }: Extract<Selector, { kind: 'bits' }>): string {
   const inner = of.kind === 'bits' ? innermost(of) : of

@@ -8,6 +8,8 @@ import { formatTime } from './parse-value.ts'
 
 /** What of a listing is asked for. */
 export interface ListOptions {
+  /** -j. */
+  readonly json: boolean
   /** -a: with the rules' handles. */
   readonly handles: boolean
   /** -s: without what is counted. */

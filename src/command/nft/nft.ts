@@ -17,8 +17,11 @@ import { type NftCommand, parseCommands, type SetTypes } from './command.ts'
 import { encodeRule } from './encode.ts'
 import { declareSet, encodeElements } from './encode-set.ts'
 import { NftError, NotModelledError } from './error.ts'
+import type { Json } from './json.ts'
+import { textOfJson } from './json-text.ts'
 import { Tokens } from './lexer.ts'
 import { type ListOptions, listChain, listSet, listTable, typesOfSet } from './list.ts'
+import { jsonOf, jsonOfChain, jsonOfRules, jsonOfSet, jsonOfTable, jsonOfTableAlone } from './list-json.ts'
 import { type IndexOf, parseElements } from './parse-value.ts'
 
 const VERSION = 'nftables v1.0.6 (Lester Gooch #5)'
@@ -38,7 +41,7 @@ const ERRORS: Readonly<Record<string, string>> = {
 
 export const nft: Command = ([, ...words], context) => {
   const nameOf = (index: number) => context.kernel.links.list().find((link) => link.index === index)?.name
-  const options = { handles: false, stateless: false, terse: false, numeric: false, nameOf }
+  const options = { handles: false, json: false, stateless: false, terse: false, numeric: false, nameOf }
   let at = 0
   for (; words[at]?.startsWith('-'); at++) {
     const word = words[at]!
@@ -49,6 +52,7 @@ export const nft: Command = ([, ...words], context) => {
     }
     for (const letter of word.startsWith('--') ? [word] : word.slice(1)) {
       if (letter === 'a' || letter === '--handle') options.handles = true
+      else if (letter === 'j' || letter === '--json') options.json = true
       else if (letter === 's' || letter === '--stateless') options.stateless = true
       else if (letter === 't' || letter === '--terse') options.terse = true
       else if (letter === 'n' || letter === '--numeric') options.numeric = true
@@ -61,7 +65,8 @@ export const nft: Command = ([, ...words], context) => {
 function run(text: string, { kernel }: Context, options: ListOptions): Outcome {
   try {
     const session = new Session(kernel, options)
-    for (const command of parseCommands(new Tokens(text), session.indexOf)) session.add(command)
+    const words = options.json && text.trimStart().startsWith('{') ? textOfJson(text) : text
+    for (const command of parseCommands(new Tokens(words), session.indexOf)) session.add(command)
     return session.finish()
   } catch (error) {
     if (error instanceof NotModelledError) return notModelled('nft', error.message, 2)
@@ -136,11 +141,12 @@ class Session {
 
   finish(): Outcome {
     this.#kernel.nftables.commit(this.#operations)
-    const ruleset = this.#lists.length > 0 ? this.#kernel.nftables.list() : undefined
+    const { json } = this.#options
+    const ruleset = this.#lists.length > 0 ? this.#kernel.nftables.list({ handles: json }) : undefined
     let [stdout, stderr] = ['', '']
     for (const list of this.#lists) {
-      stdout += showList(ruleset!, list, this.#options)
-      stderr += warnings(ruleset!, list)
+      stdout += json ? jsonOf(listThings(ruleset!, list, this.#options)) : showList(ruleset!, list, this.#options)
+      if (!json) stderr += warnings(ruleset!, list)
     }
     return { status: 0, stdout, stderr }
   }
@@ -270,6 +276,31 @@ function showList(ruleset: NftRuleset, list: Extract<NftCommand, { do: 'list' }>
       .map((one) => listSet(one, options))
       .join(''),
   )
+}
+
+/** The same as JSON: what is in no table of its own stands by itself. */
+function listThings(ruleset: NftRuleset, list: Extract<NftCommand, { do: 'list' }>, options: ListOptions): Json[] {
+  const { what, family, table, name } = list
+  const isMeant = (one: { readonly family: NftFamily }) => family === undefined || one.family === family
+  const isIn = (one: { readonly family: NftFamily; readonly table: string }) =>
+    isMeant(one) && (table === undefined || one.table === table)
+  const tables = ruleset.tables.filter((one) => isMeant(one) && (table === undefined || one.name === table))
+  if (table !== undefined && tables.length === 0) throw new NftError('No such file or directory')
+  if (what === 'tables') return tables.map(jsonOfTableAlone)
+  if (what === 'ruleset' || what === 'table') return tables.flatMap((one) => jsonOfTable(one, ruleset, options))
+  const chains = ruleset.chains.filter(isIn)
+  if (what === 'chains') return chains.map(jsonOfChain)
+  if (what === 'chain') {
+    const chain = chains.find((one) => one.name === name)
+    if (!chain) throw new NftError('No such file or directory')
+    return [jsonOfChain(chain), ...jsonOfRules(chain, ruleset, options)]
+  }
+  const isMap = what === 'map' || what === 'maps'
+  const sets = ruleset.sets.filter((one) => isIn(one) && !one.anonymous && isMap === (one.data !== undefined))
+  if (what === 'maps' || what === 'sets') return sets.map((set) => jsonOfSet(set, options))
+  const set = sets.find((one) => one.name === name)
+  if (!set) throw new NftError('No such file or directory')
+  return [jsonOfSet(set, options)]
 }
 
 /** nft warns of tables that iptables keeps. */

@@ -110,7 +110,7 @@ export type Statement =
   | { readonly kind: 'set ct'; readonly ct: CtKey; readonly value: Operand }
   | { readonly kind: 'notrack' }
   /** An extension of iptables, in the words that nft has for it. */
-  | { readonly kind: 'xt'; readonly text: string }
+  | { readonly kind: 'xt'; readonly extension: 'match' | 'target'; readonly name: string; readonly text: string }
 
 export interface RuleText {
   readonly statements: readonly Statement[]

@@ -10,6 +10,7 @@ import { nameOf, required } from './codec.ts'
 import { COMMENT, decodeComment, writeComment } from './comment.ts'
 
 const NFTA_CHAIN_TABLE = 1
+const NFTA_CHAIN_HANDLE = 2
 const NFTA_CHAIN_NAME = 3
 const NFTA_CHAIN_HOOK = 4
 const NFTA_CHAIN_POLICY = 5
@@ -99,3 +100,5 @@ function decodeBase(family: NftFamily, chain: Attributes, hook: Attributes): Bas
     }),
   }
 }
+
+export const chainHandle = (from: Attributes): bigint | undefined => from.u64be(NFTA_CHAIN_HANDLE)

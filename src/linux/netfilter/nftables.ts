@@ -20,6 +20,7 @@ import type {
   NftChain,
   NftElement,
   NftFamily,
+  NftFilter,
   NftOperation,
   NftRule,
   NftRuleset,
@@ -29,7 +30,7 @@ import { Attributes } from '../netlink/attribute.ts'
 import { type MessageWriter, NLM_F_ACK } from '../netlink/message.ts'
 import { type NetlinkSocket, refused } from '../netlink/socket.ts'
 import { commitBatch } from './batch.ts'
-import { decodeChain, encodeChainName } from './chain.ts'
+import { chainHandle, decodeChain, encodeChainName } from './chain.ts'
 import { decodeElements, encodeElements, joinRanges } from './element.ts'
 import {
   decodeFamily,
@@ -45,8 +46,8 @@ import {
 } from './header.ts'
 import { encodeOperation } from './operation.ts'
 import { decodeRule, encodeRuleName } from './rule.ts'
-import { decodeSet, encodeSetName, isConcatenatedInterval } from './set.ts'
-import { decodeTable } from './table.ts'
+import { decodeSet, encodeSetName, isConcatenatedInterval, setHandle } from './set.ts'
+import { decodeTable, tableHandle } from './table.ts'
 
 /**
  * Others' commits make a list begin again. Beside a process that does nothing but commit, 19 of 20 attempts fail, and up to
@@ -55,11 +56,6 @@ import { decodeTable } from './table.ts'
 const LIST_ATTEMPTS = 1000
 
 type SetName = Pick<NftSet, 'family' | 'table' | 'name'>
-
-interface Filter {
-  readonly family?: NftFamily
-  readonly table?: string
-}
 
 export class LinuxNftables implements Nftables {
   readonly #openSocket: () => NetlinkSocket
@@ -77,7 +73,7 @@ export class LinuxNftables implements Nftables {
     commitBatch(this.#openSocket(), steps)
   }
 
-  list(filter: Filter = {}): NftRuleset {
+  list(filter: NftFilter = {}): NftRuleset {
     const call = 'list nftables'
     // ENOENT: a table or set that was listed is gone since.
     return this.#steady(call, ['ENOENT'], (generations) => this.#listOnce(call, filter, generations))
@@ -149,7 +145,7 @@ export class LinuxNftables implements Nftables {
   }
 
   /** Notes the generations of the ruleset that the parts are of. */
-  #listOnce(call: string, { family, table }: Filter, generations: Set<number>): NftRuleset {
+  #listOnce(call: string, { family, table, handles = false }: NftFilter, generations: Set<number>): NftRuleset {
     const [setQuery, ruleQuery] = [nftMessage(NFT_MSG_GETSET, 0, family), nftMessage(NFT_MSG_GETRULE, 0, family)]
     // The kernel leaves out other tables where it is told the family, too.
     if (family !== undefined && table !== undefined) {
@@ -159,11 +155,12 @@ export class LinuxNftables implements Nftables {
     const isMeant = (name: string) => table === undefined || table === name
     const isIn = (thing: { readonly table: string }) => isMeant(thing.table)
 
-    const tables = this.#dump(call, nftMessage(NFT_MSG_GETTABLE, 0, family), decodeTable, generations)
+    const tables = this.#dump(call, nftMessage(NFT_MSG_GETTABLE, 0, family), numbered(decodeTable, handles && tableHandle), generations)
     const meant = tables.filter(({ name }) => isMeant(name))
     if (meant.length === 0) return { tables: [], chains: [], sets: [], rules: [] }
-    const chains = this.#dump(call, nftMessage(NFT_MSG_GETCHAIN, 0, family), decodeChain, generations)
-    const sets = this.#dump(call, setQuery, decodeSet, generations).filter(isIn)
+    const chainQuery = nftMessage(NFT_MSG_GETCHAIN, 0, family)
+    const chains = this.#dump(call, chainQuery, numbered(decodeChain, handles && chainHandle), generations)
+    const sets = this.#dump(call, setQuery, numbered(decodeSet, handles && setHandle), generations).filter(isIn)
     const rules = this.#dump(call, ruleQuery, decodeRule, generations)
     const ruleset = {
       tables: meant,
@@ -221,5 +218,17 @@ export class LinuxNftables implements Nftables {
       if (isErrno(error, 'ENOENT')) return undefined // the commit will say so
       throw error
     }
+  }
+}
+
+/** With the handle, where it is asked for. */
+function numbered<T>(
+  decode: (family: NftFamily, from: Attributes) => T,
+  handleIn: false | ((from: Attributes) => bigint | undefined),
+): (family: NftFamily, from: Attributes) => T {
+  if (!handleIn) return decode
+  return (family, from) => {
+    const handle = handleIn(from)
+    return { ...decode(family, from), ...(handle !== undefined && { handle }) }
   }
 }

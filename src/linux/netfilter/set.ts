@@ -21,6 +21,7 @@ const NFTA_SET_DESC = 9
 const NFTA_SET_ID = 10
 const NFTA_SET_TIMEOUT = 11
 const NFTA_SET_USERDATA = 13
+const NFTA_SET_HANDLE = 16
 const NFTA_SET_DESC_SIZE = 1
 const NFTA_SET_DESC_CONCAT = 2
 const NFTA_LIST_ELEM = 1
@@ -155,3 +156,5 @@ function encodeByteOrder(to: MessageWriter, entry: number, type: number): void {
   const order = type >> TYPE_BITS ? 0 : HOST_ENDIAN_TYPES.includes(type) ? HOST_ENDIAN : BIG_ENDIAN
   to.u8(entry).u8(4).u32(order)
 }
+
+export const setHandle = (from: Attributes): bigint | undefined => from.u64be(NFTA_SET_HANDLE)

@@ -6,6 +6,7 @@ import { required } from './codec.ts'
 import { COMMENT, decodeComment, writeComment } from './comment.ts'
 
 const NFTA_TABLE_NAME = 1
+const NFTA_TABLE_HANDLE = 4
 const NFTA_TABLE_USERDATA = 6
 
 /** Enough to name one, too. */
@@ -21,3 +22,5 @@ export function decodeTable(family: NftFamily, from: Attributes): NftTable {
     ...decodeComment(from.bytes(NFTA_TABLE_USERDATA), COMMENT.table),
   }
 }
+
+export const tableHandle = (from: Attributes): bigint | undefined => from.u64be(NFTA_TABLE_HANDLE)

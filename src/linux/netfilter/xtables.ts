@@ -15,6 +15,7 @@ import type {
   NftElement,
   NftExpression,
   NftFamily,
+  NftFilter,
   NftOperation,
   NftRule,
   NftRuleset,
@@ -56,7 +57,7 @@ class ExtendedNftables implements Nftables {
     this.#nftables.commit(operations.map((operation) => encodeOperation(operation, this.#sets)))
   }
 
-  list(filter?: { readonly family?: NftFamily; readonly table?: string }): NftRuleset {
+  list(filter?: NftFilter): NftRuleset {
     const ruleset = this.#nftables.list(filter)
     return { ...ruleset, rules: ruleset.rules.map((rule) => decodeRule(rule, this.#sets)) }
   }

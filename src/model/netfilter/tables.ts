@@ -17,10 +17,12 @@ import type {
   NftChain,
   NftElement,
   NftFamily,
+  NftFilter,
   NftOperation,
   NftRule,
   NftRuleset,
   NftSet,
+  NftTable,
 } from '../../kernel/nftables.ts'
 import type { Device } from '../device/device.ts'
 import { type Namespace, notify } from '../namespace.ts'
@@ -30,11 +32,6 @@ import type { NftSetState } from './vm/set.ts'
 import { type Tables, Transaction } from './vm/transaction.ts'
 import { DROP } from './vm/verdict.ts'
 import { RecentLists } from './xt/recent-list.ts'
-
-interface Filter {
-  readonly family?: NftFamily
-  readonly table?: string
-}
 
 type ThingName = { readonly family: NftFamily; readonly table: string; readonly name: string }
 
@@ -46,6 +43,8 @@ export class NftTables implements Nftables {
   readonly recent = new RecentLists()
   /** Counts commits that changed something: nft_net->base_seq. */
   generation = 1
+  /** The handle of the newest table: nft_net->table_handle. */
+  lastTable = 0n
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace
@@ -67,16 +66,17 @@ export class NftTables implements Nftables {
     }
   }
 
-  list({ family, table }: Filter = {}): NftRuleset {
+  list({ family, table, handles = false }: NftFilter = {}): NftRuleset {
     const tables = [...this.#tables.values()].filter(
       (each) => (family === undefined || each.family === family) && (table === undefined || each.name === table),
     )
     const chains = tables.flatMap((each) => [...each.chains.values()])
     const sets = tables.flatMap((each) => [...each.sets.values()])
+    const numbered = <T>(thing: T, { handle }: { readonly handle: bigint }) => (handles ? { ...thing, handle } : thing)
     return {
-      tables: tables.map(({ family, name, comment }) => ({ family, name, ...(comment !== undefined && { comment }) })),
-      chains: chains.map(describeChain),
-      sets: sets.map((set) => ({ ...describeSet(set), elements: set.list() })),
+      tables: tables.map((each) => numbered(describeTable(each), each)),
+      chains: chains.map((each) => numbered(describeChain(each), each)),
+      sets: sets.map((each) => ({ ...numbered(describeSet(each), each), elements: each.list() })),
       rules: chains.flatMap(({ rules }) => rules.map(describeRule)),
     }
   }
@@ -155,6 +155,10 @@ export class NftTables implements Nftables {
   #set(name: ThingName): NftSetState | undefined {
     return this.#table(name)?.sets.get(name.name)
   }
+}
+
+function describeTable({ family, name, comment }: Table): NftTable {
+  return { family, name, ...(comment !== undefined && { comment }) }
 }
 
 function describeChain({ table, name, comment, base, policy, policyCounter }: Chain): NftChain {

@@ -12,14 +12,16 @@ export interface Table {
   readonly comment: string | undefined
   readonly chains: Map<string, Chain>
   readonly sets: Map<string, NftSetState>
+  readonly handle: bigint
   /** The last one given to a chain, set or rule: table->hgenerator. */
-  handle: bigint
+  lastHandle: bigint
 }
 
 /** A chain; what only base chains have means nothing in others. */
 export interface Chain extends RunnableBase {
   readonly table: Table
   readonly comment: string | undefined
+  readonly handle: bigint
   readonly base: Base | undefined
   /** Devices of a netdev chain, or of an inet chain at ingress. */
   readonly devices: string[]

@@ -27,6 +27,7 @@ const TYPE_LENGTHS = [
 
 export class NftSetState {
   readonly definition: NftSet
+  readonly handle: bigint
   readonly #clock: Clock
   readonly #store: ElementStore
   /** Bytes of a key's parts, not padded. */
@@ -38,8 +39,9 @@ export class NftSetState {
   timeout: number | undefined
   size: number | undefined
 
-  constructor(definition: NftSet, clock: Clock) {
+  constructor(definition: NftSet, handle: bigint, clock: Clock) {
     this.definition = definition
+    this.handle = handle
     this.#clock = clock
     this.timeout = definition.timeout
     this.size = definition.size

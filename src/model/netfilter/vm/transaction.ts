@@ -162,7 +162,8 @@ export class Transaction {
       if (exclusive) throw refusal('EEXIST')
       return
     }
-    this.#tables.set(key, { family, name, comment, chains: new Map(), sets: new Map(), handle: 0n })
+    const handle = ++this.#namespace.nftables.lastTable
+    this.#tables.set(key, { family, name, comment, chains: new Map(), sets: new Map(), handle, lastHandle: 0n })
     this.#undo.push(() => this.#tables.delete(key))
   }
 
@@ -192,6 +193,7 @@ export class Transaction {
       name,
       table,
       comment,
+      handle: ++table.lastHandle,
       base,
       title,
       policy,
@@ -203,7 +205,6 @@ export class Transaction {
       devices: base?.device === undefined ? [] : [base.device],
       entries: [],
     }
-    table.handle++
     table.chains.set(name, made)
     this.newChains.push(made)
     this.#undo.push(() => table.chains.delete(name))
@@ -246,7 +247,7 @@ export class Transaction {
 
   #addRule({ expressions, comment, ...name }: NftRule, at: bigint | undefined, inserts: boolean): void {
     const chain = this.#chain({ ...name, name: name.chain })
-    const handle = ++chain.table.handle
+    const handle = ++chain.table.lastHandle
     const place = at === undefined ? (inserts ? 0 : chain.rules.length) : placeOf(chain, at) + (inserts ? 0 : 1)
     const { table } = chain
     checkFamily(expressions, table.family)
@@ -294,8 +295,7 @@ export class Transaction {
       return
     }
     checkSet(set)
-    table.handle++
-    const made = new NftSetState(set, this.#namespace.model.clock)
+    const made = new NftSetState(set, ++table.lastHandle, this.#namespace.model.clock)
     table.sets.set(set.name, made)
     if (set.anonymous) this.#newSets.add(made)
     this.#undo.push(() => table.sets.delete(set.name))
