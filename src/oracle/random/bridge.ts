@@ -5,7 +5,8 @@
  *   h1 ── p1 ┐                ┌ p3 ── h3, of network 1 or, behind the router, of network 2
  *   h2 ── p2 ┴ br0 of s, t0 ──┴ br0 of t, where there is a second switch; else p3 is a port of s
  *
- * There is no circle, and only one end of the wire between the switches may be a hairpin: a frame would go round for ever.
+ * With a second switch there is no h2. There is no circle, and only one end of the wire between the switches may be a
+ * hairpin: a frame would go round for ever.
  */
 import fc from 'fast-check'
 import type { TopologyInterface, TopologyLink, TopologyNode } from '../../lab/topology.ts'
@@ -72,7 +73,7 @@ function worldOf(shape: Shape): World {
   const trunk = chained ? [{ interface: 't0', ...(shape.trunkHairpin && { hairpin: true }) }] : []
   const separate = routed && !chained
   const interfaces = {
-    br0: bridge(0, [p1, p2, ...trunk, ...(chained || separate ? [] : [p3])], NETWORKS[0]),
+    br0: bridge(0, [p1, ...(chained ? trunk : [p2]), ...(chained || separate ? [] : [p3])], NETWORKS[0]),
     ...(separate && { br1: bridge(1, [p3], NETWORKS[1]) }),
   }
   const sysctls = {
@@ -82,9 +83,10 @@ function worldOf(shape: Shape): World {
   const nodes: Record<string, TopologyNode> = { s: { sysctls, interfaces } }
   if (chained)
     nodes.t = { sysctls, interfaces: { br0: { type: 'bridge', mac: bridgeMac(2), ports: [{ interface: 't0' }, p3] } } }
-  for (const host of HOSTS)
+  const hosts = HOSTS.filter((host) => !chained || host !== 2)
+  for (const host of hosts)
     nodes[`h${host}`] = { routes: [{ to: 'default', via: addressOf(networkOf(host, separate), ROUTER) }] }
-  const links: TopologyLink[] = HOSTS.map((host) => ({
+  const links: TopologyLink[] = hosts.map((host) => ({
     endpoints: [
       { node: `h${host}`, interface: 'eth0', mac: hostMac(host), addresses: [`${hostAddress(host, separate)}/24`] },
       { node: chained && host === 3 ? 't' : 's', interface: `p${host}`, mac: macOf(SWITCH, 0x10 + host) },
@@ -216,6 +218,6 @@ const edits = fc.oneof(
 export const bridge: Kind = {
   name: 'bridge',
   scenarios: fc
-    .tuple(shapes, fc.array(often(sent, edits, 3), { minLength: 1, maxLength: 9 }))
+    .tuple(shapes, fc.array(often(sent, edits, 3), { minLength: 1, maxLength: 9, size: 'max' }))
     .map(([shape, deeds]) => scenarioOf(worldOf(shape), deeds)),
 }

@@ -134,6 +134,6 @@ const sent: fc.Arbitrary<Deed> = policyFrames.map((step) => [step])
 export const policy: Kind = {
   name: 'policy',
   scenarios: fc
-    .tuple(shapes, fc.array(often(sent, policyEdits, 3), { minLength: 1, maxLength: 9 }))
+    .tuple(shapes, fc.array(often(sent, policyEdits, 3), { minLength: 1, maxLength: 9, size: 'max' }))
     .map(([shape, deeds]) => scenarioOf(worldOf(shape), [setUp(shape), ...deeds])),
 }

@@ -15,7 +15,7 @@ export interface KindTally {
 const LEAST_SHARE = 20
 
 /** Of fewer cases the shares say little. */
-const ENOUGH_CASES = 50
+const ENOUGH_CASES = 200
 
 export class Tally {
   readonly kinds: readonly KindTally[]
@@ -60,9 +60,9 @@ export class Tally {
   }
 }
 
-/** Percent: delivered, and dropped or answered by ICMP. */
+/** Percent of the frames whose fate is known: delivered, and dropped or answered by ICMP. A lone fragment waits. */
 function sharesOf({ frames }: KindTally): [delivered: number, refused: number] {
-  const all = Object.values(frames).reduce((sum, count) => sum + count, 0)
+  const all = Object.values(frames).reduce((sum, count) => sum + count, 0) - frames['under way']
   const share = (count: number) => Math.round((100 * count) / Math.max(all, 1))
   return [share(frames.delivered), share(frames.dropped + frames['answered by ICMP'])]
 }

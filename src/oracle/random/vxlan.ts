@@ -45,11 +45,11 @@ const sides: fc.Arbitrary<Side> = fc.record({
   hasLocal: mostly([true, false]),
   mtu: mostly([undefined, 1400, 1450, 1280], 2),
   options: mostly(['', 'noudpcsum', 'ttl 1', 'ttl 9'], 5),
-  fdb: mostly<Right>(['right', 'missing', 'wrong', 'stray'], 5),
-  neighbour: mostly<Right>(['right', 'missing', 'wrong', 'stray'], 5),
+  fdb: mostly<Right>(['right', 'missing', 'wrong', 'stray'], 9),
+  neighbour: mostly<Right>(['right', 'missing', 'wrong', 'stray'], 9),
   floods: mostly([false, true], 2),
-  forwarding: mostly([true, false], 12),
-  rpFilter: mostly([0, 1, 2], 6),
+  forwarding: mostly([true, false], 20),
+  rpFilter: mostly([0, 1, 2], 9),
 })
 
 interface Shape {
@@ -62,7 +62,7 @@ interface Shape {
 
 const shapes: fc.Arbitrary<Shape> = fc.record({
   bridged: mostly([false, true], 1),
-  third: rarely(3),
+  third: rarely(6),
   sides: fc.tuple(sides, sides, sides),
   below: mostly([1500, 1400, 9000]),
   podMtu: mostly([1450, 1500, 1400], 1),
@@ -230,7 +230,7 @@ export const vxlan: Kind = {
     .tuple(
       shapes,
       often(fc.constant([]), vxlanMarks, 2),
-      fc.array(often(sent, vxlanEdits, 3), { minLength: 1, maxLength: 8 }),
+      fc.array(often(sent, vxlanEdits, 4), { minLength: 1, maxLength: 8, size: 'max' }),
     )
     .map(([shape, marks, deeds]) => scenarioOf(worldOf(shape), [marks, ...deeds])),
 }
