@@ -38,13 +38,15 @@ export interface Verdict {
 
 /** A machine that is emulated is late, and so are its timers. Milliseconds. */
 const TOLERANCE = 2_000
+/** And so are its captures: watched for so much longer. */
+const MORE = 300
 
 /** Begins the lines that the guest prints, between whatever else is written there. */
 const MARK = '@sighting '
 
 export async function runHere(scenarios: readonly FixedScenario[], machine: Machine): Promise<void> {
   for (const { scenario, tail = 0 } of scenarios) {
-    const sighting = await runScenario(scenario, machine, { tail }).then(
+    const sighting = await runScenario(scenario, machine, { tail: tail + MORE }).then(
       ({ walk, given }) => ({ id: scenario.id, obs: walk.obs, given }),
       (error: Error) => ({ id: scenario.id, refused: error.message }),
     )
@@ -76,7 +78,7 @@ export async function judge(
     }
     const { obs, given = [] } = sighting
     const leeway = patience(fixed)
-    const model = await runScenario(scenario, modelMachine({ profile }), { tail })
+    const model = await runScenario(scenario, modelMachine({ profile }), { tail: tail + MORE })
     // What becomes of a frame is not asked here: the second kernel does not tell.
     const walkOf = ({ obs: rows }: Pick<Walk, 'obs'>): Walk => ({ id, obs: rows })
     verdicts.push({

@@ -479,11 +479,7 @@ const NETFILTER: readonly Situation[] = [
   },
 ]
 
-export const packetSituations: readonly Situation[] = [
-  ...HOP_LIMIT,
-  ...SIZE,
-  ...ROUTING,
-  ...LOCAL,
-  ...NEIGHBOURS,
-  ...NETFILTER,
-]
+/** Without rules. */
+export const plainSituations: readonly Situation[] = [...HOP_LIMIT, ...SIZE, ...ROUTING, ...LOCAL, ...NEIGHBOURS]
+
+export const packetSituations: readonly Situation[] = [...plainSituations, ...NETFILTER]
