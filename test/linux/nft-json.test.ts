@@ -170,7 +170,7 @@ describe('JSON is read again', () => {
 
   test('a whole ruleset, into the model', async () => {
     const model = createModel()
-    assert.equal(real(['-f', '-'], TABLE.replace(/table netdev[^]*/, '')).status, 0)
+    assert.equal(real(['-f', '-'], TABLE.replace(/table netdev[\s\S]*/, '')).status, 0)
     const theirs = real(['-j', 'list', 'ruleset']).stdout
     assert.deepEqual(await nft(['-j', '-f', '-'], model, theirs), { status: 0, stdout: '', stderr: '' })
     assert.equal(without((await nft(['-j', 'list', 'ruleset'], model)).stdout), without(theirs))

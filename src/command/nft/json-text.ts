@@ -95,7 +95,7 @@ function statementOf(statement: unknown): string {
     case 'match':
       return matchOf(members)
     case 'vmap':
-      return `${valueOf(members.key)} vmap ${valueOf(members.data)}`
+      return `${wordsOf(members.key)} vmap ${wordsOf(members.data)}`
     case 'counter':
       return members.packets === undefined ? 'counter' : `counter packets ${members.packets} bytes ${members.bytes}`
     case 'limit':
@@ -112,7 +112,7 @@ function statementOf(statement: unknown): string {
     case 'redirect':
       return natOf(word, members)
     case 'mangle':
-      return `${valueOf(members.key)} set ${valueOf(members.value)}`
+      return `${wordsOf(members.key)} set ${wordsOf(members.value)}`
     case 'notrack':
       return word
     case 'xt':
@@ -136,7 +136,7 @@ function matchOf({ op, left, right }: Members): string {
   const isSet =
     (typeof right === 'object' && !Array.isArray(right)) || typeof right === 'boolean' || `${right}`[0] === '@'
   const isBare = op === 'in' || (op === '==' && isSet && !isBits(left))
-  return `${valueOf(left)} ${isBare ? '' : `${op} `}${valueOf(right, isInterface(left))}`
+  return `${wordsOf(left)} ${isBare ? '' : `${op} `}${wordsOf(right, isInterface(left))}`
 }
 
 const isBits = (json: unknown) => typeof json === 'object' && json !== null && ['&', '|', '^'].includes(only(json)[0])
@@ -147,11 +147,11 @@ function isInterface(json: unknown): boolean {
 }
 
 /** `quoted`: text is the name of a link. */
-function valueOf(json: unknown, quoted = false): string {
+function wordsOf(json: unknown, quoted = false): string {
   if (typeof json === 'boolean') return json ? 'exists' : 'missing'
   if (typeof json === 'number') return `${json}`
   if (typeof json === 'string') return quoted && !json.startsWith('@') ? `"${json}"` : json
-  if (Array.isArray(json)) return json.map((one) => valueOf(one, quoted)).join(',')
+  if (Array.isArray(json)) return json.map((one) => wordsOf(one, quoted)).join(',')
   const [word, told] = only(json)
   const members = (told ?? {}) as Members
   const list = (told ?? []) as readonly unknown[]
@@ -159,11 +159,11 @@ function valueOf(json: unknown, quoted = false): string {
     case 'prefix':
       return `${members.addr}/${members.len}`
     case 'range':
-      return `${valueOf(list[0], quoted)}-${valueOf(list[1], quoted)}`
+      return `${wordsOf(list[0], quoted)}-${wordsOf(list[1], quoted)}`
     case 'set':
       return `{ ${(Array.isArray(told) ? list : [told]).map((one) => pairOf(one, quoted)).join(', ')} }`
     case 'concat':
-      return list.map((one) => valueOf(one, quoted)).join(' . ')
+      return list.map((one) => wordsOf(one, quoted)).join(' . ')
     case 'meta':
       return `meta ${members.key}`
     case 'ct':
@@ -174,11 +174,11 @@ function valueOf(json: unknown, quoted = false): string {
     case 'fib':
       return `fib ${[members.flags].flat().join(' . ')} ${members.result}`
     case 'map':
-      return `${valueOf(members.key)} map ${valueOf(members.data)}`
+      return `${wordsOf(members.key)} map ${wordsOf(members.data)}`
     case '&':
     case '|':
     case '^':
-      return `${valueOf(list[0])} ${word} ${bitsOf(list[1])}`
+      return `${wordsOf(list[0])} ${word} ${bitsOf(list[1])}`
     case 'elem':
       return elementOf(members, quoted)
     default:
@@ -186,15 +186,15 @@ function valueOf(json: unknown, quoted = false): string {
   }
 }
 
-const bitsOf = (json: unknown) => (Array.isArray(json) ? `(${json.join('|')})` : valueOf(json))
+const bitsOf = (json: unknown) => (Array.isArray(json) ? `(${json.join('|')})` : wordsOf(json))
 
 function pairOf(json: unknown, quoted = false): string {
-  return Array.isArray(json) ? `${valueOf(json[0], quoted)} : ${valueOf(json[1])}` : valueOf(json, quoted)
+  return Array.isArray(json) ? `${wordsOf(json[0], quoted)} : ${wordsOf(json[1])}` : wordsOf(json, quoted)
 }
 
 function elementOf({ val, timeout, comment }: Members, quoted: boolean): string {
   const life = timeout === undefined ? '' : ` timeout ${timeout}s`
-  return `${valueOf(val, quoted)}${life}${comment === undefined ? '' : ` comment "${comment}"`}`
+  return `${wordsOf(val, quoted)}${life}${comment === undefined ? '' : ` comment "${comment}"`}`
 }
 
 function limitOf({ rate, burst, per, inv, rate_unit: unit, burst_unit: burstUnit }: Members): string {
@@ -216,9 +216,9 @@ function logOf(log: Members): string {
 
 function natOf(word: string, { family, addr, port, flags }: Members): string {
   const words = [flags].flat().filter((flag) => flag !== undefined)
-  const to = addr === undefined ? '' : valueOf(addr)
+  const to = addr === undefined ? '' : wordsOf(addr)
   const bracketed = port !== undefined && to.includes(':') ? to.replace(/[^-]+/g, '[$&]') : to
   const target =
-    addr === undefined && port === undefined ? '' : ` to ${bracketed}${port === undefined ? '' : `:${valueOf(port)}`}`
+    addr === undefined && port === undefined ? '' : ` to ${bracketed}${port === undefined ? '' : `:${wordsOf(port)}`}`
   return `${word}${family === undefined ? '' : ` ${family}`}${target}${words.length > 0 ? ` ${words.join(',')}` : ''}`
 }
