@@ -201,7 +201,9 @@ function createRoute(fib: Fib, request: RouteRequest): FibRoute | Refusal {
 /** fib_valid_prefsrc: a local address, or, of a local route, the address that it makes local. */
 function isValidSource(fib: Fib, { type, source, destination }: RouteRequest): boolean {
   if (type === 'local' && source === destination) return true
-  if (!fib.hasCustomRules && fib.local.sleeper(source, 32)?.type === 'local') return true
+  // Otherwise the answer would be the same, and the route awake.
+  const isUnicast = source >>> 28 !== 0xe && source !== 0xffffffff
+  if (isUnicast && !fib.hasCustomRules && fib.local.sleeper(source, 32)?.type === 'local') return true
   return addressType(fib.namespace, source) === 'local'
 }
 
