@@ -76,7 +76,11 @@ export function receiveArp(packet: Packet): void {
     drop(packet, 'NOT_SPECIFIED', 'arp_rcv', { own: 'OVL_ARP_OTHERHOST', what: 'ARP for another host' })
     return
   }
-  if (end < network + ARP_LENGTH || bytes[network + 4] !== device.mac.length || bytes[network + 5] !== 4) {
+  if (end < network + ARP_LENGTH) {
+    drop(packet, 'PKT_TOO_SMALL', 'arp_rcv', { what: 'shorter than ARP of Ethernet and IPv4' })
+    return
+  }
+  if (bytes[network + 4] !== device.mac.length || bytes[network + 5] !== 4) {
     drop(packet, 'NOT_SPECIFIED', 'arp_rcv', {
       own: 'OVL_ARP_INVALID',
       what: 'the lengths are not those of Ethernet and IPv4',

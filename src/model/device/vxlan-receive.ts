@@ -83,7 +83,8 @@ function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
   const outerTos = view.getUint8(packet.network + 1)
   const link = header + VXLAN_HEADER
   if (end < link + ETHERNET_HEADER) {
-    refuseFrame(packet, 'PKT_TOO_SMALL', 'no room for an Ethernet header')
+    // What __iptunnel_pull_header says when it cannot pull.
+    refuseFrame(packet, 'NOMEM', 'no room for an Ethernet header')
     return
   }
   const group = vxlan.gbp && (view.getUint8(header) & FLAG_GBP) !== 0 ? view.getUint16(header + 2) : undefined

@@ -68,11 +68,12 @@ export async function measureFixed(
   const differ: string[] = []
   for (const fixed of scenarios) {
     const { id } = fixed.scenario
-    const expected = await runFixed(fixed, live)
     await coverage.take()
     const found = await runFixed(fixed, modelMachine())
     const ran = await coverage.take()
-    const difference = differenceInFixed(fixed, expected, found)
+    const first = differenceInFixed(fixed, await runFixed(fixed, live), found)
+    // A busy machine may be late.
+    const difference = first && differenceInFixed(fixed, await runFixed(fixed, live), found)
     if (!difference) {
       tally.add({ name: id, what: 'scenario', cases: 1 }, ran)
       continue

@@ -8,11 +8,12 @@ import { answerFlows } from '../../../src/oracle/ecmp.ts'
 import { differenceInFixed, type FixedScenario, runFixed } from '../../../src/oracle/fixed.ts'
 import { readFlows } from '../../../src/oracle/question.ts'
 import { allScenarios } from '../scenarios/all.ts'
+import { branches } from '../scenarios/branches.ts'
 
 const machine = linuxMachine([])
 const goldens = `${import.meta.dirname}/../../golden`
 
-for (const fixed of allScenarios()) {
+for (const fixed of [...allScenarios(), ...branches]) {
   test(`${fixed.scenario.id}: ${fixed.title}`, async () => {
     const difference = await differenceTwice(fixed)
     assert.equal(difference && formatDifference(difference), undefined)
