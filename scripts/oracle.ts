@@ -21,6 +21,7 @@ import { compareFixed } from './oracle-fixed.ts'
 inlineMore()
 
 const usage = `Usage: npm run oracle -- --golden QUESTIONS --dump OUT [--only S14,S15] [--engine model|kernel]
+       npm run oracle -- --fixed [--only S05,X3] [--record DIRECTORY]
        npm run oracle -- --cases N [--seed S] [--kind bridge,nat] [--jobs J] [--json FILE]
        npm run oracle -- --scenario FILE.ovl.yml
        npm run oracle -- --mutant NAME|all [--cases N] [--seed S] [--json FILE]

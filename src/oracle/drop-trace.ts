@@ -5,7 +5,7 @@
  * The trace is of the whole machine and knows no namespaces. A drop is ours when the device before it saw the packet at a
  * time at which one of our captures did.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -50,7 +50,7 @@ export class DropTrace {
     const found = MOUNT_POINTS.find((path) => existsSync(path) && readdirSync(path).includes('instances'))
     this.#mounted = found === undefined
     this.#root = found ?? mkdtempSync(join(tmpdir(), 'overlab-tracefs-'))
-    if (this.#mounted) execFileSync('mount', ['-t', 'tracefs', 'tracefs', this.#root])
+    if (this.#mounted) mountTracefs(this.#root)
     this.#instance = join(this.#root, 'instances', `overlab-${process.pid}`)
     mkdirSync(this.#instance)
     this.#write('trace_clock', 'mono')
@@ -82,6 +82,22 @@ export class DropTrace {
   #write(file: string, text: string): void {
     writeFileSync(join(this.#instance, file), text)
   }
+}
+
+/** Undefined where there is no tracefs for us: in a user namespace one is root, but not over that. */
+export function openDropTrace(): DropTrace | undefined {
+  try {
+    return new DropTrace()
+  } catch {
+    return undefined
+  }
+}
+
+function mountTracefs(directory: string): void {
+  const { status, stderr } = spawnSync('mount', ['-t', 'tracefs', 'tracefs', directory], { encoding: 'utf8' })
+  if (status === 0) return
+  rmdirSync(directory)
+  throw new Error(`Cannot mount tracefs: ${stderr.trim()}`)
 }
 
 /** `trace`: the file's text. `offset`: milliseconds from its times to those of the rows. */

@@ -1,14 +1,14 @@
 /** A run that tells what became of its frames, as the model knows it or as Linux' own trace says. */
 import type { Machine } from '../lab/machine.ts'
 import { ModelKernel } from '../model/create.ts'
-import { DropTrace } from './drop-trace.ts'
+import { openDropTrace } from './drop-trace.ts'
 import { type Observation, type RunOptions, runScenario } from './run.ts'
 import type { Scenario } from './scenario.ts'
 import type { Stand } from './stand.ts'
 import { endOfFrame } from './traced-ending.ts'
 import { type Expectation, splitPlace, type Walk } from './walk.ts'
 
-/** Error when Linux has no trace to be read: root needed. */
+/** Without root Linux has no trace that could be read, and what became of the frames is not told. */
 export async function observe(scenario: Scenario, machine: Machine, options: RunOptions): Promise<Observation> {
   if (machine.kernel instanceof ModelKernel) {
     const observation = await runScenario(scenario, machine, options)
@@ -17,7 +17,8 @@ export async function observe(scenario: Scenario, machine: Machine, options: Run
       observation.endings.map(({ ending }) => ending),
     )
   }
-  const trace = new DropTrace()
+  const trace = openDropTrace()
+  if (!trace) return runScenario(scenario, machine, options)
   try {
     const failed: string[] = []
     const observation = await runScenario(scenario, machine, {
