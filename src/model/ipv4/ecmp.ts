@@ -15,12 +15,12 @@ const PROTOCOL = 0
 const PORTS = 7
 const ADDRESSES = 9
 
-const TCP = 6
-const UDP = 17
 const ICMP = 1
 const IP_IN_IP = 4
 const GRE = 47
-const SCTP = 132
+/** TCP, UDP, DCCP, ESP, SCTP, UDP-Lite. */
+const WITH_PORTS: readonly number[] = [6, 17, 33, 50, 132, 136]
+const AH = 51
 
 /** FIB_MULTIPATH_HASH_FIELD_*. */
 const Field = { source: 1, destination: 2, protocol: 4, sourcePort: 16, destinationPort: 32 } as const
@@ -103,13 +103,19 @@ function behindGre(bytes: Uint8Array, at: number): number | undefined {
   return at + 4 + (flags & 0x8000 ? 4 : 0) + (flags & 0x2000 ? 4 : 0) + (flags & 0x1000 ? 4 : 0)
 }
 
+/** proto_ports_offset, net/core/flow_dissector.c: where ports stand behind the header, or an SPI that serves as such. */
+export function portsOffset(protocol: number): number | undefined {
+  if (protocol === AH) return 4
+  return WITH_PORTS.includes(protocol) ? 0 : undefined
+}
+
 function portsOf({ bytes, network, end }: Packet): [number, number] {
   const protocol = bytes[network + 9]!
   const at = network + (bytes[network]! & 15) * 4
-  const has = protocol === TCP || protocol === UDP || protocol === SCTP
+  const offset = portsOffset(protocol)
   // The dissector is told to stop at the first fragment's flags: of fragments, ports are not looked at.
-  if (!has || (u16(bytes, network + 6) & 0x3fff) !== 0 || at + 4 > end) return [0, 0]
-  return [u16(bytes, at), u16(bytes, at + 2)]
+  if (offset === undefined || (u16(bytes, network + 6) & 0x3fff) !== 0 || at + offset + 4 > end) return [0, 0]
+  return [u16(bytes, at + offset), u16(bytes, at + offset + 2)]
 }
 
 /** As the machine sees bytes in network order: the comparison of __flow_hash_consistentify is of such numbers. */

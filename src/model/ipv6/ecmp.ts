@@ -3,6 +3,7 @@
  * net/core/flow_dissector.c.
  */
 import { u16, u32 } from '../bytes.ts'
+import { portsOffset } from '../ipv4/ecmp.ts'
 import { siphash } from '../ipv4/siphash.ts'
 import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
@@ -49,9 +50,9 @@ export function hashOfPacket(namespace: Namespace, { bytes, network, end }: Pack
   }
   const protocol = transport?.protocol ?? 0
   keys[PROTOCOL] = protocol << 16
-  const has = protocol === NextHeader.tcp || protocol === NextHeader.udp
-  if (transport && has && transport.fragmentAt < 0 && transport.at + 4 <= end)
-    ports(u16(bytes, transport.at), u16(bytes, transport.at + 2))
+  const offset = portsOffset(protocol)
+  if (transport && offset !== undefined && transport.fragmentAt < 0 && transport.at + offset + 4 <= end)
+    ports(u16(bytes, transport.at + offset), u16(bytes, transport.at + offset + 2))
   addresses(bytes, network + SOURCE_AT, bytes, network + DESTINATION_AT)
   return finish(namespace)
 }

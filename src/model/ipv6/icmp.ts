@@ -33,7 +33,9 @@ export function sendIcmpv6Error(packet: Packet, type: number, code: number, info
   const { namespace } = device
   const sender = bytes.slice(network + SOURCE_AT, network + SOURCE_AT + 16)
   const toMany = isMulticast(bytes, network + DESTINATION_AT) || packet.for !== PacketFor.host
-  if (toMany && type !== TOO_BIG && !(type === PARAMETER_PROBLEM && code === UNKNOWN_OPTION)) return
+  const isOption = type === PARAMETER_PROBLEM && code === UNKNOWN_OPTION
+  // opt_unrec: of an option that wants it told to whom it was for alone, nothing is said.
+  if (toMany && type !== TOO_BIG && !(isOption && (bytes[network + info]! & 0xc0) === 0x80)) return
   if (isAny(sender) || isMulticast(sender) || isIneligible(packet)) return
   const { icmpLimits } = namespace.ipv6
   const isFree = icmpLimits.isFree(type)
