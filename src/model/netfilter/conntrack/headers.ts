@@ -73,6 +73,13 @@ export function findFragmentHeader(
 /** nf_checksum: whether the transport's checksum is right. Protocols without one always pass. */
 export function hasGoodChecksum(family: TupleFamily, packet: Packet, protocol: number, at: number): boolean {
   if (packet.checksum === 'verified') return true
+  const isGood = isSumRight(family, packet, protocol, at)
+  // Who has looked no longer goes by the tunnel's: __skb_checksum_complete.
+  if (!isGood) packet.checksum = 'none'
+  return isGood
+}
+
+function isSumRight(family: TupleFamily, packet: Packet, protocol: number, at: number): boolean {
   const { bytes, end, network } = packet
   if (protocol === Protocol.icmp) return fold(sumOf(bytes, at, end)) === 0xffff
   if (protocol !== Protocol.tcp && protocol !== Protocol.udp && protocol !== Protocol.icmpv6) return true
