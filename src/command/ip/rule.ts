@@ -193,7 +193,8 @@ function showRules(settings: Settings, args: Arguments): void {
     printer.array(undefined, () => {
       for (const rule of rules) {
         if (!passes(filter, rule)) continue
-        printer.object(() => printRule(printer, rule, { details: settings.details > 0, priorities }))
+        const isThere = (name: string) => settings.kernel.links.get(name) !== undefined
+        printer.object(() => printRule(printer, rule, { details: settings.details > 0, priorities, isThere }))
       }
     })
   })
@@ -202,7 +203,16 @@ function showRules(settings: Settings, args: Arguments): void {
 function printRule(
   printer: Printer,
   rule: Rule,
-  { details, priorities }: { readonly details: boolean; readonly priorities: ReadonlySet<number> },
+  {
+    details,
+    priorities,
+    isThere,
+  }: {
+    readonly details: boolean
+    readonly priorities: ReadonlySet<number>
+    /** Whether there is a link of this name: FIB_RULE_IIF_DETACHED. */
+    isThere(link: string): boolean
+  },
 ): void {
   printer.both('priority', rule.priority ?? 0, `${rule.priority ?? 0}:\t`)
   if (rule.invert) {
@@ -222,8 +232,16 @@ function printRule(
     }
     printer.text(' ')
   }
-  if (rule.inputLink !== undefined) printer.both('iif', rule.inputLink, `iif ${rule.inputLink} `)
-  if (rule.outputLink !== undefined) printer.both('oif', rule.outputLink, `oif ${rule.outputLink} `)
+  for (const [key, link] of [
+    ['iif', rule.inputLink],
+    ['oif', rule.outputLink],
+  ] as const) {
+    if (link === undefined) continue
+    printer.both(key, link, `${key} ${link} `)
+    if (isThere(link)) continue
+    printer.member(`${key}_detached`, null)
+    printer.text('[detached] ')
+  }
   if (rule.table) {
     printer.both('table', tableName(rule.table), `lookup ${tableName(rule.table)}`)
     const suppressed = rule.suppressPrefixLength
