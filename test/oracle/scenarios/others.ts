@@ -105,7 +105,9 @@ function routed(id: string, title: string, steps: readonly ScenarioStep[]): Fixe
     },
     warm: [
       ['a', '10.2.0.2'],
-      ['a', '2001:db8:2::2'],
+      // One behind the other: without a link-local address nobody looks for a neighbour on behalf of a third.
+      ['a', '2001:db8:1::1'],
+      ['r', '2001:db8:2::2'],
     ],
     steps,
     watch: ['a:eth0', 'r:left', 'r:right', 'b:eth0'],
