@@ -71,8 +71,10 @@ function unlink(device: Device, address: Ipv4Address): void {
   forgetMasqueraded(namespace, device, address.peer)
   const wasLast = deleteAddressRoutes(fib, device, address)
   if (wasLast && addressType(namespace, address.local) !== 'local') sourceGone(fib, address.local)
-  // IP is off on a device without addresses.
-  if (device.ipv4.addresses.length === 0) disableDevice(fib, device)
+  if (device.ipv4.addresses.length > 0) return
+  // IP is off on a device without addresses: fib_disable_ip, arp_ifdown.
+  disableDevice(fib, device)
+  namespace.arp.deviceDown(device)
 }
 
 /** rtm_newaddr's set_ifa_lifetime: from now on. What has no end is as good as preferred for ever. */
