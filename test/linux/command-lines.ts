@@ -428,6 +428,7 @@ export const worlds: readonly Lines[] = [
       'ip rule',
       'ip rule add from 10.0.0.0/8 table 100',
       'ip rule add iif nope oif nope2 table 77; ip rule; ip -j rule; ip rule del table 77',
+      'ip rule add fwmark 7 table 77; ip rule del not fwmark 7; ip rule',
       'ip rule add fwmark 0x4000/0x4000 lookup main prio 50',
       'ip rule add iif cni0 to 10.9.0.0/16 unreachable',
       'ip rule add not from 10.1.1.1 tos 0x10 lookup 200',

@@ -58,7 +58,6 @@ export function deleteRule4({ fib }: Namespace, rule: Rule): boolean {
       (rule.outputLink === undefined || each.outputLink === wanted.outputLink) &&
       (!wanted.mark || each.mark === wanted.mark) &&
       (!wanted.mask || each.mask === wanted.mask) &&
-      (!rule.invert || each.invert) &&
       (!wanted.protocol || each.protocol === wanted.protocol) &&
       selectsAlike(each, wanted),
   )
