@@ -28,6 +28,8 @@ interface Shape {
   /** Commands. */
   readonly rules: readonly string[]
   readonly marks: readonly string[]
+  /** A mark of which a rule looks at one bit. */
+  readonly masked: boolean
 }
 
 /** Of the router, each on its own. */
@@ -51,6 +53,7 @@ const shapes: fc.Arbitrary<Shape> = fc.record({
   routes: fc.array(farRoutes(), { maxLength: 2 }),
   rules: fc.array(ruleWords, { maxLength: 4 }),
   marks: fc.array(markRules, { maxLength: 2 }),
+  masked: rarely(9),
 })
 
 /** Ways in the main table to what b and c both have. */
@@ -98,8 +101,12 @@ function worldOf({ twice, mtus, rpFilter, policy, seed, settings, routes }: Shap
 }
 
 /** They come before the first frame; what the kernel refuses is left out. */
-function setUp({ rules, marks }: Shape): Deed {
-  const lines = [...(marks.length > 0 ? MARK_TABLE : []), ...marks, ...rules]
+function setUp({ rules, marks, masked }: Shape): Deed {
+  const allMarks = masked
+    ? [...marks, `nft add rule ip marks prerouting iifname ${routerDevice(1)} meta mark set 0x12`]
+    : marks
+  const ofMask = masked ? ['ip rule add fwmark 0x2/0x2 prohibit'] : []
+  const lines = [...(allMarks.length > 0 ? MARK_TABLE : []), ...allMarks, ...ofMask, ...rules]
   return lines.map((run) => ({ ns: 'r', run }))
 }
 
