@@ -40,6 +40,8 @@ export class BothKernels {
     this.#names = names
     this.linux = this.#rig(this.#linux)
     this.model = this.#rig(this.#model)
+    // Every packet is followed: what the model says of its decisions runs as well.
+    this.#model.model.onJourney = () => {}
   }
 
   #rig(kernel: LiveKernel): Rig {
