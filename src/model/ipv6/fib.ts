@@ -193,17 +193,11 @@ function scoreOf(route: Fib6Route, { device, strict }: Flow6): number {
   return (fits ? 2 : 0) | (preferences[route.preference] << 2)
 }
 
-/** fib6_select_path: of several next hops the one whose share the flow's hash falls into. */
+/** fib6_select_path: of several next hops, from the first on, the one whose share the flow's hash falls into. */
 function selectPath(found: Fib6Route, flow: Flow6): Fib6Route {
   const { siblings } = found
   if (siblings.length < 2) return found
   const hash = flow.hash()
-  if (hash <= found.upperBound) return found
-  const start = siblings.indexOf(found)
-  for (let i = 1; i < siblings.length; i++) {
-    const route = siblings[(start + i) % siblings.length]!
-    if (hash > route.upperBound) continue
-    return scoreOf(route, flow) < 0 ? found : route
-  }
-  return found
+  const chosen = siblings.find(({ upperBound }) => hash <= upperBound)
+  return chosen && scoreOf(chosen, flow) >= 0 ? chosen : found
 }
