@@ -57,7 +57,6 @@ export function addressReady(device: Device, address: Ipv6Address): void {
       hops: [{ device }],
     })
   }
-  if (device.ipv6.conf.forwarding !== 0) joinAnycast(device, address)
   if (address.peer) addPrefixRoute(device, address.peer, 128)
   changed(device, 'new')
 }

@@ -5,7 +5,7 @@
 import { MILLISECOND, SECOND } from '../clock.ts'
 import type { Device } from '../device/device.ts'
 import { ANY, isLinkLocal, solicitedNode } from './address.ts'
-import { addressReady, changed } from './address-routes.ts'
+import { addressReady, changed, joinAnycast } from './address-routes.ts'
 import type { Ipv6Address } from './device.ts'
 import { joinGroup, reportAll } from './multicast.ts'
 import { sendSolicitation } from './ndp-send.ts'
@@ -69,6 +69,7 @@ function work(device: Device, address: Ipv6Address): void {
 /** addrconf_dad_completed */
 function complete(device: Device, address: Ipv6Address): void {
   address.tentative = false
+  if (device.ipv6.conf.forwarding !== 0) joinAnycast(device, address)
   addressReady(device, address)
   const lonely = device.ipv6.addresses.filter((each) => isLinkLocal(each.address) && !each.tentative).length === 1
   if (!isLinkLocal(address.address) || !lonely || !isReady(device) || device.kind === 'loopback') return

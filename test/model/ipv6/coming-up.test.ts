@@ -104,3 +104,19 @@ test('two ends of a cable that were given one MAC have no address between them',
   const failed = ['l0', 'l1'].flatMap((link) => kernel.addresses.list(link)).filter(({ dadFailed }) => dadFailed)
   assert.ok(failed.length >= 1)
 })
+
+test('a router answers for a subnet once, also when its address was there before the link came up', () => {
+  const kernel = createModel()
+  kernel.sysctl.set('net/ipv6/conf/all/forwarding', '1')
+  kernel.links.add({ kind: 'veth', name: 'l0', peer: { name: 'l0p' } })
+  kernel.addresses.add({ link: 'l0', prefix: 'fd00::1/64', noDad: true })
+  kernel.links.set('l0', { up: true })
+  kernel.links.set('l0p', { up: true })
+  const anycast = () =>
+    kernel.routes
+      .list({ family: 'ipv6', table: 255 })
+      .flatMap(({ type, destination, link }) => (type === 'anycast' && link === 'l0' ? destination : []))
+  assert.deepEqual(anycast(), ['fd00::/128'])
+  kernel.sysctl.set('net/ipv6/conf/l0/forwarding', '0')
+  assert.deepEqual(anycast(), [])
+})
