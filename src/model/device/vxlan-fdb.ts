@@ -24,6 +24,8 @@ export interface VxlanRemote {
   address: number
   readonly port: number
   readonly vni: number
+  /** Index of the device below that it is sent by; 0: wherever a route leads. */
+  readonly via: number
 }
 
 /** struct vxlan_fdb. */
@@ -65,7 +67,7 @@ export class VxlanFdb {
     const { port, vni } = this.#vxlan
     const entry: VxlanFdbEntry = {
       mac: mac.slice(),
-      remotes: [{ address: found, port, vni }],
+      remotes: [{ address: found, port, vni, via: 0 }],
       state: 'permanent',
       updated: this.#now,
     }
@@ -78,25 +80,25 @@ export class VxlanFdb {
   }
 
   /**
-   * vxlan_fdb_update, as `bridge fdb add`, `append` and `replace` ask for it. Port 0 and VNI 0 are the device's own. KernelError
-   * EEXIST, EOPNOTSUPP.
+   * vxlan_fdb_update, as `bridge fdb add`, `append` and `replace` ask for it. Port 0 and VNI 0 are the device's own.
+   * KernelError EEXIST, EOPNOTSUPP.
    */
   add(
     mac: Uint8Array,
     address: number,
     state: FdbState,
     operation: 'add' | 'append' | 'replace',
-    { port = 0, vni = 0 } = {},
+    { port = 0, vni = 0, via = 0 } = {},
   ): void {
     const call = `${operation} fdb entry ${formatMac(mac)} of "${this.#vxlan.name}"`
     const isGroup = (mac[0]! & 1) === 1 || isZeroMac(mac, 0)
-    const remote = { address, port: port || this.#vxlan.port, vni: vni || this.#vxlan.vni }
+    const remote = { address, port: port || this.#vxlan.port, vni: vni || this.#vxlan.vni, via }
     const isRefused = operation === 'replace' && isGroup
     const refusal = () => new KernelError('EOPNOTSUPP', call, 'Cannot replace non-unicast fdb entries')
     const entry = this.#wake(mac)
     if (!entry) {
       if (isRefused) throw refusal()
-      if (state === 'permanent' && port === 0 && vni === 0) {
+      if (state === 'permanent' && port === 0 && vni === 0 && via === 0) {
         this.#entries.set(mac, address)
         this.#changed('new')
         return
@@ -151,7 +153,7 @@ export class VxlanFdb {
     if (!entry) {
       if (this.#vxlan.up) {
         const { port, vni } = this.#vxlan
-        this.#create(bytes.slice(at, at + 6), { address: from, port, vni }, 'dynamic')
+        this.#create(bytes.slice(at, at + 6), { address: from, port, vni, via: 0 }, 'dynamic')
       }
       return undefined
     }
@@ -213,4 +215,5 @@ export class VxlanFdb {
 }
 
 const macAt = (view: DataView, at: number) => Uint8Array.from({ length: 6 }, (_, i) => view.getUint8(at + i))
-const isSame = (a: VxlanRemote, b: VxlanRemote) => a.address === b.address && a.port === b.port && a.vni === b.vni
+const isSame = (a: VxlanRemote, b: VxlanRemote) =>
+  a.address === b.address && a.port === b.port && a.vni === b.vni && a.via === b.via

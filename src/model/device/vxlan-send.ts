@@ -13,6 +13,7 @@ import { routeOutput } from '../ipv4/route-output.ts'
 import { drop, note, unsupported } from '../observer.ts'
 import { ETHERNET_HEADER, ensureHeadroom, type Packet, PacketFor, scrub } from '../packet.ts'
 import { Bridge } from './bridge.ts'
+import type { Device } from './device.ts'
 import { dsFieldOf, encapsulateEcn } from './ecn.ts'
 import { flowHash } from './flow-hash.ts'
 import { VXLAN_HEADROOM, type Vxlan } from './vxlan.ts'
@@ -42,6 +43,7 @@ export class VxlanSender {
     protocol: IpProtocol.udp,
     sourcePort: 0,
     destinationPort: 0,
+    outputDevice: undefined as Device | undefined,
   }
   readonly #sending: {
     source: number
@@ -90,6 +92,11 @@ export class VxlanSender {
     key.mark = packet.mark
     key.sourcePort = this.#sourcePort(packet)
     key.destinationPort = remote.port
+    key.outputDevice = remote.via === 0 ? undefined : underlay.devices.at(remote.via)
+    if (remote.via !== 0 && !key.outputDevice) {
+      refuseRoute(packet, 'ENODEV', destination)
+      return
+    }
     const route = routeOutput(underlay, key)
     if (typeof route === 'string' || route.device === vxlan) {
       refuseRoute(packet, route, destination)

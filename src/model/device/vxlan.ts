@@ -84,7 +84,8 @@ export class Vxlan extends Device {
     this.fdb = new VxlanFdb(this)
     this.#sender = new VxlanSender(this)
     this.setFirstMtu(this.lower ? this.#mostMtu : this.mtu)
-    if (remote && u32(remote, 0) !== 0) this.fdb.add(NO_MAC, u32(remote, 0), 'permanent', 'add')
+    if (remote && u32(remote, 0) !== 0)
+      this.fdb.add(NO_MAC, u32(remote, 0), 'permanent', 'add', { via: this.lower?.index })
   }
 
   /** vxlan_config_apply: what the lower device's MTU leaves is the most, even where that is less than a device may have. */

@@ -70,7 +70,8 @@ export class ModelFdb implements Fdb {
     if (bridged) bridged.bridge.fdb.add(mac, bridged.port, state, operation === 'add' ? 'add' : 'replace')
     else if (device instanceof Vxlan && entry.owner === 'self') {
       const { port = 0, vni = 0 } = entry
-      device.fdb.add(mac, remoteOf(entry.destination, call) ?? 0, state, operation, { port, vni })
+      const via = entry.via === undefined ? 0 : requireDevice(this.#namespace, entry.via, call).index
+      device.fdb.add(mac, remoteOf(entry.destination, call) ?? 0, state, operation, { port, vni, via })
     } else throw new KernelError('EOPNOTSUPP', call)
     this.#namespace.model.settle()
   }
@@ -99,7 +100,7 @@ function viewOfBridge(bridge: Bridge, { mac, port, state }: FdbEntry): FdbView {
 /** vxlan_fdb_info: an entry for each remote, which tells what differs from the device's own. */
 function viewOfVxlan(vxlan: Vxlan): FdbView[] {
   return vxlan.fdb.list().flatMap(({ mac, state, remotes }) =>
-    remotes.map(({ address, port, vni }) => ({
+    remotes.map(({ address, port, vni, via }) => ({
       link: vxlan.name,
       mac: formatMac(mac),
       owner: 'self' as const,
@@ -107,9 +108,16 @@ function viewOfVxlan(vxlan: Vxlan): FdbView[] {
       ...(address !== 0 && { destination: formatAddress(address) }),
       ...(port !== vxlan.port && { port }),
       ...(vni !== vxlan.vni && { vni }),
+      ...viaOf(vxlan, via),
       ...(state === 'dynamic' && { learnt: true }),
     })),
   )
+}
+
+/** A device below that is gone is told no more. */
+function viaOf({ underlay }: Vxlan, index: number): { via?: string } {
+  const name = index === 0 ? undefined : underlay.devices.at(index)?.name
+  return name === undefined ? {} : { via: name }
 }
 
 /** A VTEP's address. Those of IPv6 are not modelled. */

@@ -104,6 +104,28 @@ describe('a frame', () => {
     assert.deepEqual(world.takeDrops(), ['NO_TX_TARGET@vxlan_xmit at n1:flannel.1'])
   })
 
+  test('leaves by the device that its entry names, wherever else a route leads', () => {
+    const { fdb, links, routes, neighbours } = world.in('n1')
+    const entry = { link: 'flannel.1', mac: VTEP2, owner: 'self', destination: '192.168.56.12', via: 'eth9' } as const
+    links.add({ kind: 'veth', name: 'eth9', up: true, peer: { name: 'far' } })
+    links.set('far', { up: true })
+    routes.add({ destination: '192.168.0.0/16', link: 'eth9' })
+    neighbours.add({ link: 'eth9', address: '192.168.56.12', mac: '02:00:00:00:09:09' })
+    fdb.replace(entry)
+    assert.deepEqual(
+      fdb.list({ link: 'flannel.1' }).map(({ via }) => via),
+      ['eth9'],
+    )
+    world.take()
+    send()
+    assert.equal(at('n1:eth0 out').length, 0)
+    links.delete('eth9')
+    world.takeDrops()
+    send()
+    assert.equal(at('n1:eth0 out').length, 0)
+    assert.equal(world.takeDrops().length, 1)
+  })
+
   test('goes to every destination of its entry, to the first one last', () => {
     const { fdb } = world.in('n1')
     world.in('n1').neighbours.add({ link: 'eth0', address: '192.168.56.13', mac: '02:00:00:00:03:01' })
