@@ -81,9 +81,17 @@ export class Peer {
 
   // What an operator does
 
-  /** Settings that no session depends upon while it is there (`concernsSession`): they count from the next one on. */
+  /**
+   * Settings that no session depends upon while it is there (`concernsSession`): they count from the next one on. One that still
+   * waits for its connection begins again if it is to dial now, or to dial no more.
+   */
   revise(settings: PeerSettings): void {
+    const isOther = settings.passive !== this.#settings.passive
     this.#settings = settings
+    const isWaiting = this.#sessions.every(({ state }) => state === 'Connect' || state === 'Active')
+    if (!isOther || !isWaiting || this.#sessions.length === 0) return
+    for (const session of [...this.#sessions]) session.dump()
+    this.#begin('AutomaticStart')
   }
 
   /** Lets the neighbour be dialled and called. */

@@ -14,23 +14,18 @@ import type { TrafficRule } from '../overlay/rules/traffic.ts'
 import { familyOfPool, type Pool } from '../pool/pool.ts'
 import { joinStates, type State } from '../reconcile/state.ts'
 
-export const MASQUERADE_TABLE = 'overlab_cluster'
-
+const TABLE = 'overlab_cluster'
 const FAMILIES = ['ipv4', 'ipv6'] as const
-const CHAIN = 'postrouting'
 
 /** Nothing is masqueraded: what was there for it goes. */
 export const noMasquerade: State = {
-  owned: { nftTables: FAMILIES.map((family) => ({ family: NFT_FAMILY[family], name: MASQUERADE_TABLE })) },
+  owned: { nftTables: FAMILIES.map((family) => ({ family: NFT_FAMILY[family], name: TABLE })) },
 }
 
 /** Left by an earlier life. A kernel without nftables has none. */
 export function hasMasquerade({ nftables }: Kernel): boolean {
   try {
-    return FAMILIES.some((family) => {
-      const table = { family: NFT_FAMILY[family], table: MASQUERADE_TABLE }
-      return nftables.list(table).tables.length > 0
-    })
+    return nftables.list({ table: TABLE }).tables.length > 0
   } catch (error) {
     if (!(error instanceof KernelError)) throw error
     return false
@@ -49,13 +44,13 @@ function tableOf(family: Family, pools: readonly Pool[]): State {
     ...its.map(({ cidr }): TrafficRule => ({ destination: { prefix: cidr }, does: 'return' })),
     ...natted.map(({ cidr }): TrafficRule => ({ source: { prefix: cidr }, does: 'masquerade' })),
   ]
-  const table = { family: NFT_FAMILY[family], name: MASQUERADE_TABLE }
+  const nftFamily = NFT_FAMILY[family]
   const base = { type: 'nat', hook: 'postrouting', priority: 100 } as const
   return {
-    nftTables: [{ ...table, comment: 'pools with natOutgoing' }],
+    nftTables: [{ family: nftFamily, name: TABLE, comment: 'pools with natOutgoing' }],
     nftChains: [
       {
-        chain: { family: table.family, table: table.name, name: CHAIN, base },
+        chain: { family: nftFamily, table: TABLE, name: 'postrouting', base },
         content: rules.map((rule) => nftRule(rule, family, true)),
       },
     ],

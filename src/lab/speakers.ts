@@ -1,7 +1,7 @@
 /**
  * BGP on the nodes of a lab: a speaker each, in its node's namespace, ours or a router's of another make. They begin before the
- * first pod is attached; the lab is up when all sessions are there, and every speaker of ours has written routes to the blocks of
- * all nodes. Their files: state.ts.
+ * first pod is attached; the lab is up when all sessions are there, and every speaker has written routes to the blocks of all nodes.
+ * Their files: state.ts.
  */
 import type { WhyRow } from '../bgp/views.ts'
 import type { WorldSpeaker } from '../trace/explain/loss.ts'
@@ -10,7 +10,7 @@ import { frrFiles } from './bgp/frr.ts'
 import type { SpeakerPlan } from './bgp/speaker-plan.ts'
 import { DaemonError } from './daemon-error.ts'
 import type { Machine } from './machine.ts'
-import { namespacePath } from './node.ts'
+import { namespacePath, withNamespace } from './node.ts'
 import type { LabPlan, NodePlan } from './plan.ts'
 import { nodeDirectory } from './state.ts'
 import type { RouterKind } from './topology.ts'
@@ -110,7 +110,7 @@ function filesOf({ kind, config }: SpeakerPlan): Readonly<Record<string, string>
 
 export async function inspectSpeaker(plan: LabPlan, node: NodePlan, machine: Machine): Promise<SpeakerStatus> {
   const condition = await machine.speakers.condition(speakerPlace(plan, node, machine))
-  const problems = whyNotReady(condition, plan)
+  const problems = whyNotReady(condition, plan, () => prefixesInKernel(node, machine))
   return { ...condition, isReady: problems.length === 0, problems }
 }
 
@@ -160,13 +160,29 @@ async function notReady(plan: LabPlan, node: NodePlan, problems: readonly string
   return new DaemonError(`Cannot bring up BGP on node "${place.node}": ${reason}${words.join('')}`)
 }
 
-function whyNotReady({ kind, isRunning, sessions }: SpeakerCondition, { nodes }: LabPlan): readonly string[] {
+/** Of a router of another make only its kernel tells what it knows. */
+function whyNotReady(
+  { kind, isRunning, sessions }: SpeakerCondition,
+  { nodes }: LabPlan,
+  inKernel: () => readonly string[],
+): readonly string[] {
   if (!isRunning) return ['it has ended']
-  if (kind !== 'overlab') return []
+  if (kind !== 'overlab') return withoutRoutes(nodes, inKernel())
   if (!sessions) return ['it does not answer']
   if (sessions.problems.length > 0) return sessions.problems
-  const known = new Set(sessions.prefixes)
-  const missing = nodes.filter(({ podNetwork }) => podNetwork?.subnet !== undefined && !known.has(podNetwork.subnet))
-  if (missing.length > 0) return missing.map(({ name, podNetwork }) => `no route to ${podNetwork!.subnet} of ${name}`)
-  return sessions.isSettled ? [] : ['not all of its routes are in the kernel']
+  const missing = withoutRoutes(nodes, sessions.prefixes)
+  return missing.length > 0 || sessions.isSettled ? missing : ['not all of its routes are in the kernel']
+}
+
+function withoutRoutes(nodes: readonly NodePlan[], prefixes: readonly string[]): string[] {
+  const known = new Set(prefixes)
+  return nodes.flatMap(({ name, podNetwork }) => {
+    const subnet = podNetwork?.subnet
+    return subnet === undefined || known.has(subnet) ? [] : `no route to ${subnet} of ${name}`
+  })
+}
+
+function prefixesInKernel({ namespace }: NodePlan, machine: Machine): string[] {
+  const routes = withNamespace(namespace, machine, (kernel) => kernel.routes.list({ family: 'ipv4' })) ?? []
+  return routes.map(({ destination }) => destination)
 }

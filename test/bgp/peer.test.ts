@@ -53,6 +53,23 @@ describe('a neighbour', () => {
     w.clock.advance(300 * SECOND)
     assert.deepEqual(met, [])
   })
+  test('that becomes passive while it is dialled is dialled no more, and again when it is active', () => {
+    const w = world()
+    const us = speaker(w)
+    w.clock.advance(60 * SECOND)
+    const peer = us.peers.get(PEER)!
+    peer.revise({ ...peer.settings, passive: true })
+    const met = ScriptedPeer.listen(w, PEER)
+    w.clock.advance(300 * SECOND)
+    assert.deepEqual(met, [])
+    peer.revise({ ...peer.settings, passive: false })
+    w.clock.advance(1 * SECOND)
+    assert.equal(met.length, 1)
+    establish(met[0]!)
+    peer.revise({ ...peer.settings, passive: true })
+    w.clock.advance(1 * SECOND)
+    assert.equal(description(us), 'Established with 10.0.0.2 from 10.0.0.1')
+  })
   test('that calls while it is dialled is let in, and dialled no more', () => {
     const w = world()
     const us = speaker(w)
