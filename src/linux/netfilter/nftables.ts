@@ -155,7 +155,12 @@ export class LinuxNftables implements Nftables {
     const isMeant = (name: string) => table === undefined || table === name
     const isIn = (thing: { readonly table: string }) => isMeant(thing.table)
 
-    const tables = this.#dump(call, nftMessage(NFT_MSG_GETTABLE, 0, family), numbered(decodeTable, handles && tableHandle), generations)
+    const tables = this.#dump(
+      call,
+      nftMessage(NFT_MSG_GETTABLE, 0, family),
+      numbered(decodeTable, handles && tableHandle),
+      generations,
+    )
     const meant = tables.filter(({ name }) => isMeant(name))
     if (meant.length === 0) return { tables: [], chains: [], sets: [], rules: [] }
     const chainQuery = nftMessage(NFT_MSG_GETCHAIN, 0, family)
