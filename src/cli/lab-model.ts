@@ -14,6 +14,7 @@ import { formatMatrix, formatStatus, formatVerdict, isReply } from './lab-tables
 import { acrossNodes, formatAcross } from './lab-trace.ts'
 import { addDeed, claimModel, listModels, type ModelState, readModel, removeModel } from './model-state.ts'
 import { print } from './output.ts'
+import { readStandardInput } from './standard-input.ts'
 
 export async function up({ name, output, chosen, file, seed }: Options): Promise<number> {
   const state = { topology: chosen.topology, file: chosen.source?.file ?? file, seed }
@@ -70,8 +71,13 @@ export async function exec({ name }: Options, target: string, argv: readonly str
   // One word is a line as a shell takes it; several are a command that a shell has split already.
   const line = words.length === 1 ? words[0]! : words.map(quote).join(' ')
   const deed = { place: place.name, line }
-  const { status, stdout, stderr } = await lab.run(deed)
-  addDeed(name, deed)
+  let stdin = ''
+  const { status, stdout, stderr } = await lab.run(deed, () => {
+    const text = readStandardInput()
+    stdin += text
+    return text
+  })
+  addDeed(name, { ...deed, ...(stdin && { stdin }) })
   process.stdout.write(stdout)
   process.stderr.write(stderr)
   return status

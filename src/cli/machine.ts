@@ -25,11 +25,11 @@ export function linuxMachine(pluginDirectories: readonly string[]): Machine {
     kernel,
     host,
     hostIn: (path) => ({ ...host, run: (...program) => inNamespace(path, () => host.run(...program)) }),
-    runLine: (path, line) =>
+    runLine: (path, line, readStdin) =>
       runEach(line, (words) => {
         const elsewhere = parseElsewhere(words)
         const place = elsewhere ? siblingPath(path, elsewhere) : path
-        return inNamespace(place, () => runProgram(elsewhere?.words ?? words))
+        return inNamespace(place, () => runProgram(elsewhere?.words ?? words, readStdin?.()))
       }),
     impair,
     listen,
@@ -94,8 +94,8 @@ async function listen(path: string, ports: readonly string[]): Promise<Listener>
 }
 
 /** A program of the machine, by PATH. Its own complaint where there is none of this name. */
-function runProgram([program, ...argv]: readonly string[]): Outcome {
-  const { status, error, stdout, stderr } = spawnSync(program!, argv, { encoding: 'utf8' })
+function runProgram([program, ...argv]: readonly string[], input?: string): Outcome {
+  const { status, error, stdout, stderr } = spawnSync(program!, argv, { encoding: 'utf8', ...(input && { input }) })
   if (error) return { status: 127, stdout: '', stderr: `Cannot run "${program}": ${error.message}\n` }
   return { status: status ?? 128, stdout, stderr }
 }

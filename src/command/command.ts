@@ -24,8 +24,8 @@ export interface Context {
   now(): number
   /** Waits by the same clock. */
   sleep(milliseconds: number): Promise<void>
-  /** What the command finds on its standard input; nothing where left out. */
-  readonly stdin?: string
+  /** All that is left on the command's standard input, asked for by those that read it; nothing where left out. */
+  readStdin?(): string
 }
 
 /** A program. `argv[0]` is the name it was called by. */

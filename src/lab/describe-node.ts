@@ -1,6 +1,6 @@
 /**
  * What a topology file says of a node in full, made on a kernel: settings, interfaces with their ports, permanent
- * neighbours and FDB entries, routes. Rules and commands are text, which `run` carries out.
+ * neighbours and FDB entries, routes. Sets, rules and commands are text: `commandsOf` says what to run.
  */
 import { readIp } from '../address/ip.ts'
 import { ignoring } from '../kernel/errors.ts'
@@ -27,13 +27,41 @@ export function isDescribed({ description }: { readonly description: TopologyNod
   return Object.keys(interfaces).length + neighbours.length + fdb.length + routes.length > 0
 }
 
-/** Lines to run in the node, in their order, when everything else of it is there. */
-export function commandsOf({ description }: { readonly description: TopologyNode }): string[] {
-  const { iptables = [], exec = [] } = description
-  return [...iptables.map((rule) => `iptables ${rule}`), ...exec]
+/** What is run in a node, and what it reads. */
+export interface NodeCommand {
+  readonly title: string
+  readonly line: string
+  readonly stdin?: string
 }
 
-/** Everything but sysctls, iptables and exec. Links to other nodes are there. */
+/**
+ * In their order, when everything else of the node is there. What nft and ipset read is in languages of their own, in which
+ * shells have no say: it goes the way that a saved file goes.
+ */
+export function commandsOf({ description }: { readonly description: TopologyNode }): NodeCommand[] {
+  const { ipset = [], iptables = [], nft = [], exec = [] } = description
+  return [
+    ...textsOf(ipset).map((stdin) => ({ title: `ipset ${beginningOf(stdin)}`, line: 'ipset restore', stdin })),
+    ...iptables.map((rule) => typed(`iptables ${rule}`)),
+    ...textsOf(nft).map((stdin) => ({ title: `nft ${beginningOf(stdin)}`, line: 'nft -f -', stdin })),
+    ...exec.map(typed),
+  ]
+}
+
+const typed = (line: string): NodeCommand => ({ title: line, line })
+
+/** Each ends its last line, as ipset asks. */
+function textsOf(given: string | readonly string[]): string[] {
+  return (typeof given === 'string' ? [given] : given).map((text) => (text.endsWith('\n') ? text : `${text}\n`))
+}
+
+/** Its first line that says something. */
+function beginningOf(text: string): string {
+  const lines = text.split('\n').filter((line) => /^\s*[^\s#]/.test(line))
+  return lines.length > 1 ? `${lines[0]!.trim()} …` : (lines[0]?.trim() ?? '')
+}
+
+/** Everything but sysctls and commands. Links to other nodes are there. */
 export function describeNode(kernel: Kernel, node: TopologyNode): void {
   const interfaces = Object.entries(node.interfaces ?? {})
   for (const [name, options] of interfaces) addInterface(kernel, name, options)

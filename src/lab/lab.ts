@@ -20,7 +20,7 @@ import { ignoring, isErrno } from '../kernel/errors.ts'
 import { reconcile } from '../reconcile/apply.ts'
 import { agentOf } from './agents.ts'
 import type { OverlayPlan } from './cluster.ts'
-import { commandsOf, describeNode, isDescribed } from './describe-node.ts'
+import { commandsOf, describeNode, isDescribed, type NodeCommand } from './describe-node.ts'
 import { addLink, addRoute, impairLink, LAB_GROUP } from './link.ts'
 import type { Machine, ProcessIdentity } from './machine.ts'
 import { addNode, forgetAddresses, namespacePath, withNamespace } from './node.ts'
@@ -123,9 +123,9 @@ function stepsOf(plan: LabPlan, machine: Machine): Step[] {
         ),
     })),
     ...nodes.flatMap((node) =>
-      commandsOf(node).map((line) => ({
-        title: `${node.name}: ${line}`,
-        run: () => runCommand(node.namespace, line, machine),
+      commandsOf(node).map((command) => ({
+        title: `${node.name}: ${command.title}`,
+        run: () => runCommand(node.namespace, command, machine),
       })),
     ),
     ...routes.map((route) => ({
@@ -203,14 +203,18 @@ async function addService(plan: LabPlan, service: ServicePlan, machine: Machine)
     return address && hostOf(address)
   })
   for (const { namespace, podNetwork } of plan.nodes) {
-    if (podNetwork) for (const rule of rules) await runCommand(namespace, rule, machine)
+    if (podNetwork) for (const rule of rules) await runCommand(namespace, { title: rule, line: rule }, machine)
   }
 }
 
 /** RangeError with the command's own words when it fails. */
-async function runCommand(namespace: string, line: string, { runLine }: Machine): Promise<void> {
-  const { status, stdout, stderr } = await runLine(namespacePath(namespace), line)
-  if (status !== 0) throw new RangeError(`Cannot run "${line}": ${(stderr || stdout).trim() || `status ${status}`}`)
+async function runCommand(namespace: string, { title, line, stdin }: NodeCommand, { runLine }: Machine): Promise<void> {
+  const { status, stdout, stderr } = await runLine(
+    namespacePath(namespace),
+    line,
+    stdin === undefined ? undefined : () => stdin,
+  )
+  if (status !== 0) throw new RangeError(`Cannot run "${title}": ${(stderr || stdout).trim() || `status ${status}`}`)
 }
 
 /** What a process left that was killed at work. */

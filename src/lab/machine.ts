@@ -11,8 +11,8 @@ export interface Machine {
   readonly host: Host
   /** The same host, but the programs that it runs find themselves in the network namespace at this path. */
   hostIn(namespacePath: string): Host
-  /** Runs a line of commands (command/run.ts) in the network namespace at this path. */
-  runLine(namespacePath: string, line: string): Promise<Outcome>
+  /** Runs a line of commands (command/run.ts) in the network namespace at this path. `readStdin`: what they find to read. */
+  runLine(namespacePath: string, line: string, readStdin?: () => string): Promise<Outcome>
   /** Delays, loses or slows what the link sends from now on. UnsupportedError that names what the kernel cannot do. */
   impair(namespacePath: string, link: string, impair: Impair): void | Promise<void>
   /**

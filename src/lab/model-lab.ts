@@ -20,6 +20,8 @@ export type Deed = CommandDeed | { readonly node: string; readonly action: NodeA
 export interface CommandDeed {
   readonly place: string
   readonly line: string
+  /** What it read. */
+  readonly stdin?: string
 }
 
 export interface ModelLabOptions {
@@ -34,8 +36,8 @@ export interface ModelLabOptions {
 export interface ModelLab extends TraceLab {
   readonly plan: LabPlan
   readonly machine: ModelMachine
-  /** RangeError when there is no such place. */
-  run(deed: CommandDeed): Promise<Outcome>
+  /** `readStdin` where what it reads is not known before. RangeError when there is no such place. */
+  run(deed: CommandDeed, readStdin?: () => string): Promise<Outcome>
   /** What happened, in a sentence. RangeError when it cannot. */
   act(node: string, action: NodeAction): Promise<string>
 }
@@ -62,8 +64,18 @@ export async function buildModelLab({ topology, source, seed, deeds = [] }: Mode
     kernels.set(name, kernel)
     return kernel
   }
-  const run = ({ place, line }: CommandDeed): Promise<Outcome> => machine.runLine(pathOf(place), line)
+  const run = async ({ place, line, stdin }: CommandDeed, readStdin = emptied(stdin)): Promise<Outcome> =>
+    machine.runLine(pathOf(place), line, readStdin)
   const act = (node: string, action: NodeAction) => actOnNode(plan, node, action, machine)
   for (const deed of deeds) await ('action' in deed ? act(deed.node, deed.action) : run(deed))
   return { plan, machine, originOf: (node, ref) => findOrigin(origins, node, ref), kernelOf, run, act }
+}
+
+/** The first that reads gets all of it, as from a file. */
+function emptied(text = ''): () => string {
+  return () => {
+    const all = text
+    text = ''
+    return all
+  }
 }

@@ -65,7 +65,7 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
     kernel,
     host,
     hostIn: (path) => ({ ...host, run: (...program) => runProgram(inside(path), host, ...program) }),
-    runLine: (path, line) =>
+    runLine: (path, line, readStdin) =>
       runEach(line, (words) => {
         const elsewhere = parseElsewhere(words)
         const place = elsewhere ? siblingPath(path, elsewhere) : path
@@ -73,6 +73,7 @@ export function modelMachine(options: { readonly profile?: Profile; readonly see
           kernel: inside(place),
           now: host.monotonic,
           sleep: async (milliseconds) => host.sleep(milliseconds),
+          ...(readStdin && { readStdin }),
         })
       }),
     impair(path, link, impair) {

@@ -33,7 +33,7 @@ export interface Topology {
 /** Names with dots, or with slashes where an interface's name has a dot. */
 export type Sysctls = Readonly<Record<string, string | number>>
 
-/** Built in this order: links, interfaces with their ports, neighbours, fdb, routes, iptables, exec. */
+/** Built in this order: links, interfaces with their ports, neighbours, fdb, routes, ipset, iptables, nft, exec. */
 export interface TopologyNode {
   /** `k8s-node` forwards and carries pods; `bridge` is one bridge and nothing else. `linux` where left out. */
   readonly kind?: 'linux' | 'bridge' | 'host' | 'k8s-node'
@@ -47,6 +47,10 @@ export interface TopologyNode {
   readonly routes?: readonly TopologyRoute[]
   /** Arguments of iptables, one rule each. */
   readonly iptables?: readonly string[]
+  /** What `ipset restore` reads: all of it, or a list of lines. */
+  readonly ipset?: string | readonly string[]
+  /** What `nft -f -` reads, in one commit; of a list, each entry in one of its own. */
+  readonly nft?: string | readonly string[]
   /** Commands. */
   readonly exec?: readonly string[]
   /** Of a node that speaks BGP, what is other than for all. */

@@ -41,8 +41,8 @@ export interface LabNode {
   tcp(to: Target, port: number): TraceDocument
   /** Sends a datagram. */
   udp(to: Target, port: number): TraceDocument
-  /** Runs a command: `ip route add blackhole 10.9.0.0/16`. */
-  exec(line: string): Promise<Outcome>
+  /** Runs a command: `ip route add blackhole 10.9.0.0/16`. `stdin` is what it reads: of `nft -f -` the ruleset. */
+  exec(line: string, stdin?: string): Promise<Outcome>
 }
 
 export interface LabOptions {
@@ -88,6 +88,6 @@ function nodeOf(name: string, built: ModelLab): LabNode {
     icmp: (to) => ask(to, { protocol: 'icmp', port: 0 }),
     tcp: (to, port) => ask(to, { protocol: 'tcp', port }),
     udp: (to, port) => ask(to, { protocol: 'udp', port }),
-    exec: (line) => built.run({ place: place.name, line }),
+    exec: (line, stdin = '') => built.run({ place: place.name, line, stdin }),
   }
 }

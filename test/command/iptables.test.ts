@@ -9,7 +9,8 @@ import type { NftRule } from '../../src/kernel/nftables.ts'
 import { createModel } from '../../src/model/create.ts'
 
 let kernel = createModel()
-const run = (line: string, stdin = '') => runLine(line, { kernel, now: () => 0, sleep: async () => {}, stdin })
+const run = (line: string, stdin = '') =>
+  runLine(line, { kernel, now: () => 0, sleep: async () => {}, readStdin: () => stdin })
 const succeeds = async (line: string) => {
   const { status, stdout, stderr } = await run(line)
   assert.deepEqual([status, stderr], [0, ''], line)
@@ -358,7 +359,7 @@ const refusals: readonly (readonly [line: string, status: number, stderr: string
   ['iptables -A FORWARD -p foo', 2, `${V}unknown protocol "foo" specified\n${HELP}`],
   ['iptables -A FORWARD -s foo', 2, `${V}host/network \`foo' not found\n${HELP}`],
   ['iptables -t foo -L', 3, `${V}table 'foo' does not exist\nPerhaps iptables or your kernel needs to be upgraded.\n`],
-  ['iptables -A FORWARD -m set --match-set x src', 2, 'overlab: iptables: not modelled: -m set\n'],
+  ['iptables -A FORWARD -m set --match-set x src', 2, `${V}Set x doesn't exist.\n\n${HELP}`],
   ['iptables -A FORWARD -j TPROXY --on-port 1', 2, 'overlab: iptables: not modelled: -j TPROXY\n'],
   ['iptables -A FORWARD -m u32 --u32 0', 2, 'overlab: iptables: not modelled: -m u32\n'],
 ]

@@ -263,7 +263,7 @@ test('rules are inserted, replaced and deleted by their handles', async () => {
 
 test('a file is taken as a whole or not at all', async () => {
   const stdin = 'table ip t { chain c { }\n }\nadd rule ip t nowhere accept\n'
-  const { status, stderr } = await runLine('nft -f -', { ...context(), stdin })
+  const { status, stderr } = await runLine('nft -f -', { ...context(), readStdin: () => stdin })
   assert.deepEqual([status, stderr], [1, 'Error: Could not process rule: No such file or directory\n'])
   assert.equal(await succeeds('list ruleset'), '')
 })
@@ -284,7 +284,7 @@ test('a rule of iptables is listed in the words that nft has for it', async () =
 // What nft can do and this cannot.
 const notHere = [
   ['nft monitor', 'monitor'],
-  ['nft -j list ruleset', '-j'],
+  ['nft reset rules', 'reset'],
   ['nft add counter ip t c', 'counter'],
   ['nft add rule ip t c vlan id 5 accept', 'vlan'],
   ['nft add rule ip t c queue num 1', 'queue'],
@@ -298,3 +298,41 @@ for (const [line, thing] of notHere) {
     assert.match(stderr, new RegExp(`^overlab: nft: not modelled: .*${thing}`))
   })
 }
+
+// What cannot be a name, and what nft 1.0.6 calls it.
+const unnameable = [
+  ['add chain ip t mark', 'mark'],
+  ['add chain ip t icmpv6', 'icmpv6'],
+  ['add chain ip t 1abc', 'number'],
+  ['add chain ip t "abc"', 'quoted string'],
+  ['add chain ip t a*', 'string with a trailing asterisk'],
+  ['add chain ip meta c', 'meta'],
+  ['add table ip rule', 'rule'],
+  ['table ip t { chain limit { }', 'limit'],
+  ['table ip t { set time { type ipv4_addr', 'time'],
+  ['list table mark', 'mark'],
+  ['add rule ip t c ip saddr @ct', 'ct'],
+] as const
+
+for (const [line, called] of unnameable) {
+  test(`nft ${line} is a syntax error: ${called} is no name`, async () => {
+    await succeeds('table ip t { chain c { }\n }')
+    const { status, stderr } = await nft(line)
+    assert.deepEqual([status, stderr], [1, `Error: syntax error, unexpected ${called}, expecting string\n`])
+  })
+}
+
+for (const name of ['last', '_b', '.b', 'a/b', 'a.b', 'marks']) {
+  test(`a chain may be called ${name}`, async () => {
+    await succeeds('add table ip t')
+    await succeeds(`add chain ip t ${name}`)
+    assert.match(await succeeds('list table ip t'), new RegExp(`\\tchain ${name} `))
+  })
+}
+
+test('in JSON anything is a name', async () => {
+  await succeeds('add table ip t')
+  const chain = { family: 'ip', table: 't', name: 'mark' }
+  await succeeds('-j', JSON.stringify({ nftables: [{ add: { chain } }] }))
+  assert.match(await succeeds('list table ip t'), /\tchain mark /)
+})

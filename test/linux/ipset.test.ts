@@ -220,7 +220,7 @@ for (const [about, lines] of [...Object.entries(WORLDS), ['ipset restore', []] a
     const compare = async (line: string, stdin = '') => {
       const argv = ['netns', 'exec', names.real, 'sh', '-c', line]
       const real = comparable(spawnSync('ip', argv, { encoding: 'utf8', input: stdin }))
-      const context = { now: () => 0, sleep: async () => {}, stdin }
+      const context = { now: () => 0, sleep: async () => {}, readStdin: () => stdin }
       assert.deepEqual(comparable(await runLine(line, { ...context, kernel: ours })), real, 'ours on Linux')
       assert.deepEqual(comparable(await runLine(line, { ...context, kernel: modelled })), real, 'ours on the model')
     }

@@ -424,7 +424,7 @@ test('a story told to both is answered in the same words, and leaves the same ru
   kernel.namespaces.add('theirs')
   flush()
   for (const [line, stdin = ''] of story) {
-    const answer = await runLine(line, { ...context, stdin })
+    const answer = await runLine(line, { ...context, readStdin: () => stdin })
     const [status, stdout, stderr] = tell(line, stdin)
     assert.deepEqual(withoutTime(answer), withoutTime({ status, stdout, stderr }), line)
     const [left, right] = [real('nft list ruleset'), real('ip netns exec theirs nft list ruleset')]

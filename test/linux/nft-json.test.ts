@@ -11,7 +11,7 @@ import { rules, SETS } from './nft-rules.ts'
 const kernel = liveLinux()
 
 const nft = (words: readonly string[], on: LiveKernel, stdin = '') =>
-  runWords(['nft', ...words], { kernel: on, now: () => 0, sleep: async () => {}, stdin })
+  runWords(['nft', ...words], { kernel: on, now: () => 0, sleep: async () => {}, readStdin: () => stdin })
 const real = (words: readonly string[], input = '') => {
   const { status, stdout, stderr } = spawnSync('nft', words, { encoding: 'utf8', input })
   return { status, stdout: stdout.replace(/, "expires": \d+/g, ''), stderr }

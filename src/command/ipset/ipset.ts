@@ -50,7 +50,7 @@ interface Asked {
   readonly streams: Streams
 }
 
-export const ipset: Command = (argv, { kernel, stdin = '' }) =>
+export const ipset: Command = (argv, { kernel, readStdin }) =>
   ending(
     (error) => refusedBy(error, ''),
     (streams) => {
@@ -67,7 +67,7 @@ export const ipset: Command = (argv, { kernel, stdin = '' }) =>
       try {
         if (words.length === 0) throw usageError('No command specified.')
         if (findCommand(words[0]!)?.[0] !== 'restore') return carryOut(words, asked)
-        restore(stdin, asked)
+        restore(readStdin?.() ?? '', asked)
         return 0
       } catch (error) {
         // -q: nothing is said but by the status.

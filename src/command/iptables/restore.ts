@@ -33,7 +33,7 @@ interface Options {
   readonly only: string | undefined
 }
 
-export const iptablesRestore: Command = ([program = 'iptables-restore', ...words], { kernel, stdin = '' }) => {
+export const iptablesRestore: Command = ([program = 'iptables-restore', ...words], { kernel, readStdin }) => {
   const seen = new Map<string, string>()
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!
@@ -44,7 +44,7 @@ export const iptablesRestore: Command = ([program = 'iptables-restore', ...words
   }
   if (seen.has('V')) return succeed(`${program} v${VERSION}\n`)
   const options = { counters: seen.has('c'), keep: seen.has('n'), test: seen.has('t'), only: seen.get('T') }
-  return new Restore(program, kernel, options).run(stdin)
+  return new Restore(program, kernel, options).run(readStdin?.() ?? '')
 }
 
 class Restore {

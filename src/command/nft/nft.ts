@@ -48,7 +48,7 @@ export const nft: Command = ([, ...words], context) => {
     if (word === '-v' || word === '--version') return { status: 0, stdout: `${VERSION}\n`, stderr: '' }
     if (word === '-f' || word === '--file') {
       if (words[at + 1] !== '-') return notModelled('nft', `-f ${words[at + 1] ?? ''}`, 2)
-      return run(context.stdin ?? '', context, options)
+      return run(context.readStdin?.() ?? '', context, options)
     }
     for (const letter of word.startsWith('--') ? [word] : word.slice(1)) {
       if (letter === 'a' || letter === '--handle') options.handles = true
@@ -65,8 +65,9 @@ export const nft: Command = ([, ...words], context) => {
 function run(text: string, { kernel }: Context, options: ListOptions): Outcome {
   try {
     const session = new Session(kernel, options)
-    const words = options.json && text.trimStart().startsWith('{') ? textOfJson(text) : text
-    for (const command of parseCommands(new Tokens(words), session.indexOf)) session.add(command)
+    const isJson = options.json && text.trimStart().startsWith('{')
+    const tokens = new Tokens(isJson ? textOfJson(text) : text, { anyName: isJson })
+    for (const command of parseCommands(tokens, session.indexOf)) session.add(command)
     return session.finish()
   } catch (error) {
     if (error instanceof NotModelledError) return notModelled('nft', error.message, 2)
