@@ -2,6 +2,7 @@
  * Which places of src/model ran, by V8's precise coverage: https://v8.dev/blog/javascript-code-coverage. Node strips types by
  * writing blanks over them, so that an offset in the file is one in the script.
  */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { type Profiler, Session } from 'node:inspector/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -32,19 +33,44 @@ export class Coverage {
 
   /** What has run since the last call. */
   async take(): Promise<Ran> {
+    return ranOf(await this.#scripts())
+  }
+
+  /** Writes down what has run since the last call, for another process to read. */
+  async write(path: string): Promise<void> {
+    writeFileSync(path, JSON.stringify(await this.#scripts()))
+  }
+
+  async #scripts(): Promise<Script[]> {
     const { result } = await this.#session.post('Profiler.takePreciseCoverage')
-    const files = new Map<string, Stretches>()
-    for (const { url, functions } of result) {
-      if (url.startsWith(this.#folder))
-        files.set(url.slice(this.#folder.length), new Stretches(functions.flatMap((each) => each.ranges)))
-    }
-    return { at: (file, place) => place.every((offset) => files.get(file)?.ran(offset)) }
+    return result
+      .filter(({ url }) => url.startsWith(this.#folder))
+      .map(({ url, functions }) => ({
+        file: url.slice(this.#folder.length),
+        ranges: functions.flatMap(({ ranges }) => ranges),
+      }))
   }
 
   async stop(): Promise<void> {
     await this.#session.post('Profiler.stopPreciseCoverage')
     this.#session.disconnect()
   }
+}
+
+/** A file below src/model. */
+interface Script {
+  readonly file: string
+  readonly ranges: readonly Range[]
+}
+
+/** What Coverage.write has written. */
+export function readCoverage(path: string): Ran {
+  return ranOf(JSON.parse(readFileSync(path, 'utf8')))
+}
+
+function ranOf(scripts: readonly Script[]): Ran {
+  const files = new Map(scripts.map(({ file, ranges }) => [file, new Stretches(ranges)]))
+  return { at: (file, place) => place.every((offset) => files.get(file)?.ran(offset)) }
 }
 
 /** How often what stands between two offsets ran. */

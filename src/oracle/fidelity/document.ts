@@ -1,7 +1,7 @@
 /** docs/fidelity.md, from what was measured and from what the code says today. */
 import { type Feature, featureOf, features } from './features.ts'
 import type { ModelFile, Site } from './sites.ts'
-import type { Fidelity, Share } from './tally.ts'
+import type { Fidelity, FileTally, Run } from './tally.ts'
 
 /** A feature with its decisions. */
 export interface Row {
@@ -10,11 +10,18 @@ export interface Row {
   readonly sites: readonly Site[]
   readonly refusals: readonly Site[]
   readonly compared: number
+  /** With the second kernel as well. */
+  readonly second: number
   readonly functions: Share
   readonly arms: Share
 }
 
-export function rowsOf(model: readonly ModelFile[], { sites, files }: Fidelity): Row[] {
+export interface Share {
+  readonly compared: number
+  readonly of: number
+}
+
+export function rowsOf(model: readonly ModelFile[], { sites, secondSites, files }: Fidelity): Row[] {
   const all = model.flatMap((file) => file.sites)
   return features.map((feature) => {
     const own = all.filter((site) => featureOf(site.file, site.where) === feature)
@@ -25,10 +32,19 @@ export function rowsOf(model: readonly ModelFile[], { sites, files }: Fidelity):
       sites: decisions,
       refusals: own.filter(({ kind }) => kind === 'unsupported'),
       compared: decisions.filter(({ id }) => sites[id]).length,
-      functions: sum(ownFiles.map((file) => file?.functions)),
-      arms: sum(ownFiles.map((file) => file?.arms)),
+      second: decisions.filter(({ id }) => secondSites[id]).length,
+      functions: sum(ownFiles.map((file) => file && functionsOf(file))),
+      arms: sum(ownFiles.map((file) => file && armsOf(file))),
     }
   })
+}
+
+function functionsOf({ functions, never }: FileTally): Share {
+  return { compared: functions - never.length, of: functions }
+}
+
+function armsOf({ arms }: FileTally): Share {
+  return { compared: [...arms].filter((arm) => arm === '1').length, of: arms.length }
 }
 
 function sum(shares: readonly (Share | undefined)[]): Share {
@@ -49,19 +65,27 @@ export function formatFidelity(model: readonly ModelFile[], fidelity: Fidelity):
   ].join('\n')
 }
 
-function introduction({ kernel, runs }: Fidelity): string {
-  const scenarios = runs.filter(({ what }) => what === 'scenario')
-  const kinds = runs.filter(({ what }) => what === 'random').map(({ name, cases: number }) => `${name} ${number}`)
-  const tests = runs.filter(({ what }) => what === 'test').map(({ name }) => `\`${name}\``)
+function introduction({ kernel, second, runs }: Fidelity): string {
+  const of = (what: Run['what']) => runs.filter((run) => run.what === what)
+  const kinds = of('random').map(({ name, cases }) => `${name} ${cases}`)
+  const tests = of('test').map(({ name }) => `\`${name}\``)
   return `# Fidelity
 
 Which of the model's decisions have been compared with a kernel, and in which scenarios. A decision is a place in \`src/model\` at which
-the model says what becomes of a packet: it drops it for a reason, takes it a step further, delivers it, or answers a drop reason. A
-decision counts as compared where it was made in a run that was equal to the kernel's, byte for byte at every tap.
+the model says what becomes of a packet: it drops it for a reason, takes it a step further, delivers it, answers a drop reason, or a
+rule's expression goes on or does not match. A decision counts as compared where it was made in a run that was equal to the kernel's:
+in a scenario byte for byte at every tap, in a test by all that the test asks of both.
 
 ${plot}
 
-Compared with ${kernel}: ${scenarios.length} fixed scenarios, and random cases (${kinds.join(', ')})${tests.length > 0 ? `; and the tests ${tests.join(', ')}` : ''}.
+Compared with ${kernel}:
+
+- ${of('scenario').length} fixed scenarios, and ${of('golden').length} that were recorded, some with Linux's own TCP at both ends (\`S14\`);
+- random cases: ${kinds.join(', ')};
+- tests that ask both kernels the same, below \`test\` or \`test/linux\`: ${tests.join(', ')}.
+
+With ${second}: ${of('second').length} of the fixed scenarios, under its settings (\`npm run oracle:kernels\`). Tables have a column for it.
+
 Made by \`npm run fidelity\` from what ran (\`docs/fidelity.json\`); not edited by hand. Functions and arms (of \`if\`, \`? :\`, \`case\`, \`&&\`,
 \`||\`, \`??\`) are counted beside the decisions: most of the code decides nothing by itself, and some of it speaks to nobody but commands.
 `
@@ -70,14 +94,14 @@ Made by \`npm run fidelity\` from what ran (\`docs/fidelity.json\`); not edited 
 const plot = '![Decisions compared with a kernel, by feature](fidelity.svg)'
 
 function summary(rows: readonly Row[]): string {
-  const line = ({ feature, sites, compared, functions, arms }: Row) =>
-    `| ${feature.name} | ${feature.need} | ${sites.length === 0 ? '–' : `${compared} of ${sites.length}`} | ${share(functions)} | ${share(arms)} |`
+  const line = ({ feature, sites: { length: of }, compared, second, functions, arms }: Row) =>
+    `| ${feature.name} | ${feature.need} | ${share({ compared, of })} | ${of === 0 ? '–' : second} | ${share(functions)} | ${share(arms)} |`
   return `## Features
 
 Need: M for what overlays, Calico, kube-proxy or network policies cannot do without, S for what some of them want, L for neither.
 
-| feature | need | decisions compared | functions | arms |
-|---|---|---:|---:|---:|
+| feature | need | decisions compared | on 6.1, too | functions | arms |
+|---|---|---:|---:|---:|---:|
 ${rows.map(line).join('\n')}
 `
 }
@@ -110,11 +134,12 @@ ${all.map(({ file, says }) => `- ${escaped(says)} (\`${file}\`)`).join('\n')}
 }
 
 function featureSection({ feature, sites }: Row, fidelity: Fidelity): string {
-  const line = (site: Site) => `| ${describe(site)} | ${namesOf(fidelity.sites[site.id] ?? '')} |`
+  const line = (site: Site) =>
+    `| ${describe(site)} | ${namesOf(fidelity.sites[site.id] ?? '') || '**never**'} | ${namesOf(fidelity.secondSites[site.id] ?? '')} |`
   return `## ${feature.name[0]!.toUpperCase()}${feature.name.slice(1)}
 
-| decision | compared in |
-|---|---|
+| decision | compared in | on 6.1 |
+|---|---|---|
 ${sites.map(line).join('\n')}
 `
 }
@@ -129,7 +154,6 @@ const escaped = (text: string) =>
 
 /** `S01–S04 S07 bridge`: numbers that follow each other in one. */
 export function namesOf(names: string): string {
-  if (names === '') return '**never**'
   const words: string[] = []
   let from: string | undefined
   let to = ''
@@ -137,7 +161,7 @@ export function namesOf(names: string): string {
     if (from !== undefined) words.push(from === to ? from : `${from}–${to}`)
     from = undefined
   }
-  for (const name of names.split(' ')) {
+  for (const name of names.split(' ').filter((each) => each !== '')) {
     if (from !== undefined && isNext(to, name)) {
       to = name
       continue
@@ -156,9 +180,9 @@ function isNext(before: string, name: string): boolean {
 }
 
 function fileTable({ files }: Fidelity): string {
-  const line = ([file, { functions, arms, never }]: (typeof entries)[number]) =>
-    `| \`${file}\` | ${share(functions)} | ${share(arms)} | ${never.map((name) => escaped(name)).join(', ')} |`
-  const entries = Object.entries(files).filter(([, { functions }]) => functions.of > 0)
+  const line = ([file, tally]: (typeof entries)[number]) =>
+    `| \`${file}\` | ${share(functionsOf(tally))} | ${share(armsOf(tally))} | ${tally.never.map((name) => escaped(name)).join(', ')} |`
+  const entries = Object.entries(files).filter(([, { functions }]) => functions > 0)
   return `## Files
 
 | file | functions | arms | functions that never ran in a comparison |

@@ -1,10 +1,11 @@
 /**
  * Runs what compares the model with a kernel, and tallies what ran of the model. Only what was equal counts.
  *
- *   goldens          walks of Linux that were recorded; `test/golden/compare` is the judge
- *   fixed scenarios  beside the live kernel
- *   random cases     beside the live kernel, so many of each kind
- *   tests            those of `test/linux` that do the same in both kernels
+ *   golden     walks of Linux that were recorded; `test/golden/compare` is the judge
+ *   scenario   the fixed ones, beside the live kernel
+ *   random     cases beside the live kernel, so many of each kind
+ *   test       files of tests that ask both kernels the same               tests.ts
+ *   second     the fixed scenarios again, as Linux 6.1 was seen to do them  second.ts
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, rmSync } from 'node:fs'
@@ -18,19 +19,20 @@ import { drawScenario } from '../random/campaign.ts'
 import type { Kind } from '../random/kind.ts'
 import { tryScenario } from '../random/trial.ts'
 import type { Coverage } from './coverage.ts'
-import type { Tally } from './tally.ts'
-import { readTestCoverage } from './test-coverage.ts'
+import type { Tally, Wanted } from './tally.ts'
 
 export interface Measuring {
   /** The repository. */
   readonly root: string
   readonly coverage: Coverage
   readonly tally: Tally
+  /** Whether this is to be measured. */
+  readonly wants: Wanted
   say(line: string): void
 }
 
 /** Ids of the goldens that differ. */
-export async function measureGoldens({ root, coverage, tally, say }: Measuring): Promise<string[]> {
+export async function measureGoldens({ root, coverage, tally, wants, say }: Measuring): Promise<string[]> {
   const goldens = join(root, 'test/golden')
   const directory = mkdtempSync(join(tmpdir(), 'overlab-fidelity-'))
   const judge = (...argv: string[]) => spawnSync('python3', [join(goldens, 'compare'), ...argv], { encoding: 'utf8' })
@@ -40,6 +42,8 @@ export async function measureGoldens({ root, coverage, tally, say }: Measuring):
     judge('--questions', goldens, questions)
     const ids = globSync('*.json', { cwd: questions }).map((name) => name.slice(0, -'.json'.length))
     for (const id of ids.sort()) {
+      const name = id === 'ecmp' ? 'X2' : id
+      if (!wants('golden', name)) continue
       const output = join(directory, id)
       await coverage.take()
       await answerAll(questions, output, { only: [id], machine: () => modelMachine() })
@@ -47,7 +51,7 @@ export async function measureGoldens({ root, coverage, tally, say }: Measuring):
       const { status, stdout } = judge(goldens, output, '--only', id)
       const tcp = globSync('*.tcp.json', { cwd: output }).length > 0
       if (status === 0 && (!tcp || judge(goldens, output, '--tcp', '--only', id).status === 0)) {
-        tally.add({ name: id === 'ecmp' ? 'X2' : id, what: 'scenario', cases: 1 }, ran)
+        tally.add({ name, what: 'golden', cases: 1 }, ran)
       } else {
         differ.push(id)
         say(stdout)
@@ -61,13 +65,14 @@ export async function measureGoldens({ root, coverage, tally, say }: Measuring):
 
 /** Ids of the scenarios that differ. */
 export async function measureFixed(
-  { coverage, tally, say }: Measuring,
+  { coverage, tally, wants, say }: Measuring,
   scenarios: readonly FixedScenario[],
   live: Machine,
 ): Promise<string[]> {
   const differ: string[] = []
   for (const fixed of scenarios) {
     const { id } = fixed.scenario
+    if (!wants('scenario', id)) continue
     await coverage.take()
     const found = await runFixed(fixed, modelMachine())
     const ran = await coverage.take()
@@ -89,11 +94,13 @@ const BATCH = 5
 
 /** Ids of the cases that differ. What ran beside one of them in a batch does not count. */
 export async function measureKind(
-  { coverage, tally, say }: Measuring,
+  { coverage, tally, wants, say }: Measuring,
   kind: Kind,
   { cases, seed, live }: { readonly cases: number; readonly seed: number; readonly live: Machine },
 ): Promise<string[]> {
   const differ: string[] = []
+  if (!wants('random', kind.name)) return differ
+  say(`${cases} cases of ${kind.name}`)
   for (let from = 0; from < cases; from += BATCH) {
     const numbers = Array.from({ length: Math.min(BATCH, cases - from) }, (_, i) => seed + from + i)
     await coverage.take()
@@ -108,43 +115,6 @@ export async function measureKind(
     }
     const ran = await coverage.take()
     if (equal) tally.add({ name: kind.name, what: 'random', cases: numbers.length }, ran)
-  }
-  return differ
-}
-
-/** Tests that hold the model against Linux, and nothing else. */
-const TESTS = ['test/linux/model/*.test.ts', 'test/linux/netfilter/model-*.test.ts', 'test/linux/tcp-options.test.ts']
-
-/** Files of tests that fail. */
-export function measureTests({ root, tally, say }: Measuring): string[] {
-  const differ: string[] = []
-  for (const file of globSync(TESTS, { cwd: root }).sort()) {
-    const directory = mkdtempSync(join(tmpdir(), 'overlab-fidelity-'))
-    try {
-      say(file)
-      const coverage = [
-        'enabled',
-        'provider=v8',
-        'reporter=json',
-        'include=src/model/**',
-        `reportsDirectory=${directory}`,
-      ]
-      const argv = ['run', '--project', 'root', file, ...coverage.map((option) => `--coverage.${option}`)]
-      const { status, stdout } = spawnSync(join(root, 'node_modules/.bin/vitest'), argv, {
-        cwd: root,
-        encoding: 'utf8',
-      })
-      if (status === 0) {
-        const ran = readTestCoverage(join(directory, 'coverage-final.json'), root)
-        const name = file.replace(/^test\/linux\//, '').replace(/\.test\.ts$/, '')
-        tally.add({ name, what: 'test', cases: 1 }, ran)
-      } else {
-        differ.push(file)
-        say(stdout)
-      }
-    } finally {
-      rmSync(directory, { recursive: true, force: true })
-    }
   }
   return differ
 }

@@ -5,6 +5,7 @@
  *      drop(…)         the packet ends, for a reason           delivered(…)     it has come to where it was going
  *      note(…)         a step of its journey                   unsupported(…)   the model does not know, and says so
  *      return 'IP_…'   a drop reason, for the caller to drop with
+ *      return BREAK    a rule's expression does not match, and CONTINUE: it does, or has done its work
  *
  * A call that passes on what its function was given (`refuseFrame(packet, reason, what)`) decides nothing: its callers do.
  */
@@ -13,7 +14,7 @@ import { join, relative, sep } from 'node:path'
 import * as ts from 'typescript/unstable/ast'
 import { API } from 'typescript/unstable/sync'
 
-export type SiteKind = 'drop' | 'note' | 'delivered' | 'unsupported' | 'reason'
+export type SiteKind = 'drop' | 'note' | 'delivered' | 'unsupported' | 'reason' | 'rule'
 
 export interface Site {
   /** `ipv4/forward.ts expire drop IP_INHDR@ip_forward time to live exceeded`. The same while the code says the same. */
@@ -56,6 +57,9 @@ const CALLS: Readonly<Record<string, SiteKind>> = {
 }
 /** SKB_DROP_REASON_* without the prefix: more than one word, or the one that is one. */
 const DROP_REASON = /^(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|OTHERHOST)$/
+
+/** What netfilter/vm/verdict.ts calls them. */
+const RULE_VERDICTS: Readonly<Record<string, string>> = { CONTINUE: 'goes on', BREAK: 'does not match' }
 
 /** Characters of code that name a site. */
 const LONGEST = 60
@@ -173,7 +177,9 @@ class Source {
     const numbers = new Map<string, number>()
     const add = (node: ts.Node, within: readonly FunctionNode[], kind: SiteKind, said: string) => {
       const says = /\w/.test(said) ? said : inOneLine(node.getText())
-      const where = within.findLast((each) => nameOf(each) !== undefined)
+      const isNamed = (each: FunctionNode) => nameOf(each) !== undefined
+      // An expression of a rule is a function without a name worth telling, which another one makes.
+      const where = kind === 'rule' ? within.find(isNamed) : within.findLast(isNamed)
       const name = where ? nameOf(where)! : '–'
       const plain = `${this.file} ${name} ${kind} ${says}`
       const number = (numbers.get(plain) ?? 0) + 1
@@ -186,6 +192,8 @@ class Source {
       if (isFunction(node) && node.body && nameOf(node))
         functions.push({ name: nameOf(node)!, place: [insideOf(node.body).getStart()] })
       if (isReason(node)) add(node, within, 'reason', node.text)
+      const verdict = ruleVerdict(node)
+      if (verdict) add(node, within, 'rule', verdict)
       if (!ts.isCallExpression(node)) return
       const called = node.expression.getText()
       const kind = CALLS[called]
@@ -220,7 +228,16 @@ class Source {
 
 /** A drop reason that a function answers with. */
 function isReason(node: ts.Node): node is ts.StringLiteral {
-  if (!ts.isStringLiteral(node) || !DROP_REASON.test(node.text)) return false
+  return ts.isStringLiteral(node) && DROP_REASON.test(node.text) && isAnswer(node)
+}
+
+/** What a rule's expression answers with. */
+function ruleVerdict(node: ts.Node): string | undefined {
+  return ts.isIdentifier(node) && isAnswer(node) ? RULE_VERDICTS[node.text] : undefined
+}
+
+/** Whether a function answers with it. */
+function isAnswer(node: ts.Node): boolean {
   let at: ts.Node = node.parent
   while (ts.isConditionalExpression(at) || ts.isBinaryExpression(at) || ts.isParenthesizedExpression(at)) at = at.parent
   return ts.isReturnStatement(at) || ts.isArrowFunction(at)

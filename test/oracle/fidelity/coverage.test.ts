@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { Stretches } from '../../../src/oracle/fidelity/coverage.ts'
 import { namesOf } from '../../../src/oracle/fidelity/document.ts'
-import { Tally } from '../../../src/oracle/fidelity/tally.ts'
+import { joined, Tally, withModel } from '../../../src/oracle/fidelity/tally.ts'
 
 const range = (startOffset: number, endOffset: number, count: number) => ({ startOffset, endOffset, count })
 
@@ -47,16 +47,44 @@ test('a decision counts where all before it ran, by the names of the runs', () =
   tally.add({ name: 'S02', what: 'scenario', cases: 1 }, ranAt(1, 3))
   tally.add({ name: 'bridge', what: 'random', cases: 5 }, ranAt(1, 3))
   tally.add({ name: 'bridge', what: 'random', cases: 5 }, ranAt(1, 3))
-  const { sites, files, runs } = tally.fidelity('Linux 6.18')
+  tally.add({ name: 'S02', what: 'second', cases: 1 }, ranAt(1, 3))
+  const { sites, secondSites, files, runs } = tally.fidelity('Linux 6.18', 'Linux 6.1')
   assert.deepEqual(sites, { 'a.ts f drop X@y': 'S02 bridge' })
-  assert.deepEqual(files, {
-    'a.ts': { functions: { compared: 1, of: 2 }, arms: { compared: 1, of: 2 }, never: ['g'] },
-  })
-  assert.deepEqual(runs.at(-1), { name: 'bridge', what: 'random', cases: 10 })
+  assert.deepEqual(secondSites, { 'a.ts f drop X@y': 'S02' })
+  assert.deepEqual(files, { 'a.ts': { functions: 2, never: ['g'], arms: '10' } })
+  assert.deepEqual(
+    runs.map(({ what, name, cases }) => `${what} ${name} ${cases}`),
+    ['scenario S01 1', 'scenario S02 1', 'random bridge 10', 'second S02 1'],
+  )
+})
+
+test('what is measured anew takes the place of what was known of it, and leaves what is known of others', () => {
+  const [before, now] = [new Tally(model), new Tally(model)]
+  for (const name of ['S01', 'S02']) before.add({ name, what: 'scenario', cases: 1 }, ranAt(1, 3))
+  now.add({ name: 'S02', what: 'scenario', cases: 1 }, ranAt(9))
+  now.add({ name: 'nat', what: 'random', cases: 5 }, ranAt(1, 3))
+  const wanted = (_: string, name: string) => name !== 'S01'
+  const { sites, files, runs } = joined(before.fidelity('Linux 6.18', ''), now.fidelity('Linux 6.18', ''), wanted)
+  assert.deepEqual(sites, { 'a.ts f drop X@y': 'S01 nat' })
+  assert.deepEqual(files, { 'a.ts': { functions: 2, never: [], arms: '11' } })
+  assert.deepEqual(
+    runs.map(({ name }) => name),
+    ['S01', 'S02', 'nat'],
+  )
+})
+
+test('of code that has changed, what is new was never compared', () => {
+  const tally = new Tally(model)
+  tally.add({ name: 'S01', what: 'scenario', cases: 1 }, ranAt(1, 3))
+  const [{ sites, ...file }] = model as [(typeof model)[number]]
+  const changed = [{ ...file, sites: [{ ...sites[0]!, id: 'a.ts f drop Z@y' }], arms: [[3], [9], [12]] }]
+  const { sites: names, files } = withModel(tally.fidelity('Linux 6.18', ''), changed)
+  assert.deepEqual(names, { 'a.ts f drop Z@y': '' })
+  assert.equal(files['a.ts']?.arms, '100')
 })
 
 test.each([
-  ['', '**never**'],
+  ['', ''],
   ['S01', 'S01'],
   ['S01 S02 S03 S07 X1 bridge nat', 'S01–S03 S07 X1 bridge nat'],
   ['S36 S37 X1 X2', 'S36–S37 X1–X2'],
