@@ -177,7 +177,8 @@ const listings = ['iptables', 'ip6tables'].flatMap((program) =>
 const kernel = liveLinux()
 const context = { kernel, now: () => 0, sleep: async () => {} }
 const run = (line: string) => runLine(line, context)
-const real = (line: string): string => execFileSync('sh', ['-c', line], { encoding: 'utf8' })
+// nft warns of every table that iptables has made; what is said of a failure stands in the error.
+const real = (line: string): string => execFileSync('sh', ['-c', line], { encoding: 'utf8', stdio: 'pipe' })
 const flush = () => execFileSync('nft', ['flush', 'ruleset'])
 /** As the kernel has them: extensions in their bytes. */
 const rules = (): NftRule[] => linux.nftables.list().rules.map(({ handle: _handle, ...rule }) => rule)

@@ -22,6 +22,9 @@ export interface Machine {
 
 let routers = 0
 
+/** Times that one looks whether the links are up. */
+const MOST_LOOKS = 500
+
 export class Router {
   readonly router: LiveKernel
   readonly #a: LiveKernel
@@ -52,10 +55,16 @@ export class Router {
 
   static async create(machine: Machine): Promise<Router> {
     const router = new Router(machine)
-    // Linux finds the carrier a little later.
+    // Linux finds the carrier a little later: within a second, or when it gets to it.
     await machine.pass(200)
+    for (let looks = 0; looks < MOST_LOOKS && !router.#isCarried(); looks++) await machine.pass(20)
     router.set('conf/all/forwarding', 1)
     return router
+  }
+
+  #isCarried(): boolean {
+    const links = [this.#a, this.router, this.#b].flatMap(({ links }) => links.list())
+    return links.every(({ kind, operState }) => kind !== 'veth' || operState === 'up')
   }
 
   #connect(far: LiveKernel, name: 'a0' | 'b0', peer: 'r0' | 'r1', network: number): Subscription {
