@@ -207,10 +207,10 @@ function* parseTable(tokens: Tokens, isCreate: boolean, indexOf: IndexOf): Gener
       const what = tokens.word()
       if (what === 'comment') comment = tokens.word()
       else if (what === 'chain') {
-        const named = { family: table.family, table: table.name, name: tokens.word() }
+        const named = { family: table.family, table: table.name, name: tokens.name() }
         inside.push(...parseChain(tokens, named, false, indexOf))
       } else if (what === 'set' || what === 'map') {
-        const named = { family: table.family, table: table.name, name: tokens.word() }
+        const named = { family: table.family, table: table.name, name: tokens.name() }
         inside.push(parseSet(tokens, named, what, false, indexOf))
       } else throw new NotModelledError(`${what} in a table`)
     }
@@ -354,10 +354,10 @@ function parseFamily(tokens: Tokens): NftFamily | undefined {
 
 function parseTableName(tokens: Tokens): { readonly family: NftFamily; readonly name: string } {
   const family = parseFamily(tokens) ?? 'ip'
-  return { family, name: tokens.word() }
+  return { family, name: tokens.name() }
 }
 
 function parseNamed(tokens: Tokens): Named {
   const { family, name: table } = parseTableName(tokens)
-  return { family, table, name: tokens.word() }
+  return { family, table, name: tokens.name() }
 }

@@ -1,6 +1,7 @@
 /** Words of nft's language: src/scanner.l. Addresses are one word each, also those with colons. */
 import { readIpv6 } from '../../address/ipv6.ts'
 import { syntaxError } from './error.ts'
+import { whyNoName } from './keywords.ts'
 
 export interface Token {
   readonly kind: 'word' | 'text' | 'mark' | 'end'
@@ -53,10 +54,13 @@ const END: Token = { kind: 'end', text: '' }
 /** The words one after the other, with a look at what comes. */
 export class Tokens {
   readonly #tokens: readonly Token[]
+  readonly #anyName: boolean
   #at = 0
 
-  constructor(text: string) {
+  /** `anyName`: what stands where a name may stand is one, as in JSON, where nothing else can stand there. */
+  constructor(text: string, { anyName = false } = {}) {
     this.#tokens = tokenize(text)
+    this.#anyName = anyName
   }
 
   peek(ahead = 0): Token {
@@ -90,6 +94,15 @@ export class Tokens {
     const token = this.take()
     if (token.kind !== 'word' && token.kind !== 'text') throw this.#unexpected(token)
     return token.text
+  }
+
+  /** Of a table, chain or set: identifier of src/parser_bison.y. */
+  name(): string {
+    const { kind, text } = this.peek()
+    if (kind !== 'word' && kind !== 'text') throw this.unexpected()
+    const found = this.#anyName ? undefined : kind === 'text' ? 'quoted string' : whyNoName(text)
+    if (found !== undefined) throw syntaxError(`${found}, expecting string`)
+    return this.word()
   }
 
   isEnd(): boolean {

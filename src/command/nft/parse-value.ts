@@ -140,7 +140,7 @@ export function parseSetOperand(
   data: Datatype | 'verdict' | undefined,
   indexOf: IndexOf,
 ): SetOperand {
-  if (tokens.accept('@')) return { kind: 'reference', name: tokens.word() }
+  if (tokens.accept('@')) return { kind: 'reference', name: tokens.name() }
   return { kind: 'set', elements: parseElements(tokens, types, typeof data === 'object' ? [data] : data, indexOf) }
 }
 
@@ -197,7 +197,7 @@ export function parseVerdict(tokens: Tokens): NftVerdict {
   const word = tokens.word()
   const verdict = VERDICTS.find((one) => one === word)
   if (!verdict) throw new NotModelledError(`the verdict ${word}`)
-  return verdict === 'jump' || verdict === 'goto' ? { verdict, chain: tokens.word() } : { verdict }
+  return verdict === 'jump' || verdict === 'goto' ? { verdict, chain: tokens.name() } : { verdict }
 }
 
 const UNITS: readonly (readonly [unit: string, milliseconds: number])[] = [
