@@ -16,6 +16,8 @@ export default defineConfig({
             {
               test: {
                 ...project.test,
+                // Vitest runs projects together that have as many.
+                maxWorkers: 3,
                 setupFiles: [project.test?.setupFiles ?? [], 'test/support/coverage-recorder.ts'].flat(),
                 experimental: { viteModuleRunner: false },
               },

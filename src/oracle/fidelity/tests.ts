@@ -70,11 +70,12 @@ export function measureTests({ root, tally, wants, say }: Measuring): string[] {
 function runTests(root: string, directory: string, files: readonly string[]): ReadonlySet<string> {
   const report = join(directory, 'report')
   const config = join(root, 'scripts/fidelity-tests.config.ts')
-  const argv = ['run', '--config', config, '--reporter=json', `--outputFile=${report}`, ...files]
+  const argv = ['run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...files]
   spawnSync(join(root, 'node_modules/.bin/vitest'), argv, {
     cwd: root,
     env: { ...process.env, [RECORDS]: directory },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    // What is measured is told on stderr.
+    stdio: ['ignore', 2, 2],
   })
   const { testResults }: Report = JSON.parse(readFileSync(report, 'utf8'))
   const passed = testResults.filter(({ status }) => status === 'passed')
