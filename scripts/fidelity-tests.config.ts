@@ -11,7 +11,7 @@ export default defineConfig({
   root: `${import.meta.dirname}/..`,
   test: {
     projects: projects.flatMap((project) =>
-      typeof project === 'object' && 'test' in project && ['unit', 'root'].includes(`${project.test?.name}`)
+      typeof project === 'object' && 'test' in project && ['unit', 'root', 'guest'].includes(`${project.test?.name}`)
         ? [
             {
               test: {

@@ -3,7 +3,7 @@
  *
  *   npm run fidelity [-- --cases N] [--seed S]   as root: compares, and writes docs/fidelity.json, .md and .svg. N random cases a kind
  *   npm run fidelity -- --only NAMES             compares these anew, and leaves what is known of the others: scenario, golden, random,
- *                                                test or second, or the names of some: S14,policy,model/tcp
+ *                                                test, second or guest, or the names of some: S14,policy,model/tcp
  *   npm run fidelity -- --render                 writes them again for the code of today: what is new in it was never compared
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -15,10 +15,12 @@ import { formatFidelity, rowsOf } from '../src/oracle/fidelity/document.ts'
 import type { SecondKernel } from '../src/oracle/fidelity/second.ts'
 import { readModel } from '../src/oracle/fidelity/sites.ts'
 import { type Fidelity, joined, Tally, type Wanted, withModel } from '../src/oracle/fidelity/tally.ts'
+import { runInGuest } from '../test/uml/guest.ts'
 import { fidelityChart } from './charts.ts'
 
 const root = join(import.meta.dirname, '..')
 const docs = join(root, 'docs')
+const GUEST_LIMIT = 15 * 60_000
 
 const { values } = parseArgs({
   options: {
@@ -65,7 +67,7 @@ async function measure(cases: number, seed: number): Promise<Fidelity> {
   const second = read<SecondKernel>('second-kernel.json')
   await measureSecond(measuring, scenarios, { ...second, profile: linux61 })
   await coverage.stop()
-  differ.push(...measureTests(measuring))
+  differ.push(...measureTests(measuring, (command) => say(runInGuest(command, { limit: GUEST_LIMIT }).output)))
   const measured = tally.fidelity(`Linux ${release()}`, second.kernel)
   if (differ.length > 0) {
     say(`Different, and not counted: ${differ.join(' ')}`)

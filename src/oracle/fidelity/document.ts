@@ -1,7 +1,7 @@
 /** docs/fidelity.md, from what was measured and from what the code says today. */
 import { type Feature, featureOf, features } from './features.ts'
 import type { ModelFile, Site } from './sites.ts'
-import type { Fidelity, FileTally, Run } from './tally.ts'
+import { type Fidelity, type FileTally, isCompared, type Run } from './tally.ts'
 
 /** A feature with its decisions. */
 export interface Row {
@@ -10,7 +10,7 @@ export interface Row {
   readonly sites: readonly Site[]
   readonly refusals: readonly Site[]
   readonly compared: number
-  /** With the second kernel as well. */
+  /** With the second kernel, or with it alone. */
   readonly second: number
   readonly functions: Share
   readonly arms: Share
@@ -21,7 +21,8 @@ export interface Share {
   readonly of: number
 }
 
-export function rowsOf(model: readonly ModelFile[], { sites, secondSites, files }: Fidelity): Row[] {
+export function rowsOf(model: readonly ModelFile[], fidelity: Fidelity): Row[] {
+  const { secondSites, files } = fidelity
   const all = model.flatMap((file) => file.sites)
   return features.map((feature) => {
     const own = all.filter((site) => featureOf(site.file, site.where) === feature)
@@ -31,7 +32,7 @@ export function rowsOf(model: readonly ModelFile[], { sites, secondSites, files 
       feature,
       sites: decisions,
       refusals: own.filter(({ kind }) => kind === 'unsupported'),
-      compared: decisions.filter(({ id }) => sites[id]).length,
+      compared: decisions.filter(({ id }) => isCompared(fidelity, id)).length,
       second: decisions.filter(({ id }) => secondSites[id]).length,
       functions: sum(ownFiles.map((file) => file && functionsOf(file))),
       arms: sum(ownFiles.map((file) => file && armsOf(file))),
@@ -68,7 +69,10 @@ export function formatFidelity(model: readonly ModelFile[], fidelity: Fidelity):
 function introduction({ kernel, second, runs }: Fidelity): string {
   const of = (what: Run['what']) => runs.filter((run) => run.what === what)
   const kinds = of('random').map(({ name, cases }) => `${name} ${cases}`)
-  const tests = of('test').map(({ name }) => `\`${name}\``)
+  const names = (what: Run['what']) =>
+    of(what)
+      .map(({ name }) => `\`${name}\``)
+      .join(', ')
   return `# Fidelity
 
 Which of the model's decisions have been compared with a kernel, and in which scenarios. A decision is a place in \`src/model\` at which
@@ -82,9 +86,10 @@ Compared with ${kernel}:
 
 - ${of('scenario').length} fixed scenarios, and ${of('golden').length} that were recorded, some with Linux's own TCP at both ends (\`S14\`);
 - random cases: ${kinds.join(', ')};
-- tests that ask both kernels the same, below \`test\` or \`test/linux\`: ${tests.join(', ')}.
+- tests that ask both kernels the same, below \`test\` or \`test/linux\`: ${names('test')}.
 
-With ${second}: ${of('second').length} of the fixed scenarios, under its settings (\`npm run oracle:kernels\`). Tables have a column for it.
+With ${second}: ${of('second').length} of the fixed scenarios, under its settings (\`npm run oracle:kernels\`), and in User-Mode Linux,
+which has devices that the first kernel lacks, ${names('guest')}. Tables have a column for it.
 
 Made by \`npm run fidelity\` from what ran (\`docs/fidelity.json\`); not edited by hand. Functions and arms (of \`if\`, \`? :\`, \`case\`, \`&&\`,
 \`||\`, \`??\`) are counted beside the decisions: most of the code decides nothing by itself, and some of it speaks to nobody but commands.
@@ -100,7 +105,7 @@ function summary(rows: readonly Row[]): string {
 
 Need: M for what overlays, Calico, kube-proxy or network policies cannot do without, S for what some of them want, L for neither.
 
-| feature | need | decisions compared | on 6.1, too | functions | arms |
+| feature | need | decisions compared | on 6.1 | functions | arms |
 |---|---|---:|---:|---:|---:|
 ${rows.map(line).join('\n')}
 `
@@ -110,13 +115,13 @@ function share({ compared, of }: Share): string {
   return of === 0 ? '–' : `${compared} of ${of}`
 }
 
-function neverCompared(rows: readonly Row[], { sites }: Fidelity): string {
+function neverCompared(rows: readonly Row[], fidelity: Fidelity): string {
   const needs = ['M', 'S', 'L', '–'] as const
   const lists = needs.map((need) => {
     const open = rows
       .filter(({ feature }) => feature.need === need)
       .flatMap((row) => row.sites)
-      .filter(({ id }) => !sites[id])
+      .filter(({ id }) => !isCompared(fidelity, id))
     if (open.length === 0) return `None of need ${need}.\n`
     return `Of need ${need}:\n\n${open.map((site) => `- ${describe(site)}`).join('\n')}\n`
   })
@@ -134,8 +139,10 @@ ${all.map(({ file, says }) => `- ${escaped(says)} (\`${file}\`)`).join('\n')}
 }
 
 function featureSection({ feature, sites }: Row, fidelity: Fidelity): string {
-  const line = (site: Site) =>
-    `| ${describe(site)} | ${namesOf(fidelity.sites[site.id] ?? '') || '**never**'} | ${namesOf(fidelity.secondSites[site.id] ?? '')} |`
+  const line = (site: Site) => {
+    const [first, second] = [fidelity.sites, fidelity.secondSites].map((sites) => namesOf(sites[site.id] ?? ''))
+    return `| ${describe(site)} | ${first || (second ? '' : '**never**')} | ${second} |`
+  }
   return `## ${feature.name[0]!.toUpperCase()}${feature.name.slice(1)}
 
 | decision | compared in | on 6.1 |

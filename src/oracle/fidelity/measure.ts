@@ -6,6 +6,7 @@
  *   random     cases beside the live kernel, so many of each kind
  *   test       files of tests that ask both kernels the same               tests.ts
  *   second     the fixed scenarios again, as Linux 6.1 was seen to do them  second.ts
+ *   guest      files of tests that ask Linux 6.1 and the model the same
  */
 import { spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, rmSync } from 'node:fs'

@@ -25,7 +25,7 @@ export interface Run {
 }
 
 /** In which runs are told. */
-const ORDER = ['scenario', 'golden', 'random', 'test', 'second'] as const
+const ORDER = ['scenario', 'golden', 'random', 'test', 'second', 'guest'] as const
 
 export interface FileTally {
   readonly functions: number
@@ -76,7 +76,7 @@ export function joined(known: Fidelity, measured: Fidelity, wanted: Wanted): Fid
   }
 }
 
-const isOfFirst = ({ what }: Run) => what !== 'second'
+const isOfFirst = ({ what }: Pick<Run, 'what'>) => what !== 'second' && what !== 'guest'
 const byOrder = (a: Run, b: Run) => ORDER.indexOf(a.what) - ORDER.indexOf(b.what) || (a.name < b.name ? -1 : 1)
 
 function joinedSites(
@@ -104,6 +104,11 @@ function joinedFile(known: FileTally | undefined, { functions, never, arms }: Fi
   }
 }
 
+/** Whether either kernel was seen to decide so. */
+export function isCompared({ sites, secondSites }: Fidelity, id: string): boolean {
+  return Boolean(sites[id] || secondSites[id])
+}
+
 export class Tally {
   readonly #model: readonly ModelFile[]
   readonly #runs = new Map<string, Run>()
@@ -125,7 +130,7 @@ export class Tally {
   add({ name, what, cases }: Run, ran: Ran): void {
     const key = `${what} ${name}`
     this.#runs.set(key, { name, what, cases: cases + (this.#runs.get(key)?.cases ?? 0) })
-    const known = what === 'second' ? this.#sites.second : this.#sites.first
+    const known = isOfFirst({ what }) ? this.#sites.first : this.#sites.second
     for (const { file, sites, functions, arms } of this.#model) {
       for (const { id, place } of sites) {
         if (!ran.at(file, place)) continue
@@ -133,8 +138,6 @@ export class Tally {
         if (runs) runs.add(name)
         else known.set(id, new Set([name]))
       }
-      // Functions and arms are those of the first kernel.
-      if (what === 'second') continue
       const seenFunctions = this.#functions.get(file)!
       for (const [i, { place }] of functions.entries()) {
         if (!seenFunctions.has(i) && ran.at(file, place)) seenFunctions.add(i)

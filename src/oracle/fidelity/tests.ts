@@ -21,6 +21,9 @@ const PAIRS: Readonly<Record<string, readonly string[]>> = {
   'model/ipv6': ['test/linux/model/ipv6.test.ts', 'test/model/ipv6/situations.test.ts'],
 }
 
+/** And each of these does so in User-Mode Linux, which has what the machine's kernel may lack. */
+const IN_GUEST = ['test/uml/guest/ipip.test.ts', 'test/uml/guest/ipv6.test.ts']
+
 /** Where test/support/coverage-recorder.ts writes: a file for each file of tests. */
 export const RECORDS = 'OVERLAB_COVERAGE'
 
@@ -30,34 +33,63 @@ export function recordName(file: string): string {
 }
 
 /** By its name, the files of a test. */
-function testsOf(root: string): Map<string, readonly string[]> {
-  const tests = new Map<string, readonly string[]>()
-  for (const file of globSync(BOTH, { cwd: root }).sort()) {
-    tests.set(file.replace(/^test\/(?:linux\/)?/, '').replace(/\.test\.ts$/, ''), [file])
-  }
-  for (const [name, files] of Object.entries(PAIRS)) tests.set(name, files)
-  return tests
+type Tests = readonly (readonly [name: string, files: readonly string[]])[]
+
+function testsOf(root: string, patterns: readonly string[]): Tests {
+  const nameOf = (file: string) => file.replace(/^test\/(?:linux\/)?/, '').replace(/\.test\.ts$/, '')
+  const files = globSync([...patterns], { cwd: root }).sort()
+  return files.map((file) => [nameOf(file), [file]] as const)
 }
 
 interface Report {
   readonly testResults: readonly { readonly name: string; readonly status: string }[]
 }
 
-/** Names of the tests that fail. */
-export function measureTests({ root, tally, wants, say }: Measuring): string[] {
-  const tests = [...testsOf(root)].filter(([name]) => wants('test', name))
+/** Names of the tests that fail. `runInGuest` runs a shell command in User-Mode Linux. */
+export function measureTests(measuring: Measuring, runInGuest: (command: string) => void): string[] {
+  const { root, wants } = measuring
+  const here = new Map([...testsOf(root, BOTH), ...Object.entries(PAIRS)])
+  const inGuest = testsOf(root, IN_GUEST)
+  return [
+    ...measureThem(
+      measuring,
+      'test',
+      [...here].filter(([name]) => wants('test', name)),
+      (command) => {
+        // What is measured is told on stderr.
+        spawnSync('sh', ['-c', command], { cwd: root, stdio: ['ignore', 2, 2] })
+      },
+    ),
+    ...measureThem(
+      measuring,
+      'guest',
+      inGuest.filter(([name]) => wants('guest', name)),
+      runInGuest,
+    ),
+  ]
+}
+
+function measureThem(
+  { root, tally, say }: Measuring,
+  what: 'test' | 'guest',
+  tests: Tests,
+  run: (command: string) => void,
+): string[] {
   if (tests.length === 0) return []
   const directory = mkdtempSync(join(tmpdir(), 'overlab-fidelity-'))
   try {
-    const passed = runTests(
-      root,
-      directory,
-      tests.flatMap(([, files]) => files),
+    run(
+      commandFor(
+        root,
+        directory,
+        tests.flatMap(([, files]) => files),
+      ),
     )
+    const passed = readPassed(root, join(directory, REPORT))
     const differ: string[] = []
     for (const [name, files] of tests) {
       const failed = files.filter((file) => !passed.has(file))
-      if (failed.length === 0) tally.add({ name, what: 'test', cases: 1 }, ranInAny(directory, files))
+      if (failed.length === 0) tally.add({ name, what, cases: 1 }, ranInAny(directory, files))
       else differ.push(name)
       for (const file of failed) say(`${file} fails`)
     }
@@ -67,16 +99,17 @@ export function measureTests({ root, tally, wants, say }: Measuring): string[] {
   }
 }
 
-function runTests(root: string, directory: string, files: readonly string[]): ReadonlySet<string> {
-  const report = join(directory, 'report')
-  const config = join(root, 'scripts/fidelity-tests.config.ts')
-  const argv = ['run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...files]
-  spawnSync(join(root, 'node_modules/.bin/vitest'), argv, {
-    cwd: root,
-    env: { ...process.env, [RECORDS]: directory },
-    // What is measured is told on stderr.
-    stdio: ['ignore', 2, 2],
-  })
+const REPORT = 'report'
+
+function commandFor(root: string, directory: string, files: readonly string[]): string {
+  const vitest = join(root, 'node_modules/.bin/vitest')
+  const options = ['--config', join(root, 'scripts/fidelity-tests.config.ts'), '--reporter=default', '--reporter=json']
+  const argv = [vitest, 'run', ...options, `--outputFile.json=${join(directory, REPORT)}`, ...files]
+  return `${RECORDS}='${directory}' ${argv.map((word) => `'${word}'`).join(' ')}`
+}
+
+function readPassed(root: string, report: string): ReadonlySet<string> {
+  if (!existsSync(report)) return new Set()
   const { testResults }: Report = JSON.parse(readFileSync(report, 'utf8'))
   const passed = testResults.filter(({ status }) => status === 'passed')
   return new Set(passed.map(({ name }) => name.slice(root.length + 1)))
