@@ -55,7 +55,7 @@ export class Model {
   /** How many captures are open: while there is none, nothing is stamped. */
   captures = 0
   #stamp = 0
-  readonly #journeys = { next: 1 }
+  readonly #journeys = { next: 1, ended: 0 }
   /** Called when a device goes up or down, gets or loses its carrier, another MTU or MAC: the netdevice notifier chain. */
   readonly deviceListeners: ((device: Device, event: DeviceEvent) => void)[] = []
   /** Called for every namespace that is made: register_pernet_subsys. */

@@ -107,6 +107,12 @@ export type Cause =
   | 'nd'
   | 'retransmission'
 
+/** Of the journeys of one observation: the id of the next, and how many have ended. */
+interface Numbers {
+  next: number
+  ended: number
+}
+
 export class Journey {
   readonly id: number
   readonly cause: Cause
@@ -115,10 +121,11 @@ export class Journey {
   readonly steps: Step[] = []
   /** Undefined while it is on the way, or waits in a queue. */
   ending: Ending | undefined = undefined
-  readonly #numbers: { next: number }
+  /** How many of its observation had ended before. */
+  endedAfter = 0
+  readonly #numbers: Numbers
 
-  /** `numbers` counts the journeys of one observation. */
-  constructor(cause: Cause, parent?: Journey, numbers: { next: number } = { next: 0 }) {
+  constructor(cause: Cause, parent?: Journey, numbers: Numbers = { next: 0, ended: 0 }) {
     this.cause = cause
     this.parent = parent
     this.#numbers = parent ? parent.#numbers : numbers
@@ -130,6 +137,13 @@ export class Journey {
     const child = new Journey(cause, this)
     this.children.push(child)
     return child
+  }
+
+  /** The first ending counts. */
+  end(ending: Ending): void {
+    if (this.ending) return
+    this.ending = ending
+    this.endedAfter = this.#numbers.ended++
   }
 }
 
@@ -170,14 +184,14 @@ export function drop(packet: Packet, reason: string, kernel: string, details?: D
   }
   if (packet.journey) {
     note(packet, device, 'drop', ending.what || reason, { kernel, verdict: 'drop', reason, ref: ending.ref })
-    packet.journey.ending ??= ending
+    packet.journey.end(ending)
   }
   onDrop?.(packet, ending)
 }
 
 /** The packet has come to where it was going. `by` is the socket, or `icmp_echo`. */
 export function delivered(packet: Packet, by: string): void {
-  if (packet.journey) packet.journey.ending ??= { disposition: 'delivered', device: packet.device, by }
+  packet.journey?.end({ disposition: 'delivered', device: packet.device, by })
 }
 
 /** What is not modelled ends here, by name: the model never guesses. */
@@ -185,7 +199,7 @@ export function unsupported(packet: Packet, thing: string): void {
   const { device } = packet
   if (packet.journey) {
     note(packet, device, 'drop', `not modelled: ${thing}`, { verdict: 'drop' })
-    packet.journey.ending ??= { disposition: 'unsupported', device, thing }
+    packet.journey.end({ disposition: 'unsupported', device, thing })
   }
   device.namespace.model.onUnsupported?.(packet, thing)
 }

@@ -10,13 +10,19 @@ const CONTINUATIONS: readonly Cause[] = ['clone', 'fragment', 'reassembled']
 /** What takes a packet apart or puts it together: others go on in its place. */
 const HANDS_ON: readonly string[] = ['ip_do_fragment', 'ip6_fragment', 'ip_frag_reasm', 'ip6_frag_reasm']
 
-/** Undefined while it is on its way, or waits. A packet that was delivered anywhere is delivered. */
+/** Undefined while it is on its way, or waits. A packet that was delivered anywhere is delivered; of losses the last counts. */
 export function fateOf(journey: Journey): Ending | undefined {
-  const endings = [journey, ...journey.children.filter(({ cause }) => CONTINUATIONS.includes(cause))]
-    .map((each) => (each === journey ? journey.ending : fateOf(each)))
-    .filter((ending) => ending !== undefined)
+  const endings = [...continuationsOf(journey)]
+    .toSorted((one, other) => one.endedAfter - other.endedAfter)
+    .flatMap(({ ending }) => ending ?? [])
     .filter((ending) => ending.disposition !== 'delivered' || !HANDS_ON.includes(ending.by))
   return endings.find(({ disposition }) => disposition === 'delivered') ?? endings.at(-1)
+}
+
+/** The journey, and those that carried its packet on. */
+function* continuationsOf(journey: Journey): Generator<Journey> {
+  yield journey
+  for (const child of journey.children) if (CONTINUATIONS.includes(child.cause)) yield* continuationsOf(child)
 }
 
 /** Every journey that this one led to, itself first. */

@@ -38,6 +38,16 @@ test('a copy that was delivered outweighs those that were dropped', () => {
   assert.equal(lostOf(packet), undefined)
 })
 
+test('of copies that were all lost the last to end says what became of the packet, in whatever order they were made', () => {
+  const packet = new Journey('sent')
+  const [early, late] = [packet.spawn('clone'), packet.spawn('clone')]
+  late.spawn('fragment').end(dropped('NETFILTER_DROP'))
+  packet.end(dropped('NO_SOCKET'))
+  early.end(dropped('OTHERHOST'))
+  early.end(dropped('NEIGH_FAILED'))
+  assert.deepEqual(fateOf(packet), dropped('OTHERHOST'), 'the first ending of each')
+})
+
 test('a fragment that is lost is what was lost', () => {
   const packet = journey('sent', undefined)
   journey('fragment', dropped('PKT_TOO_BIG'), packet)
