@@ -96,7 +96,7 @@ function placesOf({ plan, machine }: KernelTraceLab): Place[] {
       for (const place of places) place.kernel.close()
       throw new RangeError(`"${name}" of lab "${plan.name}" is not there any more: take it down by "overlab lab down"`)
     }
-    places.push({ name, kernel })
+    places.push({ name, namespace, kernel })
   }
   return places
 }

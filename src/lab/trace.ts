@@ -24,7 +24,7 @@ import { isChatter } from './chatter.ts'
 import type { ModelMachine } from './model-machine.ts'
 import { neighbourPairs } from './neighbours.ts'
 import { namespacePath } from './node.ts'
-import type { LabPlan } from './plan.ts'
+import { type LabPlan, namespaceOf } from './plan.ts'
 import { podGiven } from './pod.ts'
 import { PROBE_TIMEOUT, type ProbeAnswer, type ProbeSpec, startProbe } from './probe.ts'
 import { speakerPlace, worldSpeaker } from './speakers.ts'
@@ -61,7 +61,7 @@ export function acquaint(lab: TraceLab): void {
 export function traceInModel({ from, address, spec }: TraceRequest, lab: TraceLab): TraceDocument {
   const { machine } = lab
   const world = worldOf(lab)
-  const client = { name: from, kernel: lab.kernelOf(from) }
+  const client = { name: from, namespace: namespaceOf(from, lab.plan.name), kernel: lab.kernelOf(from) }
   const first = follow(client, address, { ...spec, light: true }, machine)
   const listener = first.answer.outcome === 'answered' ? undefined : listenWhereItEnded(first.journeys, spec, lab)
   const start = machine.kernel.model.clock.now
@@ -201,7 +201,11 @@ interface ModelPlace extends Place {
 /** What explanations are found in. */
 export function worldOf(lab: TraceLab): World {
   const { plan, originOf } = lab
-  const places = [...plan.nodes, ...plan.pods].map(({ name }) => ({ name, kernel: lab.kernelOf(name) }))
+  const places = [...plan.nodes, ...plan.pods].map(({ name, namespace }) => ({
+    name,
+    namespace,
+    kernel: lab.kernelOf(name),
+  }))
   const { speakers: all } = lab.machine
   const speakers = plan.nodes
     .filter(({ speaker }) => speaker)

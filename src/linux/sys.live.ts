@@ -29,6 +29,13 @@ const MAP_FAILED = -1
 /** glibc alone has it. */
 const mallocTrim = optional('int malloc_trim(size_t)')
 
+/** Since glibc 2.36. */
+const mounting = {
+  fsopen: optional('int fsopen(const char *, uint32_t)'),
+  fsconfig: optional('int fsconfig(int, uint32_t, const char *, const char *, int)'),
+  fsmount: optional('int fsmount(int, uint32_t, uint32_t)'),
+}
+
 function optional(prototype: string): ReturnType<typeof libc.func> | undefined {
   try {
     return libc.func(prototype)
@@ -89,6 +96,14 @@ export const live = {
   },
   /** Its bytes must not be touched any more. */
   unmap: ({ address, bytes }: FixedMemory): number => answer(c.munmap(address, bytes.length)),
+  /** A file system of this type that is to be mounted. */
+  fsopen: (type: string, flags: number): number => answer(mounting.fsopen?.(type, flags) ?? -1),
+  /** A command of FSCONFIG_CMD_*, which has neither key nor value. */
+  fsconfig: (context: number, command: number): number =>
+    answer(mounting.fsconfig?.(context, command, null, null, 0) ?? -1),
+  /** A descriptor of the mount, which stands nowhere and goes with it. */
+  fsmount: (context: number, flags: number, attributes: number): number =>
+    answer(mounting.fsmount?.(context, flags, attributes) ?? -1),
   shutdown: (descriptor: number, how: number): number => answer(c.shutdown(descriptor, how)),
   getsockopt: (descriptor: number, level: number, option: number, value: Uint8Array): number =>
     answer(c.getsockopt(descriptor, level, option, value, lengthOf(value))),

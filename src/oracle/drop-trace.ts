@@ -5,11 +5,10 @@
  * The trace is of the whole machine and knows no namespaces. A drop is ours when the device before it saw the packet at a
  * time at which one of our captures did.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { realtimeOffset } from '../linux/timestamps.ts'
+import { openTracefs, type Tracefs } from '../linux/tracefs.ts'
 import type { Row } from './walk.ts'
 
 export interface TracedDrop {
@@ -19,7 +18,6 @@ export interface TracedDrop {
   readonly row: Row
 }
 
-const MOUNT_POINTS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing']
 /** Of everybody: a timer drops in whose turn it comes. */
 const DROP = 'skb/kfree_skb'
 /** Of ours alone, since a busy machine has many: what a veth receives is worked off by who sent it, or by ksoftirqd. */
@@ -41,17 +39,15 @@ interface DeviceEvent {
 }
 
 export class DropTrace {
-  readonly #root: string
+  readonly #tracefs: Tracefs
   readonly #instance: string
-  readonly #mounted: boolean
 
   /** Error when there is no tracefs, and none can be mounted. */
   constructor() {
-    const found = MOUNT_POINTS.find((path) => existsSync(path) && readdirSync(path).includes('instances'))
-    this.#mounted = found === undefined
-    this.#root = found ?? mkdtempSync(join(tmpdir(), 'overlab-tracefs-'))
-    if (this.#mounted) mountTracefs(this.#root)
-    this.#instance = join(this.#root, 'instances', `overlab-${process.pid}`)
+    this.#tracefs = openTracefs()
+    const instances = join(this.#tracefs.path, 'instances')
+    removeLeftOvers(instances)
+    this.#instance = join(instances, `${prefix()}${process.pid}`)
     mkdirSync(this.#instance)
     this.#write('trace_clock', 'mono')
     this.#write('buffer_size_kb', String(BUFFER))
@@ -74,9 +70,7 @@ export class DropTrace {
   close(): void {
     for (const event of [DROP, ...WAYS]) this.#write(`events/${event}/enable`, '0')
     rmdirSync(this.#instance)
-    if (!this.#mounted) return
-    execFileSync('umount', [this.#root])
-    rmdirSync(this.#root)
+    this.#tracefs.close()
   }
 
   #write(file: string, text: string): void {
@@ -93,11 +87,19 @@ export function openDropTrace(): DropTrace | undefined {
   }
 }
 
-function mountTracefs(directory: string): void {
-  const { status, stderr } = spawnSync('mount', ['-t', 'tracefs', 'tracefs', directory], { encoding: 'utf8' })
-  if (status === 0) return
-  rmdirSync(directory)
-  throw new Error(`Cannot mount tracefs: ${stderr.trim()}`)
+/** Of instances whose names end in a process's number: numbers are those of a PID namespace. */
+function prefix(): string {
+  const [id] = /\d+/.exec(readlinkSync('/proc/self/ns/pid')) ?? []
+  return `overlab-${id}-`
+}
+
+/** Tracing goes on for a process that was killed. */
+function removeLeftOvers(instances: string): void {
+  const own = prefix()
+  const left = readdirSync(instances).filter(
+    (name) => name.startsWith(own) && !existsSync(`/proc/${name.slice(own.length)}`),
+  )
+  for (const name of left) rmdirSync(join(instances, name))
 }
 
 /** `trace`: the file's text. `offset`: milliseconds from its times to those of the rows. */

@@ -10,7 +10,7 @@ import { formatAddress } from '../ipv4/address-text.ts'
 import { sendIpv4 } from '../ipv4/output.ts'
 import type { Ipv4Route } from '../ipv4/route.ts'
 import { routeOutput } from '../ipv4/route-output.ts'
-import { drop, note, unsupported } from '../observer.ts'
+import { drop, note } from '../observer.ts'
 import { ETHERNET_HEADER, ensureHeadroom, type Packet, PacketFor, scrub } from '../packet.ts'
 import { Bridge } from './bridge.ts'
 import type { Device } from './device.ts'
@@ -18,6 +18,7 @@ import { dsFieldOf, encapsulateEcn } from './ecn.ts'
 import { flowHash } from './flow-hash.ts'
 import { VXLAN_HEADROOM, type Vxlan } from './vxlan.ts'
 import type { VxlanRemote } from './vxlan-fdb.ts'
+import { tooBigAnswer } from './vxlan-path-mtu.ts'
 import { findVxlan, headerLength, LOOPBACK_VTEP } from './vxlan-receive.ts'
 
 const UDP_HEADER = 8
@@ -27,7 +28,6 @@ const ROOM = 20 + ETHERNET_HEADER + UDP_HEADER + VXLAN_HEADER
 
 const FLAG_VNI = 0x08
 const FLAG_GBP = 0x80
-const DONT_FRAGMENT = 0x40
 
 const PORT_RANGE = 'net/ipv4/ip_local_port_range'
 
@@ -169,19 +169,23 @@ export class VxlanSender {
 
   /**
    * skb_tunnel_check_pmtu: the frame does not fit. The sender's route learns of it; the frame is sent in fragments all the same.
-   * A bridge port would answer the sender itself.
+   * A bridge port answers the sender itself, instead. True when it has.
    */
   #tooBig(packet: Packet, room: number): boolean {
     const vxlan = this.#vxlan
     const route = packet.route as Ipv4Route | undefined
-    const isIpv4 = packet.protocol === 0x0800
-    if (isIpv4 && route) {
+    if (packet.protocol === 0x0800 && route) {
       vxlan.namespace.ipv4.pathMtus.update(route, u32(packet.bytes, packet.network + 16), room)
     }
-    const wantsAnswer =
-      vxlan.master instanceof Bridge && isIpv4 && room >= 576 && packet.bytes[packet.network + 6] === DONT_FRAGMENT
-    if (wantsAnswer) unsupported(packet, 'path MTU answers of a VXLAN device in a bridge')
-    return wantsAnswer
+    const answer = vxlan.master instanceof Bridge ? tooBigAnswer(packet, room) : undefined
+    if (!answer) return false
+    answer.journey = packet.journey?.spawn('icmp')
+    drop(packet, 'NOT_SPECIFIED', 'iptunnel_pmtud_build_icmp', {
+      own: 'OVL_VXLAN_TOO_BIG',
+      what: `the way below the tunnel passes ${room} bytes: the bridge port answers in the destination's name`,
+    })
+    this.#receive(answer, vxlan)
+    return true
   }
 
   /** vxlan_encap_bypass: the destination is this very host. */
@@ -192,9 +196,14 @@ export class VxlanSender {
       drop(packet, 'VXLAN_VNI_NOT_FOUND', 'encap_bypass_if_local', { what: `this host has no VNI ${remote.vni}` })
       return
     }
+    if (target.learning) target.fdb.learn(packet, packet.link + 6, LOOPBACK_VTEP)
+    this.#receive(packet, target)
+  }
+
+  /** As if it had come in by the tunnel. */
+  #receive(packet: Packet, target: Vxlan): void {
     packet.device = target
     packet.for = PacketFor.host
-    if (target.learning) target.fdb.learn(packet, packet.link + 6, LOOPBACK_VTEP)
     packet.stamp = 0 // ip_forward and br_forward_finish have cleared it
     target.namespace.model.enqueue(packet)
   }

@@ -2,12 +2,15 @@
 import { parseIp } from '../../address/ip.ts'
 import { contains, hostOf, parsePrefix } from '../../address/prefix.ts'
 import { isErrno } from '../../kernel/errors.ts'
+import type { Link } from '../../kernel/link.ts'
 import type { LiveKernel } from '../../kernel/live.ts'
 import type { Route } from '../../kernel/route.ts'
 
 /** A node or pod of the lab. */
 export interface Place {
   readonly name: string
+  /** Its namespace's name: `ip netns`. */
+  readonly namespace: string
   readonly kernel: LiveKernel
 }
 
@@ -101,15 +104,34 @@ export function ownersOfAddress(address: string, { places }: World): Place[] {
 
 /** What is at the other end of a veth; undefined where that is no place of the world. */
 export function farEndOf(name: string, device: string, { places }: World) {
-  const link = places.find((place) => place.name === name)?.kernel.links.get(device)
-  if (link?.kind !== 'veth') return undefined
+  const near = places.find((place) => place.name === name)
+  const link = near?.kernel.links.get(device)
+  if (!near || !link) return undefined
   for (const place of places) {
-    for (const far of place.kernel.links.list()) {
-      if (far.kind !== 'veth' || (place.name === name && far.name === device)) continue
-      if (far.parent === link.index && link.parent === far.index) return { place, link: far }
-    }
+    const far = place.kernel.links.list().find((each) => isPair({ place: near, link }, { place, link: each }))
+    if (far) return { place, link: far }
   }
   return undefined
+}
+
+export interface LinkEnd {
+  readonly place: Place
+  readonly link: Link
+}
+
+/**
+ * Whether the two are the ends of one veth. Each tells the index of its peer, but every namespace counts for itself, and pairs
+ * that were made alike have the same indices: what tells them apart is the namespace that each says its peer is in.
+ */
+export function isPair(one: LinkEnd, other: LinkEnd): boolean {
+  return leadsTo(one, other) && leadsTo(other, one)
+}
+
+function leadsTo({ place: near, link }: LinkEnd, { place: far, link: peer }: LinkEnd): boolean {
+  if (link.kind !== 'veth' || link.parent !== peer.index) return false
+  if (link.parentNamespaceId === undefined) return near === far
+  // A namespace that no name was found for is any other.
+  return link.parentNamespace === undefined ? near !== far : link.parentNamespace === far.namespace
 }
 
 /** The place and link that have this MAC. */

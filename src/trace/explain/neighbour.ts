@@ -9,6 +9,7 @@ import {
   type Explanation,
   type Fix,
   farEndOf,
+  isPair,
   madeBy,
   ownerOfAddress,
   ownersOfAddress,
@@ -75,8 +76,7 @@ function behindAnother(
 ): Explanation | undefined {
   const own = place.kernel.addresses.list().find(({ link, prefix }) => link === device && covers(prefix, next))?.prefix
   const far =
-    own &&
-    world.places.find(({ name, kernel }) => name !== place.name && hasRange(kernel, own) && isGatewayOf(owner, kernel))
+    own && world.places.find((each) => each !== place && hasRange(each.kernel, own) && isGatewayOf(owner, each))
   if (!far) return undefined
   const range = formatPrefix(networkOf(parsePrefix(own)))
   const here = place.kernel.addresses.list().map(({ prefix }) => hostOf(prefix))
@@ -97,12 +97,12 @@ function behindAnother(
 const hasRange = (kernel: Place['kernel'], range: string) =>
   kernel.addresses.list().some(({ prefix, link }) => prefix === range && kernel.links.get(link)?.kind === 'bridge')
 
-/** Whether one of the kernel's own veth pairs leads to the place. */
-function isGatewayOf({ kernel: { links } }: Place, kernel: Place['kernel']): boolean {
-  const near = kernel.links.list().filter(({ kind }) => kind === 'veth')
-  return links.list().some(({ kind, index, parent }) => {
-    return kind === 'veth' && near.some((each) => each.index === parent && each.parent === index)
-  })
+/** Whether one of the node's own veth pairs leads to the place. */
+function isGatewayOf(place: Place, node: Place): boolean {
+  const near = node.kernel.links.list()
+  return place.kernel.links
+    .list()
+    .some((link) => near.some((each) => isPair({ place, link }, { place: node, link: each })))
 }
 
 /** Who has the address is on another network: a route that says `onlink`, as host-gw's would have to. */
