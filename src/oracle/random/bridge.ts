@@ -145,6 +145,7 @@ function ground(host: HostNumber): Ground {
       STRANGER.address,
     ],
     mtus: [1500, 1400, 1000],
+    sound: 2,
   }
 }
 

@@ -32,6 +32,8 @@ export interface Ground {
   readonly mtus: readonly number[]
   /** Of UDP and TCP; UNUSUAL_PORTS come by themselves. */
   readonly ports?: readonly number[]
+  /** So many times as often as elsewhere a frame is as it should be: where much else is in its way. 1 where left out. */
+  readonly sound?: number
 }
 
 const ETHERNET = 14
@@ -183,14 +185,15 @@ export function plainHeader({ source, destination }: Endpoints) {
 
 /** Packets with sound checksums. `martians` false: their sources are only those of the ground. */
 export function packets(ground: Ground, { martians = true } = {}): fc.Arbitrary<Ipv4> {
-  const { sources, destinations } = ground
-  const source = martians ? often(mostly(sources, 5), fc.constantFrom(...MARTIANS), 14) : mostly(sources, 5)
+  const { sources, destinations, sound = 1 } = ground
+  const usual = mostly(sources, 5 * sound)
+  const source = martians ? often(usual, fc.constantFrom(...MARTIANS), 14 * sound) : usual
   return fc
     .record({
-      endpoints: fc.record({ source, destination: mostly(destinations, 2) }),
+      endpoints: fc.record({ source, destination: mostly(destinations, 2 * sound) }),
       transport: transports(ground),
       fields: fc.record({
-        ttl: mostly([64, 2, 1, 3, 0, 255], 6),
+        ttl: mostly([64, 2, 1, 3, 0, 255], 6 * sound),
         tos: mostly([0, 0xb9, 0x10, 0x03], 5),
         dontFragment: rarely(3),
         identification: mostly([0x1234, 0, 0xffff], 5),
@@ -219,7 +222,7 @@ const otherPayload: fc.Arbitrary<Transport> = fc
 const transports = (ground: Ground): fc.Arbitrary<Transport> =>
   fc.oneof(
     { withCrossShrink: true },
-    { weight: 11, arbitrary: echoPayload(ground) },
+    { weight: 11 * (ground.sound ?? 1), arbitrary: echoPayload(ground) },
     { weight: 4, arbitrary: udpPayload(ground) },
     { weight: 2, arbitrary: tcpPayload(ground) },
     { weight: 1, arbitrary: errorPayload(ground) },
@@ -273,8 +276,8 @@ export function frames(ground: Ground, options?: { readonly martians?: boolean }
     .map(([header, packet, damaged]) => frameStep(ground, header, damaged(encodeIpv4(packet))))
 }
 
-export function headers({ from, to }: Pick<Ground, 'from' | 'to'>): fc.Arbitrary<FrameHeader> {
-  return fc.record({ source: mostly(from, 9), destination: mostly(to, 4) })
+export function headers({ from, to, sound = 1 }: Pick<Ground, 'from' | 'to' | 'sound'>): fc.Arbitrary<FrameHeader> {
+  return fc.record({ source: mostly(from, 9), destination: mostly(to, 4 * sound) })
 }
 
 /** Requests and answers, gratuitous ones, and probes. */

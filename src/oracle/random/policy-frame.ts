@@ -38,6 +38,7 @@ function groundOf(ns: string, dev: string, network: number): Ground {
         : [addressOf(1, HOST), far[0], addressOf(4, HOST), addressOf(1, ROUTER), STRANGER.address, broadcastOf(1)],
     mtus: [1500, 1400, 1000],
     ports: [4001, 4002, 4003],
+    sound: 3,
   }
 }
 

@@ -24,6 +24,7 @@ const inner: Ground = {
     STRANGER.address,
   ],
   mtus: [1350, 1400],
+  sound: 3,
 }
 
 const UDP_CHECKSUM = 6
@@ -31,14 +32,14 @@ const UDP_CHECKSUM = 6
 export const outerFrames: fc.Arbitrary<FrameStep> = fc
   .record({
     frame: frames(inner),
-    vni: mostly([VNI, VNI + 1, 0], 9),
+    vni: mostly([VNI, VNI + 1, 0], 18),
     /** Flags and reserved bytes: RFC 7348 §5. */
     flags: mostly([0x08, 0x00, 0x88, 0xff], 9),
-    port: mostly([PORT, 4789], 9),
+    port: mostly([PORT, 4789], 14),
     source: mostly([underlayOf(2), underlayOf(3), STRANGER.address, underlayOf(1)], 5),
     ttl: mostly([64, 1, 0], 9),
     tos: mostly([0, 1, 2, 3], 3),
-    checksum: mostly<'sound' | 'none' | 'wrong'>(['sound', 'none', 'wrong'], 2),
+    checksum: mostly<'sound' | 'none' | 'wrong'>(['sound', 'none', 'wrong'], 5),
     /** Bytes of the inner frame: all, or a few. */
     length: mostly([0xffff, 13, 0, 20], 12),
     damaged: damage,

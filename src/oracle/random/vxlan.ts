@@ -38,7 +38,7 @@ interface Side {
 }
 
 const sides: fc.Arbitrary<Side> = fc.record({
-  vni: mostly([VNI, VNI + 1], 20),
+  vni: mostly([VNI, VNI + 1], 40),
   port: mostly([PORT, 4789], 20),
   learning: mostly([false, true], 2),
   hasDevice: mostly([true, false]),
@@ -212,6 +212,7 @@ function podGround(p: number): Ground {
       STRANGER.address,
     ],
     mtus: [1450, 1400, 1350, 1280],
+    sound: 3,
   }
 }
 
@@ -229,7 +230,7 @@ export const vxlan: Kind = {
   scenarios: fc
     .tuple(
       shapes,
-      often(fc.constant([]), vxlanMarks, 2),
+      often(fc.constant([]), vxlanMarks, 4),
       fc.array(often(sent, vxlanEdits, 4), { minLength: 1, maxLength: 8, size: 'max' }),
     )
     .map(([shape, marks, deeds]) => scenarioOf(worldOf(shape), [marks, ...deeds])),
