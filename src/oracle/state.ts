@@ -49,6 +49,8 @@ const PASSING: readonly string[] = [
   'operstate',
 ]
 const KNOWN_STATES: readonly string[] = ['REACHABLE', 'STALE', 'DELAY', 'PROBE']
+/** Three seconds lie between the two, which a machine with much to do takes for what needs no time. */
+const UNKNOWN_STATES: readonly string[] = ['INCOMPLETE', 'FAILED']
 /** Groups that a device listens to stand in its forwarding database, in the order of a hash. */
 const GROUP = /^(?:33:33|01:00:5e):/
 
@@ -67,7 +69,10 @@ const byText = (a: Json, b: Json) => (JSON.stringify(a) < JSON.stringify(b) ? -1
 
 function without(value: Json): Json {
   if (Array.isArray(value)) return value.filter((each) => each !== 'NO-CARRIER').map(without)
-  if (typeof value === 'string') return KNOWN_STATES.includes(value) ? 'KNOWN' : value
+  if (typeof value === 'string') {
+    if (UNKNOWN_STATES.includes(value)) return 'UNKNOWN'
+    return KNOWN_STATES.includes(value) ? 'KNOWN' : value
+  }
   if (value === null || typeof value !== 'object') return value
   const kept = Object.entries(value).filter(([name]) => !PASSING.includes(name))
   return Object.fromEntries(kept.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, each]) => [name, without(each)]))

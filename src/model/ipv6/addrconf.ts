@@ -11,7 +11,7 @@ import {
 } from './address-routes.ts'
 import { addAddress6, hasLinkLocal, linkLocalAddress, removeAddress } from './addresses.ts'
 import { resumeDad } from './dad.ts'
-import { linkChanged6, linkGone6, linkRevived6 } from './fib-device.ts'
+import { linkChanged6, linkGone6, linkRevived6, routeMtusChanged6 } from './fib-device.ts'
 import { joinAllNodes, joinGroup, leaveGroup, startReports, stopReports } from './multicast.ts'
 import { stopSoliciting } from './router-solicitation.ts'
 
@@ -115,6 +115,7 @@ export function linkDown6(device: Device): void {
 }
 
 export function mtuChanged6(device: Device): void {
+  routeMtusChanged6(device, device.ipv6.conf.mtu)
   device.ipv6.conf.mtu = device.mtu
   device.namespace.ipv6.fib.flush()
 }

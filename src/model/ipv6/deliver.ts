@@ -28,10 +28,11 @@ export function finishDelivery6(packet: Packet): void {
   const { device } = packet
   const { namespace } = device
   if (packet.journey) note(packet, device, 'local', 'for this host', { kernel: 'ip6_input_finish' })
-  let namedAt = packet.network + NEXT_HEADER_AT
-  let at = packet.network + HEADER_LENGTH
   // Hop-by-hop options were read on the way in.
-  if (packet.bytes[namedAt] === NextHeader.hopByHop) [namedAt, at] = behind(packet, at)
+  const isHopByHop = packet.bytes[packet.network + NEXT_HEADER_AT] === NextHeader.hopByHop
+  let namedAt = packet.network + (isHopByHop ? HEADER_LENGTH : NEXT_HEADER_AT)
+  // Where conntrack has put it together, that is behind the fragment header: Linux takes what is there for the first header.
+  let at = packet.transport
   let isWhole = false
   for (;;) {
     const next = packet.bytes[namedAt]!
@@ -79,7 +80,7 @@ function behind({ bytes }: Packet, at: number): [number, number] {
 function deliver(packet: Packet, namedAt: number): void {
   const { bytes, network, device } = packet
   const number = bytes[namedAt]!
-  const protocol = device.namespace.model.ipv6Protocols.get(number)
+  const protocol = device.namespace.model.ipv6Protocols[number]
   if (protocol) {
     const destination = network + DESTINATION_AT
     if (number !== NextHeader.icmp && isMulticast(bytes, destination) && !listensTo(device, bytes, destination)) {

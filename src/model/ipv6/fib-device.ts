@@ -1,4 +1,4 @@
-/** What becomes of routes when their device changes: fib6_ifdown, fib6_ifup, rt6_sync_down_dev, net/ipv6/route.c. */
+/** What becomes of routes when their device changes: fib6_ifdown, fib6_ifup, rt6_sync_down_dev, rt6_mtu_change, net/ipv6/route.c. */
 import type { Device } from '../device/device.ts'
 import { removeRoute6 } from './fib-change.ts'
 import { type Fib6Route, rebalance } from './fib-route.ts'
@@ -47,4 +47,18 @@ export function linkChanged6(device: Device): void {
     if (route.siblings.length > 0) rebalance(route.siblings)
   }
   device.namespace.ipv6.fib.flush()
+}
+
+/**
+ * fib6_nh_mtu_change, rt6_exceptions_update_pmtu: an MTU of a route, and one that was learned, falls with the device's, and
+ * rises with it where it was the device's until now.
+ */
+export function routeMtusChanged6(device: Device, before: number): void {
+  const follows = (mtu: number) => mtu >= device.mtu || mtu === before
+  for (const route of routesOf(device, device)) {
+    const { mtu, mtuLocked } = route.metrics ?? {}
+    if (mtuLocked) continue
+    if (mtu !== undefined && follows(mtu)) route.metrics = { ...route.metrics, mtu: device.mtu }
+    for (const exception of route.exceptions?.values() ?? []) if (follows(exception.mtu)) exception.mtu = device.mtu
+  }
 }

@@ -47,19 +47,19 @@ export function trains(mtus: readonly number[], ports: readonly number[]): fc.Ar
     fc.constantFrom(8, 16, 512, 1000, 1024),
   )
   return fc.record({
-    protocol: mostly(['echo', 'udp', 'tcp', 'other'], 1),
+    protocol: mostly(['echo', 'udp', 'tcp', 'other'], 3),
     destinationPort: fc.constantFrom(...ports),
     size: often(aboutMtu, fc.constantFrom(24, 60, 2000, 2800, 3600), 1),
     pieces: fc.array(pieceOf, { minLength: 1, maxLength: 3 }),
     mishaps: often<readonly Mishap[]>(
       fc.constant([]),
       fc.array(fc.record({ kind: fc.constantFrom(...MISHAPS), at: fc.nat(3) }), { minLength: 1, maxLength: 2 }),
-      1,
+      2,
     ),
-    dontFragment: mostly(['none', 'all', 'first', 'last'], 3),
-    ttl: mostly([64, 2, 1, 3], 8),
+    dontFragment: mostly(['none', 'all', 'first', 'last'], 7),
+    ttl: mostly([64, 2, 1, 3], 14),
     tos: mostly([0, 0x03, 0x01, 0xb8], 4),
-    wrongChecksum: rarely(12),
+    wrongChecksum: rarely(20),
   })
 }
 

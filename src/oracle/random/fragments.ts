@@ -80,6 +80,8 @@ interface Case {
   readonly onSecond: boolean
   readonly changes: readonly (typeof CHANGES)[number][]
   readonly journeys: readonly Journey[]
+  /** p1 and p2 have spoken: the bridge knows where they are. */
+  readonly isLearned: boolean
   /** Seconds after which pieces are given up: where it is told, that is waited for. */
   readonly patience: number | undefined
 }
@@ -97,30 +99,32 @@ const cases: fc.Arbitrary<Case> = worlds.chain((world) =>
     others: often<readonly string[]>(
       fc.constant([]),
       fc.uniqueArray(fc.constantFrom(...OTHERS), { minLength: 1, maxLength: 2 }),
-      1,
+      3,
     ),
     onSecond: fc.boolean(),
     changes: often<Case['changes']>(
       fc.constant([]),
       fc.constantFrom(...CHANGES).map((change) => [change]),
-      1,
+      2,
     ),
     journeys: fc.array(
       fc.record({
         from: fc.nat(HOSTS.length - 1),
-        to: often(fc.constantFrom(...HOSTS.map(({ address }) => address)), fc.constantFrom(...destinations), 2),
+        to: often(fc.constantFrom(...HOSTS.map(({ address }) => address)), fc.constantFrom(...destinations), 4),
         train: trains([world.podMtu, world.secondMtu, world.farMtu, world.tunnelMtu], PORTS),
         between: rarely(4),
         sameId: rarely(6),
       }),
       { minLength: 1, maxLength: 4 },
     ),
+    isLearned: often(fc.constant(true), fc.constant(false), 4),
     patience: often(fc.constant(undefined), fc.constant(1), 9),
   }),
 )
 
-function toScenario({ world, tracking, others, onSecond, changes, journeys, patience }: Case): Scenario {
+function toScenario({ world, tracking, others, onSecond, changes, journeys, isLearned, patience }: Case): Scenario {
   const rules = [...tracking, ...others].map((run) => ({ ns: 'n1', run }))
+  const warm = isLearned ? [[HOSTS[0]!.ns, HOSTS[1]!.address] as const] : []
   const nodes = [...HOSTS.map(({ ns }) => ns), 'n1', 'n2']
   const steps: ScenarioStep[] = [
     ...rules,
@@ -130,7 +134,7 @@ function toScenario({ world, tracking, others, onSecond, changes, journeys, pati
     ...framesOf(world, journeys),
     ...(patience ? [{ wait: patience * 1000 + 300 }] : []),
   ]
-  return { id: NAME, topology: fragmentTopology(world), warm: [], steps, watch: FRAGMENT_TAPS, show: [] }
+  return { id: NAME, topology: fragmentTopology(world), warm, steps, watch: FRAGMENT_TAPS, show: [] }
 }
 
 function framesOf(world: FragmentWorld, journeys: readonly Journey[]): FrameStep[] {

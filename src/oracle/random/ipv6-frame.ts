@@ -98,7 +98,7 @@ const other: fc.Arbitrary<Extension> = fc.constantFrom<Extension[]>(
 const extensions: fc.Arbitrary<Extension[]> = often(
   fc.constant([]),
   fc.array(fc.oneof(options(HOP_BY_HOP), options(OPTIONS), fragment, routing, other), { minLength: 1, maxLength: 3 }),
-  2,
+  4,
 )
 
 function withChecksum(bytes: Uint8Array, at: number, protocol: number, ends: Ends): Uint8Array {
@@ -153,7 +153,7 @@ const tcp: fc.Arbitrary<Upper> = fc
 
 const echo = (mtus: readonly number[]): fc.Arbitrary<Upper> =>
   fc
-    .tuple(often(fc.constant(128), fc.constant(129), 5), sizes(mtus))
+    .tuple(often(fc.constant(128), fc.constant(129), 9), sizes(mtus))
     .map(([type, size]) => icmp(type, 0, [0, 7, 0, 1], countedBytes(size)))
 
 /** About a packet that went the other way, whole or cut off. */
@@ -207,7 +207,7 @@ const none: fc.Arbitrary<Upper> = fc
 const uppers = (mtus: readonly number[]): fc.Arbitrary<Upper> =>
   fc.oneof(
     { withCrossShrink: true },
-    { weight: 10, arbitrary: echo(mtus) },
+    { weight: 16, arbitrary: echo(mtus) },
     { weight: 4, arbitrary: udp(mtus) },
     { weight: 2, arbitrary: tcp },
     { weight: 1, arbitrary: error },
@@ -229,7 +229,7 @@ export function ipv6Frames({ mtus }: Pick<Ipv6World, 'mtus'>): fc.Arbitrary<Ipv6
         source: often(
           fc.constantFrom(hostOn(link, 2), hostOn(link, 2), hostOn(link, 3)),
           fc.constantFrom(...ODD_SOURCES, STRANGER.address6),
-          6,
+          12,
         ),
         destination: often(
           fc.constantFrom(...others.map((each) => hostOn(each, 2)), hostOn(link, 1), hostOn(others[0]!, 1), UNKNOWN),
@@ -244,15 +244,15 @@ export function ipv6Frames({ mtus }: Pick<Ipv6World, 'mtus'>): fc.Arbitrary<Ipv6
             STRANGER.address6,
             ...ODD_DESTINATIONS,
           ),
-          2,
+          4,
         ),
-        to: mostly(['router', 'all', 'solicited', 'broadcast', 'stranger'] as const, 8),
-        hopLimit: mostly([64, 1, 2, 3, 0, 255], 5),
+        to: mostly(['router', 'all', 'solicited', 'broadcast', 'stranger'] as const, 14),
+        hopLimit: mostly([64, 1, 2, 3, 0, 255], 10),
         trafficClass: mostly([0, 0xb9], 4),
         flowLabel: mostly([0x12345, 0, 0xfffff], 2),
         extensions,
         upper: uppers([1500, ...mtus]),
-        damage: mostly(['none', 'version', 'longer', 'shorter', 'padding', 'last byte'] as const, 12),
+        damage: mostly(['none', 'version', 'longer', 'shorter', 'padding', 'last byte'] as const, 20),
       })
       .map((frame) => (frame.upper.isDiscovery && frame.hopLimit === 64 ? { ...frame, hopLimit: 255 } : frame))
   })

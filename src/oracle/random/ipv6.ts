@@ -64,7 +64,7 @@ const cases: fc.Arbitrary<Case> = worlds.chain((world) =>
   fc.record({
     world: fc.constant(world),
     commands: often<readonly string[]>(
-      fc.uniqueArray(fc.constantFrom(...COMMANDS), { maxLength: 4 }),
+      fc.uniqueArray(fc.constantFrom(...COMMANDS), { maxLength: 3 }),
       fc.constant([]),
       2,
     ),

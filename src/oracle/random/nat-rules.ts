@@ -218,7 +218,7 @@ const nftMatch = words(
       fc
         .tuple(fc.constantFrom(...PROTOCOLS, 'th'), fc.constantFrom('dport', 'sport'), port)
         .map((parts) => parts.join(' ')),
-      fc.constantFrom('meta l4proto icmp', 'icmp type echo-request'),
+      fc.constantFrom('meta l4proto icmp', 'icmp type echo-request', 'meta l4proto tcp ct original proto-dst 80'),
     ),
   ),
   maybe(
@@ -233,7 +233,6 @@ const nftMatch = words(
       'ct direction reply',
       'ct status dnat',
       'ct original ip daddr 10.96.0.1',
-      'ct original proto-dst 80',
       'fib daddr type local',
       'meta mark & 0xff00 == 0x4000',
     ),

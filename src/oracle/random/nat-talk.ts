@@ -65,7 +65,7 @@ export function talkOf(world: Pick<NatWorld, 'bridged'>, services: readonly Serv
   const addresses = parties.map(({ address }) => address)
   const client = fc.nat(parties.length - 1)
   const sourcePort = mostly([40_000, 40_001, 600, 80, NARROW], 2)
-  const protocol = mostly(['icmp', 'udp', 'tcp', 'other'] as const, 1)
+  const protocol = mostly(['icmp', 'udp', 'tcp', 'other'] as const, 3)
   const toService: fc.Arbitrary<Flow> = fc
     .record({ client, sourcePort, protocol, service: fc.constantFrom(...services) })
     .map(({ service, ...flow }) => ({
@@ -91,10 +91,10 @@ export function talkOf(world: Pick<NatWorld, 'bridged'>, services: readonly Serv
     side: mostly(['client', 'server', 'server, error', 'client, error', 'router, error'], 2),
     segment: mostly(SEGMENTS, 1),
     error: mostly(ERRORS, 1),
-    ttl: mostly([64, 2, 1, 3], 6),
+    ttl: mostly([64, 2, 1, 3], 12),
     size: mostly([1, 0, 100, 1372, 1472], 4),
     dontFragment: rarely(3),
-    wrongChecksum: rarely(15),
+    wrongChecksum: rarely(24),
     quoted: mostly([8, 100, 20, 4, 0], 3),
     guess: mostly([0, 1, 2], 4),
   })

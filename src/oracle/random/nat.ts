@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import type { Scenario, ScenarioStep } from '../scenario.ts'
-import { often, rarely } from './frame.ts'
+import { mostly, often, rarely } from './frame.ts'
 import { type Kind, NAME } from './kind.ts'
 import {
   BACKEND_PORTS,
@@ -36,7 +36,7 @@ const servicesOf = (world: Case['world']): fc.Arbitrary<Service[]> => {
   return fc.array(
     fc.record({
       address: fc.constantFrom(...SERVICES),
-      protocol: fc.constantFrom(...PROTOCOLS, undefined),
+      protocol: mostly([undefined, ...PROTOCOLS], 1),
       port: fc.constantFrom(...SERVICE_PORTS),
       backend: often(fc.constantFrom(...addresses.slice(0, ANSWERING)), fc.constantFrom(...addresses), 2),
       backendPort: fc.option(fc.constantFrom(...BACKEND_PORTS), { nil: undefined }),
@@ -78,7 +78,7 @@ const cases: fc.Arbitrary<Case> = fc.tuple(worlds, fc.constantFrom<Tool>('iptabl
       tool: fc.constant(tool),
       services: fc.constant(services),
       sourceNat: fc.constantFrom(...SOURCE_NATS),
-      others: fc.array(otherRule(tool), { maxLength: 4 }),
+      others: fc.array(otherRule(tool), { maxLength: 3 }),
       talk: talkOf(world, services),
       edits: fc.array(
         fc.record({ after: fc.integer({ min: 1, max: 10 }), run: fc.constantFrom(...EDITS[tool], ...ANY_EDITS) }),

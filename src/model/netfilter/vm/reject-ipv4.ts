@@ -23,10 +23,11 @@ import { Hook, type HookNumber } from '../hooks.ts'
 import { FLAGS_AT, RST, TCP_CHECKSUM_AT, TCP_HEADER, writeReset } from './tcp-reset.ts'
 
 const UNREACHABLE = 3
-const ICMP = 1
 const TCP = 6
 const UDP = 17
-const UDP_CHECKSUM_AT = 6
+export const UDP_CHECKSUM_AT = 6
+/** GRE, ESP, AH, SCTP, UDP-Lite, DCCP: not by one sum of all that they carry. */
+export const OTHERWISE_SUMMED: readonly number[] = [47, 50, 51, 132, 136, 33]
 
 /** nf_send_unreach. Nothing is said about later fragments, and about what was damaged. */
 export function rejectIpv4(packet: Packet, code: number, hook: HookNumber): void {
@@ -90,9 +91,10 @@ function isIntact(packet: Packet): boolean {
   if (packet.checksum === 'verified') return true
   const protocol = bytes[network + PROTOCOL_AT]!
   const at = network + headerLength(packet)
-  if (protocol === ICMP) return fold(sumOf(bytes, at, end)) === 0xffff
-  if (protocol !== TCP && protocol !== UDP) return true
-  if (protocol === UDP && (at + 8 > end || u16(bytes, at + UDP_CHECKSUM_AT) === 0)) return true
-  const pseudo = sumOf(bytes, network + SOURCE_AT, network + HEADER_LENGTH) + protocol + (end - at)
-  return fold(sumOf(bytes, at, end, pseudo)) === 0xffff
+  if (OTHERWISE_SUMMED.includes(protocol)) return true
+  if (protocol === UDP && at + 8 <= end && u16(bytes, at + UDP_CHECKSUM_AT) === 0) return true
+  // Of whatever else it is. The IPv4 header is summed as well, which adds nothing.
+  const isPseudo = protocol === TCP || protocol === UDP
+  const pseudo = isPseudo ? sumOf(bytes, network + SOURCE_AT, network + HEADER_LENGTH) + protocol + (end - at) : 0
+  return fold(sumOf(bytes, network, end, pseudo)) === 0xffff
 }

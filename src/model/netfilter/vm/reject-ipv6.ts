@@ -1,4 +1,5 @@
 /** What the sender of a rejected IPv6 packet is told: net/ipv6/netfilter/nf_reject_ipv6.c. */
+import { fold, sumOf, u16 } from '../../bytes.ts'
 import { isAny, isMulticast } from '../../ipv6/address.ts'
 import {
   DESTINATION_AT,
@@ -14,9 +15,9 @@ import { routeOutput6 } from '../../ipv6/route-output.ts'
 import { note } from '../../observer.ts'
 import { newPacket, type Packet } from '../../packet.ts'
 import { sendBack } from '../bridge/send-back.ts'
-import { hasGoodChecksum } from '../conntrack/headers.ts'
 import { attach, setClosing } from '../conntrack.ts'
 import { Hook, type HookNumber } from '../hooks.ts'
+import { OTHERWISE_SUMMED, UDP_CHECKSUM_AT } from './reject-ipv4.ts'
 import { FLAGS_AT, RST, TCP_CHECKSUM_AT, TCP_HEADER, writeReset } from './tcp-reset.ts'
 
 const UNREACHABLE = 1
@@ -76,7 +77,13 @@ function hasRoute(packet: Packet, hook: HookNumber): boolean {
 
 /** reject6_csum_ok: of a later fragment nobody can tell. */
 function isIntact(packet: Packet): boolean {
-  const transport = findTransport(packet.bytes, packet.network, packet.end)
-  if (!transport || transport.fragmentAt >= 0) return true
-  return hasGoodChecksum('ip6', packet, transport.protocol, transport.at)
+  const { bytes, network, end } = packet
+  if (packet.checksum === 'verified') return true
+  const transport = findTransport(bytes, network, end)
+  if (!transport || transport.at >= end || transport.fragmentOffset !== 0) return true
+  const { protocol, at } = transport
+  if (OTHERWISE_SUMMED.includes(protocol)) return true
+  if (protocol === NextHeader.udp && at + 8 <= end && u16(bytes, at + UDP_CHECKSUM_AT) === 0) return true
+  const pseudo = sumOf(bytes, network + SOURCE_AT, network + HEADER_LENGTH) + protocol + (end - at)
+  return fold(sumOf(bytes, at, end, pseudo)) === 0xffff
 }
