@@ -10,7 +10,7 @@
  * A call that passes on what its function was given (`refuseFrame(packet, reason, what)`) decides nothing: its callers do.
  */
 import { readFileSync } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { basename, join, relative, sep } from 'node:path'
 import * as ts from 'typescript/unstable/ast'
 import { API } from 'typescript/unstable/sync'
 
@@ -90,18 +90,27 @@ export function readModel(root: string): ModelFile[] {
 interface Passer {
   readonly file: string
   readonly kind: SiteKind
+  /** Which of its parameters say what is decided. */
+  readonly positions: readonly number[]
 }
 
-/** By name. Whoever calls such a function decides, in its own file or in one that imports it. */
-function findPassers(sources: readonly Source[]): ReadonlyMap<string, readonly Passer[]> {
+/** By name. */
+type Passers = ReadonlyMap<string, readonly Passer[]>
+
+/** Whoever calls such a function decides, in its own file or in one that imports it, or passes on in turn. */
+function findPassers(sources: readonly Source[]): Passers {
   const found = new Map<string, Passer[]>()
-  for (const source of sources) {
-    for (const { call, kind, within } of source.calls()) {
-      const name = within && nameOf(within)
-      if (!name || !passesOn(call, kind, within)) continue
-      found.set(name, [...(found.get(name) ?? []), { file: source.file, kind }])
+  let before: number
+  do {
+    before = found.size
+    const round: Passers = new Map(found)
+    for (const source of sources) {
+      for (const [name, passer] of source.passers(round)) {
+        const known = found.get(name) ?? []
+        if (!known.some(({ file }) => file === source.file)) found.set(name, [...known, passer])
+      }
     }
-  }
+  } while (found.size > before)
   return found
 }
 
@@ -138,15 +147,18 @@ function deciding(call: ts.CallExpression, kind: SiteKind): readonly ts.Expressi
   return args.slice(1, 2)
 }
 
-function passesOn(call: ts.CallExpression, kind: SiteKind, within: FunctionNode): boolean {
-  const given = new Set(within.parameters.map(({ name }) => name.getText()))
-  return deciding(call, kind).some((argument) => ts.isIdentifier(argument) && given.has(argument.getText()))
+/** Positions of the parameters that are passed on. */
+function passedOn(decisive: readonly ts.Expression[], within: FunctionNode): number[] {
+  const given = within.parameters.map(({ name }) => name.getText())
+  const places = decisive.map((argument) => (ts.isIdentifier(argument) ? given.indexOf(argument.getText()) : -1))
+  return places.filter((place) => place >= 0)
 }
 
-interface Found {
-  readonly call: ts.CallExpression
+/** A call that says what is decided. */
+interface Saying {
   readonly kind: SiteKind
-  readonly within: FunctionNode | undefined
+  readonly decisive: readonly ts.Expression[]
+  readonly says: string
 }
 
 class Source {
@@ -160,14 +172,29 @@ class Source {
     this.#text = text
   }
 
-  /** The calls that say what is decided, whoever decides. */
-  calls(): Found[] {
-    const found: Found[] = []
+  /** Its functions that pass on what they are given, by name. */
+  passers(known: Passers): [string, Passer][] {
+    const found: [string, Passer][] = []
     this.#walk((node, within) => {
-      const kind = ts.isCallExpression(node) ? CALLS[node.expression.getText()] : undefined
-      if (kind && ts.isCallExpression(node)) found.push({ call: node, kind, within: within.at(-1) })
+      const own = within.at(-1)
+      const name = own && nameOf(own)
+      const saying = name === undefined ? undefined : this.#saying(node, known)
+      const positions = saying ? passedOn(saying.decisive, own!) : []
+      if (positions.length > 0) found.push([name!, { file: this.file, kind: saying!.kind, positions }])
     })
     return found
+  }
+
+  #saying(node: ts.Node, passers: Passers): Saying | undefined {
+    if (!ts.isCallExpression(node)) return undefined
+    const called = node.expression.getText()
+    const kind = CALLS[called]
+    if (kind) return { kind, decisive: deciding(node, kind), says: saysOf(node, kind) }
+    const name = called.replace(/^this\./, '')
+    const passer = passers.get(name)?.find(({ file }) => file === this.file || this.#imports(name, file))
+    if (!passer) return undefined
+    const decisive = passer.positions.flatMap((at) => node.arguments[at] ?? [])
+    return { kind: passer.kind, decisive, says: textOf(node.arguments) }
   }
 
   read(passers: ReadonlyMap<string, readonly Passer[]>): ModelFile {
@@ -194,23 +221,18 @@ class Source {
       if (isReason(node)) add(node, within, 'reason', node.text)
       const verdict = ruleVerdict(node)
       if (verdict) add(node, within, 'rule', verdict)
-      if (!ts.isCallExpression(node)) return
-      const called = node.expression.getText()
-      const kind = CALLS[called]
-      if (kind) {
-        const own = within.at(-1)
-        if (!own || !nameOf(own) || !passesOn(node, kind, own)) add(node, within, kind, saysOf(node, kind))
-        return
-      }
-      const name = called.replace(/^this\.|^#/, '')
-      const passer = passers.get(name)?.find(({ file }) => file === this.file || this.#imports(name))
-      if (passer) add(node, within, passer.kind, textOf(node.arguments.slice(1)))
+      const saying = this.#saying(node, passers)
+      if (!saying) return
+      const own = within.at(-1)
+      if (!own || !nameOf(own) || passedOn(saying.decisive, own).length === 0)
+        add(node, within, saying.kind, saying.says)
     })
     return { file: this.file, sites, functions, arms }
   }
 
-  #imports(name: string): boolean {
-    return new RegExp(`import \\{[^}]*\\b${name.replace('#', '')}\\b`).test(this.#text)
+  #imports(name: string, file: string): boolean {
+    const from = `import \\{[^}]*\\b${name}\\b[^}]*\\} from '[^']*\\b${basename(file)}'`
+    return /^\w+$/.test(name) && new RegExp(from).test(this.#text)
   }
 
   #walk(visit: (node: ts.Node, within: readonly FunctionNode[]) => void): void {
