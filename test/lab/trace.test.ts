@@ -1,6 +1,6 @@
 /** The same losses on the real kernel: what is said, where, and that the command mends it. */
 import assert from 'node:assert/strict'
-import { afterEach, describe, test } from 'vitest'
+import { describe, type TestContext, test } from 'vitest'
 import { linuxMachine } from '../../src/cli/machine.ts'
 import { bringUp, takeDown } from '../../src/lab/lab.ts'
 import { namespacePath } from '../../src/lab/node.ts'
@@ -15,16 +15,18 @@ import { type LossCase, losses } from '../trace/losses.ts'
 const PLAIN = { verbose: false, hex: false, colour: false }
 const plugins = new URL('../../cni-bin', import.meta.url).pathname
 
-let down: (() => void) | undefined
-afterEach(() => {
-  down?.()
-  down = undefined
-})
-
-async function build({ file }: LossCase): Promise<KernelTraceLab> {
+/** It is gone when the test is over. `number` makes its name its own: several are of one file. */
+async function build(
+  { file }: LossCase,
+  number: number,
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+): Promise<KernelTraceLab> {
   const machine = linuxMachine([plugins])
-  const { topology, lineOf } = readTopologyFile(file)
-  down = () => takeDown(topology.name, machine)
+  const { topology: described, lineOf } = readTopologyFile(file)
+  const topology = { ...described, name: `${described.name}-${number}` }
+  onTestFinished(() => {
+    takeDown(topology.name, machine)
+  })
   const plan = await bringUp(topology, machine, {
     owned: true,
     run: async (steps) => {
@@ -48,10 +50,12 @@ async function run(place: string, line: string, { plan, machine }: KernelTraceLa
   assert.equal(status, 0, `${place}: ${line}: ${stderr}`)
 }
 
-describe('a trace on the real kernel says what the model says', () => {
-  for (const each of losses.filter(({ modelOnly }) => modelOnly === undefined)) {
-    test(each.title, async () => {
-      const lab = await build(each)
+// They wait for answers that do not come far more than they compute.
+describe.concurrent('a trace on the real kernel says what the model says', { timeout: 300_000 }, () => {
+  for (const [number, each] of losses.entries()) {
+    if (each.modelOnly !== undefined) continue
+    test(each.title, async (context) => {
+      const lab = await build(each, number, context)
       const { faults = {} } = readTopologyFile(each.file).topology
       for (const name of each.faults ?? []) await run(faults[name]!.node, faults[name]!.run, lab)
       for (const [place, line] of each.run ?? []) await run(place, line, lab)
