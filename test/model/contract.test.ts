@@ -1,10 +1,10 @@
 /** The model does what Linux does: the same cases, without root. */
 import { MILLISECOND } from '../../src/model/clock.ts'
-import { createModel } from '../../src/model/create.ts'
 import { type Contract, kernelCases, kernelContract } from '../contract/kernel.ts'
+import { followedModel } from '../support/followed-model.ts'
 
 const setUp: Contract['setUp'] = () => {
-  const machine = createModel()
+  const machine = followedModel()
   const [node, container] = ['node', 'container'].map((name) => machine.enter(machine.namespaces.add(name))!)
   return {
     node: node!,

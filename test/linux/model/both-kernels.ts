@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import type { CapturedPacket, LiveKernel } from '../../../src/kernel/live.ts'
 import { liveLinux } from '../../../src/linux/live.ts'
-import { createModel, type ModelKernel } from '../../../src/model/create.ts'
+import type { ModelKernel } from '../../../src/model/create.ts'
 import { eventually } from '../../contract/kernel/case.ts'
+import { followedModel } from '../../support/followed-model.ts'
 
 /** The namespaces of one kernel, by name. */
 export type Rig = Readonly<Record<string, LiveKernel>>
@@ -27,7 +28,7 @@ let rigs = 0
 
 export class BothKernels {
   readonly #linux = liveLinux()
-  readonly #model: ModelKernel = createModel()
+  readonly #model: ModelKernel = followedModel()
   readonly #names: readonly string[]
   readonly #prefix = `rig-${process.pid}-${++rigs}`
   readonly linux: Rig
@@ -40,8 +41,6 @@ export class BothKernels {
     this.#names = names
     this.linux = this.#rig(this.#linux)
     this.model = this.#rig(this.#model)
-    // Every packet is followed: what the model says of its decisions runs as well.
-    this.#model.model.onJourney = () => {}
   }
 
   #rig(kernel: LiveKernel): Rig {

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'vitest'
 import { liveLinux } from '../../../src/linux/live.ts'
-import { createModel } from '../../../src/model/create.ts'
 import { echo, type Frame, frame, icmp, MAC, udp } from '../../model/ipv4/frames.ts'
 import { Router } from '../../model/ipv4/router.ts'
+import { followedModel } from '../../support/followed-model.ts'
 
 const byte = fc.nat(255)
 const among = (...values: readonly string[]) => fc.constantFrom(...values)
@@ -101,7 +101,7 @@ const runs = fc.sample(
 
 test.each(runs)('under $values, with an MTU of $mtu', async ({ values, mtu, sent }) => {
   const linux = liveLinux()
-  const model = createModel()
+  const model = followedModel()
   const routers = [
     await Router.create({
       kernel: linux,

@@ -5,13 +5,13 @@ import { afterAll, beforeAll, test } from 'vitest'
 import type { LiveKernel } from '../../../src/kernel/live.ts'
 import type { NftExpression, NftOperation } from '../../../src/kernel/nftables.ts'
 import { liveLinux } from '../../../src/linux/live.ts'
-import { createModel } from '../../../src/model/create.ts'
 import { eventually } from '../../contract/kernel/case.ts'
+import { followedModel } from '../../support/followed-model.ts'
 import { ipv4Frame, PEER_MAC } from './random-frames.ts'
 
 const NEAR_MAC = '02:00:00:00:00:01'
 const kernel: LiveKernel = liveLinux()
-const model: LiveKernel = createModel()
+const model: LiveKernel = followedModel()
 const both = [kernel, model]
 
 /** One link: what comes in at `far` and is forwarded leaves by `far` again, as all its neighbours are `near`. */

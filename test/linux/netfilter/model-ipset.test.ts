@@ -4,12 +4,12 @@ import { afterAll, beforeAll, test } from 'vitest'
 import { runLine } from '../../../src/command/run.ts'
 import type { LiveKernel } from '../../../src/kernel/live.ts'
 import { liveLinux } from '../../../src/linux/live.ts'
-import { createModel } from '../../../src/model/create.ts'
 import { eventually } from '../../contract/kernel/case.ts'
+import { followedModel } from '../../support/followed-model.ts'
 import { ipv4Frame, ipv6Frame, PEER_MAC } from './random-frames.ts'
 
 const kernel: LiveKernel = liveLinux()
-const model: LiveKernel = createModel()
+const model: LiveKernel = followedModel()
 const both = [kernel, model]
 
 /** Name, type, entries. */

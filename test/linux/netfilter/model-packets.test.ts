@@ -11,12 +11,12 @@ import {
   NftType,
 } from '../../../src/kernel/nftables.ts'
 import { liveLinux } from '../../../src/linux/live.ts'
-import { createModel } from '../../../src/model/create.ts'
 import { eventually } from '../../contract/kernel/case.ts'
+import { followedModel } from '../../support/followed-model.ts'
 import { arpFrame, ipv4Frame, ipv6Frame, PEER_MAC } from './random-frames.ts'
 
 const kernel: LiveKernel = liveLinux()
-const model: LiveKernel = createModel()
+const model: LiveKernel = followedModel()
 const both = [kernel, model]
 
 beforeAll(async () => {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { createModel } from '../../../src/model/create.ts'
+import { followedModel } from '../../support/followed-model.ts'
 import recorded from './recorded.json' with { type: 'json' }
 import { routeSituations } from './route-situations.ts'
 import { Router } from './router.ts'
@@ -17,7 +17,7 @@ describe.each([
   ['routes', routeSituations],
 ])('%s', (_, situations) => {
   test.each(situations)('$title', async ({ title, act }) => {
-    const kernel = createModel()
+    const kernel = followedModel()
     const router = await Router.create({ kernel, pass: (ms) => kernel.model.advance(ms * 1000) })
     await act(router)
     assert.ok(known[title], 'it is on record')

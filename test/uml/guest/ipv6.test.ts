@@ -7,11 +7,11 @@ import { afterAll, test } from 'vitest'
 import { isErrno } from '../../../src/kernel/errors.ts'
 import type { LiveKernel } from '../../../src/kernel/live.ts'
 import { liveLinux } from '../../../src/linux/live.ts'
-import { createModel } from '../../../src/model/create.ts'
 import { linux61 } from '../../../src/model/profile/linux-6.1.ts'
 import { routeSituations } from '../../model/ipv6/route-situations.ts'
 import { Router } from '../../model/ipv6/router.ts'
 import { plainSituations, type Situation } from '../../model/ipv6/situations.ts'
+import { followedModel } from '../../support/followed-model.ts'
 
 const linux = liveLinux()
 afterAll(() => linux.close())
@@ -39,6 +39,6 @@ const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, 
 
 test.for([...plainSituations, ...routeSituations])('$title', async (situation) => {
   const seen = await play(situation, linux, wait)
-  const kernel = createModel({ profile: linux61 })
+  const kernel = followedModel({ profile: linux61 })
   assert.deepEqual(await play(situation, kernel, (ms) => kernel.model.advance(ms * 1000)), seen)
 })
