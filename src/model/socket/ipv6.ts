@@ -71,6 +71,8 @@ export const ipv6Network: Network = {
 
   isOurs: (namespace, address) => isOurs(namespace, address, 0),
   isForMany: ({ bytes, network }) => isMulticast(bytes, network + 24),
+  // ipv6_unicast_destination
+  isForOne: ({ route }) => (route as Ipv6Route | undefined)?.type === 'local',
   lengthOfHeader: (bytes, at, end) => (findTransport(bytes, at, end)?.at ?? at + HEADER) - at,
   // Without the bits of ECN: INET_DSCP_MASK.
   tosOf: (bytes, at) => trafficClass(bytes, at) & 0xfc,

@@ -75,6 +75,8 @@ export interface Network {
   isOurs(namespace: Namespace, address: Ip): boolean
   /** Whether a packet that came is for many: its destination is a broadcast or multicast address. */
   isForMany(packet: Packet): boolean
+  /** Whether a packet that came is for one address of this host, which is not that of a subnet's routers. */
+  isForOne(packet: Packet): boolean
   /** Length of the header at `at`, options and extension headers included. */
   lengthOfHeader(bytes: Uint8Array, at: number, end: number): number
   /** Type of service, or traffic class, of the header at `at`. */

@@ -140,7 +140,7 @@ export class TcpStack {
 
   /** tcp_v4_send_reset: of a segment that meets nobody, and was meant for one. RFC 9293 §3.10.7.1. `key`: the segment's. */
   reset({ packet, network, flags, acknowledgement, end, sourcePort, destinationPort }: Segment, key?: Key): void {
-    if (flags & Flag.rst || network.isForMany(packet)) return
+    if (flags & Flag.rst || !network.isForOne(packet)) return
     const { bytes } = packet
     const address = (at: number): Ip => bytes.slice(packet.network + at, packet.network + at + network.addressLength)
     const tuple: Tuple = {
