@@ -29,6 +29,8 @@ const HARDWARE_IEEE802 = 6
 /** Settings count hundredths of a second. */
 const HUNDREDTH = 10_000
 
+const ASKER = { stage: 'arp', kernel: 'arp_process' } as const
+
 const isMulticast = (address: number) => address >>> 28 === 0xe
 const isLoopback = (address: number) => address >>> 24 === 127
 
@@ -138,11 +140,11 @@ function process(packet: Packet, delayed: boolean): void {
           (route.device !== device && namespace.arp.proxied.get(device, target) !== undefined))
       if (answers) {
         learn(packet, sender)
-        const { proxy_delay } = device.ipv4.neighbourConf
-        if (delayed || packet.for === PacketFor.host || proxy_delay === 0) {
+        const { neighbourConf } = device.ipv4
+        if (delayed || packet.for === PacketFor.host || neighbourConf.proxy_delay === 0) {
           reply(packet)
           end(packet)
-        } else enqueue(packet, proxy_delay)
+        } else namespace.arp.proxyQueue.enqueue(packet, neighbourConf, ASKER, () => process(packet, true))
         return
       }
     }
@@ -205,30 +207,6 @@ function reply({ bytes, network, device, journey }: Packet): void {
     },
     journey?.spawn('arp'),
   )
-}
-
-/** How many questions wait for a proxy's answer, by device. */
-const waiting = new WeakMap<Device, number>()
-
-/** pneigh_enqueue: a proxy lets those answer first who have the address. */
-function enqueue(packet: Packet, delay: number): void {
-  const { device } = packet
-  const { clock, random } = device.namespace.model
-  const length = waiting.get(device) ?? 0
-  if (length > device.ipv4.neighbourConf.proxy_qlen) {
-    drop(packet, 'NOT_SPECIFIED', 'pneigh_enqueue', {
-      own: 'OVL_PROXY_QUEUE',
-      what: `${length} questions wait already`,
-    })
-    return
-  }
-  waiting.set(device, length + 1)
-  if (packet.journey) note(packet, device, 'arp', 'answered later, as a proxy', { kernel: 'pneigh_enqueue' })
-  clock.after(random.below('proxyDelay', delay * HUNDREDTH), () => {
-    waiting.set(device, waiting.get(device)! - 1)
-    if (device.up) process(packet, true)
-    else drop(packet, 'NOT_SPECIFIED', 'neigh_proxy_process', { own: 'OVL_LINK_DOWN', device })
-  })
 }
 
 function end(packet: Packet): void {

@@ -8,6 +8,7 @@ import type { Device } from './device/device.ts'
 import { type Namespace, notify } from './namespace.ts'
 import { Neighbour } from './neighbour/entry.ts'
 import { ProxiedAddresses, type ProxyListener } from './neighbour/proxy.ts'
+import { ProxyQueue } from './neighbour/proxy-queue.ts'
 import { SleepingNeighbours } from './neighbour/sleeping.ts'
 import { NeighbourUpdate, Nud, type NudState } from './neighbour/state.ts'
 import type { Packet } from './packet.ts'
@@ -51,6 +52,7 @@ export class NeighbourTable {
   readonly family: NeighbourFamily
   /** `ip neigh add proxy`. */
   readonly proxied: ProxiedAddresses
+  #proxyQueue: ProxyQueue | undefined = undefined
   /** By the device's index. Keys that are numbers are kept as signed ones, which cost nothing to look up. */
   readonly #entries: (Map<NeighbourKey, Neighbour> | undefined)[] = []
   #sleeping: SleepingNeighbours | undefined = undefined
@@ -60,6 +62,12 @@ export class NeighbourTable {
     this.namespace = namespace
     this.family = family
     this.proxied = new ProxiedAddresses(family)
+  }
+
+  /** What a proxy answers later. Few namespaces have any. */
+  get proxyQueue(): ProxyQueue {
+    this.#proxyQueue ??= new ProxyQueue(this.namespace)
+    return this.#proxyQueue
   }
 
   /** neigh_resolve_output: the packet, whose first byte is `packet.network`, to this neighbour; it waits, is sent, or ends. */
@@ -179,6 +187,7 @@ export class NeighbourTable {
   deviceDown(device: Device): void {
     this.flush(device)
     this.proxied.forget(device)
+    this.#proxyQueue?.purge()
   }
 
   /** neigh_carrier_down. */
@@ -186,6 +195,7 @@ export class NeighbourTable {
     if (this.family.keepsWithoutCarrier?.(device)) return
     this.flush(device, true)
     this.proxied.forget(device)
+    this.#proxyQueue?.purge()
   }
 
   /** RTM_NEWNEIGH, RTM_DELNEIGH. */

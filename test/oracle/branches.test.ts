@@ -11,6 +11,12 @@ async function reasonsOf(id: string): Promise<unknown[]> {
   return endings.map(({ ending }) => ending && 'reason' in ending && ending.reason)
 }
 
+async function functionOf(id: string): Promise<string | undefined> {
+  const fixed = branches.find(({ scenario }) => scenario.id === id)!
+  const { endings } = await runFixed(fixed, modelMachine())
+  return endings[0]?.ending?.function
+}
+
 test('a VXLAN packet without a frame is dropped for the reason that Linux names', async () => {
   assert.deepEqual(await reasonsOf('B06'), [
     'PKT_TOO_SMALL',
@@ -28,4 +34,32 @@ test('a VXLAN packet without a frame is dropped for the reason that Linux names'
 test('ARP that is cut off is too small, ARP of other lengths is dropped without a reason', async () => {
   assert.deepEqual(await reasonsOf('B07'), ['NOT_SPECIFIED'])
   assert.deepEqual(await reasonsOf('B08'), ['PKT_TOO_SMALL'])
+})
+
+test('what cannot leave is dropped before the device, whether that is down or has no carrier', async () => {
+  assert.deepEqual(await reasonsOf('B12'), ['QDISC_DROP'])
+})
+
+test('of what waits for a neighbour, four small packets fit 4,096 bytes', async () => {
+  const queueFull = (await reasonsOf('B14')).filter((reason) => reason === 'NEIGH_QUEUEFULL')
+  assert.equal(queueFull.length, 4)
+})
+
+test('a proxy answers no more questions than it may keep, and none when a link has gone down', async () => {
+  assert.deepEqual(await reasonsOf('B16'), [false, 'NOT_SPECIFIED', 'NOT_SPECIFIED'])
+  assert.deepEqual(await reasonsOf('B17'), ['NOT_SPECIFIED'])
+})
+
+test('a redirected packet whose port has gone is dropped where Linux drops it', async () => {
+  const functions = await Promise.all(['B31', 'B32', 'B33'].map(functionOf))
+  assert.deepEqual(functions, ['br_handle_frame_finish', 'br_handle_frame_finish', 'br_nf_dev_xmit'])
+})
+
+test('fragments of IPv6 that do not fit a bridge are answered: too big', async () => {
+  const fixed = branches.find(({ scenario }) => scenario.id === 'B37')!
+  const { walk } = await runFixed(fixed, modelMachine())
+  assert.deepEqual(
+    walk.obs.filter(({ at, dir }) => at === 's:br0' && dir === 'out').map(({ hex }) => hex.slice(108, 124)),
+    ['0200371d00000514'],
+  )
 })

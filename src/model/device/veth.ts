@@ -34,10 +34,10 @@ export class Veth extends Device {
   }
 
   override send(packet: Packet): void {
-    const { peer } = this
+    const peer = this.peer! // transmit sends nothing by a device without a carrier
     const length = packet.end - packet.link
-    if (!peer?.up || length > peer.mtu + ETHERNET_HEADER + VLAN_HEADER) {
-      this.#refuse(packet)
+    if (!peer.up || length > peer.mtu + ETHERNET_HEADER + VLAN_HEADER) {
+      this.#refuse(packet, peer)
       return
     }
     this.countSent(length)
@@ -49,12 +49,7 @@ export class Veth extends Device {
     this.namespace.model.enqueue(packet)
   }
 
-  #refuse(packet: Packet): void {
-    const { peer } = this
-    if (!peer) {
-      drop(packet, 'NOT_SPECIFIED', 'veth_xmit', { own: 'OVL_LINK_DOWN', what: `${this.name} has no peer` })
-      return
-    }
+  #refuse(packet: Packet, peer: Veth): void {
     this.statistics.txDropped++
     peer.statistics.rxDropped++
     this.namespace.model.refusals++

@@ -208,16 +208,13 @@ function multicast(
   tos: number,
   packet: Packet | undefined,
 ): Ipv4Route | string {
-  const isMember = destination === ALL_HOSTS || packet?.bytes[packet.network + 9] === IGMP
-  if (!isMember) return 'NOT_SPECIFIED'
-  if (packet === undefined) return 'INVALID_PROTO'
+  const isIgmp = packet?.bytes[packet.network + 9] === IGMP
+  if (packet === undefined || !(destination === ALL_HOSTS || isIgmp)) return 'NOT_SPECIFIED'
   if (isMulticast(source) || source === LIMITED_BROADCAST) return 'IP_INVALID_SOURCE'
   if (isLoopback(source) && device.ipv4.conf.route_localnet === 0 && device.namespace.ipv4.all.route_localnet === 0)
     return 'IP_LOCALNET'
-  if (isZero(source)) {
-    const isLocalGroup = destination >>> 8 === 0xe00000
-    if (!isLocalGroup && packet.bytes[packet.network + 9] !== IGMP) return 'IP_INVALID_SOURCE'
-  } else {
+  // 0.0.0.0 may send to 224.0.0.0/24, and IGMP anywhere; no other group has members here.
+  if (!isZero(source)) {
     const verdict = validateSource(packet, device, undefined, source, 0, tos)
     if (typeof verdict === 'string') return verdict
   }

@@ -32,8 +32,7 @@ const UNREACHABLE = 1
 const ADDRESS_UNREACHABLE = 3
 /** Of a router's advertisement, before its options. */
 const ADVERTISEMENT = 16
-/** Settings count hundredths of a second. */
-const HUNDREDTH = 10_000
+const ASKER = { stage: 'nd', kernel: 'ndisc_recv_ns' } as const
 
 export const ndFamily: NeighbourFamily = {
   format: (key) => textOf(addressOfKey(`${key}`)),
@@ -162,9 +161,9 @@ function receiveSolicitation(packet: Packet, delayed: boolean): void {
       return
     }
     if (proxied) router = proxied.router
-    const { proxy_delay } = device.ipv6.neighbourConf
-    if (!delayed && packet.for !== PacketFor.host && isMany && proxy_delay !== 0) {
-      answerLater(packet, proxy_delay)
+    const { neighbourConf } = device.ipv6
+    if (!delayed && packet.for !== PacketFor.host && isMany && neighbourConf.proxy_delay !== 0) {
+      device.namespace.nd.proxyQueue.enqueue(packet, neighbourConf, ASKER, () => receiveSolicitation(packet, true))
       return
     }
   }
@@ -217,17 +216,6 @@ function answersAsProxy({ bytes, device }: Packet, target: number): { router: bo
   const isOn = namespace.ipv6.all.proxy_ndp !== 0 || ipv6.conf.proxy_ndp !== 0
   if (ipv6.conf.forwarding === 0 || !isOn) return undefined
   return namespace.nd.proxied.get(device, keyAt(bytes, target))
-}
-
-/** pneigh_enqueue: a proxy lets those answer first who have the address. */
-function answerLater(packet: Packet, delay: number): void {
-  const { device } = packet
-  const { clock, random } = device.namespace.model
-  if (packet.journey) note(packet, device, 'nd', 'answered later, as a proxy', { kernel: 'pneigh_enqueue' })
-  clock.after(random.below('proxyDelay', delay * HUNDREDTH), () => {
-    if (device.up) receiveSolicitation(packet, true)
-    else drop(packet, 'NOT_SPECIFIED', 'neigh_proxy_process', { own: 'OVL_LINK_DOWN', device })
-  })
 }
 
 /** ndisc_recv_na */

@@ -105,7 +105,7 @@ function viewOfVxlan(vxlan: Vxlan): FdbView[] {
       mac: formatMac(mac),
       owner: 'self' as const,
       state,
-      ...(address !== 0 && { destination: formatAddress(address) }),
+      destination: formatAddress(address),
       ...(port !== vxlan.port && { port }),
       ...(vni !== vxlan.vni && { vni }),
       ...viaOf(vxlan, via),

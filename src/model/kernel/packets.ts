@@ -4,6 +4,7 @@ import type { CapturedPacket, CaptureOptions, Packets, PacketType, Subscription 
 import type { Device } from '../device/device.ts'
 import type { Model } from '../model.ts'
 import type { Namespace } from '../namespace.ts'
+import { sourceBefore } from '../netfilter/bridge/redirected.ts'
 import { ETHERNET_HEADER, type Packet, packetFromFrame } from '../packet.ts'
 import { transmit } from '../path/transmit.ts'
 import type { Tap } from '../tap.ts'
@@ -65,7 +66,8 @@ class Capture implements Tap {
     const { bytes, link, end } = packet
     const frame = bytes.slice(link, Math.min(end, link + this.#snapLength))
     // Who holds it sees the MAC that br_nf_pre_routing_finish_bridge_slow puts back.
-    if (this.holds && packet.bridged?.source) frame.set(packet.bridged.source, SOURCE)
+    const source = this.holds ? sourceBefore(packet) : undefined
+    if (source) frame.set(source, SOURCE)
     this.#calling = true
     this.#onPacket({
       bytes: frame,
@@ -95,8 +97,9 @@ function refusalOf(device: Device, frame: Uint8Array): string | undefined {
   if (!device.up) return 'ENETDOWN'
   const header = device.hasLinkLayer ? ETHERNET_HEADER : 0
   if (frame.length < header || frame.length === 0) return 'EINVAL'
-  const most = device.mtu + header + (isTagged(frame, header) ? VLAN_HEADER : 0)
-  return frame.length > most ? 'EMSGSIZE' : undefined
+  const most = device.mtu + header
+  if (frame.length <= most) return undefined
+  return isTagged(frame, header) && frame.length <= most + VLAN_HEADER ? undefined : 'EMSGSIZE'
 }
 
 function isTagged(frame: Uint8Array, header: number): boolean {

@@ -147,10 +147,6 @@ export class Neighbour {
   #eventSend(packet: Packet | undefined): boolean {
     this.used = this.#now
     if ((this.state & (NUD_CONNECTED | Nud.delay | Nud.probe)) !== 0) return false
-    if (this.dead) {
-      if (packet) drop(packet, 'NEIGH_DEAD', '__neigh_event_send', { device: this.device })
-      return true
-    }
     const { conf } = this
     let probeNow = false
     if ((this.state & (Nud.stale | Nud.incomplete)) === 0) {
@@ -375,12 +371,20 @@ export class Neighbour {
   }
 }
 
+/** What an skb with little in it is made with: skbuff_small_head, net/core/skbuff.c. Bytes. */
+const SMALL_HEAD = 576
+/** struct sk_buff, struct skb_shared_info, and room for headers. Bytes. */
+const SK_BUFF = 256
+const SHARED_INFO = 320
+const HEADROOM = 64
+
 /** skb->truesize of a packet that was made for a frame of this length: the allocator's size classes, and struct sk_buff. */
 function trueSize(packet: Packet): number {
-  const needed = packet.end - packet.network + 64 + 320
-  let bytes = 512
+  const needed = packet.end - packet.network + HEADROOM + SHARED_INFO
+  if (needed <= SMALL_HEAD) return SMALL_HEAD + SK_BUFF
+  let bytes = 1024
   while (bytes < needed) bytes *= 2
-  return bytes + 256
+  return bytes + SK_BUFF
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

@@ -77,7 +77,7 @@ const preRoutingEntry = entry(BRNF, (packet, _hook, input) => {
 
 /** br_nf_pre_routing, and br_nf_pre_routing_finish behind IP's hook. */
 function preRouting(family: TupleFamily, packet: Packet, port: Device): VerdictNumber {
-  if (!isValid(family, packet)) return malformed(packet, 'br_nf_pre_routing')
+  if (!isValid(family, packet)) return malformed(packet)
   const { namespace } = port
   const nobody = isIdle(namespace, family)
   if (nobody && packet.end - packet.network <= LEAST_MTU) return Verdict.accept
@@ -142,7 +142,8 @@ const forwardEntry = entry(BRNF, (packet, _hook, input, output) => {
 function forward(family: TupleFamily, packet: Packet, output: Device): VerdictNumber {
   const { bridged } = packet
   if (bridged === undefined) return Verdict.accept
-  if (!isValid(family, packet)) return malformed(packet, 'br_nf_forward')
+  // Its header holds, since no rule changes lengths. What was noted of its fragments is forgotten, as the kernel's IPCB is.
+  isValid(family, packet)
   const { namespace } = output
   bridged.output = output
   packet.fragmentMaxSize = bridged.fragmentMaxSize
@@ -205,8 +206,8 @@ function isValid(family: TupleFamily, packet: Packet): boolean {
   return family === 'ip' ? isValidIpv4(packet) : isValidIpv6(packet)
 }
 
-function malformed(packet: Packet, kernel: string): VerdictNumber {
-  drop(packet, 'IP_INHDR', kernel, { what: 'a bridged packet whose IP header does not hold' })
+function malformed(packet: Packet): VerdictNumber {
+  drop(packet, 'IP_INHDR', 'br_nf_pre_routing', { what: 'a bridged packet whose IP header does not hold' })
   return Verdict.stolen
 }
 

@@ -19,9 +19,10 @@ export function transmit(packet: Packet, device: Device): void {
   else put(packet, device)
 }
 
+/** noop_enqueue: such a device has no other queue. */
 function refuse(packet: Packet, device: Device): void {
-  if (device.up) drop(packet, 'QDISC_DROP', '__dev_queue_xmit', { what: `${device.name} has no carrier`, device })
-  else drop(packet, 'NOT_SPECIFIED', '__dev_queue_xmit', { own: 'OVL_LINK_DOWN', device })
+  const what = device.up ? `${device.name} has no carrier` : `${device.name} is down`
+  drop(packet, 'QDISC_DROP', '__dev_queue_xmit', { what, device })
 }
 
 /** dev_hard_start_xmit */

@@ -3,60 +3,15 @@
  * says which decisions these are.
  */
 import type { FixedScenario } from '../../../src/oracle/fixed.ts'
-import type { Scenario, ScenarioStep } from '../../../src/oracle/scenario.ts'
+import type { ScenarioStep } from '../../../src/oracle/scenario.ts'
 import { toHex } from '../../../src/trace/hex.ts'
-import { type Frame, frame, icmp, MAC } from '../../model/ipv4/frames.ts'
+import { frame, icmp } from '../../model/ipv4/frames.ts'
+import { bridged } from './branches-bridged.ts'
+import { links } from './branches-links.ts'
+import { routed } from './branches-routed.ts'
+import { tunnels } from './branches-tunnels.ts'
 import { from, macs, onRig, run } from './rig.ts'
-
-/** a – r – b. */
-function router(id: string, title: string, steps: readonly ScenarioStep[]): FixedScenario {
-  const scenario: Scenario = {
-    id,
-    topology: {
-      name: id,
-      topology: {
-        nodes: {
-          a: { routes: [{ to: 'default', via: '10.1.0.1' }] },
-          r: { sysctls: { 'net.ipv4.ip_forward': 1 } },
-          b: { routes: [{ to: 'default', via: '10.2.0.1' }] },
-        },
-        links: [
-          {
-            endpoints: [
-              { node: 'a', interface: 'eth0', mac: MAC.a0 },
-              { node: 'r', interface: 'r0', mac: MAC.r0 },
-            ],
-            ipv4: ['10.1.0.2/24', '10.1.0.1/24'],
-          },
-          {
-            endpoints: [
-              { node: 'b', interface: 'eth0', mac: MAC.b0 },
-              { node: 'r', interface: 'r1', mac: MAC.r1 },
-            ],
-            ipv4: ['10.2.0.2/24', '10.2.0.1/24'],
-          },
-        ],
-      },
-    },
-    warm: [['a', '10.2.0.2']],
-    // Errors are told as often as there is something to tell.
-    steps: [run('r', 'sysctl -qw net.ipv4.icmp_ratelimit=0'), ...steps],
-    watch: ['a:eth0', 'r:r0', 'r:r1', 'b:eth0'],
-    show: ['10.'],
-  }
-  return { title, scenario }
-}
-
-/** Identifications count up: every frame is known by its own. */
-const sent = (frames: readonly Frame[]): ScenarioStep[] =>
-  frames.map((each, i) => from('a', toHex(frame({ identification: 0x100 + i, ...each }))))
-
-const ICMP = 1
-const UDP = 17
-const toRouter = { destination: '10.1.0.1' } as const
-const asIcmp = (payload: Uint8Array, more: Frame = {}): Frame => ({ ...toRouter, protocol: ICMP, payload, ...more })
-/** An IPv4 header of a packet that the router sent, and eight bytes of UDP: what errors quote. */
-const quoted = frame({ source: '10.1.0.1', destination: '10.2.0.2' }).subarray(14)
+import { arp, asIcmp, router, sent, toRouter, UDP } from './router.ts'
 
 /** To flannel.1 of n2, from n1. */
 function tunnelled(payloads: readonly (readonly number[])[]): ScenarioStep[] {
@@ -72,25 +27,10 @@ const inner = (identification: number) => [
   ...frame({ to: '02:f1:00:00:02:01', source: '10.244.0.2', destination: '10.244.1.2', identification }),
 ]
 
-interface ArpParts {
-  readonly to?: string
-  readonly hardware?: number
-  readonly hardwareLength?: number
-  readonly protocolLength?: number
-  readonly operation?: number
-  readonly target?: readonly number[]
-}
+/** An IPv4 header of a packet that the router sent, and eight bytes of UDP: what errors quote. */
+const quoted = frame({ source: '10.1.0.1', destination: '10.2.0.2' }).subarray(14)
 
-/** A question of a's, byte by byte: RFC 826. */
-function arp({ to = 'ff:ff:ff:ff:ff:ff', ...parts }: ArpParts): string {
-  const { hardware = 1, hardwareLength = 6, protocolLength = 4, operation = 1, target = [10, 1, 0, 1] } = parts
-  const bytesOf = (mac: string) => mac.split(':').map((part) => Number.parseInt(part, 16))
-  const [a, nobody] = [bytesOf(MAC.a0), [0, 0, 0, 0, 0, 0]]
-  const header = [0, hardware, 8, 0, hardwareLength, protocolLength, 0, operation]
-  return toHex(Uint8Array.of(...bytesOf(to), ...a, 8, 6, ...header, ...a, 10, 1, 0, 2, ...nobody, ...target))
-}
-
-export const branches: readonly FixedScenario[] = [
+const malformed: readonly FixedScenario[] = [
   router('B01', 'IPv4 headers that do not hold', [
     ...sent([
       { length: 10 },
@@ -182,3 +122,5 @@ export const branches: readonly FixedScenario[] = [
     from('a', arp({ target: [10, 2, 0, 1] })),
   ]),
 ]
+
+export const branches: readonly FixedScenario[] = [...malformed, ...links, ...routed, ...bridged, ...tunnels]

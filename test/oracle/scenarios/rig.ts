@@ -44,16 +44,25 @@ function frameOf({ at, t, hex }: Row): Frame {
 
 const topologyOf = (file: string) => readTopologyFile(join(goldens, file)).topology
 
+export interface RigOptions {
+  readonly rig?: string
+  readonly tail?: number
+  readonly tolerance?: number
+  readonly silent?: readonly string[]
+  /** ARP of these is shown. */
+  readonly show?: readonly string[]
+}
+
 /** Everything is watched, and all know their neighbours. */
 export function onRig(
   id: string,
   title: string,
   steps: readonly ScenarioStep[],
-  { rig = 'T2.ovl.yml', ...options }: { rig?: string; tail?: number; tolerance?: number; silent?: string[] } = {},
+  { rig = 'T2.ovl.yml', ...options }: RigOptions = {},
 ): FixedScenario {
   const { warm, watch } = readGolden('S02')
-  const { silent = [], ...rest } = options
-  const scenario: Scenario = { id, topology: topologyOf(rig), warm, steps, watch, show: [], silent }
+  const { silent = [], show = [], ...rest } = options
+  const scenario: Scenario = { id, topology: topologyOf(rig), warm, steps, watch, show, silent }
   return { title, scenario, ...rest }
 }
 

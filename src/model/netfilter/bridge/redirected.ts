@@ -66,18 +66,31 @@ function bridgeTo(packet: Packet, bridge: Bridge, port: Device, neighbour: Neigh
 export function resumeRedirected(packet: Packet, bridge: Bridge): boolean {
   const { bridged } = packet
   if (bridged?.source === undefined) return false
-  packet.bytes.set(bridged.source, packet.link + 6)
+  const source = sourceBefore(packet)
+  if (source === undefined) {
+    refuseGone(packet, 'br_nf_dev_xmit')
+    return true
+  }
+  packet.bytes.set(source, packet.link + 6)
   bridged.source = undefined
   bridged.output = undefined
   packet.device = bridged.input
   packet.for = PacketFor.host
   const port = bridge.portOf(bridged.input)
   if (port) port.finish(packet)
-  else
-    drop(packet, 'NOT_SPECIFIED', 'br_nf_pre_routing_finish_bridge_slow', {
-      what: 'the port that it came in by is gone',
-    })
+  else refuseGone(packet, 'br_handle_frame_finish')
   return true
+}
+
+/** The MAC that a packet will have again which goes through its new neighbour; undefined of others, and where its port was deleted. */
+export function sourceBefore({ bridged }: Packet): Uint8Array | undefined {
+  if (bridged?.source === undefined) return undefined
+  const { input, source } = bridged
+  return input.namespace.devices.at(input.index) === input ? source : undefined
+}
+
+function refuseGone(packet: Packet, kernel: string): void {
+  drop(packet, 'NOT_SPECIFIED', kernel, { own: 'OVL_BRIDGE_PORT_GONE', what: 'the port that it came in by is gone' })
 }
 
 /** The same for IPv6: br_nf_pre_routing_finish_ipv6. */

@@ -8,12 +8,15 @@ import type { Device } from '../../device/device.ts'
 import { fragmentIpv4 } from '../../ipv4/fragment.ts'
 import type { Ipv4Route } from '../../ipv4/route.ts'
 import { fragmentIpv6 } from '../../ipv6/fragment.ts'
+import { sendIcmpv6Error } from '../../ipv6/icmp.ts'
 import { drop, unsupported } from '../../observer.ts'
 import { ETHERNET_HEADER, type Packet } from '../../packet.ts'
 import { Verdict, type VerdictNumber } from '../hooks.ts'
 
 const IPV4 = 0x0800
 const IPV6_MIN_MTU = 1280
+/** Of ICMPv6. */
+const TOO_BIG = 2
 const DONT_FRAGMENT = 0x4000
 
 export function refragment(packet: Packet, bridge: Bridge, port: Device): VerdictNumber {
@@ -53,6 +56,8 @@ function refragment6(packet: Packet, bridge: Bridge, port: Device): VerdictNumbe
     return Verdict.stolen
   }
   if (fragmentMaxSize > bridge.mtu) {
+    packet.device = bridge
+    sendIcmpv6Error(packet, TOO_BIG, 0, bridge.mtu)
     drop(packet, 'NOT_SPECIFIED', 'ip6_fragment', {
       own: 'OVL_BRIDGE_MTU',
       what: `it came in fragments of ${fragmentMaxSize} bytes, ${bridge.mtu} fit ${bridge.name}`,
