@@ -1,6 +1,7 @@
 /**
  * Networks of other shapes than the rig of test/golden: a ring with a narrow wire, a gateway that translates for a switch, two
- * leaves under two spines, a segment over three nodes. What Linux 6.18 did in them was recorded by
+ * leaves under two spines, a segment over three nodes, two sites with a tunnel and a firewall, a node with services. What
+ * Linux 6.18 did in them was recorded by
  *
  *   test/golden/compare --questions test/oracle/shapes /tmp/questions
  *   npm run oracle -- --golden /tmp/questions --dump /tmp/answers --engine kernel
@@ -47,6 +48,6 @@ describe('the model walks as Linux did', () => {
 test('none is missing', () => {
   assert.deepEqual(
     ids,
-    Array.from({ length: 16 }, (_, i) => `H${String(i + 1).padStart(2, '0')}`),
+    Array.from({ length: 26 }, (_, i) => `H${String(i + 1).padStart(2, '0')}`),
   )
 })
