@@ -159,13 +159,10 @@ export class Ipip extends Device {
     scrub(packet, this.underlay !== this.namespace)
     packet.transport = network
     packet.checksum = 'none'
+    // All that is refused here is what a hook has dropped, and said so: no packet that the device takes is too long for IPv4.
     const refused = sendIpv4(this.underlay, packet, sending)
     if (refused === undefined) this.countSent(inner)
-    else {
-      this.statistics.txDropped++
-      // EPERM: what drops it has said so.
-      if (refused !== 'EPERM') this.#drop(packet, 'iptunnel_xmit', 'OVL_IPIP_REFUSED', `not sent: ${refused}`)
-    }
+    else this.statistics.txDropped++
   }
 
   /** tnl_update_pmtu: the inner packet's route learns what fits; who sent too much, and wants no fragments, is told. */

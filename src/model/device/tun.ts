@@ -80,12 +80,8 @@ export class Tun extends Device {
     }
   }
 
-  /** tun_net_xmit. */
+  /** tun_net_xmit. Without a program there is no carrier, and nothing comes here. */
   override send(packet: Packet): void {
-    if (!this.#isOpen) {
-      drop(packet, 'DEV_READY', 'tun_net_xmit', { what: `no program has ${this.name} open` })
-      return
-    }
     if (this.#queue.length >= this.txQueueLength) {
       this.statistics.txDropped++
       drop(packet, 'FULL_RING', 'tun_net_xmit', { what: `${this.#queue.length} packets wait to be read` })

@@ -119,16 +119,10 @@ export class VxlanSender {
     if (packet.journey) this.#noteEncapsulation(packet, remote, sending.source, key.sourcePort)
     this.#push(packet, remote, key.sourcePort, sending.source)
     scrub(packet, underlay !== vxlan.namespace)
+    // All that is refused here is what a hook has dropped, and said so: no frame that the device takes is too long for IPv4.
     const refused = sendIpv4(underlay, packet, sending)
     if (refused === undefined) vxlan.countSent(inner)
-    else this.#refused(packet, refused)
-  }
-
-  #refused(packet: Packet, errno: string): void {
-    this.#vxlan.statistics.txDropped++
-    // EPERM: a hook has dropped it, and said so.
-    if (errno === 'EPERM') return
-    drop(packet, 'NOT_SPECIFIED', 'vxlan_xmit_one', { own: 'OVL_VXLAN_REFUSED', what: `not sent: ${errno}` })
+    else vxlan.statistics.txDropped++
   }
 
   /** udp_flow_src_port. */
