@@ -25,6 +25,9 @@ const WAYS = ['skb/consume_skb', 'net/netif_receive_skb', 'net/net_dev_start_xmi
 /** Kilobytes for each processor: what some seconds of a busy machine bring. */
 const BUFFER = 8192
 
+/** Bytes of its header. */
+const ETHERNET = 14
+
 /** In a millisecond. */
 const NANOSECONDS = 1e6
 
@@ -36,6 +39,8 @@ interface DeviceEvent {
   readonly time: number
   readonly device: string
   readonly dir: Row['dir']
+  /** Bytes. What is received has lost its Ethernet header by then, where it had one. */
+  readonly length: number
 }
 
 export class DropTrace {
@@ -113,7 +118,8 @@ export function readDrops(trace: string, rows: readonly Row[], offset: number): 
     const device = /dev=(\S+)/.exec(rest)?.[1]
     if (device !== undefined) {
       const dir = event === 'netif_receive_skb' ? 'in' : 'out'
-      seen.set(packet, { time: Number(seconds) * 1000 + offset, device, dir })
+      const length = Number(/ len=(\d+)/.exec(rest)?.[1])
+      seen.set(packet, { time: Number(seconds) * 1000 + offset, device, dir, length })
       continue
     }
     const before = seen.get(packet)
@@ -131,10 +137,12 @@ export function readDrops(trace: string, rows: readonly Row[], offset: number): 
 /** A part of a function that the compiler has moved is still that function: `ip_rcv_core.part.0`. */
 const plainName = (name: string) => name.replace(/\..*$/, '')
 
-function nearest({ time, device, dir }: DeviceEvent, rows: readonly Row[]): Row | undefined {
+/** Devices of several namespaces have one name, and clocks that are set drift from each other: lengths help. */
+function nearest({ time, device, dir, length }: DeviceEvent, rows: readonly Row[]): Row | undefined {
   const apart = (row: Row) => Math.abs(time - row.t)
+  const isAsLong = ({ len }: Row) => len === length || (dir === 'in' && len === length + ETHERNET)
   return rows
-    .filter((row) => deviceOf(row) === device && row.dir === dir && apart(row) < APART)
+    .filter((row) => deviceOf(row) === device && row.dir === dir && isAsLong(row) && apart(row) < APART)
     .sort((a, b) => apart(a) - apart(b))[0]
 }
 

@@ -16,9 +16,12 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { afterAll, afterEach, test } from 'vitest'
+import { afterAll, afterEach, test, vi } from 'vitest'
 import { MAIN } from '../cli/overlab.ts'
 import { MARK, processesWith, traces } from './traces.ts'
+
+// Each command is a process of its own, which reads all of the source.
+vi.setConfig({ testTimeout: 300_000 })
 
 const NOBODY = 65534
 const [name = '', value = ''] = MARK.split('=')

@@ -32,6 +32,14 @@ test('a drop is where the packet was seen last, by device, direction and time', 
   )
 })
 
+test('of two devices of one name it is the one that saw a frame of that length', () => {
+  const told = { ...row('r1:eth0', 'in', 0.019), len: 590 }
+  const lines = [line(19, received('eth0', 'a')), line(20, dropped('a', 'ip_forward+0x1/0x2', 'PKT_TOO_BIG'))]
+  assert.equal(readDrops(lines.join('\n'), [told, ...rows], -100_000)[0]?.row.at, 'n1:eth0')
+  const [other] = readDrops(lines.join('\n').replace('len=29', 'len=576'), [told, ...rows], -100_000)
+  assert.equal(other?.row.at, 'r1:eth0')
+})
+
 test('drops of others, and of memory that was used again, are left out', () => {
   const drop = dropped('a', 'f+0x1/0x2', 'NO_SOCKET')
   assert.deepEqual(read(line(21, drop)), [])

@@ -6,11 +6,12 @@
  *   test/golden/compare --questions test/oracle/shapes /tmp/questions
  *   npm run oracle -- --golden /tmp/questions --dump /tmp/answers --engine kernel
  *
- * and put beside the questions; the model is shown the questions alone, and the goldens' own `compare` is the judge.
+ * and put beside the questions (where there is a connection, from H27.tcp.json and so on); the model is shown the questions alone,
+ * and the goldens' own `compare` is the judge.
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, test } from 'vitest'
@@ -19,6 +20,7 @@ import { answerAll } from '../../src/oracle/oracle.ts'
 
 const shapes = join(import.meta.dirname, 'shapes')
 const ids = readdirSync(shapes).flatMap((name) => /^(H\d\d)\.json$/.exec(name)?.[1] ?? [])
+const withTcp = ids.filter((id) => JSON.parse(readFileSync(join(shapes, `${id}.json`), 'utf8')).inject.length === 0)
 
 function compare(...argv: string[]): { status: number | null; output: string } {
   const program = join(import.meta.dirname, '../golden/compare')
@@ -43,11 +45,18 @@ describe('the model walks as Linux did', () => {
       assert.equal(status, 0, output)
     })
   }
+
+  for (const id of withTcp) {
+    test(`${id}: the model's own TCP`, () => {
+      const { status, output } = compare(shapes, directory, '--tcp', '--only', id)
+      assert.equal(status, 0, output)
+    })
+  }
 })
 
 test('none is missing', () => {
   assert.deepEqual(
     ids,
-    Array.from({ length: 26 }, (_, i) => `H${String(i + 1).padStart(2, '0')}`),
+    Array.from({ length: 31 }, (_, i) => `H${String(i + 1).padStart(2, '0')}`),
   )
 })
