@@ -8,6 +8,7 @@
 import { setFlagsFromString } from 'node:v8'
 
 export function inlineMore(): void {
-  setFlagsFromString('--max-inlined-bytecode-size-cumulative=4000')
+  setFlagsFromString('--max-inlined-bytecode-size-absolute=20000')
+  setFlagsFromString('--max-inlined-bytecode-size-cumulative=10000')
   setFlagsFromString('--max-inlined-bytecode-size=1000')
 }

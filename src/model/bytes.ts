@@ -100,6 +100,16 @@ export function copyOf(bytes: Uint8Array, from: number, to: number): Uint8Array 
 /** As Uint8Array.set. */
 export function copyInto(bytes: Uint8Array, at: number, from: Uint8Array): void {
   const { length } = from
-  if (length > FEW) bytes.set(from, at)
-  else for (let i = 0; i < length; i++) bytes[at + i] = from[i]!
+  if (length > FEW) {
+    bytes.set(from, at)
+    return
+  }
+  let i = 0
+  for (; i + 4 <= length; i += 4) {
+    bytes[at + i] = from[i]!
+    bytes[at + i + 1] = from[i + 1]!
+    bytes[at + i + 2] = from[i + 2]!
+    bytes[at + i + 3] = from[i + 3]!
+  }
+  for (; i < length; i++) bytes[at + i] = from[i]!
 }

@@ -40,9 +40,9 @@ export function createModel({
   )
   const model = new Model({ profile, ...(seed !== undefined && { seed }) }, receive)
   model.deviceListeners.push(deviceEvent, arpDeviceEvent)
-  model.ipv4Protocols.set(IpProtocol.icmp, icmpProtocol)
-  model.ipv4Protocols.set(IpProtocol.igmp, igmpProtocol)
-  model.ipv6Protocols.set(IpProtocol.icmpv6, icmpv6Protocol)
+  model.ipv4Protocols[IpProtocol.icmp] = icmpProtocol
+  model.ipv4Protocols[IpProtocol.igmp] = igmpProtocol
+  model.ipv6Protocols[IpProtocol.icmpv6] = icmpv6Protocol
   registerTransports(model)
   const namespaces = new ModelNamespaces(model)
   return new ModelKernel(namespaces, namespaces.create(OWN_PATH), OWN_PATH)

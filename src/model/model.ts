@@ -48,8 +48,8 @@ export class Model {
   /** Called for every packet that sets out: from a socket, a capture's other end, a TUN. While it is set, packets are followed. */
   onJourney: ((journey: Journey, packet: Packet) => void) | undefined = undefined
   /** Who takes what IPv4 and IPv6 deliver, by protocol number. create.ts fills them. */
-  readonly ipv4Protocols: TransportProtocols = new Map()
-  readonly ipv6Protocols: TransportProtocols = new Map()
+  readonly ipv4Protocols: TransportProtocols = new Array(256).fill(undefined)
+  readonly ipv6Protocols: TransportProtocols = new Array(256).fill(undefined)
   /** How many frames links have refused: NET_XMIT_DROP of a veth whose other end does not take them. */
   refusals = 0
   /** How many captures are open: while there is none, nothing is stamped. */
@@ -96,7 +96,9 @@ export class Model {
   /** netif_rx: the packet will be received on `packet.device`, after those that came before it. */
   enqueue(packet: Packet): void {
     if (packet.stamp === 0 && (this.captures > 0 || packet.journey !== undefined)) packet.stamp = this.nextStamp()
-    this.#backlog[this.#tail++] = packet
+    // Most often it is the packet that stood there before: to write it again costs V8's garbage collector.
+    if (this.#backlog[this.#tail] !== packet) this.#backlog[this.#tail] = packet
+    this.#tail++
   }
 
   /** Works off the backlog. Does nothing when called from within: the outer call goes on until nothing is left. */
@@ -107,7 +109,9 @@ export class Model {
     try {
       while (this.#head < this.#tail) {
         const packet = this.#backlog[this.#head]!
-        this.#backlog[this.#head++] = undefined
+        // What has been in the first slot stays there until another comes; the others are let go.
+        if (this.#head > 0) this.#backlog[this.#head] = undefined
+        this.#head++
         if (this.#head === this.#tail) this.#head = this.#tail = 0
         if (left-- > 0) this.receive(packet)
         else unsupported(packet, 'a storm: packets go round in a loop')

@@ -79,6 +79,11 @@ export class Devices {
     return this.#byIndex.get(index)
   }
 
+  /** In no particular order, where they stand: who goes through them must not change them. */
+  all(): Iterable<Device> {
+    return this.#byIndex.values()
+  }
+
   /** In the order of their indices. */
   list(): Device[] {
     return [...this.#byIndex.values()].sort((a, b) => a.index - b.index)

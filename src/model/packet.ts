@@ -178,7 +178,7 @@ function reserve(length: number): number {
     shared = new Memory(MEMORY)
     cut = 0
   }
-  reserved = shared
+  if (reserved !== shared) reserved = shared
   const start = cut
   cut += length
   return start

@@ -14,4 +14,4 @@ export interface TransportProtocol {
 }
 
 /** By IpProtocol. */
-export type TransportProtocols = Map<number, TransportProtocol>
+export type TransportProtocols = (TransportProtocol | undefined)[]

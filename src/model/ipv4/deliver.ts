@@ -6,6 +6,7 @@ import { headerLength, isFragment, PROTOCOL_AT } from './header.ts'
 import { LOCAL_DELIVERY } from './reassemble.ts'
 
 const ICMP = 1
+const UDP = 17
 const UNREACHABLE = 3
 const PROTOCOL_UNREACHABLE = 2
 
@@ -22,14 +23,16 @@ function finishDelivery(packet: Packet): void {
   const { ipv4Protocols } = packet.device.namespace.model
   packet.transport = packet.network + headerLength(packet)
   const number = packet.view.getUint8(packet.network + PROTOCOL_AT)
-  const protocol = ipv4Protocols.get(number)
+  const protocol = ipv4Protocols[number]
   if (packet.journey) note(packet, packet.device, 'local', 'for this host', { kernel: 'ip_local_deliver_finish' })
-  if (protocol) protocol.receive(packet)
+  // Tunnels' packets are UDP: a call of their own, which V8 builds in.
+  if (number === UDP && protocol !== undefined) protocol.receive(packet)
+  else if (protocol) protocol.receive(packet)
   else refuseProtocol(packet, number)
 }
 
 function refuseProtocol(packet: Packet, number: number): void {
   const { ipv4Protocols } = packet.device.namespace.model
-  ipv4Protocols.get(ICMP)?.refuse?.(packet, UNREACHABLE, PROTOCOL_UNREACHABLE, 0)
+  ipv4Protocols[ICMP]?.refuse?.(packet, UNREACHABLE, PROTOCOL_UNREACHABLE, 0)
   drop(packet, 'IP_NOPROTO', 'ip_local_deliver_finish', { what: `nobody takes protocol ${number}` })
 }

@@ -198,7 +198,7 @@ function receiveError(packet: Packet, type: number, code: number): void {
   const info = errorInfo(packet, type, code)
   if (info !== undefined && end - quoted >= header + HEADER && !isBogus(packet, type, quoted)) {
     const protocol = bytes[quoted + PROTOCOL_AT]!
-    device.namespace.model.ipv4Protocols.get(protocol)?.error?.(packet, type, code, info, quoted)
+    device.namespace.model.ipv4Protocols[protocol]?.error?.(packet, type, code, info, quoted)
   }
   delivered(packet, 'icmp_socket_deliver')
 }

@@ -97,8 +97,9 @@ export function sendIpv4(
     (route.type === 'multicast' ? 1 : (route.fib?.metrics?.hoplimit ?? namespace.ipv4.settings.ip_default_ttl))
   view.setUint8(network + TTL_AT, ttl)
   view.setUint8(network + PROTOCOL_AT, protocol)
-  view.setInt32(network + SOURCE_AT, source)
-  view.setInt32(network + DESTINATION_AT, destination)
+  // Signed, so that V8 knows them to be integers.
+  view.setInt32(network + SOURCE_AT, source | 0)
+  view.setInt32(network + DESTINATION_AT, destination | 0)
   writeChecksum(packet)
   if (checksumAt !== undefined) fillChecksum(packet, checksumAt, protocol)
   if (packet.journey) noteRoute(packet, route)
@@ -208,7 +209,7 @@ function finish(packet: Packet): void {
     return
   }
   const { namespace } = route.device
-  namespace.model.ipv4Protocols.get(ICMP)?.refuse?.(packet, 3, 4, mtu)
+  namespace.model.ipv4Protocols[ICMP]?.refuse?.(packet, 3, 4, mtu)
   drop(packet, 'NOT_SPECIFIED', 'ip_fragment', {
     own: 'OVL_MTU',
     what: `${packet.end - packet.network} bytes with DF do not fit ${mtu}`,

@@ -236,7 +236,7 @@ export class Reassembly {
       const refused = packet.device.up ? routeInput(packet) : 'NOT_SPECIFIED'
       const isForUs = queue.user === LOCAL_DELIVERY || (packet.route as Ipv4Route | undefined)?.type === 'local'
       if (refused === undefined && isForUs)
-        model.ipv4Protocols.get(ICMP)?.refuse?.(packet, TIME_EXCEEDED, REASSEMBLY_TIME, 0)
+        model.ipv4Protocols[ICMP]?.refuse?.(packet, TIME_EXCEEDED, REASSEMBLY_TIME, 0)
     }
     for (const [i, { packet }] of queue.fragments.entries()) {
       const kernel = i === 0 && head?.offset === 0 ? 'ip_expire' : 'inet_frag_rbtree_purge'

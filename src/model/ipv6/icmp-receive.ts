@@ -4,6 +4,7 @@ import { delivered, drop, note, unsupported } from '../observer.ts'
 import type { Packet } from '../packet.ts'
 import type { TransportProtocol } from '../transport.ts'
 import { isMulticast } from './address.ts'
+import { Reflected, reflectedLabel } from './flow-label.ts'
 import { DESTINATION_AT, findTransport, HEADER_LENGTH, NextHeader, SOURCE_AT, trafficClass } from './header.ts'
 import { CHECKSUM_AT, interfaceOf, newIcmpv6, sendIcmpv6Error } from './icmp.ts'
 import { receiveNdp } from './ndp.ts'
@@ -107,7 +108,8 @@ function echo(packet: Packet): void {
     protocol: NextHeader.icmp,
     traffic: trafficClass(bytes, network),
     outputDevice: interfaceOf(packet),
-    mark: namespace.ipv4.settings.fwmark_reflect !== 0 ? packet.mark : 0,
+    mark: settings.fwmark_reflect !== 0 ? packet.mark : 0,
+    flowLabel: reflectedLabel(packet, Reflected.echoReply),
     checksumAt: CHECKSUM_AT,
   })
   if (refused && packet.journey)
@@ -126,7 +128,7 @@ function receiveError(packet: Packet, type: number, code: number): void {
   const inner = findTransport(bytes, quoted, end)
   if (inner && inner.fragmentOffset === 0 && inner.at + 8 <= end) {
     const info = type === Type.tooBig || type === Type.parameterProblem ? u32(bytes, transport + 4) : 0
-    device.namespace.model.ipv6Protocols.get(inner.protocol)?.error?.(packet, type, code, info, quoted)
+    device.namespace.model.ipv6Protocols[inner.protocol]?.error?.(packet, type, code, info, quoted)
   }
   delivered(packet, 'icmpv6_notify')
 }

@@ -172,7 +172,7 @@ function finish(packet: Packet, forwarded: boolean): void {
     fragmentIpv6(packet, gathered > 0 ? Math.max(gathered, MIN_MTU) : mtu, toNeighbour)
     return
   }
-  route.device.namespace.model.ipv6Protocols.get(NextHeader.icmp)?.refuse?.(packet, 2, 0, mtu)
+  route.device.namespace.model.ipv6Protocols[NextHeader.icmp]?.refuse?.(packet, 2, 0, mtu)
   drop(packet, 'NOT_SPECIFIED', 'ip6_fragment', { own: 'OVL_MTU', what: `${length} bytes do not fit ${mtu}` })
 }
 

@@ -149,7 +149,7 @@ export class Reassembly6 {
   /** Parameter problem: the field at `pointer` is wrong. Conntrack says nothing. */
   #refuse(packet: Packet, user: number, pointer: number, what: string): false {
     if (user === LOCAL_DELIVERY)
-      this.#namespace.model.ipv6Protocols.get(NextHeader.icmp)?.refuse?.(packet, Icmp.parameterProblem, 0, pointer)
+      this.#namespace.model.ipv6Protocols[NextHeader.icmp]?.refuse?.(packet, Icmp.parameterProblem, 0, pointer)
     drop(packet, 'IP_INHDR', 'ipv6_frag_rcv', { what })
     return false
   }
@@ -213,7 +213,7 @@ export class Reassembly6 {
     const { model } = this.#namespace
     const [head] = queue.fragments
     if (head?.offset === 0 && queue.user === LOCAL_DELIVERY)
-      model.ipv6Protocols.get(NextHeader.icmp)?.refuse?.(head.packet, Icmp.timeExceeded, REASSEMBLY_TIME, 0)
+      model.ipv6Protocols[NextHeader.icmp]?.refuse?.(head.packet, Icmp.timeExceeded, REASSEMBLY_TIME, 0)
     for (const { packet } of queue.fragments)
       drop(packet, 'FRAG_REASM_TIMEOUT', 'ip6_frag_expire', { what: 'the rest has not come' })
     model.settle()

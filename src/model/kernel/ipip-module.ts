@@ -11,8 +11,8 @@ import type { Namespace } from '../namespace.ts'
 import { registerDevice } from './register.ts'
 
 export function loadIpip(model: Model): void {
-  if (model.ipv4Protocols.has(IpProtocol.ipip)) return
-  model.ipv4Protocols.set(IpProtocol.ipip, ipipProtocol)
+  if (model.ipv4Protocols[IpProtocol.ipip]) return
+  model.ipv4Protocols[IpProtocol.ipip] = ipipProtocol
   model.namespaceListeners.push(addFallback)
   for (const namespace of model.namespaces.values()) addFallback(namespace)
 }

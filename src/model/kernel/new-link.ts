@@ -239,10 +239,12 @@ function newIpip(
 
 /** vxlan_vni_in_use: on one port, a VNI is one device's. */
 function isInUse({ underlay, vni, port }: Vxlan): boolean {
-  const devices = [...underlay.model.namespaces.values(), underlay].flatMap((each) => each.devices.list())
-  return devices.some(
-    (each) => each instanceof Vxlan && each.underlay === underlay && each.vni === vni && each.port === port,
-  )
+  const isSame = (each: Device) =>
+    each instanceof Vxlan && each.underlay === underlay && each.vni === vni && each.port === port
+  // A namespace that has no name is not among the others.
+  for (const namespace of [underlay, ...underlay.model.namespaces.values()])
+    for (const device of namespace.devices.all()) if (isSame(device)) return true
+  return false
 }
 
 /** eth_hw_addr_random: locally administered, of one. */

@@ -80,15 +80,15 @@ export function registerTransports(model: Model): void {
   ] as const
   for (const [protocols, network] of families) {
     if (!network) continue
-    protocols.set(IpProtocol.udp, {
+    protocols[IpProtocol.udp] = {
       receive: (packet) => packet.device.namespace.sockets.udp.receive(packet, network),
       error: (packet, type, code, info, quoted) =>
         packet.device.namespace.sockets.udp.error(packet, network, type, code, info, quoted),
-    })
-    protocols.set(IpProtocol.tcp, {
+    }
+    protocols[IpProtocol.tcp] = {
       receive: (packet) => packet.device.namespace.sockets.tcp.receive(packet, network),
       error: (packet, type, code, info, quoted) =>
         packet.device.namespace.sockets.tcp.error(packet, network, type, code, info, quoted),
-    })
+    }
   }
 }
