@@ -5,6 +5,7 @@
  *   frames    at every tap, each of the one run has its counterpart in the other      layers.ts  read-frame.ts  sums.ts
  *   order     of one packet, of one flow at a tap; and times                          order.ts
  *   endings   where the expected run tells them
+ *   rules     where both runs tell which ones packets met                          rules.ts
  *   state     where both runs list their tables                                   state.ts
  */
 import { fromHex } from '../trace/hex.ts'
@@ -13,6 +14,7 @@ import { LEEWAY, type Leeway } from './leeway.ts'
 import { OpenValues } from './open-values.ts'
 import { orderDifference, type Pair, timeDifference } from './order.ts'
 import { type ReadFrame, readFrame } from './read-frame.ts'
+import { rulesDifference } from './rules.ts'
 import type { Observation } from './run.ts'
 import { stateDifference } from './state.ts'
 import type { Row, Walk } from './walk.ts'
@@ -25,6 +27,7 @@ export function differenceOf(
 ): Difference | undefined {
   return (
     differenceOfWalks(expected.walk, found.walk, expected.given, { ...LEEWAY, ...leeway }) ??
+    (expected.rules && found.rules ? rulesDifference(expected.rules, found.rules) : undefined) ??
     (expected.state && found.state ? stateDifference(expected.state, found.state) : undefined)
   )
 }

@@ -30,6 +30,6 @@ export function expectation(ending: Ending | undefined): Expectation | undefined
 }
 
 /** `/run/netns/ovl-n1@T2` is n1. */
-function nameOf(path: string): string {
+export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1).replace(/^ovl-(.*)@.*$/, '$1')
 }

@@ -10,6 +10,7 @@ import type { Machine } from '../lab/machine.ts'
 import { ModelKernel } from '../model/create.ts'
 import type { Journey } from '../model/observer.ts'
 import { endingOf, type FrameEnding } from './ending.ts'
+import { type MetRules, RuleWatch } from './rules.ts'
 import type { Injection, Scenario, ScenarioStep } from './scenario.ts'
 import { buildStand, type Stand } from './stand.ts'
 import { dumpState, type StateDump } from './state.ts'
@@ -23,6 +24,8 @@ export interface Observation {
   readonly start: bigint
   /** With `state`: what stood in the tables when it was over. */
   readonly state?: StateDump
+  /** With `rules`: those that packets met, in namespaces that had any when the first frame was sent. */
+  readonly rules?: readonly MetRules[]
   /** What became of each of them. Of the model. */
   readonly endings: readonly FrameEnding[]
   /** With `lenient`: what was refused, after the step's number: `3: EMSGSIZE`. */
@@ -36,6 +39,8 @@ export interface RunOptions {
   readonly lenient?: boolean
   /** The tables are listed when it is over. */
   readonly state?: boolean
+  /** What rules packets meet is watched. In the model, packets of all kinds are followed then. */
+  readonly rules?: boolean
   /** Called when everything stands and captures have begun. */
   readonly onWatching?: () => void
   /** Called before it is taken away. */
@@ -51,36 +56,55 @@ const QUIET = 10
 export async function runScenario(
   scenario: Scenario,
   machine: Machine,
-  { tail = 0, lenient = false, copied = false, state = false, onWatching, onEnd }: RunOptions = {},
+  { tail = 0, lenient = false, copied = false, state = false, rules = false, onWatching, onEnd }: RunOptions = {},
 ): Promise<Observation> {
   const { id, topology, steps, show } = scenario
   const refusals: string[] = []
   const endings: FrameEnding[] = []
-  const { rows, start, dump } = await whileWatched(
-    scenario,
-    machine,
-    { lenient, copied, refusals },
-    async (stand, recording) => {
+  const {
+    rows: walked,
+    start,
+    dump,
+    met,
+  } = await whileWatched(scenario, machine, { lenient, copied, refusals }, async (stand, recording) => {
+    const names = Object.keys(topology.topology.nodes)
+    const watch = rules ? new RuleWatch(names, stand) : undefined
+    try {
       onWatching?.()
       const journeys: Journey[] = []
+      const follow = (journey: Journey) => watch?.addJourney(journey)
+      followAll(stand, watch && follow)
       const first = beginning(steps)
       const watched = steps.slice(first)
       const clock = new StepClock(stand.machine)
       for (const [i, step] of watched.entries()) {
         await clock.reach(step)
-        const refusal = await refusalOf(() => take(step, stand, journeys), lenient)
+        watch?.beginStep(first + i)
+        const refusal = await refusalOf(() => take(step, stand, journeys, follow), lenient)
         if (refusal !== undefined) refusals.push(`${first + i}: ${refusal}`)
+        followAll(stand, watch && follow)
       }
       await settle(recording, machine, tail)
       endings.push(...journeys.map(endingOf))
       const rows = recording.rows(show)
       await onEnd?.(stand)
-      const dump = state ? await dumpState(Object.keys(topology.topology.nodes), stand) : undefined
-      return { rows, start: recording.start, dump }
-    },
-  )
+      const met = watch?.end()
+      const dump = state ? await dumpState(names, stand) : undefined
+      return { rows, start: recording.start, dump, met }
+    } finally {
+      watch?.close()
+    }
+  })
   const given = steps.flatMap((step) => ('hex' in step ? [step.hex] : []))
-  return { walk: { id, obs: rows }, given, start, ...(dump && { state: dump }), endings, refusals }
+  return {
+    walk: { id, obs: walked },
+    given,
+    start,
+    ...(dump && { state: dump }),
+    ...(met && { rules: met }),
+    endings,
+    refusals,
+  }
 }
 
 /** Builds what the scenario stands on, up to where captures begin, and takes it away when `body` has ended. */
@@ -95,7 +119,7 @@ export async function whileWatched<T>(
     for (const [from, address] of warm) await warmUp(stand.kernelOf(from), address)
     const commands = steps.slice(0, beginning(steps))
     for (const [i, step] of commands.entries()) {
-      const refusal = await refusalOf(() => take(step, stand, []), lenient)
+      const refusal = await refusalOf(() => take(step, stand, [], () => {}), lenient)
       if (refusal !== undefined) refusals.push(`${i}: ${refusal}`)
     }
     if (commands.length > 0) stand.withoutOffloads()
@@ -174,24 +198,40 @@ async function refusalOf(act: () => Promise<void>, lenient: boolean): Promise<st
   return undefined
 }
 
-async function take(step: ScenarioStep, stand: Stand, journeys: Journey[]): Promise<void> {
+async function take(
+  step: ScenarioStep,
+  stand: Stand,
+  journeys: Journey[],
+  follow: (journey: Journey) => void,
+): Promise<void> {
   if ('run' in step) {
     await stand.run(step.ns, step.run)
     if (/\blink add\b/.test(step.run)) stand.withoutOffloads()
   } else if ('wait' in step) await stand.machine.until(() => false, step.wait)
-  else send(step, stand, journeys)
+  else send(step, stand, journeys, follow)
 }
 
 /** In the model the frame is followed. */
-function send({ ns, dev, hex }: Injection, stand: Stand, journeys: Journey[]): void {
-  const { kernel } = stand.machine
-  const model = kernel instanceof ModelKernel ? kernel.model : undefined
-  if (model) model.onJourney = (journey) => journeys.push(journey)
+function send(
+  { ns, dev, hex }: Injection,
+  stand: Stand,
+  journeys: Journey[],
+  follow: (journey: Journey) => void,
+): void {
+  followAll(stand, (journey) => {
+    journeys.push(journey)
+    follow(journey)
+  })
   try {
     stand.kernelOf(ns).packets.send(dev, Buffer.from(hex, 'hex'))
   } finally {
-    if (model) model.onJourney = undefined
+    followAll(stand, undefined)
   }
+}
+
+/** In the model: each packet that sets out from now on. */
+function followAll({ machine: { kernel } }: Stand, onJourney: ((journey: Journey) => void) | undefined): void {
+  if (kernel instanceof ModelKernel) kernel.model.onJourney = onJourney
 }
 
 /** Whatever comes is seen at the taps, and goes no further. */

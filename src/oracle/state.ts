@@ -10,24 +10,23 @@ export type StateDump = Readonly<Record<string, Readonly<Record<string, Json>>>>
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
+/** What time goes on in comes first: counters, and neighbours that somebody asks for. */
 const LISTS = [
+  'nft -j list ruleset',
+  'ip -j neighbour',
   'ip -j address',
   'ip -j route show table all',
   'ip -6 -j route show table all',
   'ip -j rule',
-  'ip -j neighbour',
   'bridge -j link',
   'bridge -j fdb',
   'bridge -j vlan',
-  'nft -j list ruleset',
 ] as const
 
 export async function dumpState(names: readonly string[], stand: Stand): Promise<StateDump> {
-  const dump: Record<string, Record<string, Json>> = {}
-  for (const name of names) {
-    const lists: Record<string, Json> = {}
-    for (const line of LISTS) lists[line] = normalised(line, JSON.parse((await stand.output(name, line)) || '[]'))
-    dump[name] = lists
+  const dump: Record<string, Record<string, Json>> = Object.fromEntries(names.map((name) => [name, {}]))
+  for (const line of LISTS) {
+    for (const name of names) dump[name]![line] = normalised(line, JSON.parse((await stand.output(name, line)) || '[]'))
   }
   return dump
 }
@@ -80,8 +79,9 @@ function without(value: Json): Json {
 
 /** bridge(8) looks the index of a veth's other end up in the wrong namespace. */
 function withoutPeer(entry: Json): Json {
-  const { link: _, ...rest } = entry as { readonly [name: string]: Json }
-  return rest
+  const { link: _, flags, ...rest } = entry as { readonly [name: string]: Json }
+  // M-DOWN: the link that it takes for the other end is down.
+  return Array.isArray(flags) ? { ...rest, flags: flags.filter((flag) => flag !== 'M-DOWN') } : rest
 }
 
 /** The first place where the two differ: `n1, ip -j route, entry 2: …`. */

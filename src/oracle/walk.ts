@@ -101,7 +101,7 @@ const ETHER_TYPE = 12
 const PAYLOAD = 14
 
 /** What hosts say on their own: ARP and ND that nobody asked to see, router solicitations, listener reports, IGMP. */
-function isBackground(frame: Uint8Array, show: readonly string[]): boolean {
+export function isBackground(frame: Uint8Array, show: readonly string[]): boolean {
   const etherType = (frame[ETHER_TYPE]! << 8) | frame[ETHER_TYPE + 1]!
   const shown = (...addresses: Uint8Array[]) =>
     addresses.some((address) => show.some((start) => formatIp(address).startsWith(start)))

@@ -19,8 +19,8 @@ export interface Trial {
   readonly again: boolean
 }
 
-/** Each step as far as it goes, frames as they passed, and the tables in the end. */
-const OPTIONS = { lenient: true, copied: true, state: true } as const
+/** Each step as far as it goes, frames as they passed, the rules that they met, and the tables in the end. */
+const OPTIONS = { lenient: true, copied: true, state: true, rules: true } as const
 
 /** Milliseconds: commands take Linux their time, between two frames. No case waits for a timer. */
 const TOLERANCE = 2_000

@@ -1,0 +1,178 @@
+/**
+ * Which rules packets meet: in Linux what nft's trace tells of packets that are marked for it, in the model what their journeys
+ * say. Compared is what one packet met in one hook: the rules of a base chain, and of those that it led to, with their verdicts.
+ *
+ * Watched are the namespaces that have rules when the first frame is sent. A table of our own marks the packets there, in both
+ * kernels, and is taken away before the tables are listed.
+ */
+import { ignoring } from '../kernel/errors.ts'
+import type { NftExpression, NftOperation, NftTable } from '../kernel/nftables.ts'
+import { LinuxKernel } from '../linux/linux.ts'
+import { RuleTrace, type TracedRule } from '../linux/netfilter/rule-trace.ts'
+import type { Journey, Step } from '../model/observer.ts'
+import { family } from '../trace/fate.ts'
+import type { Difference } from './difference.ts'
+import { nameOf } from './ending.ts'
+import type { Stand } from './stand.ts'
+import { isBackground } from './walk.ts'
+
+/** What a packet met in a hook. */
+export interface MetRules {
+  /** The scenario's step behind which it was; of a packet that had to wait, not the step that sent it. */
+  readonly step: number
+  /** Namespace. */
+  readonly at: string
+  /** `ip filter FORWARD handle 7 continue, ip filter FORWARD policy accept`. */
+  readonly rules: string
+}
+
+const OWN: NftTable = { family: 'inet', name: 'overlab_rules' }
+/** Before conntrack's, and defragmentation: the pieces are marked, and what is made of them with the first. */
+const PRIORITY = -500
+
+const ETHERNET_HEADER = 14
+
+export class RuleWatch {
+  readonly #stand: Stand
+  /** Namespaces with rules; in Linux with the kernel's trace. */
+  readonly #watched = new Map<string, RuleTrace | undefined>()
+  readonly #met: MetRules[] = []
+  readonly #journeys: { readonly step: number; readonly journey: Journey }[] = []
+  #step = 0
+
+  constructor(names: readonly string[], stand: Stand) {
+    this.#stand = stand
+    for (const name of names) {
+      const kernel = stand.kernelOf(name)
+      if (kernel.nftables.list().rules.length === 0) continue
+      this.#watched.set(name, kernel instanceof LinuxKernel ? new RuleTrace(kernel.namespace) : undefined)
+      kernel.nftables.commit([
+        { operation: 'add table', table: OWN },
+        ...(['prerouting', 'output'] as const).flatMap((hook) => markingChain(hook)),
+      ])
+    }
+  }
+
+  /** From now on what is met belongs to this step. */
+  beginStep(step: number): void {
+    this.#takeTraces()
+    this.#step = step
+  }
+
+  /** In the model: a packet that is followed. */
+  addJourney(journey: Journey): void {
+    this.#journeys.push({ step: this.#step, journey })
+  }
+
+  /** All that was met. The packets are marked no more. */
+  end(): MetRules[] {
+    this.#takeTraces()
+    for (const { step, journey } of this.#journeys) {
+      for (const each of family(journey)) this.#met.push(...this.#metOn(each, step))
+    }
+    for (const name of this.#watched.keys()) {
+      const { nftables } = this.#stand.kernelOf(name)
+      ignoring('ENOENT', () => nftables.commit([{ operation: 'delete table', table: OWN }]))
+    }
+    return this.#met
+  }
+
+  close(): void {
+    for (const trace of this.#watched.values()) trace?.close()
+  }
+
+  #takeTraces(): void {
+    for (const [at, trace] of this.#watched)
+      for (const rules of trace ? runsOf(trace.take()) : []) this.#met.push({ step: this.#step, at, rules })
+  }
+
+  #metOn({ steps }: Journey, step: number): MetRules[] {
+    const met: MetRules[] = []
+    let run: string[] = []
+    let frame: Uint8Array | undefined
+    for (const each of steps) {
+      frame = each.stage === 'encap' ? undefined : (each.frame ?? frame)
+      if (each.stage !== 'rule' || each.kernel !== 'nft_do_chain') continue
+      const at = nameOf(each.device.namespace.path)
+      run.push(textOfStep(each))
+      if (!isLast(each.verdict, each.ref?.startsWith('chain ') ?? false)) continue
+      const isOurs = run[0]!.includes(` ${OWN.name} `)
+      if (this.#watched.has(at) && !isOurs && !(frame && isBackground(frame, [])))
+        met.push({ step, at, rules: run.join(', ') })
+      run = []
+    }
+    return met
+  }
+}
+
+/** nft add rule inet … meta nftrace set 1 */
+function markingChain(hook: 'prerouting' | 'output'): NftOperation[] {
+  const place = { family: OWN.family, table: OWN.name }
+  const base = { type: 'filter', hook, priority: PRIORITY } as const
+  const expressions: NftExpression[] = [
+    { type: 'immediate', register: 1, value: Uint8Array.of(1) },
+    { type: 'meta set', key: 'nftrace', source: 1 },
+  ]
+  return [
+    { operation: 'add chain', chain: { ...place, name: hook, base } },
+    { operation: 'add rule', rule: { ...place, chain: hook, expressions } },
+  ]
+}
+
+/** A rule that ends the chain, or the chain's policy. */
+const isLast = (verdict: string | undefined, isPolicy: boolean) =>
+  isPolicy || (verdict !== 'continue' && verdict !== 'jump' && verdict !== 'goto' && verdict !== 'return')
+
+/** `rule ip filter FORWARD handle 7`, or `chain ip filter FORWARD policy accept`: Details.ref. */
+function textOfStep({ what, verdict, ref = '' }: Step): string {
+  if (ref.startsWith('chain ')) return ref.slice('chain '.length)
+  const target = /^matches (?:jump|goto) .*/.exec(what)?.[0]
+  return `${ref.slice('rule '.length)} ${target?.slice('matches '.length) ?? verdict}`
+}
+
+/** Hook by hook, also where one packet meets its rules while another does: an answer that REJECT sends. */
+function runsOf(traced: readonly TracedRule[]): string[] {
+  const open = new Map<number, { readonly texts: string[]; readonly isHidden: boolean }>()
+  const runs: string[] = []
+  for (const rule of traced) {
+    const run = open.get(rule.id) ?? { texts: [], isHidden: rule.table === OWN.name || isNoise(rule.packet) }
+    open.set(rule.id, run)
+    if (rule.isPolicy || rule.handle !== undefined) run.texts.push(textOfTraced(rule))
+    // The end of a chain that another led to.
+    if (!rule.isPolicy && rule.handle === undefined) continue
+    if (!isLast(rule.verdict, rule.isPolicy)) continue
+    if (!run.isHidden) runs.push(run.texts.join(', '))
+    open.delete(rule.id)
+  }
+  return runs
+}
+
+function textOfTraced({ family: name, table, chain, handle, isPolicy, verdict, target }: TracedRule): string {
+  const place = `${name} ${table} ${chain}`
+  if (isPolicy) return `${place} policy ${verdict}`
+  return `${place} handle ${handle} ${verdict}${target === undefined ? '' : ` ${target}`}`
+}
+
+/** What hosts say on their own, and nobody compares. */
+function isNoise(packet: Uint8Array | undefined): boolean {
+  if (!packet) return false
+  const frame = new Uint8Array(ETHERNET_HEADER + packet.length)
+  frame.set(packet[0]! >> 4 === 6 ? [0x86, 0xdd] : [8, 0], ETHERNET_HEADER - 2)
+  frame.set(packet, ETHERNET_HEADER)
+  return isBackground(frame, [])
+}
+
+/** In each namespace the same must have been met as often, whenever it was. */
+export function rulesDifference(expected: readonly MetRules[], found: readonly MetRules[]): Difference | undefined {
+  const left = Map.groupBy(found, keyOf)
+  const lacking = expected.filter((met) => left.get(keyOf(met))?.pop() === undefined)
+  const surplus = [...left.values()].flat()
+  const [first] = [...lacking, ...surplus].sort((a, b) => a.step - b.step)
+  if (!first) return undefined
+  const { at, step } = first
+  const here = (list: readonly MetRules[]) =>
+    list.find((met) => met.at === at && met.step === step)?.rules ?? 'none besides'
+  return { kind: 'rules', at, what: `${at}, rules behind step ${step}: ${here(surplus)}; expected ${here(lacking)}` }
+}
+
+const keyOf = ({ at, rules }: MetRules) => `${at} ${rules}`
