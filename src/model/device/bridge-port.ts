@@ -10,6 +10,7 @@
 import { formatMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import { EtherType } from '../../wire/ethernet.ts'
+import { fold, sumOfView } from '../bytes.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, note, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
@@ -194,6 +195,11 @@ export class BridgePort {
       if (packet.journey) note(packet, bridge, 'bridge', 'broadcast: flooded, and up', { kernel: 'br_flood' })
       bridge.flood(packet, 'broadcast', true, this)
     } else {
+      if (!isSoundToSnooping(packet)) {
+        const what = 'no sound IP header: multicast snooping drops it'
+        drop(packet, 'NOT_SPECIFIED', 'br_handle_frame_finish', { own: 'OVL_BRIDGE_SNOOPING', what })
+        return
+      }
       if (isIgmpQuery(packet)) {
         unsupported(packet, 'multicast snooping with a querier')
         return
@@ -203,6 +209,23 @@ export class BridgePort {
     }
     this.passUp(packet)
   }
+}
+
+/** br_multicast_rcv reads the IP headers of what is for a group: ip_mc_check_iphdr, ipv6_mc_check_ip6hdr. */
+function isSoundToSnooping(packet: Packet): boolean {
+  const { view, network, protocol, end } = packet
+  const size = end - network
+  if (protocol === EtherType.ipv4) {
+    if (size < 20 || view.getUint8(network) >> 4 !== 4) return false
+    const header = 4 * (view.getUint8(network) & 0x0f)
+    const length = view.getUint16(network + 2)
+    if (header < 20 || size < header || size < length || length < header) return false
+    return fold(sumOfView(view, network, network + header)) === 0xffff
+  }
+  if (protocol !== EtherType.ipv6) return true
+  if (size < 40 || view.getUint8(network) >> 4 !== 6) return false
+  const payload = view.getUint16(network + 4)
+  return payload > 0 && size >= 40 + payload
 }
 
 /** With a querier about, the bridge sends a group's frames to its members only: br_multicast_querier_exists. */
