@@ -96,6 +96,7 @@ export interface NeighbourConf {
 export interface Ipv4Settings {
   ip_forward: number
   ip_default_ttl: number
+  ip_early_demux: number
   ip_forward_use_pmtu: number
   ip_no_pmtu_disc: number
   ip_nonlocal_bind: number
@@ -119,6 +120,7 @@ export interface Ipv4Settings {
   'route/min_pmtu': number
   'route/mtu_expires': number
   'route/min_adv_mss': number
+  tcp_early_demux: number
   tcp_timestamps: number
   tcp_sack: number
   tcp_window_scaling: number
@@ -136,6 +138,8 @@ export interface Ipv4Settings {
 export interface Ipv6Settings {
   bindv6only: number
   auto_flowlabels: number
+  flowlabel_reflect: number
+  fwmark_reflect: number
   fib_multipath_hash_policy: number
   'icmp/ratelimit': number
   'icmp/echo_ignore_all': number

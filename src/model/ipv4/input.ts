@@ -3,9 +3,10 @@ import { fold, sumOf, sumOf20, u32 } from '../bytes.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, unsupported } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
+import { pullForEarlyDemux } from '../pieces.ts'
 import { deliverLocal } from './deliver.ts'
 import { forward } from './forward.ts'
-import { HEADER_LENGTH, headerLength, LENGTH_AT, SOURCE_AT } from './header.ts'
+import { HEADER_LENGTH, headerLength, LENGTH_AT, PROTOCOL_AT, SOURCE_AT } from './header.ts'
 import { sendIcmpError } from './icmp.ts'
 import type { Ipv4Route } from './route.ts'
 import { routeInput } from './route-input.ts'
@@ -67,6 +68,7 @@ function refuseHeader(packet: Packet, available: number, header: number, length:
 /** ip_rcv_finish: behind PREROUTING. What came back from this host (loopback) has its route already. */
 function finishIpv4(packet: Packet): void {
   if (packet.route === undefined) {
+    if (packet.fragmentSizes !== undefined && isForEarlyDemux(packet)) pullForEarlyDemux(packet)
     const refused = routeInput(packet)
     if (refused !== undefined) {
       refuseSource(packet, refused)
@@ -81,6 +83,14 @@ function finishIpv4(packet: Packet): void {
   else if (route.isLocal) deliverLocal(packet)
   else if (route.isInput) forward(packet)
   else refuseOutputRoute(packet)
+}
+
+const TCP = 6
+
+function isForEarlyDemux({ bytes, network, device, for: whom }: Packet): boolean {
+  const { ip_early_demux, tcp_early_demux } = device.namespace.ipv4.settings
+  const isAsked = ip_early_demux !== 0 && tcp_early_demux !== 0
+  return isAsked && whom === PacketFor.host && bytes[network + PROTOCOL_AT] === TCP
 }
 
 function refuseSource(packet: Packet, reason: string): void {

@@ -44,7 +44,7 @@ export function sendIcmpv6Error(packet: Packet, type: number, code: number, info
     return
   }
   const chosen = toMany ? undefined : ownDestination(packet)
-  const mark = namespace.ipv4.settings.fwmark_reflect !== 0 ? packet.mark : 0
+  const mark = namespace.ipv6.settings.fwmark_reflect !== 0 ? packet.mark : 0
   const key = { destination: sender, mark, protocol: NextHeader.icmp, about: packet }
   const outputDevice = isLinkLocal(sender) ? interfaceOf(packet) : undefined
   const back = routeOutput6(namespace, { ...key, source: chosen, outputDevice })

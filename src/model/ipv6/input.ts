@@ -3,6 +3,7 @@ import { u16 } from '../bytes.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
+import { pullForEarlyDemux } from '../pieces.ts'
 import { AddressScope, isLoopback, isMulticast } from './address.ts'
 import { deliverLocal6 } from './deliver.ts'
 import { acceptHopByHop } from './extension.ts'
@@ -78,12 +79,21 @@ function badAddress({ bytes, network, device, for: whom }: Packet): string | und
 
 /** ip6_rcv_finish: behind PREROUTING. What came back from this host (loopback) has its route already. */
 export function finishIpv6(packet: Packet): void {
-  if (packet.route === undefined) routeInput6(packet)
+  if (packet.route === undefined) {
+    if (packet.fragmentSizes !== undefined && isForEarlyDemux(packet)) pullForEarlyDemux(packet)
+    routeInput6(packet)
+  }
   const route = packet.route as Ipv6Route
   if (route.error !== undefined) refuse(packet, route)
   else if (route.isLocal) deliverLocal6(packet)
   else if (isMulticast(packet.bytes, packet.network + DESTINATION_AT)) receiveMulticast(packet)
   else forward6(packet)
+}
+
+function isForEarlyDemux({ bytes, network, device, for: whom }: Packet): boolean {
+  const { ip_early_demux, tcp_early_demux } = device.namespace.ipv4.settings
+  const isAsked = ip_early_demux !== 0 && tcp_early_demux !== 0
+  return isAsked && whom === PacketFor.host && bytes[network + NEXT_HEADER_AT] === NextHeader.tcp
 }
 
 /** ip6_mc_input */

@@ -16,6 +16,7 @@ import { sameBytes, u32 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
+import { pull } from '../pieces.ts'
 import {
   type Connection,
   CtInfo,
@@ -255,8 +256,21 @@ function rewrite(
   if (packet.journey) noteTranslation(packet, device, connection, kind, direction, address, part, errorAt >= 0)
   // A route that it has already (it came over loopback) was for where it went before.
   if (hook === Hook.prerouting && packet.route !== undefined && !goesTo(packet, address)) packet.route = undefined
+  if (packet.fragmentSizes !== undefined) pullHeader(packet, connection.original.family, errorAt, protocol)
   if (errorAt >= 0) translateIcmpError(packet, connection, errorAt, kind, address, part)
   else translate(bytes, network, end, kind, address, part, protocol)
+}
+
+const TCP_HEADER = 20
+/** As much of a TCP header as an error quotes at least, and the whole of others. */
+const SHORT_HEADER = 8
+
+/** skb_ensure_writable of l4proto_manip_pkt: the header that is written to is in one piece. */
+function pullHeader(packet: Packet, family: TupleFamily, errorAt: number, protocol: number): void {
+  const { bytes, network, end } = packet
+  const at = errorAt >= 0 ? locate(family, bytes, errorAt + SHORT_HEADER, end) : locate(family, bytes, network, end)
+  const length = protocol === Protocol.tcp && end - at >= TCP_HEADER ? TCP_HEADER : SHORT_HEADER
+  pull(packet, at + length)
 }
 
 function goesTo({ bytes, network }: Packet, address: Address): boolean {

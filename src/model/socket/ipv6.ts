@@ -3,6 +3,7 @@ import { EtherType } from '../../wire/ethernet.ts'
 import { Icmpv6Type } from '../../wire/icmpv6.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
 import { isMulticast } from '../ipv6/address.ts'
+import { Reflected, reflectedLabel } from '../ipv6/flow-label.ts'
 import { findTransport, trafficClass } from '../ipv6/header.ts'
 import { sendIcmpv6Error } from '../ipv6/icmp.ts'
 import { sendIpv6 } from '../ipv6/output.ts'
@@ -58,19 +59,21 @@ export const ipv6Network: Network = {
     }
   },
 
-  send(namespace, packet, { source, destination, protocol, ttl, tos, route }) {
+  send(namespace, packet, { source, destination, protocol, ttl, tos, route, flowLabel }) {
     return sendIpv6(namespace, packet, {
       source,
       destination,
       protocol,
       hopLimit: ttl,
       traffic: tos,
+      flowLabel,
       route: route?.of as Ipv6Route | undefined,
     })
   },
 
   isOurs: (namespace, address) => isOurs(namespace, address, 0),
   isForMany: ({ bytes, network }) => isMulticast(bytes, network + 24),
+  labelOfReset: (packet) => reflectedLabel(packet, Reflected.reset),
   // ipv6_unicast_destination
   isForOne: ({ route }) => (route as Ipv6Route | undefined)?.type === 'local',
   lengthOfHeader: (bytes, at, end) => (findTransport(bytes, at, end)?.at ?? at + HEADER) - at,

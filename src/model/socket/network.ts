@@ -40,6 +40,8 @@ export interface Sending {
   readonly identification?: number
   /** One that `route` answered for the same source and destination. */
   readonly route?: SocketRoute
+  /** IPv6; drawn where it is left out. */
+  readonly flowLabel?: number | undefined
 }
 
 /** What an ICMP error means to a socket: icmp_err_convert, icmpv6_err_convert. */
@@ -79,6 +81,8 @@ export interface Network {
   isForOne(packet: Packet): boolean
   /** Length of the header at `at`, options and extension headers included. */
   lengthOfHeader(bytes: Uint8Array, at: number, end: number): number
+  /** IPv6: the flow label of a reset that answers this packet, where it is the packet's. */
+  labelOfReset(packet: Packet): number | undefined
   /** Type of service, or traffic class, of the header at `at`. */
   tosOf(bytes: Uint8Array, at: number): number
   /** Says to the sender that nobody listens: an ICMP error. The packet is still the caller's to end. */

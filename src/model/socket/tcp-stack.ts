@@ -47,6 +47,8 @@ export interface Outgoing {
   readonly ttl?: number | undefined
   readonly tos?: number | undefined
   readonly key?: Key | undefined
+  /** Left out: drawn. */
+  readonly flowLabel?: number | undefined
 }
 
 const SYN_ACK = Flag.syn | Flag.ack
@@ -110,7 +112,7 @@ export class TcpStack {
 
   /** Sends a segment; answers its journey. That it could not be sent is not told: a timer will try again. */
   send(tuple: Tuple, header: Header, outgoing: Outgoing) {
-    const { cause, parent, identification = 0, flowHash = 0, ttl, tos = 0, key } = outgoing
+    const { cause, parent, identification = 0, flowHash = 0, ttl, tos = 0, key, flowLabel } = outgoing
     const packet = newTcpPacket(this.namespace, tuple, header, key)
     packet.flowHash = flowHash
     if (parent) packet.journey = parent.spawn(cause)
@@ -134,6 +136,7 @@ export class TcpStack {
       dontFragment,
       ...(dontFragment && { identification }),
       route,
+      flowLabel,
     })
     return journey
   }
@@ -157,7 +160,8 @@ export class TcpStack {
         ? { sequence: acknowledgement, acknowledgement: 0, flags: Flag.rst, window: 0 }
         : { sequence: 0, acknowledgement: end, flags: Flag.rst | Flag.ack, window: 0 }
     const tos = network.tosOf(bytes, packet.network)
-    this.send(tuple, header, { cause: 'reply', parent: packet.journey, tos, key })
+    const flowLabel = network.labelOfReset(packet)
+    this.send(tuple, header, { cause: 'reply', parent: packet.journey, tos, key, flowLabel })
   }
 
   get now(): Microseconds {

@@ -67,10 +67,7 @@ export function trains(mtus: readonly number[], ports: readonly number[]): fc.Ar
 export function packetsOf(train: Train, endpoints: Endpoints, identification: number): Uint8Array[] {
   const { ttl, tos, dontFragment } = train
   const { protocol, payload } = datagram(train, endpoints)
-  // Whose header is in two pieces has it pulled together by some rules and not by others.
-  const least = protocol === IpProtocol.tcp ? LEAST_OF_TCP : 0
-  const sizes = train.pieces.map((size) => Math.max(size, least))
-  const pieces = train.mishaps.reduce(befall, cut(payload.length, sizes))
+  const pieces = train.mishaps.reduce(befall, cut(payload.length, train.pieces))
   const header = { ...plainHeader(endpoints), ttl, tos, identification, protocol }
   return pieces.map(({ offset, length, more }) => {
     const bytes = new Uint8Array(length)
@@ -93,8 +90,6 @@ function cut(total: number, sizes: readonly number[]): Piece[] {
 }
 
 const MOST_PIECES = 5
-/** Its header, in whole eights. */
-const LEAST_OF_TCP = 24
 
 function befall(pieces: readonly Piece[], { kind, at }: Mishap): Piece[] {
   const i = at % pieces.length

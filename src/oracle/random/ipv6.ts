@@ -49,6 +49,8 @@ const COMMANDS = [
   'sysctl -qw net.ipv6.icmp.echo_ignore_anycast=1',
   'sysctl -qw net.ipv6.conf.r0.hop_limit=3',
   'sysctl -qw net.ipv6.bindv6only=1',
+  'sysctl -qw net.ipv6.flowlabel_reflect=6',
+  'sysctl -qw net.ipv6.auto_flowlabels=0',
   'ip link set r1 mtu 1280',
 ] as const
 

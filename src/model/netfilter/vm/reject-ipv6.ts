@@ -41,7 +41,7 @@ export function resetIpv6(packet: Packet, hook: HookNumber): void {
   const { namespace } = packet.device
   const destination = bytes.slice(network + SOURCE_AT, network + SOURCE_AT + 16)
   const source = bytes.slice(network + DESTINATION_AT, network + DESTINATION_AT + 16)
-  const mark = namespace.ipv4.settings.fwmark_reflect !== 0 ? packet.mark : 0
+  const mark = namespace.ipv6.settings.fwmark_reflect !== 0 ? packet.mark : 0
   const protocol = NextHeader.tcp
   const route = routeOutput6(namespace, { destination, source, mark, protocol })
   if (typeof route === 'string') return
