@@ -1,5 +1,6 @@
 /** The model's machine against the kernel's: the same rules see the same packets, and count the same. */
 import assert from 'node:assert/strict'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, test } from 'vitest'
 import type { LiveKernel } from '../../../src/kernel/live.ts'
 import {
@@ -124,6 +125,12 @@ const common: NftExpression[][] = [
   [payload('transport', 30, 4), compared('gte', 0, 0, 0, 0)],
   [payload('network', 1, 1), ...masked([0xfc], 0)],
   [payload('network', 40, 8), compared('gte', 0, 0, 0, 0, 0, 0, 0, 0)],
+  [payload('network', 250, 4), is(0, 0, 0, 0)],
+  [payload('transport', 4, 4), is(0, 0, 0, 1)],
+  [payload('link', 2, 4), is(0, 0, 0, 2)],
+  // No second token comes within the test.
+  [{ type: 'limit', rate: 1n, unit: 86_400n, burst: 5 }],
+  [{ type: 'limit', rate: 1n, unit: 86_400n, burst: 5, over: true }],
 ]
 
 const ipv4: NftExpression[][] = [
@@ -224,6 +231,7 @@ const xtAny: NftExpression[][] = [
   [{ type: 'xt match', match: 'rpfilter', loose: true, validMark: true, acceptLocal: true, invert: true }],
   [{ type: 'xt match', match: 'statistic', mode: 'nth', every: 3, packet: 1, invert: false }],
   [{ type: 'xt match', match: 'statistic', mode: 'nth', every: 4, packet: 0, invert: true }],
+  [{ type: 'xt match', match: 'limit', average: 10_000_000, burst: 4 }],
   [{ type: 'xt match', match: 'physdev', isBridged: { value: true, invert: true } }],
   [{ type: 'xt match', match: 'physdev', input: { value: 'far', invert: false } }],
   [{ type: 'xt match', match: 'recent', action: 'set', name: 'seen', side: 'source', invert: false }],
@@ -292,7 +300,7 @@ async function countsAgree(
     () => counts(kernel).at(-1) === seen.at(-1),
     `as many packets came: ${counts(kernel).at(-1)}, not ${seen.at(-1)}`,
   )
-  const told = (lines: readonly string[]) => lines.map((line, i) => `${line}: ${JSON.stringify(rules[i]?.expressions)}`)
+  const told = (lines: readonly string[]) => lines.map((line, i) => `${line}: ${inspect(rules[i]?.expressions)}`)
   const wanted = counts(kernel)
   for (const each of both) each.nftables.commit([{ operation: 'delete table', table: { family, name: table } }])
   assert.deepEqual(told(seen), told(wanted))
