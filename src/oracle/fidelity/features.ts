@@ -25,7 +25,7 @@ export const features: readonly Feature[] = [
     'device/mac-table.ts',
   ),
   feature('M', 'ARP, neighbour states, gratuitous ARP', 'arp.ts', 'neighbour.ts', 'neighbour/'),
-  feature('M', 'proxy ARP, /32, 169.254.1.1', 'neighbour/proxy.ts', 'neighbour/arp-policy.ts', 'arp.ts#enqueue'),
+  feature('M', 'proxy ARP, /32, 169.254.1.1', 'neighbour/proxy.ts', 'neighbour/arp-policy.ts', 'neighbour/proxy-queue.ts'),
   feature('S', 'NDP and IPv6', 'ipv6/'),
   feature('M', 'routes: longest prefix, onlink, connected, default', 'ipv4/'),
   feature('S', 'policy rules, fwmark, tables', 'ipv4/fib-rule.ts'),
