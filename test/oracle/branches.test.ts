@@ -63,3 +63,19 @@ test('fragments of IPv6 that do not fit a bridge are answered: too big', async (
     ['0200371d00000514'],
   )
 })
+
+test('what neighbour discovery refuses is dropped where ICMPv6 is received, for the reason that Linux names', async () => {
+  assert.deepEqual(await reasonsOf('B52'), [
+    'IPV6_NDISC_HOP_LIMIT',
+    'PKT_TOO_SMALL',
+    'NOT_SPECIFIED',
+    'IPV6_NDISC_BAD_OPTIONS',
+    'IPV6_NDISC_NS_OTHERHOST',
+    'PKT_TOO_SMALL',
+    'NOT_SPECIFIED',
+    'IPV6_NDISC_BAD_OPTIONS',
+    'IPV6_NDISC_FRAG',
+    'NOT_SPECIFIED',
+  ])
+  assert.equal(await functionOf('B52'), 'icmpv6_rcv')
+})

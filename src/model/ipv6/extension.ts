@@ -18,16 +18,16 @@ const KNOWN_ROUTING: readonly number[] = [2, 3, 4]
 /** False: the packet has ended. */
 export function acceptHopByHop(packet: Packet): boolean {
   const at = packet.network + HEADER_LENGTH
-  if (!acceptOptions(packet, at)) return false
+  if (!acceptOptions(packet, at, 'ipv6_parse_hopopts')) return false
   packet.transport = at + (packet.bytes[at + 1]! + 1) * 8
   return true
 }
 
-/** Of hop-by-hop or destination options whose header is at `at`. */
-export function acceptOptions(packet: Packet, at: number): boolean {
+/** Of hop-by-hop or destination options whose header is at `at`. `kernel`: who reads it. */
+export function acceptOptions(packet: Packet, at: number, kernel = 'ipv6_destopt_rcv'): boolean {
   const { bytes, end, network } = packet
   const limit = at + (bytes[at + 1]! + 1) * 8
-  if (at + 8 > end || limit > end) return refuse(packet, 'IP_INHDR', 'ipv6_parse_hopopts', 'options are cut off')
+  if (at + 8 > end || limit > end) return refuseCut(packet, kernel, 'options are cut off')
   let i = at + 2
   while (i < limit) {
     const type = bytes[i]!
@@ -56,7 +56,8 @@ export function acceptOptions(packet: Packet, at: number): boolean {
 /** ipv6_rthdr_rcv: one that has been worked off is passed over. */
 export function acceptRouting(packet: Packet, at: number): boolean {
   const { bytes, end, network } = packet
-  if (at + 8 > end) return refuse(packet, 'IP_INHDR', 'ipv6_rthdr_rcv', 'the routing header is cut off')
+  if (at + 8 > end || at + (bytes[at + 1]! + 1) * 8 > end)
+    return refuseCut(packet, 'ipv6_rthdr_rcv', 'the routing header is cut off')
   const type = bytes[at + 2]!
   if (type === 3 || type === 4 || (bytes[at + 3] !== 0 && KNOWN_ROUTING.includes(type))) {
     unsupported(packet, `IPv6 routing header ${type}`)
@@ -68,6 +69,11 @@ export function acceptRouting(packet: Packet, at: number): boolean {
     own: 'OVL_ROUTING_HEADER',
     what: `routing type ${type} is unknown`,
   })
+  return false
+}
+
+function refuseCut(packet: Packet, kernel: string, what: string): false {
+  drop(packet, 'NOT_SPECIFIED', kernel, { own: 'OVL_EXTENSION_CUT', what })
   return false
 }
 

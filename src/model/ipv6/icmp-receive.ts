@@ -95,7 +95,10 @@ function echo(packet: Packet): void {
     (isGroup && settings['icmp/echo_ignore_multicast'] !== 0) ||
     (isAnycast && settings['icmp/echo_ignore_anycast'] !== 0)
   if (ignored) {
-    drop(packet, 'NOT_SPECIFIED', 'icmpv6_rcv', { own: 'OVL_ECHO_IGNORED', what: 'a setting has echo requests ignored' })
+    drop(packet, 'NOT_SPECIFIED', 'icmpv6_rcv', {
+      own: 'OVL_ECHO_IGNORED',
+      what: 'a setting has echo requests ignored',
+    })
     return
   }
   const answer = newIcmpv6(packet, end - transport)

@@ -32,7 +32,9 @@ const UNREACHABLE = 1
 const ADDRESS_UNREACHABLE = 3
 /** Of a router's advertisement, before its options. */
 const ADVERTISEMENT = 16
-const ASKER = { stage: 'nd', kernel: 'ndisc_recv_ns' } as const
+/** Who frees what ndisc_rcv refuses. */
+const KERNEL = 'icmpv6_rcv'
+const ASKER = { stage: 'nd', kernel: KERNEL } as const
 
 export const ndFamily: NeighbourFamily = {
   format: (key) => textOf(addressOfKey(`${key}`)),
@@ -72,15 +74,15 @@ export const ndFamily: NeighbourFamily = {
 export function receiveNdp(packet: Packet): void {
   const { bytes, network, transport, end } = packet
   if (bytes[network + HOP_LIMIT_AT] !== 255) {
-    drop(packet, 'IPV6_NDISC_HOP_LIMIT', 'ndisc_rcv', { what: `hop limit ${bytes[network + HOP_LIMIT_AT]}` })
+    drop(packet, 'IPV6_NDISC_HOP_LIMIT', KERNEL, { what: `hop limit ${bytes[network + HOP_LIMIT_AT]}` })
     return
   }
   if (bytes[transport + 1] !== 0) {
-    drop(packet, 'IPV6_NDISC_BAD_CODE', 'ndisc_rcv', { what: `code ${bytes[transport + 1]}` })
+    drop(packet, 'IPV6_NDISC_BAD_CODE', KERNEL, { what: `code ${bytes[transport + 1]}` })
     return
   }
   if (findTransport(bytes, network, end)!.fragmentAt >= 0) {
-    drop(packet, 'IPV6_NDISC_FRAG', 'ndisc_rcv', { what: 'RFC 6980: it came in fragments' })
+    drop(packet, 'IPV6_NDISC_FRAG', KERNEL, { what: 'RFC 6980: it came in fragments' })
     return
   }
   const type = bytes[transport]!
@@ -122,27 +124,30 @@ function macOption(packet: Packet, start: number, type: number): Uint8Array | un
   return found.length === packet.device.mac.length ? found : false
 }
 
-function refuse(packet: Packet, kernel: string, what: string): void {
-  drop(packet, 'IPV6_NDISC_BAD_OPTIONS', kernel, { what })
+function refuseTarget(packet: Packet): void {
+  drop(packet, 'NOT_SPECIFIED', KERNEL, { own: 'OVL_ND_INVALID', what: 'a target or destination that it may not have' })
+}
+
+function refuse(packet: Packet, what: string): void {
+  drop(packet, 'IPV6_NDISC_BAD_OPTIONS', KERNEL, { what })
 }
 
 /** ndisc_recv_ns. `delayed`: it has waited as a proxy's answers do. */
 function receiveSolicitation(packet: Packet, delayed: boolean): void {
   const { bytes, network, transport, end, device } = packet
   const target = transport + TARGET_AT
-  const kernel = 'ndisc_recv_ns'
   if (end - transport < OPTIONS_AT) {
-    drop(packet, 'PKT_TOO_SMALL', kernel, { what: 'no target' })
+    drop(packet, 'PKT_TOO_SMALL', KERNEL, { what: 'no target' })
     return
   }
   const isProbe = isAny(bytes, network + SOURCE_AT)
   if (isMulticast(bytes, target) || (isProbe && !isSolicitedNode(bytes, network + DESTINATION_AT))) {
-    refuse(packet, kernel, 'a target or destination that it may not have')
+    refuseTarget(packet)
     return
   }
   const mac = macOption(packet, transport + OPTIONS_AT, NdOption.source)
   if (mac === false || (mac && isProbe)) {
-    refuse(packet, kernel, 'its options are wrong')
+    refuse(packet, 'its options are wrong')
     return
   }
   const own = findAddress(device.namespace, bytes, target, device)
@@ -157,7 +162,7 @@ function receiveSolicitation(packet: Packet, delayed: boolean): void {
     const proxied = answersAsProxy(packet, target)
     const anycast = device.ipv6.anycast.some(({ address }) => sameBytes(address, 0, bytes, target, 16))
     if (!anycast && !proxied) {
-      drop(packet, 'IPV6_NDISC_NS_OTHERHOST', kernel, { what: `${textOf(bytes, target)} is not here` })
+      drop(packet, 'IPV6_NDISC_NS_OTHERHOST', KERNEL, { what: `${textOf(bytes, target)} is not here` })
       return
     }
     if (proxied) router = proxied.router
@@ -221,25 +226,24 @@ function answersAsProxy({ bytes, device }: Packet, target: number): { router: bo
 /** ndisc_recv_na */
 function receiveAdvertisement(packet: Packet): void {
   const { bytes, network, transport, end, device } = packet
-  const kernel = 'ndisc_recv_na'
   const target = transport + TARGET_AT
   if (end - transport < OPTIONS_AT) {
-    drop(packet, 'PKT_TOO_SMALL', kernel, { what: 'no target' })
+    drop(packet, 'PKT_TOO_SMALL', KERNEL, { what: 'no target' })
     return
   }
   const flags = u32(bytes, transport + 4)
   const solicited = (flags & NaFlag.solicited) !== 0
   if (isMulticast(bytes, target) || (isMulticast(bytes, network + DESTINATION_AT) && solicited)) {
-    refuse(packet, kernel, 'a target or destination that it may not have')
+    refuseTarget(packet)
     return
   }
   const mac = macOption(packet, transport + OPTIONS_AT, NdOption.target)
   if (mac === false) {
-    refuse(packet, kernel, 'its options are wrong')
+    refuse(packet, 'its options are wrong')
     return
   }
   if (!solicited && device.ipv6.conf.drop_unsolicited_na !== 0) {
-    drop(packet, 'NOT_SPECIFIED', kernel, { own: 'OVL_UNSOLICITED', what: 'nobody asked' })
+    drop(packet, 'NOT_SPECIFIED', KERNEL, { own: 'OVL_UNSOLICITED', what: 'nobody asked' })
     return
   }
   const own = findAddress(device.namespace, bytes, target, device)
@@ -286,7 +290,7 @@ function receiveRouterSolicitation(packet: Packet): void {
   const { bytes, network, transport, device } = packet
   const mac = macOption(packet, transport + 8, NdOption.source)
   if (mac === false) {
-    refuse(packet, 'ndisc_recv_rs', 'its options are wrong')
+    refuse(packet, 'its options are wrong')
     return
   }
   if (device.ipv6.conf.forwarding !== 0 && !isAny(bytes, network + SOURCE_AT)) {
@@ -299,22 +303,21 @@ function receiveRouterSolicitation(packet: Packet): void {
 
 function receiveRouterAdvertisement(packet: Packet): void {
   const { bytes, network, transport, end } = packet
-  const kernel = 'ndisc_router_discovery'
   if (!isLinkLocal(bytes, network + SOURCE_AT)) {
-    drop(packet, 'NOT_SPECIFIED', kernel, {
+    drop(packet, 'NOT_SPECIFIED', KERNEL, {
       own: 'OVL_NOT_LINK_LOCAL',
       what: 'from an address that is not link-local',
     })
     return
   }
   if (end - transport < ADVERTISEMENT) {
-    drop(packet, 'PKT_TOO_SMALL', kernel, { what: 'shorter than its header' })
+    drop(packet, 'PKT_TOO_SMALL', KERNEL, { what: 'shorter than its header' })
     return
   }
   const options = optionsOf(packet, transport + ADVERTISEMENT)
   const mac = macOption(packet, transport + ADVERTISEMENT, NdOption.source)
   if (!options || mac === false) {
-    refuse(packet, kernel, 'its options are wrong')
+    refuse(packet, 'its options are wrong')
     return
   }
   takeAdvertisement(packet, mac, options)

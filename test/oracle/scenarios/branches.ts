@@ -7,6 +7,7 @@ import type { ScenarioStep } from '../../../src/oracle/scenario.ts'
 import { toHex } from '../../../src/trace/hex.ts'
 import { frame, icmp } from '../../model/ipv4/frames.ts'
 import { bridged } from './branches-bridged.ts'
+import { overIpv6 } from './branches-ipv6.ts'
 import { links } from './branches-links.ts'
 import { routed } from './branches-routed.ts'
 import { tunnels } from './branches-tunnels.ts'
@@ -123,4 +124,11 @@ const malformed: readonly FixedScenario[] = [
   ]),
 ]
 
-export const branches: readonly FixedScenario[] = [...malformed, ...links, ...routed, ...bridged, ...tunnels]
+export const branches: readonly FixedScenario[] = [
+  ...malformed,
+  ...links,
+  ...routed,
+  ...bridged,
+  ...tunnels,
+  ...overIpv6,
+]

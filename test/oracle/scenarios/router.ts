@@ -102,7 +102,7 @@ export function router6(
     ],
     steps: [run('r', 'sysctl -qw net.ipv6.icmp.ratelimit=0'), ...steps],
     watch: ['a:eth0', 'r:r0', 'r:r1', 'b:eth0'],
-    show: [],
+    show: ['fd0', 'ff02'],
   }
   return { title, scenario, ...options }
 }
@@ -111,9 +111,9 @@ export function router6(
 export const sent = (frames: readonly Frame[], first = 0x100): ScenarioStep[] =>
   frames.map((each, i) => from('a', toHex(frame({ identification: first + i, ...each }))))
 
-/** From a. Hop limits count down from `first`, where a frame has none of its own. */
-export const sent6 = (frames: readonly Frame6[], first = 64): ScenarioStep[] =>
-  frames.map((each, i) => from('a', toHex(frame6({ hopLimit: first - i, ...each }))))
+/** From a. Flow labels count up from `first`: every frame is known by its own. */
+export const sent6 = (frames: readonly Frame6[], first = 0x100): ScenarioStep[] =>
+  frames.map((each, i) => from('a', toHex(frame6({ label: first + i, ...each }))))
 
 export const ICMP = 1
 export const UDP = 17
