@@ -28,7 +28,7 @@ export interface FixedScenario {
 }
 
 export function runFixed({ scenario, tail = 0 }: FixedScenario, machine: Machine): Promise<Observation> {
-  return observe(scenario, machine, { tail, state: true })
+  return observe(scenario, machine, { tail, state: true, rules: true })
 }
 
 /** Undefined: none beyond what may differ. */

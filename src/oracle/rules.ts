@@ -6,6 +6,7 @@
  * kernels, and is taken away before the tables are listed.
  */
 import { ignoring } from '../kernel/errors.ts'
+import type { LiveKernel } from '../kernel/live.ts'
 import type { NftExpression, NftOperation, NftTable } from '../kernel/nftables.ts'
 import { LinuxKernel } from '../linux/linux.ts'
 import { RuleTrace, type TracedRule } from '../linux/netfilter/rule-trace.ts'
@@ -13,6 +14,7 @@ import type { Journey, Step } from '../model/observer.ts'
 import { family } from '../trace/fate.ts'
 import type { Difference } from './difference.ts'
 import { nameOf } from './ending.ts'
+import type { ScenarioStep } from './scenario.ts'
 import type { Stand } from './stand.ts'
 import { isBackground } from './walk.ts'
 
@@ -40,11 +42,12 @@ export class RuleWatch {
   readonly #journeys: { readonly step: number; readonly journey: Journey }[] = []
   #step = 0
 
-  constructor(names: readonly string[], stand: Stand) {
+  /** `steps`: what is going to be done. */
+  constructor(names: readonly string[], steps: readonly ScenarioStep[], stand: Stand) {
     this.#stand = stand
     for (const name of names) {
       const kernel = stand.kernelOf(name)
-      if (kernel.nftables.list().rules.length === 0) continue
+      if (kernel.nftables.list().rules.length === 0 || needsHash(kernel, steps)) continue
       this.#watched.set(name, kernel instanceof LinuxKernel ? new RuleTrace(kernel.namespace) : undefined)
       kernel.nftables.commit([
         { operation: 'add table', table: OWN },
@@ -103,6 +106,19 @@ export class RuleWatch {
     }
     return met
   }
+}
+
+const BY_PORTS = 'net.ipv4.fib_multipath_hash_policy'
+
+/**
+ * To number what it traces, Linux computes a packet's hash (trace_fill_id), and keeps it. Behind NAT a tunnel would have another
+ * source port of it, and of several next hops another would be chosen by it.
+ */
+function needsHash({ links, nftables, sysctl }: LiveKernel, steps: readonly ScenarioStep[]): boolean {
+  if (sysctl.get(BY_PORTS.replaceAll('.', '/')) === '1') return true
+  if (steps.some((step) => 'run' in step && step.run.includes(`${BY_PORTS}=1`))) return true
+  const hasTunnel = links.list().some(({ kind }) => kind === 'vxlan')
+  return hasTunnel && nftables.list().chains.some(({ base }) => base?.type === 'nat')
 }
 
 /** nft add rule inet … meta nftrace set 1 */

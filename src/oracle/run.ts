@@ -68,7 +68,7 @@ export async function runScenario(
     met,
   } = await whileWatched(scenario, machine, { lenient, copied, refusals }, async (stand, recording) => {
     const names = Object.keys(topology.topology.nodes)
-    const watch = rules ? new RuleWatch(names, stand) : undefined
+    const watch = rules ? new RuleWatch(names, steps, stand) : undefined
     try {
       onWatching?.()
       const journeys: Journey[] = []

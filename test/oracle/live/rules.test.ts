@@ -28,7 +28,13 @@ const scenario: Scenario = {
           ],
           ipv4: ['10.0.1.2/24', '10.0.1.1/24'],
         },
-        { endpoints: ['b:eth0', 'r:rb'], ipv4: ['10.0.2.2/24', '10.0.2.1/24'] },
+        {
+          endpoints: [
+            { node: 'b', interface: 'eth0', mac: '02:00:00:00:02:02' },
+            { node: 'r', interface: 'rb', mac: '02:00:00:00:02:01' },
+          ],
+          ipv4: ['10.0.2.2/24', '10.0.2.1/24'],
+        },
       ],
     },
   },
