@@ -58,7 +58,7 @@ export async function runScenario(
   machine: Machine,
   { tail = 0, lenient = false, copied = false, state = false, rules = false, onWatching, onEnd }: RunOptions = {},
 ): Promise<Observation> {
-  const { id, topology, steps, show } = scenario
+  const { id, topology, steps, show, silent = [] } = scenario
   const refusals: string[] = []
   const endings: FrameEnding[] = []
   const {
@@ -68,7 +68,13 @@ export async function runScenario(
     met,
   } = await whileWatched(scenario, machine, { lenient, copied, refusals }, async (stand, recording) => {
     const names = Object.keys(topology.topology.nodes)
-    const watch = rules ? new RuleWatch(names, steps, stand) : undefined
+    const watch = rules
+      ? new RuleWatch(
+          names.filter((name) => !silent.includes(name)),
+          steps,
+          stand,
+        )
+      : undefined
     try {
       onWatching?.()
       const journeys: Journey[] = []
