@@ -21,7 +21,7 @@ const TUN = '/dev/net/tun'
 
 const processOf = ({ directory }: DaemonPlace) => nodeProcesses(directory, 'daemon')
 
-const nobody: DaemonCondition = { isRunning: false, isReady: false, problems: [], warnings: [], peers: 0 }
+const nobody: DaemonCondition = { isRunning: false, isReady: false, problems: [], warnings: [], peers: 0, refused: 0 }
 
 export function linuxDaemons(machineKernel: LiveKernel): Daemons {
   return {
@@ -58,12 +58,15 @@ export function linuxDaemons(machineKernel: LiveKernel): Daemons {
         const lines = health?.body.split('\n') ?? []
         const told = (kind: string) =>
           lines.flatMap((line) => (line.startsWith(`${kind}: `) ? [line.slice(kind.length + 2)] : []))
+        const figure = (name: string) =>
+          Number(new RegExp(`^overlab_${name} (\\d+)$`, 'm').exec(metrics?.body ?? '')?.[1] ?? 0)
         return {
           isRunning: true,
           isReady: health?.status === 200,
           problems: health ? told('problem') : ['it does not answer yet'],
           warnings: told('warning'),
-          peers: Number(/^overlab_peers (\d+)$/m.exec(metrics?.body ?? '')?.[1] ?? 0),
+          peers: figure('peers'),
+          refused: figure('kernel_refused'),
         }
       } finally {
         kernel.close()

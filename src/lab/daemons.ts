@@ -30,8 +30,10 @@ export interface DaemonCondition {
   readonly problems: readonly string[]
   /** What works all the same, but not as it should. */
   readonly warnings: readonly string[]
-  /** Other nodes that it knows. */
+  /** Other nodes that it has told the kernel of. */
   readonly peers: number
+  /** Things that the kernel refuses just now. */
+  readonly refused: number
 }
 
 /** What a machine can do about daemons. */
@@ -111,13 +113,13 @@ export function takenSubnet(lab: string, { name }: NodePlan, machine: Machine): 
   return parseSubnetFile(text ?? '').subnets.ipv4
 }
 
-/** Lets time pass until the node's daemon is ready and knows `peers` others. DaemonError that says why it is not. */
+/** Lets time pass until the node's daemon is ready, and the kernel has taken what leads to `peers` others. DaemonError that says why not. */
 export async function untilReady(plan: LabPlan, node: NodePlan, peers: number, machine: Machine): Promise<void> {
   const place = daemonPlace(plan, node, machine)
   const { host, daemons } = machine
   for (const start = host.monotonic(); ; ) {
     const condition = await daemons.condition(place)
-    if (condition.isReady && condition.peers >= peers) return
+    if (condition.isReady && condition.peers >= peers && condition.refused === 0) return
     if (!condition.isRunning || host.monotonic() - start > PATIENCE) throw notReady(place, condition, peers, machine)
     await machine.until(() => false, LOOK_AGAIN)
   }
@@ -125,11 +127,12 @@ export async function untilReady(plan: LabPlan, node: NodePlan, peers: number, m
 
 function notReady(
   place: DaemonPlace,
-  { isRunning, isReady, problems, peers }: DaemonCondition,
+  { isRunning, isReady, problems, warnings, peers, refused }: DaemonCondition,
   wanted: number,
   { daemons }: Machine,
 ): DaemonError {
-  const reasons = isReady ? [`it knows ${peers} of ${wanted} other nodes`] : problems
+  const lacks = refused > 0 ? warnings : [`it knows ${peers} of ${wanted} other nodes`]
+  const reasons = isReady ? lacks : problems
   const reason = [...(isRunning ? [] : ['it has ended']), ...reasons].join(': ')
   const words = daemons.lastWords(place).map((line) => `\n  ${line}`)
   return new DaemonError(`Cannot bring up the daemon of node "${place.node}": ${reason}${words.join('')}`)

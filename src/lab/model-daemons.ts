@@ -99,10 +99,10 @@ export class ModelDaemons implements Daemons {
     const running = this.#running.get(namespacePath)
     if (!running || running.failure) {
       const problems = running?.failure ? [running.failure.message] : []
-      return { isRunning: false, isReady: false, problems, warnings: [], peers: 0 }
+      return { isRunning: false, isReady: false, problems, warnings: [], peers: 0, refused: 0 }
     }
-    const { isReady, problems, warnings, peers } = running.daemon.condition
-    return { isRunning: true, isReady, problems, warnings, peers }
+    const { isReady, problems, warnings, peers, refused } = running.daemon.condition
+    return { isRunning: true, isReady, problems, warnings, peers, refused }
   }
 
   lastWords({ namespacePath }: DaemonPlace): readonly string[] {

@@ -117,6 +117,8 @@ export class Daemon {
   readonly #macs: Partial<Record<Family, string>> = {}
   #lease: Lease | undefined
   #peers: readonly Lease[] | undefined
+  /** How many of them the kernel has been told of. */
+  #planned = 0
   /** What the state before owned, or the daemon before us. */
   #owned: Owned | undefined
   /** What other daemons are told of ours. */
@@ -189,7 +191,7 @@ export class Daemon {
       setting: this.#setting,
       problems: [...this.#problems.values(), this.#subnetFile.problem].filter((problem) => problem !== undefined),
       lease: this.#lease,
-      peers: this.#peers?.length ?? 0,
+      peers: this.#planned,
       leftOut: this.#leftOut,
       leaseSeconds,
       renewSeconds,
@@ -327,6 +329,7 @@ export class Daemon {
     }
     this.#owned = now.owned
     this.#keeper.desire(dependsOnRoutes(input) ? state : now)
+    this.#planned = input.peers.length
     if (backend.type === 'udp') {
       const [tun] = this.#devices()
       const { address } = input.uplink.ipv4!

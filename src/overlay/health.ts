@@ -15,6 +15,7 @@ export interface Facts {
   /** Told already, and standing. */
   readonly problems: readonly string[]
   readonly lease: Lease | undefined
+  /** Those that the kernel has been told of. */
   readonly peers: number
   readonly leftOut: readonly string[]
   readonly leaseSeconds: number

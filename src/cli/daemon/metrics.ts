@@ -31,7 +31,7 @@ export function createMetrics(version: string, condition: () => Condition): Metr
     1,
   )
   gauge('ready', 'Whether pods of this node can be attached and reach the others', ({ isReady }) => Number(isReady))
-  gauge('peers', 'Leases of other nodes', ({ peers }) => peers)
+  gauge('peers', 'Leases of other nodes that the kernel has been told of', ({ peers }) => peers)
   gauge('peers_left_out', 'Of them those that the backend cannot reach', ({ leftOut }) => leftOut)
   gauge('kernel_refused', 'Things that the kernel refuses just now', ({ refused }) => refused)
   gauge('store_away_seconds', 'How long the store has not been reached', ({ storeAway }) => storeAway)
