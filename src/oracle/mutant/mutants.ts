@@ -143,10 +143,11 @@ export const mutants: readonly Mutant[] = [
   mutant(
     'conntrack-always-on',
     'connections are tracked though no rule asks for it',
+    // The table is made when it is first asked for: so it is asked at once.
     edit(
-      'netfilter/conntrack.ts',
-      "ip6: this.#hooks('ip6') }\n  }",
-      "ip6: this.#hooks('ip6') }\n    this.use('ip')\n  }",
+      'kernel/network-namespace.ts',
+      'registerDevice(this.loopback)\n',
+      "registerDevice(this.loopback)\n    this.conntrack.use('ip')\n",
     ),
   ),
   mutant(
