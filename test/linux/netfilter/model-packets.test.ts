@@ -89,6 +89,29 @@ const fib = (
   ...flags: Extract<NftExpression, { type: 'fib' }>['flags']
 ): NftExpression => ({ type: 'fib', result, flags, register: 1 })
 
+/** Attributes of an expression that the interface has no words for: each a number of 32 bits. */
+const numbers = (of: Readonly<Record<number, number>>): Uint8Array =>
+  bytes(...Object.entries(of).flatMap(([type, value]) => [8, 0, Number(type), 0, ...bigEndian(value)]))
+const bigEndian = (value: number) => [value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff]
+/** NFTA_BYTEORDER_*: of register 1 in place. */
+const byteorder = (length: number, size: 2 | 4): NftExpression => ({
+  type: 'other',
+  name: 'byteorder',
+  data: numbers({ 1: 1, 2: 1, 3: 1, 4: length, 5: size }),
+})
+/** NFTA_NG_*: counts up, into register 1. */
+const numgen = (modulus: number, offset: number): NftExpression => ({
+  type: 'other',
+  name: 'numgen',
+  data: numbers({ 1: 1, 2: modulus, 3: 0, 4: offset }),
+})
+/** NFTA_HASH_*: jhash of register 1, with a seed, into register 1. */
+const jhash = (length: number, modulus: number, offset: number): NftExpression => ({
+  type: 'other',
+  name: 'hash',
+  data: numbers({ 1: 1, 2: 1, 3: length, 4: modulus, 5: 0xdeadbeef, 6: offset, 7: 0 }),
+})
+
 /** What holds of frames of any kind. */
 const common: NftExpression[][] = [
   [meta('iifname'), is(...text('far'))],
@@ -178,6 +201,25 @@ const ipv4: NftExpression[][] = [
   [fib('oif', 'saddr', 'mark', 'iif', 'present'), is(0)],
 ]
 
+/** What changes packets, and what is made of more than a field and a constant. */
+const made: NftExpression[][] = [
+  [meta('skgid'), is(0, 0, 0, 0)],
+  [meta('iifname'), lookup('names')],
+  [meta('iifname'), lookup('names', true)],
+  [numgen(3, 0), is(0, 0, 0, 0)],
+  [numgen(5, 7), byteorder(4, 4), is(0, 0, 0, 9)],
+  [payload('network', 12, 4), byteorder(4, 4), is(7, 0, 0, 10)],
+  [payload('network', 12, 8), byteorder(8, 2), is(0, 10, 7, 0, 0, 10, 1, 0)],
+  [payload('network', 12, 8), jhash(8, 2, 0), is(1, 0, 0, 0)],
+  [payload('network', 12, 4), jhash(4, 5, 100), compared('lt', 102, 0, 0, 0)],
+  [meta('pkttype'), is(1)],
+  [
+    { type: 'immediate', register: 1, value: bytes(0) },
+    { type: 'meta set', key: 'pkttype', source: 1 },
+  ],
+  [meta('pkttype'), is(0)],
+]
+
 const xt: NftExpression[][] = [
   [{ type: 'xt match', match: 'tcp', destinationPorts: { value: { from: 80, to: 81 }, invert: false } }],
   [
@@ -247,11 +289,15 @@ const xtAny: NftExpression[][] = [
     },
   ],
   [{ type: 'xt match', match: 'comment', comment: 'nothing' }],
+  [{ type: 'xt target', target: 'TRACE' }],
+  [{ type: 'xt target', target: 'CT', notrack: false }],
 ]
 
 interface Ruled {
   readonly expressions: readonly NftExpression[]
   readonly protocol?: number
+  /** It does not count. */
+  readonly silent?: boolean
 }
 
 /** Each set of conditions is a rule that counts; the last one drops. */
@@ -265,8 +311,8 @@ async function countsAgree(
 ): Promise<void> {
   const counts = (each: LiveKernel) =>
     each.nftables.rules({ family, table, name: 'c' }).map(({ expressions }) => {
-      const counter = expressions.find(({ type }) => type === 'counter') as Extract<NftExpression, { type: 'counter' }>
-      return `${counter.packets} packets, ${counter.bytes} bytes`
+      const counter = expressions.find((each) => each.type === 'counter')
+      return counter ? `${counter.packets} packets, ${counter.bytes} bytes` : 'nothing'
     })
   for (const each of both) {
     each.nftables.commit([
@@ -277,13 +323,13 @@ async function countsAgree(
       },
       ...sets,
       ...rules.map(
-        ({ expressions, protocol }): NftOperation => ({
+        ({ expressions, protocol, silent = false }): NftOperation => ({
           operation: 'add rule',
           rule: {
             family,
             table,
             chain: 'c',
-            expressions: [...expressions, { type: 'counter' }],
+            expressions: silent ? expressions : [...expressions, { type: 'counter' }],
             ...(protocol !== undefined && { protocol }),
           },
         }),
@@ -363,6 +409,26 @@ test('IPv4 packets match the same rules of an inet table', () =>
     { hook: 'prerouting', priority: -300 },
     plain([...common, ...ipv4]),
     ipv4Sets('inet', 't'),
+    many(ipv4Frame),
+  ))
+
+test('IPv4 packets are changed and hashed alike, and what has no conditions is passed over', () =>
+  countsAgree(
+    'ip',
+    't',
+    { hook: 'prerouting', priority: -300 },
+    [{ expressions: [], silent: true }, ...plain(made)],
+    [
+      {
+        operation: 'add set',
+        set: { family: 'ip', table: 't', name: 'names', keyType: NftType.interfaceName, keyLength: 16 },
+      },
+      {
+        operation: 'add elements',
+        set: { family: 'ip', table: 't', name: 'names' },
+        elements: ['near', 'far'].map((name) => ({ key: bytes(...text(name)) })),
+      },
+    ],
     many(ipv4Frame),
   ))
 
