@@ -41,8 +41,8 @@ const LABS = 5
 /** Of the cluster. */
 const NODES = 1_000
 const PODS = 100
-/** V8 lets garbage of 48 MB come together before it looks for what is young and dead, and the whole of it grow to 4 GB. */
-const HEAP = ['--max-semi-space-size=2', '--max-old-space-size=8192']
+/** V8 lets garbage of 48 MB and more come together before it looks for what is young and dead, and the whole of it grow to 4 GB. */
+const HEAP = ['--max-semi-space-size=8', '--max-old-space-size=8192']
 /** Milliseconds in which the first packet must have arrived. */
 const PATIENCE = 5_000
 
