@@ -10,6 +10,7 @@ import type { Machine } from '../lab/machine.ts'
 import { ModelKernel } from '../model/create.ts'
 import type { Journey } from '../model/observer.ts'
 import { endingOf, type FrameEnding } from './ending.ts'
+import { type Moments, Pace } from './pace.ts'
 import { type MetRules, RuleWatch } from './rules.ts'
 import type { Injection, Scenario, ScenarioStep } from './scenario.ts'
 import { buildStand, type Stand } from './stand.ts'
@@ -30,6 +31,8 @@ export interface Observation {
   readonly endings: readonly FrameEnding[]
   /** With `lenient`: what was refused, after the step's number: `3: EMSGSIZE`. */
   readonly refusals: readonly string[]
+  /** When each step was taken, and what came behind them. */
+  readonly moments: Moments
 }
 
 export interface RunOptions {
@@ -47,6 +50,10 @@ export interface RunOptions {
   readonly onEnd?: (stand: Stand) => void | Promise<void>
   /** Frames are copied as they pass: CaptureOptions. Golden walks were recorded without that. */
   readonly copied?: boolean
+  /** Those of another run of this scenario with these options, which are kept to. */
+  readonly moments?: Moments
+  /** Milliseconds before each step, real ones only, in which Linux ends what the step before has begun. */
+  readonly breath?: number
 }
 
 /** What is sent is seen at once; a busy machine may take a moment to say so. Milliseconds without a new frame. */
@@ -56,11 +63,22 @@ const QUIET = 10
 export async function runScenario(
   scenario: Scenario,
   machine: Machine,
-  { tail = 0, lenient = false, copied = false, state = false, rules = false, onWatching, onEnd }: RunOptions = {},
+  {
+    tail = 0,
+    lenient = false,
+    copied = false,
+    state = false,
+    rules = false,
+    onWatching,
+    onEnd,
+    moments,
+    breath,
+  }: RunOptions = {},
 ): Promise<Observation> {
   const { id, topology, steps, show, silent = [] } = scenario
   const refusals: string[] = []
   const endings: FrameEnding[] = []
+  const pace = new Pace(machine, moments)
   const {
     rows: walked,
     start,
@@ -82,20 +100,20 @@ export async function runScenario(
       followAll(stand, watch && follow)
       const first = beginning(steps)
       const watched = steps.slice(first)
-      const clock = new StepClock(stand.machine)
       for (const [i, step] of watched.entries()) {
-        await clock.reach(step)
+        await pace.reach({ at: 'hex' in step ? step.at : undefined, breath })
         watch?.beginStep(first + i)
         const refusal = await refusalOf(() => take(step, stand, journeys, follow), lenient)
         if (refusal !== undefined) refusals.push(`${first + i}: ${refusal}`)
         followAll(stand, watch && follow)
       }
       await settle(recording, machine, tail)
+      await pace.reach()
       endings.push(...journeys.map(endingOf))
       const rows = recording.rows(show)
       await onEnd?.(stand)
       const met = watch?.end()
-      const dump = state ? await dumpState(names, stand) : undefined
+      const dump = state ? await dumpState(names, stand, pace) : undefined
       return { rows, start: recording.start, dump, met }
     } finally {
       watch?.close()
@@ -110,6 +128,7 @@ export async function runScenario(
     ...(met && { rules: met }),
     endings,
     refusals,
+    moments: pace.moments,
   }
 }
 
@@ -163,31 +182,6 @@ export async function settle(recording: Recording, machine: Machine, tail: numbe
 function beginning(steps: readonly ScenarioStep[]): number {
   const first = steps.findIndex((step) => !('run' in step))
   return first < 0 ? steps.length : first
-}
-
-/** Of frames that have their times: these count from the first, whatever the others took. */
-class StepClock {
-  readonly #machine: Machine
-  #start: number | undefined
-
-  constructor(machine: Machine) {
-    this.#machine = machine
-  }
-
-  async reach(step: ScenarioStep): Promise<void> {
-    if (!('hex' in step)) return
-    const { at = 0 } = step
-    const now = this.#now()
-    this.#start ??= now - at
-    const left = this.#start + at - now
-    if (step.at !== undefined && left > 0) await this.#machine.until(() => false, left)
-  }
-
-  /** Milliseconds: the machine's own clock has whole ones. */
-  #now(): number {
-    const { kernel } = this.#machine
-    return kernel instanceof ModelKernel ? kernel.model.clock.now / 1000 : performance.now()
-  }
 }
 
 /** A frame that its own device drops at once is sent, though Linux tells the sender (ENOBUFS). */

@@ -3,6 +3,7 @@
  * the model. Counters of rules are part of it, and say which rules the frames met.
  */
 import type { Difference } from './difference.ts'
+import type { Pace } from './pace.ts'
 import type { Stand } from './stand.ts'
 
 /** By namespace, then by command line. */
@@ -23,10 +24,13 @@ const LISTS = [
   'bridge -j vlan',
 ] as const
 
-export async function dumpState(names: readonly string[], stand: Stand): Promise<StateDump> {
+export async function dumpState(names: readonly string[], stand: Stand, pace: Pace): Promise<StateDump> {
   const dump: Record<string, Record<string, Json>> = Object.fromEntries(names.map((name) => [name, {}]))
   for (const line of LISTS) {
-    for (const name of names) dump[name]![line] = normalised(line, JSON.parse((await stand.output(name, line)) || '[]'))
+    for (const name of names) {
+      await pace.reach()
+      dump[name]![line] = normalised(line, JSON.parse((await stand.output(name, line)) || '[]'))
+    }
   }
   return dump
 }
