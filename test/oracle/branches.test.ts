@@ -79,3 +79,21 @@ test('what neighbour discovery refuses is dropped where ICMPv6 is received, for 
   ])
   assert.equal(await functionOf('B52'), 'icmpv6_rcv')
 })
+
+test('VXLAN without a lower device sends nothing to where no route leads, or one that leads back', async () => {
+  assert.deepEqual(await reasonsOf('B44'), ['IP_OUTNOROUTES', 'IP_OUTNOROUTES'])
+})
+
+test('bridged IPv6 whose header does not hold is dropped by its own function of br_netfilter', async () => {
+  assert.deepEqual(await reasonsOf('B61'), ['IP_INHDR'])
+  assert.equal(await functionOf('B61'), 'br_nf_pre_routing_ipv6')
+})
+
+test('an inet table that translates IPv4 alone leaves IPv6 without connections', async () => {
+  const fixed = branches.find(({ scenario }) => scenario.id === 'B57')!
+  const { rules } = await runFixed(fixed, modelMachine())
+  assert.deepEqual(
+    rules?.map((met) => met.rules),
+    ['inet both to handle 2 continue, inet both to policy accept'],
+  )
+})

@@ -77,7 +77,7 @@ const preRoutingEntry = entry(BRNF, (packet, _hook, input) => {
 
 /** br_nf_pre_routing, and br_nf_pre_routing_finish behind IP's hook. */
 function preRouting(family: TupleFamily, packet: Packet, port: Device): VerdictNumber {
-  if (!isValid(family, packet)) return malformed(packet)
+  if (!isValid(family, packet)) return malformed(family, packet)
   const { namespace } = port
   const nobody = isIdle(namespace, family)
   if (nobody && packet.end - packet.network <= LEAST_MTU) return Verdict.accept
@@ -206,8 +206,10 @@ function isValid(family: TupleFamily, packet: Packet): boolean {
   return family === 'ip' ? isValidIpv4(packet) : isValidIpv6(packet)
 }
 
-function malformed(packet: Packet): VerdictNumber {
-  drop(packet, 'IP_INHDR', 'br_nf_pre_routing', { what: 'a bridged packet whose IP header does not hold' })
+function malformed(family: TupleFamily, packet: Packet): VerdictNumber {
+  drop(packet, 'IP_INHDR', family === 'ip' ? 'br_nf_pre_routing' : 'br_nf_pre_routing_ipv6', {
+    what: 'a bridged packet whose IP header does not hold',
+  })
   return Verdict.stolen
 }
 

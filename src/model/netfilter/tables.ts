@@ -26,7 +26,7 @@ import type {
 } from '../../kernel/nftables.ts'
 import type { Device } from '../device/device.ts'
 import { type Namespace, notify } from '../namespace.ts'
-import { attach, attachToDevice, detach, hookFamilies, Machines } from './vm/base-chain.ts'
+import { attach, attachToDevice, detach, Machines } from './vm/base-chain.ts'
 import type { Chain, Rule, Table } from './vm/ruleset.ts'
 import type { NftSetState } from './vm/set.ts'
 import { type Tables, Transaction } from './vm/transaction.ts'
@@ -137,11 +137,8 @@ export class NftTables implements Nftables {
   }
 
   /** nf_ct_netns_get, nf_ct_netns_put. */
-  #track({ compiled, chain }: Rule, change: 'use' | 'release'): void {
-    if (!compiled.tracks) return
-    for (const family of hookFamilies(chain.table.family)) {
-      if (family === 'ip' || family === 'ip6') this.#namespace.conntrack[change](family)
-    }
+  #track({ compiled }: Rule, change: 'use' | 'release'): void {
+    for (const family of compiled.tracks) this.#namespace.conntrack[change](family)
   }
 
   *#chains(): Generator<Chain> {

@@ -2,7 +2,7 @@
 import type { FixedScenario } from '../../../src/oracle/fixed.ts'
 import type { ScenarioStep } from '../../../src/oracle/scenario.ts'
 import { toHex } from '../../../src/trace/hex.ts'
-import { MAC } from '../../model/ipv4/frames.ts'
+import { type Frame, frame, MAC } from '../../model/ipv4/frames.ts'
 import { fragments as fragments6, frame as frame6, udp as udp6 } from '../../model/ipv6/frames.ts'
 import { udp } from './frames.ts'
 import { from, macs, onRig, run, ways } from './rig.ts'
@@ -12,6 +12,16 @@ import { arp } from './router.ts'
 const LINKWATCH = 1_500
 
 const toPod = (id: number) => from('p1', udp({ ...ways.p1, to: macs.p2, destination: '10.244.0.3', id }))
+/** From p1 to a group that nobody here is in. */
+const toGroup = (frames: readonly Frame[]) =>
+  frames.map((each, i) => {
+    const group = { to: '01:00:5e:05:05:05', source: '10.244.0.2', destination: '224.5.5.5' }
+    return from('p1', toHex(frame({ ...group, identification: 0x900 + i, ...each })))
+  })
+const group6 = { to: '33:33:00:00:00:05', source: 'fd01::2', destination: 'ff02::5' }
+/** Cut off behind its header. */
+const shortToGroup6 = from('p1', toHex(frame6(group6).subarray(0, 50)))
+const physdev = (chain: string, match: string) => run('n1', `iptables ${chain} -m physdev ${match}`)
 const redirect = (to: string) =>
   run('n1', `iptables -t nat -A PREROUTING -s 10.244.0.2 -p udp -j DNAT --to-destination ${to}`)
 
@@ -108,4 +118,36 @@ export const bridged: readonly FixedScenario[] = [
     ],
     { comparesEndings: false },
   ),
+  onRig(
+    'B38',
+    'what is for a group, and is no sound IP: br_netfilter sees it first, without it the bridge that snoops',
+    [
+      ...toGroup([{ version: 5 }]),
+      run('n1', 'sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0'),
+      ...toGroup([{ identification: 1 }, { version: 5 }, { length: 400 }, { length: 16 }, { wrongChecksum: true }]),
+      shortToGroup6,
+    ],
+  ),
+  onRig('B39', 'a bridged packet that may not be cut, and is too long for its port', [
+    run('n1', 'ip link set veth2 mtu 1300'),
+    from('p1', udp({ ...ways.p1, to: macs.p2, destination: '10.244.0.3', id: 1, dontFragment: true }, 1400)),
+    from('p1', udp({ ...ways.p1, to: macs.p2, destination: '10.244.0.3', id: 2, dontFragment: true }, 1300)),
+  ]),
+  onRig('B60', 'rules that ask by which ports a packet is bridged', [
+    physdev('-t raw -A PREROUTING', '--physdev-in veth1'),
+    physdev('-t raw -A PREROUTING', '! --physdev-in veth1'),
+    physdev('-A FORWARD', '--physdev-is-bridged'),
+    physdev('-A FORWARD', '! --physdev-is-bridged'),
+    physdev('-A FORWARD', '--physdev-is-in --physdev-is-out'),
+    physdev('-A FORWARD', '! --physdev-is-in'),
+    physdev('-A FORWARD', '! --physdev-is-out'),
+    physdev('-A FORWARD', '--physdev-in veth1 --physdev-out veth2'),
+    physdev('-A FORWARD', '--physdev-in veth+ ! --physdev-out veth2'),
+    physdev('-t mangle -A POSTROUTING', '--physdev-is-bridged --physdev-out veth+'),
+    physdev('-A FORWARD', '--physdev-in veth2 -j DROP'),
+    toPod(1),
+    from('p2', udp({ ...ways.p2, to: macs.p1, destination: '10.244.0.2', id: 2 })),
+    from('p1', udp({ ...ways.p1, destination: '10.244.1.2', id: 3 })),
+  ]),
+  onRig('B61', 'bridged IPv6 that is cut off, where br_netfilter sees it first', [shortToGroup6]),
 ]

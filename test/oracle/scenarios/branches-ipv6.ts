@@ -127,4 +127,13 @@ export const overIpv6: readonly FixedScenario[] = [
     ],
     { comparesEndings: false },
   ),
+  router6('B57', 'an inet table that translates IPv4 lets IPv6 pass', [
+    run('r', 'nft add table inet both'),
+    run('r', "nft 'add chain inet both to { type nat hook prerouting priority dstnat; }'"),
+    run('r', 'nft add rule inet both to dnat ip to 10.9.9.9'),
+    ...sent6([{}]),
+    // IPv6 has connections only now, and the chain none of its packets before.
+    run('r', 'nft add rule inet both to udp dport 9 dnat ip6 to fd02::9'),
+    ...sent6([{}], 0x200),
+  ]),
 ]

@@ -5,6 +5,7 @@ import { run } from './rig.ts'
 import { asIcmp, router, sent, toRouter } from './router.ts'
 
 const IGMP = 2
+const TCP = 6
 const NOT_ECT = 0
 const ECT = 2
 
@@ -17,6 +18,11 @@ const part = (identification: number, offset: number, more: boolean, tos = NOT_E
   tos,
   payload: 24,
 })
+
+/** A SYN that says so many words of header, where there are these bytes behind the first twenty. */
+const syn = (words: number, ...options: readonly number[]) =>
+  Uint8Array.of(15, 160, 15, 161, 0, 0, 0, 1, 0, 0, 0, 0, words << 4, 2, 4, 0, 0, 0, 0, 0, ...options)
+const MSS_1460 = [2, 4, 5, 0xb4]
 
 export const routed: readonly FixedScenario[] = [
   router('B20', 'with rp_filter, sources that nobody can have', [
@@ -79,5 +85,24 @@ export const routed: readonly FixedScenario[] = [
     run('r', "nft 'add chain inet logs forward { type filter hook forward priority 10; }'"),
     run('r', 'nft add rule inet logs forward log prefix "again"'),
     ...sent([{}]),
+  ]),
+  router(
+    'B28',
+    'a segment whose largest size is to be made smaller, in fragments',
+    [
+      run('r', 'iptables -t mangle -A FORWARD -p tcp -j TCPMSS --set-mss 1000'),
+      ...sent([
+        { protocol: TCP, payload: syn(6, ...MSS_1460), moreFragments: true, identification: 0x801 },
+        { protocol: TCP, payload: 16, offset: 24, identification: 0x801 },
+      ]),
+    ],
+    { comparesEndings: false },
+  ),
+  router('B29', 'TCP headers that do not fit, or are none', [
+    ...sent([
+      { ...toRouter, protocol: TCP, payload: syn(15, ...MSS_1460) },
+      { ...toRouter, protocol: TCP, payload: syn(4) },
+      { ...toRouter, protocol: TCP, payload: 19 },
+    ]),
   ]),
 ]

@@ -1,4 +1,5 @@
 /** What VXLAN devices do not send or take, and what becomes of what they have sent: what no other scenario makes the model decide. */
+import type { TopologyInterface } from '../../../src/lab/topology.ts'
 import type { FixedScenario } from '../../../src/oracle/fixed.ts'
 import type { ScenarioStep } from '../../../src/oracle/scenario.ts'
 import { toHex } from '../../../src/trace/hex.ts'
@@ -27,6 +28,16 @@ function learnt(source: string, identification: number): ScenarioStep {
   return from('n1', toHex(frame({ ...outer, identification: identification + 0x80 })))
 }
 
+/** flannel.1 of n1 goes by the routes alone. */
+function withoutDevice(fixed: FixedScenario): FixedScenario {
+  const { topology } = fixed.scenario
+  const { nodes } = topology.topology
+  const { dev: _, ...vxlan } = nodes.n1!.interfaces!['flannel.1'] as Extract<TopologyInterface, { type: 'vxlan' }>
+  const n1 = { ...nodes.n1, interfaces: { ...nodes.n1!.interfaces, 'flannel.1': vxlan } }
+  const changed = { ...topology, topology: { ...topology.topology, nodes: { ...nodes, n1 } } }
+  return { ...fixed, scenario: { ...fixed.scenario, topology: changed } }
+}
+
 export const tunnels: readonly FixedScenario[] = [
   onRig('B40', 'a VXLAN device that learns, and sources that nobody has', [
     run('n2', 'ip link add vx9 address 02:f1:00:00:02:09 type vxlan id 9 local 192.168.56.12 dstport 8472'),
@@ -51,4 +62,12 @@ export const tunnels: readonly FixedScenario[] = [
     run('n1', 'iptables -t nat -A OUTPUT -p udp --dport 8472 -j DNAT --to-destination 203.0.113.9'),
     from('p1', udp({ ...ways.p1, destination: '10.244.1.2', id: 7 })),
   ]),
+  withoutDevice(
+    onRig('B44', 'VXLAN to where no route leads, and to where one leads back', [
+      entry('02:00:00:00:99:01', '203.0.113.9'),
+      entry('02:00:00:00:99:02', '10.244.1.9'),
+      throughTunnel('02:00:00:00:99:01', 1),
+      throughTunnel('02:00:00:00:99:02', 2),
+    ]),
+  ),
 ]

@@ -164,7 +164,7 @@ function ipFamily({ protocol }: Packet): 'ip' | 'ip6' | undefined {
 }
 
 /** The hook families in which a chain of this family is called. */
-export function hookFamilies(family: NftFamily): readonly HookFamily[] {
+function hookFamilies(family: NftFamily): readonly HookFamily[] {
   if (family === 'inet') return ['ip', 'ip6']
   return family === 'netdev' ? [] : [family]
 }

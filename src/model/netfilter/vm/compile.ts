@@ -1,6 +1,7 @@
 /** A rule's expressions become operations, once, when the rule is committed. */
 import type { NftExpression, NftFamily } from '../../../kernel/nftables.ts'
 import type { Namespace } from '../../namespace.ts'
+import type { TupleFamily } from '../conntrack/tuple.ts'
 import type { IpSetPlace } from '../ipset/ipsets.ts'
 import { compileXtMatch } from '../xt/match.ts'
 import { compileXtTarget } from '../xt/target.ts'
@@ -35,8 +36,8 @@ export interface Compiled {
   readonly set?: NftSetState
   /** The same of ipset's. */
   readonly ipSets?: readonly IpSetPlace[]
-  /** It needs connections: nf_ct_netns_get. */
-  readonly tracks?: boolean
+  /** It needs connections: nf_ct_netns_get. Of one family, or of all that its table has. */
+  readonly tracks?: true | TupleFamily
   /** Whether it may stand where this base chain leads: nft_expr_ops.validate. All may, where it is left out. */
   readonly allows?: (base: Base) => boolean
   /** What the rule is refused with, where it may not: EOPNOTSUPP where left out. */
@@ -50,7 +51,8 @@ export interface CompiledRule {
   readonly chains: readonly Chain[]
   readonly sets: readonly NftSetState[]
   readonly ipSets: readonly IpSetPlace[]
-  readonly tracks: boolean
+  /** The families whose connections it needs. */
+  readonly tracks: readonly TupleFamily[]
   /** Why it must not stand where this base chain leads. */
   refusedAt(base: Base): 'EOPNOTSUPP' | 'EINVAL' | undefined
   /** As they are listed. */
@@ -88,13 +90,18 @@ export function compileRule(expressions: readonly NftExpression[], surroundings:
     chains: placed.flatMap(({ chain }) => chain ?? []),
     sets: placed.flatMap(({ set }) => set ?? []),
     ipSets: placed.flatMap(({ ipSets }) => ipSets ?? []),
-    tracks: placed.some(({ tracks }) => tracks),
+    tracks: trackedFamilies(placed, family),
     refusedAt(base) {
       const wrong = checked.find(({ allows }) => !allows!(base))
       return wrong && (wrong.errno ?? 'EOPNOTSUPP')
     },
     expressions: () => placed.map(({ describe }) => describe!()),
   }
+}
+
+function trackedFamilies(placed: readonly Placed[], table: NftFamily): readonly TupleFamily[] {
+  const all: readonly TupleFamily[] = table === 'ip' || table === 'ip6' ? [table] : ['ip', 'ip6']
+  return all.filter((family) => placed.some(({ tracks }) => tracks === true || tracks === family))
 }
 
 /** They change nothing but registers: a rule that has come so far has left no trace. */

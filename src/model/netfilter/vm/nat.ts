@@ -71,7 +71,8 @@ export function compileNat(
   const flags = expression.flags ?? 0
   const protocol = NetfilterProtocol[family]
   return {
-    tracks: true,
+    // nft_nat_init: those of its own family, whatever the table's.
+    tracks: family,
     allows: natAllows(HOOKS[kind]),
     operation(machine) {
       // In an inet table packets of the other family pass it by.
