@@ -31,7 +31,13 @@ export class Pace {
    * milliseconds that Linux is left before, in which arrives what is on its way; where a namespace's packets wait for
    * ksoftirqd, sending is over before they do. In the model nothing is on its way.
    */
-  async reach({ at, breath = 0 }: { readonly at?: number | undefined; readonly breath?: number } = {}): Promise<void> {
+  async reach({
+    at,
+    breath = 0,
+  }: {
+    readonly at?: number | undefined
+    readonly breath?: number | undefined
+  } = {}): Promise<void> {
     if (breath > 0 && !(this.#machine.kernel instanceof ModelKernel)) await setTimeout(breath)
     this.#start ??= this.#now() - (at ?? 0)
     const due = this.#led?.[this.#moments.length] ?? at

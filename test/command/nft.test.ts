@@ -336,3 +336,34 @@ test('in JSON anything is a name', async () => {
   await succeeds('-j', JSON.stringify({ nftables: [{ add: { chain } }] }))
   assert.match(await succeeds('list table ip t'), /\tchain mark /)
 })
+
+const unknown = "Can't parse symbolic invalid expressions"
+const unmapped = 'transport protocol mapping is only valid after transport protocol match'
+
+// What nft 1.0.6 says of the rule in a table of family ip, in a chain for nat.
+const transports: readonly (readonly [rule: string, refused?: string])[] = [
+  ['ct original proto-dst 80 drop', unknown],
+  ['ct reply proto-src { 80, 443 } drop', unknown],
+  ['ip protocol != tcp ct original proto-dst 80 drop', unknown],
+  ['meta l4proto 6-17 ct original proto-dst 80 drop', unknown],
+  ['ip protocol 47 ct original proto-dst 80 drop', unknown],
+  ['ct original proto-dst 80 meta l4proto tcp drop', unknown],
+  ['meta l4proto 47 ct original proto-dst 80 drop'],
+  ['meta l4proto { tcp, udp } ct original proto-dst 80 drop'],
+  ['ct protocol tcp ct original proto-dst 80 drop'],
+  ['ct protocol { 47, esp } ct original proto-dst 80 drop'],
+  ['tcp dport != 5 ct original proto-dst 80 drop'],
+  ['ip protocol { tcp, udp } dnat to 1.1.1.1:80'],
+  ['ip protocol 47 dnat to 1.1.1.1:80', unmapped],
+  ['meta l4proto udp tcp dport 80', 'conflicting protocols specified: udp vs. tcp'],
+  ['meta l4proto { tcp, udp } udp dport 80', 'conflicting protocols specified: tcp vs. udp'],
+  ['meta l4proto 47 tcp dport 80', 'conflicting protocols specified: unknown vs. tcp'],
+]
+
+for (const [rule, refused] of transports) {
+  test(`nft ${refused === undefined ? 'takes' : 'refuses'}: ${rule}`, async () => {
+    await succeeds('table ip t { chain c { type nat hook prerouting priority 0 ; }\n }')
+    const { status, stderr } = await nft(`add rule ip t c ${rule}`)
+    assert.deepEqual([status, stderr], refused === undefined ? [0, ''] : [1, `Error: ${refused}\n`])
+  })
+}

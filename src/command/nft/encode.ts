@@ -134,6 +134,7 @@ class Encoder {
         throw new NftError('Relational expression with a set must be == or !=')
       this.#load(left)
       this.#lookup(right, typesOf(left), undefined, operator === '!=' ? { inverted: true } : {})
+      if (operator === '==' && right.kind === 'set') this.#learnAny(left, right.elements)
       return
     }
     if (left.kind === 'concatenation' || right.kind === 'concatenation' || right.kind === 'any') {
@@ -155,6 +156,11 @@ class Encoder {
       this.#compare(operator, right.value)
       if (operator === '==') this.#known.learn(left, right.value)
     }
+  }
+
+  #learnAny(left: Selector, elements: readonly Element[]): void {
+    const [first, ...more] = elements.flatMap(({ key }) => (key.kind === 'value' ? [key.value] : []))
+    if (first) this.#known.learn(left, first, ...more)
   }
 
   /** In a table of one family all is of it. */
@@ -221,6 +227,9 @@ class Encoder {
         return
       case 'ct': {
         const { ct, direction } = selector
+        // Of which type it is only the protocol tells: ct_expr_update_type, src/ct.c.
+        if ((ct.key === 'proto_src' || ct.key === 'proto_dst') && !this.#known.knowsTransport)
+          throw new NftError("Can't parse symbolic invalid expressions")
         this.#expressions.push({ type: 'ct', key: ct.key, register, ...(direction && { direction }) })
         return
       }
@@ -311,7 +320,7 @@ class Encoder {
     const own = this.#place.family
     const network = family ?? (own === 'ip' || own === 'ip6' ? own : this.#known.network)
     if (address && !network) throw new NftError("specify `dnat ip' or 'dnat ip6' in inet table to disambiguate")
-    if (ports && this.#known.transport === undefined) {
+    if (ports && !this.#known.knowsTransport) {
       throw new NftError('transport protocol mapping is only valid after transport protocol match')
     }
     let next = 1

@@ -1,6 +1,6 @@
 /**
  * What a rule knows of the packet that it looks at, and what it must ask first so that a field is there: `tcp dport` is of
- * TCP only. nftables 1.0.6, src/payload.c, payload_gen_dependency().
+ * TCP only. nftables 1.0.6, src/payload.c, payload_gen_dependency(); src/proto.c, proto_ctx_update().
  */
 import type { NftExpression, NftFamily } from '../../kernel/nftables.ts'
 import { toNumber, types } from './datatype.ts'
@@ -11,11 +11,14 @@ import type { Selector } from './syntax.ts'
 const ETHER_TYPES = { ip: Uint8Array.of(0x08, 0x00), ip6: Uint8Array.of(0x86, 0xdd) } as const
 const ETHERNET = Uint8Array.of(1, 0)
 const TCP = 6
+/** Those that nft's descriptions of IPv4 and IPv6 lead to: ICMP, IGMP, TCP, UDP, DCCP, ESP, AH, ICMPv6, IPComp, SCTP, UDP-Lite. */
+const DESCRIBED: readonly number[] = [1, 2, TCP, 17, 33, 50, 51, 58, 108, 132, 136]
 
 export class Known {
   readonly #family: NftFamily
   #network: 'ip' | 'ip6' | undefined
-  #transport: number | undefined
+  /** One of these. */
+  #transports: readonly number[] = []
 
   constructor(family: NftFamily) {
     this.#family = family
@@ -26,8 +29,8 @@ export class Known {
     return this.#network
   }
 
-  get transport(): number | undefined {
-    return this.#transport
+  get knowsTransport(): boolean {
+    return this.#transports.length > 0
   }
 
   /** In a table of one family all is of it. */
@@ -35,15 +38,26 @@ export class Known {
     return this.#family === 'ip' || this.#family === 'ip6'
   }
 
-  /** What the packet must be, so that what it is known to be is not asked again. */
-  learn(left: Selector, value: Uint8Array): void {
-    if (left.kind === 'meta' && left.meta.key === 'l4proto') this.#transport = value[0]
+  /** What the packet must be, so that what it is known to be is not asked again: one of these values. */
+  learn(left: Selector, ...values: readonly [Uint8Array, ...Uint8Array[]]): void {
+    this.#learnTransport(left, values)
+    const [value] = values
+    if (values.length > 1) return
     if (left.kind === 'meta' && left.meta.key === 'nfproto') this.#network = value[0] === 2 ? 'ip' : 'ip6'
     if (left.kind === 'meta' && left.meta.key === 'protocol') {
       const etherType = toNumber(value, 'network')
       this.#network = etherType === 0x0800 ? 'ip' : etherType === 0x86dd ? 'ip6' : this.#network
     }
-    if (left.kind === 'payload' && left.field.type === types.protocol) this.#transport = value[0]
+  }
+
+  #learnTransport(left: Selector, values: readonly Uint8Array[]): void {
+    const numbers = values.map(([number]) => number!)
+    const isMeta = left.kind === 'meta' && left.meta.key === 'l4proto'
+    const isHeld =
+      (left.kind === 'payload' && left.field.type === types.protocol) ||
+      (left.kind === 'ct' && left.ct.key === 'protocol')
+    const known = isMeta ? numbers : isHeld ? numbers.filter((number) => DESCRIBED.includes(number)) : []
+    if (known.length > 0) this.#transports = known
   }
 
   /** What must be asked so that the header is there. */
@@ -53,17 +67,19 @@ export class Known {
       asked.push(meta('iiftype'), equal(ETHERNET))
     }
     if (name === 'ip' || name === 'ip6') asked.push(...this.askForNetwork(name))
-    if (base !== 'transport' || number === undefined || this.#transport === number) return asked
-    if (this.#transport !== undefined) {
-      const before = types.protocol.format(Uint8Array.of(this.#transport))
-      throw new NftError(`conflicting transport layer protocols specified: ${before} vs. ${name}`)
+    if (base !== 'transport' || number === undefined) return asked
+    const other = this.#transports.find((each) => each !== number)
+    if (other !== undefined) {
+      const before = DESCRIBED.includes(other) ? types.protocol.format(Uint8Array.of(other)) : 'unknown'
+      throw new NftError(`conflicting protocols specified: ${before} vs. ${name}`)
     }
+    if (this.knowsTransport) return asked
     if (over) asked.push(...this.#askForCarrier(over))
     return [...asked, ...this.#askForTransport(number)]
   }
 
   askForTcp(): NftExpression[] {
-    return this.#transport === TCP ? [] : this.#askForTransport(TCP)
+    return this.#transports.includes(TCP) ? [] : this.#askForTransport(TCP)
   }
 
   askForNetwork(network: 'ip' | 'ip6'): NftExpression[] {
@@ -85,7 +101,7 @@ export class Known {
   }
 
   #askForTransport(number: number): NftExpression[] {
-    this.#transport = number
+    this.#transports = [number]
     return [meta('l4proto'), equal(Uint8Array.of(number))]
   }
 }

@@ -53,11 +53,12 @@ export function between(
   return refusalDifference(expected, found) ?? differenceOf(expected, found, leeway)
 }
 
-/** The kernels must refuse the same steps, in the same words. */
-function refusalDifference(
-  { refusals: expected }: Observation,
-  { refusals: found }: Observation,
-): Difference | undefined {
+/** The kernels must refuse the same steps, in the same words. Of several lines the first: where in the command, say the others. */
+function refusalDifference(first: Observation, second: Observation): Difference | undefined {
+  const [expected, found] = [first, second].map(({ refusals }) => refusals.map((each) => each.split('\n')[0])) as [
+    string[],
+    string[],
+  ]
   const at = Array.from(expected, (_, i) => i).find((i) => expected[i] !== found[i])
   if (at === undefined && expected.length === found.length) return undefined
   const i = at ?? expected.length
