@@ -33,6 +33,10 @@ const OWN: NftTable = { family: 'inet', name: 'overlab_rules' }
 const PRIORITY = -500
 
 const ETHERNET_HEADER = 14
+/** Of IPv6: where it stands, and two that it may be. */
+const NEXT_HEADER = 6
+const HOP_BY_HOP = 0
+const ICMPV6 = 58
 
 export class RuleWatch {
   readonly #stand: Stand
@@ -169,12 +173,17 @@ function textOfTraced({ family: name, table, chain, handle, isPolicy, verdict, t
   return `${place} handle ${handle} ${verdict}${target === undefined ? '' : ` ${target}`}`
 }
 
-/** What hosts say on their own, and nobody compares. */
-function isNoise(packet: Uint8Array | undefined): boolean {
+/**
+ * What hosts say on their own, and nobody compares. The trace leaves out what stands between an IPv6 header and the transport's:
+ * a listener report without its hop-by-hop header begins behind the addresses (nf_trace_fill_pkt_info).
+ */
+export function isNoise(packet: Uint8Array | undefined): boolean {
   if (!packet) return false
+  const isIpv6 = packet[0]! >> 4 === 6
   const frame = new Uint8Array(ETHERNET_HEADER + packet.length)
-  frame.set(packet[0]! >> 4 === 6 ? [0x86, 0xdd] : [8, 0], ETHERNET_HEADER - 2)
   frame.set(packet, ETHERNET_HEADER)
+  frame.set(isIpv6 ? [0x86, 0xdd] : [8, 0], ETHERNET_HEADER - 2)
+  if (isIpv6 && packet[NEXT_HEADER] === HOP_BY_HOP) frame[ETHERNET_HEADER + NEXT_HEADER] = ICMPV6
   return isBackground(frame, [])
 }
 
