@@ -1,6 +1,6 @@
 /**
- * The fixed scenarios on a second kernel: each that it can run is compared with what was recorded of the first, and with the
- * model under that kernel's settings.
+ * The fixed scenarios on a second kernel: each that it can run is compared with what was recorded of the first, if that is, and
+ * with the model under that kernel's settings.
  *
  *   guest   runHere   what this kernel sees, a line of JSON for each scenario     scripts/kernels-guest.ts
  *   host    judge     what differs from the records and from the model           scripts/kernels.ts
@@ -30,7 +30,7 @@ export interface Verdict {
   readonly title: string
   /** Why the second kernel cannot run it. */
   readonly refused?: string
-  /** From the first kernel's walk; undefined: none beyond what may differ. */
+  /** From the first kernel's walk; undefined: none beyond what may differ, or no such walk. */
   readonly fromRecord?: string
   /** The model's walk, under the second kernel's settings, from the second kernel's. */
   readonly fromModel?: string
@@ -65,7 +65,7 @@ export function readSightings(output: string): Sighting[] {
 export async function judge(
   scenarios: readonly FixedScenario[],
   sightings: readonly Sighting[],
-  { recordOf, profile }: { readonly recordOf: (id: string) => Walk; readonly profile: Profile },
+  { recordOf, profile }: { readonly recordOf: (id: string) => Walk | undefined; readonly profile: Profile },
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = []
   for (const fixed of scenarios) {
@@ -81,10 +81,11 @@ export async function judge(
     const model = await runScenario(scenario, modelMachine({ profile }), { tail: tail + MORE })
     // What becomes of a frame is not asked here: the second kernel does not tell.
     const walkOf = ({ obs: rows }: Pick<Walk, 'obs'>): Walk => ({ id, obs: rows })
+    const record = recordOf(id)
     verdicts.push({
       id,
       title,
-      ...told('fromRecord', differenceOfWalks(walkOf(recordOf(id)), { id, obs }, given, leeway)),
+      ...told('fromRecord', record && differenceOfWalks(walkOf(record), { id, obs }, given, leeway)),
       ...told('fromModel', differenceOfWalks({ id, obs }, walkOf(model.walk), given, leeway)),
     })
   }

@@ -127,7 +127,9 @@ export class Tun extends Device {
     this.#isOpen = false
     this.#reader = undefined
     this.#operState = 'down'
-    for (const packet of this.#queue.splice(0)) drop(packet, 'QUEUE_PURGE', 'tun_queue_purge', { device: this })
+    const what = 'the program that should have read it has closed the device'
+    for (const packet of this.#queue.splice(0))
+      drop(packet, 'NOT_SPECIFIED', 'tun_queue_purge', { own: 'OVL_TUN_CLOSED', what, device: this })
     if (this.up) this.notify('carrier')
   }
 }

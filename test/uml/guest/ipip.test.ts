@@ -43,6 +43,7 @@ beforeAll(async () => {
     a!.addresses.add({ link: 'in', prefix: '10.244.0.1/24' })
     for (const last of [11, 21]) a!.addresses.add({ link: 'eth0', prefix: `192.168.56.${last}/24` })
     a!.neighbours.add({ link: 'in', address: HOST, mac: MAC.h })
+    h!.neighbours.add({ link: 'eth0', address: '10.244.0.1', mac: MAC.in })
     for (const last of neighbours) a!.neighbours.add({ link: 'eth0', address: `192.168.56.${last}`, mac: MAC.b })
     b!.neighbours.add({ link: 'eth0', address: A, mac: MAC.a })
     b!.links.set('eth0', { promiscuous: true })
@@ -132,6 +133,43 @@ test('the same is sent, received and told', async () => {
     const [linux, model] = [both.linux, both.model].map((rig) => seen.get(rig)!.splice(0).sort())
     assert.deepEqual(model, linux, `step ${number}: ${JSON.stringify(each)}`)
   }
+})
+
+/** What both saw of a frame, which is the same. */
+async function bothSee(at: string, frame: Uint8Array): Promise<readonly string[]> {
+  both.send(at, frame)
+  await both.take()
+  const [linux, model] = [both.linux, both.model].map((rig) => seen.get(rig)!.splice(0).sort())
+  assert.deepEqual(model, linux)
+  return linux!
+}
+
+test('a host whose tunl0 is down answers: no such port', async () => {
+  const inner = datagram('10.244.1.2', HOST, { ttl: 9, tos: 0, size: 100, dontFragment: false })
+  const outer = carrying({ source: '10.244.0.1', destination: HOST, ttl: 64, tos: 0 }, inner)
+  const rows = await bothSee('a:in', framed(MAC.h, MAC.in, outer))
+  assert.deepEqual(
+    rows.map((row) => row.split(' ').slice(0, 2).join(' ')).filter((row) => row.startsWith('h:')),
+    ['h:eth0 host', 'h:eth0 outgoing'],
+  )
+})
+
+test('a device carries IPv4 only: what is IPv6 is an error', async () => {
+  const errors = () => [both.linux, both.model].map(({ a }) => a!.links.statistics('t3').txErrors)
+  const before = errors()
+  const packet = new Uint8Array(48)
+  packet[0] = 0x60
+  packet[6] = IpProtocol.udp
+  packet[5] = 8
+  const rows = await bothSee('a:t3', packet)
+  assert.deepEqual(
+    rows.map((row) => row.slice(0, row.lastIndexOf(' '))),
+    ['a:t3 outgoing 48'],
+  )
+  assert.deepEqual(
+    errors().map((count, i) => count - before[i]!),
+    [1, 1],
+  )
 })
 
 test('what was learned of the path is the same', () => {
