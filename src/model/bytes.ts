@@ -40,8 +40,9 @@ export function sumOfView(view: DataView, from: number, to: number, initial = 0)
   let at = from
   for (; at + 4 <= to; at += 4) {
     const word = view.getInt32(at)
-    high += word >>> 16
-    low += word & 0xffff
+    // Of 64 KiB at most 2^30: no sum is too large for an integer.
+    high = (high + (word >>> 16)) | 0
+    low = (low + (word & 0xffff)) | 0
   }
   let total = initial + high + low
   if (at + 2 <= to) {
@@ -51,13 +52,16 @@ export function sumOfView(view: DataView, from: number, to: number, initial = 0)
   return at < to ? total + (view.getUint8(at) << 8) : total
 }
 
-/** The same of the 20 bytes of an IPv4 header without options, which every hop sums twice. */
+/** The same of the 20 bytes of an IPv4 header without options, which every hop sums up. */
 export function sumOf20(view: DataView, at: number): number {
   const a = view.getInt32(at)
   const b = view.getInt32(at + 4)
   const c = view.getInt32(at + 8)
-  const d = view.getInt32(at + 12)
-  const e = view.getInt32(at + 16)
+  return sumOfWords(a, b, c, view.getInt32(at + 12), view.getInt32(at + 16))
+}
+
+/** The same of five words of 32 bits. */
+export function sumOfWords(a: number, b: number, c: number, d: number, e: number): number {
   const high = (a >>> 16) + (b >>> 16) + (c >>> 16) + (d >>> 16) + (e >>> 16)
   return high + (a & 0xffff) + (b & 0xffff) + (c & 0xffff) + (d & 0xffff) + (e & 0xffff)
 }
@@ -85,7 +89,7 @@ export function sameBytes(a: Uint8Array, at: number, b: Uint8Array, bAt: number,
   return true
 }
 
-/** Up to how many bytes a loop is faster than Uint8Array's own methods. */
+/** Up to how many bytes a loop is faster than Uint8Array.slice. */
 const FEW = 64
 
 /** As Uint8Array.slice. */
@@ -95,21 +99,4 @@ export function copyOf(bytes: Uint8Array, from: number, to: number): Uint8Array 
   const copy = new Uint8Array(length)
   for (let i = 0; i < length; i++) copy[i] = bytes[from + i]!
   return copy
-}
-
-/** As Uint8Array.set. */
-export function copyInto(bytes: Uint8Array, at: number, from: Uint8Array): void {
-  const { length } = from
-  if (length > FEW) {
-    bytes.set(from, at)
-    return
-  }
-  let i = 0
-  for (; i + 4 <= length; i += 4) {
-    bytes[at + i] = from[i]!
-    bytes[at + i + 1] = from[i + 1]!
-    bytes[at + i + 2] = from[i + 2]!
-    bytes[at + i + 3] = from[i + 3]!
-  }
-  for (; i < length; i++) bytes[at + i] = from[i]!
 }

@@ -70,9 +70,15 @@ export class Devices {
   readonly #byIndex = new Map<number, Device>()
   readonly #byName = new Map<string, Device>()
   #next = 1
+  /** Who was asked for by name last: who sends frames asks for the same again and again. */
+  #last: Device | undefined = undefined
 
   get(name: string): Device | undefined {
-    return this.#byName.get(name)
+    const last = this.#last
+    if (last !== undefined && last.name === name) return last
+    const found = this.#byName.get(name)
+    this.#last = found
+    return found
   }
 
   at(index: number): Device | undefined {
@@ -97,11 +103,13 @@ export class Devices {
   }
 
   remove(device: Device): void {
+    this.#last = undefined
     this.#byIndex.delete(device.index)
     this.#byName.delete(device.name)
   }
 
   rename(device: Device, name: string): void {
+    this.#last = undefined
     this.#byName.delete(device.name)
     device.name = name
     this.#byName.set(name, device)

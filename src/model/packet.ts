@@ -10,7 +10,7 @@
  * One packet object goes the whole way, through tunnels too: pushing an outer header moves the offsets. Who needs a second
  * one clones it, bytes and all.
  */
-import { copyInto, setU16, u16 } from './bytes.ts'
+import { setU16, u16 } from './bytes.ts'
 import type { Device } from './device/device.ts'
 import type { Connection } from './netfilter/conntrack/connection.ts'
 import type { Journey } from './observer.ts'
@@ -191,7 +191,7 @@ export function packetFromFrame(frame: Uint8Array, device: Device): Packet {
   const protocol = hasLink ? u16(frame, 12) : frame[0]! >> 4 === 6 ? 0x86dd : 0x0800
   const packet = new Packet(HEADROOM + length, device, protocol)
   const link = packet.start + HEADROOM
-  copyInto(packet.bytes, link, frame)
+  packet.bytes.set(frame, link)
   packet.link = link
   packet.network = packet.transport = link + (hasLink ? ETHERNET_HEADER : 0)
   packet.end = link + length

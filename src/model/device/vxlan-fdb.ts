@@ -5,6 +5,7 @@
 import { formatMac } from '../../address/mac.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import { type Microseconds, SECOND, type Timer } from '../clock.ts'
+import type { Ipv4Route } from '../ipv4/route.ts'
 import { notify } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
 import { isValidSource, isZeroMac } from './ethernet.ts'
@@ -26,7 +27,12 @@ export interface VxlanRemote {
   readonly vni: number
   /** Index of the device below that it is sent by; 0: wherever a route leads. */
   readonly via: number
+  /** The way there, for as long as the underlay's Fib.generation is this one: dst_cache. */
+  route: Ipv4Route | undefined
+  generation: number
 }
+
+const NO_ROUTE = { route: undefined, generation: 0 } as const
 
 /** struct vxlan_fdb. */
 export interface VxlanFdbEntry {
@@ -67,7 +73,7 @@ export class VxlanFdb {
     const { port, vni } = this.#vxlan
     const entry: VxlanFdbEntry = {
       mac: mac.slice(),
-      remotes: [{ address: found, port, vni, via: 0 }],
+      remotes: [{ address: found, port, vni, via: 0, ...NO_ROUTE }],
       state: 'permanent',
       updated: this.#now,
     }
@@ -92,7 +98,7 @@ export class VxlanFdb {
   ): void {
     const call = `${operation} fdb entry ${formatMac(mac)} of "${this.#vxlan.name}"`
     const isGroup = (mac[0]! & 1) === 1 || isZeroMac(mac, 0)
-    const remote = { address, port: port || this.#vxlan.port, vni: vni || this.#vxlan.vni, via }
+    const remote = { address, port: port || this.#vxlan.port, vni: vni || this.#vxlan.vni, via, ...NO_ROUTE }
     const isRefused = operation === 'replace' && isGroup
     const refusal = () => new KernelError('EOPNOTSUPP', call, 'Cannot replace non-unicast fdb entries')
     const entry = this.#wake(mac)
@@ -153,7 +159,7 @@ export class VxlanFdb {
     if (!entry) {
       if (this.#vxlan.up) {
         const { port, vni } = this.#vxlan
-        this.#create(bytes.slice(at, at + 6), { address: from, port, vni, via: 0 }, 'dynamic')
+        this.#create(bytes.slice(at, at + 6), { address: from, port, vni, via: 0, ...NO_ROUTE }, 'dynamic')
       }
       return undefined
     }
@@ -162,6 +168,7 @@ export class VxlanFdb {
     if (first.address === from) return undefined
     if (entry.state !== 'dynamic') return 'VXLAN_ENTRY_EXISTS'
     first.address = from
+    first.route = undefined
     this.#changed('new')
     return undefined
   }

@@ -29,6 +29,8 @@ export const LOOPBACK_VTEP = 0x7f000001
 /** struct vxlan_sock */
 interface VxlanSocket {
   readonly devices: Map<number, Vxlan>
+  /** The device of the last packet: most are for the same as the one before. */
+  last: Vxlan | undefined
   readonly subscription: Subscription
 }
 
@@ -44,10 +46,10 @@ export function openSocket(vxlan: Vxlan): void {
   }
   let socket = ofNamespace.get(port)
   if (!socket) {
-    const devices = new Map<number, Vxlan>()
-    const subscription = underlay.sockets.bindEncapsulation(port, (packet) => receive(packet, devices))
-    socket = { devices, subscription }
-    ofNamespace.set(port, socket)
+    const subscription = underlay.sockets.bindEncapsulation(port, (packet) => receive(packet, made))
+    const made: VxlanSocket = { devices: new Map(), last: undefined, subscription }
+    socket = made
+    ofNamespace.set(port, made)
   }
   socket.devices.set(vxlan.vni, vxlan)
 }
@@ -58,6 +60,7 @@ export function closeSocket(vxlan: Vxlan): void {
   const socket = ofNamespace?.get(vxlan.port)
   if (!ofNamespace || !socket) return
   socket.devices.delete(vxlan.vni)
+  socket.last = undefined
   if (socket.devices.size > 0) return
   socket.subscription.close()
   ofNamespace.delete(vxlan.port)
@@ -69,11 +72,11 @@ export function findVxlan(underlay: Namespace, port: number, vni: number): Vxlan
 }
 
 /** vxlan_rcv: `packet.network` is the outer IPv4 header, `packet.transport` the UDP header. */
-function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
+function receive(packet: Packet, socket: VxlanSocket): void {
   const { view, end } = packet
   const header = packet.transport + UDP_HEADER
   const fits = end >= header + VXLAN_HEADER && (view.getUint8(header) & FLAG_VNI) !== 0
-  const vxlan = fits ? devices.get(view.getInt32(header + 4) >>> 8) : undefined
+  const vxlan = fits ? deviceOf(socket, view.getInt32(header + 4) >>> 8) : undefined
   if (vxlan === undefined || !hasKnownBits(view, header, vxlan)) {
     refuseHeader(packet, header, vxlan)
     return
@@ -122,6 +125,11 @@ function receive(packet: Packet, devices: ReadonlyMap<number, Vxlan>): void {
   vxlan.countReceived(end - packet.network)
   if (packet.journey) noteDecapsulation(packet, vxlan)
   vxlan.namespace.model.enqueue(packet)
+}
+
+function deviceOf(socket: VxlanSocket, vni: number): Vxlan | undefined {
+  if (socket.last?.vni !== vni) socket.last = socket.devices.get(vni)
+  return socket.last
 }
 
 /** pskb_inet_may_pull: as much of a frame's packet must be there. */

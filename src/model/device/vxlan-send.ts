@@ -9,7 +9,7 @@ import { fold, sumOfView, u32 } from '../bytes.ts'
 import { formatAddress } from '../ipv4/address-text.ts'
 import { sendIpv4 } from '../ipv4/output.ts'
 import type { Ipv4Route } from '../ipv4/route.ts'
-import { routeOutput } from '../ipv4/route-output.ts'
+import { type OutputError, rememberedOutput, routeOutput } from '../ipv4/route-output.ts'
 import { drop, note } from '../observer.ts'
 import { ETHERNET_HEADER, ensureHeadroom, type Packet, PacketFor, scrub } from '../packet.ts'
 import { Bridge } from './bridge.ts'
@@ -34,6 +34,8 @@ const PORT_RANGE = 'net/ipv4/ip_local_port_range'
 export class VxlanSender {
   readonly #vxlan: Vxlan
   readonly #hashKey: number
+  /** The address that it sends from; 0: the route's. */
+  readonly #local: number
   /** Of the lookup and the sending that are being made: two objects for all packets. */
   readonly #key = {
     destination: 0,
@@ -70,6 +72,7 @@ export class VxlanSender {
   constructor(vxlan: Vxlan) {
     this.#vxlan = vxlan
     this.#hashKey = vxlan.namespace.model.seed
+    this.#local = vxlan.local ? u32(vxlan.local, 0) : 0
   }
 
   /** `packet.link` is the inner frame's first byte. */
@@ -86,18 +89,9 @@ export class VxlanSender {
       refuseRemote(packet)
       return
     }
-    const key = this.#key
-    key.destination = destination
-    key.source = vxlan.local ? u32(vxlan.local, 0) : 0
-    key.mark = packet.mark
-    key.sourcePort = this.#sourcePort(packet)
-    key.destinationPort = remote.port
-    key.outputDevice = remote.via === 0 ? undefined : underlay.devices.at(remote.via)
-    if (remote.via !== 0 && !key.outputDevice) {
-      refuseRoute(packet, 'ENODEV', destination)
-      return
-    }
-    const route = routeOutput(underlay, key)
+    const sourcePort = this.#sourcePort(packet)
+    const known = remote.generation === underlay.fib.generation ? remote.route : undefined
+    const route = known ?? this.#findRoute(packet, remote, sourcePort)
     if (typeof route === 'string' || route.device === vxlan) {
       refuseRoute(packet, route, destination)
       return
@@ -111,18 +105,42 @@ export class VxlanSender {
     if (inner > room && this.#tooBig(packet, room)) return
 
     const sending = this.#sending
-    sending.source = key.source || route.source
+    sending.source = this.#local || route.source
     sending.destination = destination
     sending.ttl = vxlan.ttl || undefined
     sending.tos = encapsulateEcn(0, dsFieldOf(packet))
     sending.route = route
-    if (packet.journey) this.#noteEncapsulation(packet, remote, sending.source, key.sourcePort)
-    this.#push(packet, remote, key.sourcePort, sending.source)
+    if (packet.journey) this.#noteEncapsulation(packet, remote, sending.source, sourcePort)
+    this.#push(packet, remote, sourcePort, sending.source)
     scrub(packet, underlay !== vxlan.namespace)
     // All that is refused here is what a hook has dropped, and said so: no frame that the device takes is too long for IPv4.
     const refused = sendIpv4(underlay, packet, sending)
     if (refused === undefined) vxlan.countSent(inner)
     else vxlan.statistics.txDropped++
+  }
+
+  /** udp_tunnel_dst_lookup. What is the same for every packet is kept with the destination. */
+  #findRoute({ mark }: Packet, remote: VxlanRemote, sourcePort: number): Ipv4Route | OutputError {
+    const { underlay } = this.#vxlan
+    const key = this.#key
+    key.destination = remote.address
+    key.source = this.#local
+    key.mark = mark
+    key.sourcePort = sourcePort
+    key.destinationPort = remote.port
+    key.outputDevice = remote.via === 0 ? undefined : underlay.devices.at(remote.via)
+    if (remote.via !== 0 && !key.outputDevice) return 'ENODEV'
+    const route = routeOutput(underlay, key)
+    const { fib } = underlay
+    if (
+      remote.via === 0 &&
+      fib.onlyDestinationMatters &&
+      rememberedOutput(fib, key.source, key.destination) === route
+    ) {
+      remote.route = route
+      remote.generation = fib.generation
+    }
+    return route
   }
 
   /** udp_flow_src_port. */
@@ -151,8 +169,7 @@ export class VxlanSender {
     view.setInt32(header, sendsGroup ? ((FLAG_VNI | FLAG_GBP) << 24) | (packet.mark & 0xffff) : FLAG_VNI << 24)
     view.setInt32(header + 4, remote.vni << 8)
     const udp = header - UDP_HEADER
-    view.setUint16(udp, sourcePort)
-    view.setUint16(udp + 2, remote.port)
+    view.setInt32(udp, (sourcePort << 16) | remote.port)
     view.setInt32(udp + 4, (end - udp) << 16)
     packet.transport = udp
     packet.link = packet.network = udp

@@ -3,7 +3,7 @@ import type { Device } from '../device/device.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
 import { drop, note } from '../observer.ts'
 import { type Packet, PacketFor } from '../packet.ts'
-import { CHECKSUM_AT, hasDontFragment, priorityOf, TOS_AT, TTL_AT } from './header.ts'
+import { hasDontFragment, priorityOf, TOS_AT, TTL_AT } from './header.ts'
 import { sendIcmpError, sendRedirect } from './icmp.ts'
 import { ipOutput } from './output.ts'
 import type { Ipv4Route } from './route.ts'
@@ -20,7 +20,9 @@ export function forward(packet: Packet): void {
   const { view, network, device } = packet
   const route = packet.route as Ipv4Route
   const { namespace } = device
-  const ttl = view.getUint8(network + TTL_AT)
+  // TTL, protocol, checksum.
+  const word = view.getInt32(network + TTL_AT)
+  const ttl = word >>> 24
   if (ttl <= 1) {
     expire(packet, ttl)
     return
@@ -31,10 +33,10 @@ export function forward(packet: Packet): void {
     refuseSize(packet, route, length, mtu)
     return
   }
-  view.setUint8(network + TTL_AT, ttl - 1)
   // ip_decrease_ttl
-  const checksum = view.getUint16(network + CHECKSUM_AT) + 0x0100
-  view.setUint16(network + CHECKSUM_AT, checksum + (checksum >= 0xffff ? 1 : 0))
+  const checksum = (word & 0xffff) + 0x0100
+  const carry = checksum >= 0xffff ? 1 : 0
+  view.setInt32(network + TTL_AT, ((ttl - 1) << 24) | (word & 0xff_0000) | ((checksum + carry) & 0xffff))
   if (packet.journey) noteForward(packet, device, route, ttl)
   if (route.redirects) sendRedirect(packet)
   if (namespace.ipv4.settings.ip_forward_update_priority !== 0)

@@ -6,7 +6,7 @@ import { type Packet, PacketFor } from '../packet.ts'
 import { pullForEarlyDemux } from '../pieces.ts'
 import { deliverLocal } from './deliver.ts'
 import { forward } from './forward.ts'
-import { HEADER_LENGTH, headerLength, LENGTH_AT, PROTOCOL_AT, SOURCE_AT } from './header.ts'
+import { HEADER_LENGTH, headerLength, PROTOCOL_AT, SOURCE_AT } from './header.ts'
 import { sendIcmpError } from './icmp.ts'
 import type { Ipv4Route } from './route.ts'
 import { routeInput } from './route-input.ts'
@@ -26,11 +26,12 @@ export function receiveIpv4(packet: Packet): void {
     refuseHeader(packet, available, 0, 0)
     return
   }
-  const first = view.getUint8(network)
-  const header = (first & 15) * 4
-  const length = view.getUint16(network + LENGTH_AT)
+  // Version and header length, type of service, length.
+  const word = view.getInt32(network)
+  const header = ((word >>> 24) & 15) * 4
+  const length = word & 0xffff
   const isWhole = header >= HEADER_LENGTH && header <= length && length <= available
-  if (!isWhole || first >> 4 !== 4 || !isHeaderSumRight(packet, header)) {
+  if (!isWhole || word >>> 28 !== 4 || !isHeaderSumRight(packet, header)) {
     refuseHeader(packet, available, header, length)
     return
   }

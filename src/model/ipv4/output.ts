@@ -5,7 +5,7 @@
  *      forward  ──────────┴─ ipOutput ─ POSTROUTING ─ fragments? ─ neighbour ─ device
  */
 
-import { fold, setU16, sumOf, u32 } from '../bytes.ts'
+import { fold, setU16, sumOf, sumOfWords, u32 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
 import { Hook, runHook } from '../netfilter/hooks.ts'
@@ -16,16 +16,13 @@ import {
   DESTINATION_AT,
   DONT_FRAGMENT,
   ETHERTYPE_IPV4,
-  FRAGMENT_AT,
   HEADER_LENGTH,
   hasDontFragment,
   IDENTIFICATION_AT,
-  LENGTH_AT,
   PROTOCOL_AT,
   SOURCE_AT,
   TOS_AT,
   TTL_AT,
-  writeChecksum,
 } from './header.ts'
 import type { Ipv4Route } from './route.ts'
 import { type OutputError, routeOutput } from './route-output.ts'
@@ -86,21 +83,23 @@ export function sendIpv4(
   if (sending.mark !== undefined) packet.mark = sending.mark
 
   const { view } = packet
-  view.setUint16(network, 0x4500 | tos)
-  view.setUint16(network + LENGTH_AT, length)
   const identification =
     sending.identification ?? namespace.ipv4.identifications.next(namespace.model.random, source, destination, protocol)
-  view.setUint16(network + IDENTIFICATION_AT, identification)
-  view.setUint16(network + FRAGMENT_AT, dontFragment ? DONT_FRAGMENT : 0)
   const ttl =
     sending.ttl ??
     (route.type === 'multicast' ? 1 : (route.fib?.metrics?.hoplimit ?? namespace.ipv4.settings.ip_default_ttl))
-  view.setUint8(network + TTL_AT, ttl)
-  view.setUint8(network + PROTOCOL_AT, protocol)
-  // Signed, so that V8 knows them to be integers.
+  // The header in words; signed, so that V8 knows them to be integers.
+  const first = ((0x4500 | tos) << 16) | length
+  const second = (identification << 16) | (dontFragment ? DONT_FRAGMENT : 0)
+  const third = (ttl << 24) | (protocol << 16)
+  view.setInt32(network, first)
+  view.setInt32(network + IDENTIFICATION_AT, second)
+  view.setInt32(
+    network + TTL_AT,
+    third | (~fold(sumOfWords(first, second, third, source | 0, destination | 0)) & 0xffff),
+  )
   view.setInt32(network + SOURCE_AT, source | 0)
   view.setInt32(network + DESTINATION_AT, destination | 0)
-  writeChecksum(packet)
   if (checksumAt !== undefined) fillChecksum(packet, checksumAt, protocol)
   if (packet.journey) noteRoute(packet, route)
   if (sending.transmit) {

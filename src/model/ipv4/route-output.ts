@@ -47,14 +47,20 @@ export function routeOutput(namespace: Namespace, key: OutputKey): Ipv4Route | O
   const source = key.source ?? 0
   const isPlain = fib.onlyDestinationMatters && key.outputDevice === undefined && !key.scope && !key.anySource
   if (!isPlain) return findOutputRoute(namespace, key)
-  const cache = source === 0 ? fib.outputCache : fib.boundOutputCache
-  const known = cache?.get(key.destination | 0)
-  if (known !== undefined && (source === 0 || source === known.source)) return known
+  const known = rememberedOutput(fib, source, key.destination)
+  if (known !== undefined) return known
   const route = findOutputRoute(namespace, key)
   if (typeof route === 'string' || route.type === 'multicast' || (route.fib?.hops.length ?? 1) > 1) return route
   // Whether a loopback address may be spoken from is a setting.
   if (route.hop && !route.hop.linkdown && !isLoopback(source)) remember(fib, source, key.destination, route)
   return route
+}
+
+/** What every plain key with these two addresses is answered, for as long as Fib.generation stays; undefined: not known. */
+export function rememberedOutput(fib: Fib, source: number, destination: number): Ipv4Route | undefined {
+  const cache = source === 0 ? fib.outputCache : fib.boundOutputCache
+  const known = cache?.get(destination | 0)
+  return known !== undefined && (source === 0 || source === known.source) ? known : undefined
 }
 
 const CACHE_LIMIT = 65_536

@@ -122,9 +122,8 @@ export class Neighbour {
     const { view } = packet
     const link = packet.network - ETHERNET_HEADER
     packet.link = link
-    view.setUint16(link, this.#macHead)
-    view.setInt32(link + 2, this.#macTail)
-    view.setUint16(link + 6, device.macHead)
+    view.setInt32(link, (this.#macHead << 16) | (this.#macTail >>> 16))
+    view.setInt32(link + 4, (this.#macTail << 16) | device.macHead)
     view.setInt32(link + 8, device.macTail)
     view.setUint16(link + 12, packet.protocol)
   }

@@ -21,6 +21,8 @@ export interface Bound {
 
 export class Ports<B extends Bound> {
   readonly #byPort = new Map<number, B[]>()
+  /** Of the port that was asked for last: most packets are for the same as the one before. */
+  #last: readonly B[] = []
 
   /** Those of this port; undefined where there are none. */
   at(port: number): readonly B[] | undefined {
@@ -34,6 +36,7 @@ export class Ports<B extends Bound> {
   }
 
   remove(bound: B): void {
+    this.#last = []
     const bucket = this.#byPort.get(bound.port)
     const at = bucket?.indexOf(bound) ?? -1
     if (!bucket || at < 0) return
@@ -43,8 +46,9 @@ export class Ports<B extends Bound> {
 
   /** The owner of an address and port: one that is bound to the address before one that is bound to any. */
   find(bytes: Uint8Array, addressAt: number, family: Family, port: number): B | undefined {
-    const bucket = this.#byPort.get(port)
-    if (!bucket) return undefined
+    const bucket = this.#last[0]?.port === port ? this.#last : this.#byPort.get(port)
+    if (bucket === undefined) return undefined
+    this.#last = bucket
     let any: B | undefined
     for (let i = 0; i < bucket.length; i++) {
       const bound = bucket[i]!
