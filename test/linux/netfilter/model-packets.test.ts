@@ -201,6 +201,29 @@ const ipv4: NftExpression[][] = [
   [fib('oif', 'saddr', 'mark', 'iif', 'present'), is(0)],
 ]
 
+/** NFTA_DYNSET_*: register 1 into a set, or out of it. A timeout in milliseconds. */
+const dynset = (set: string, operation: 'add' | 'update' | 'delete', timeout?: number): NftExpression => ({
+  type: 'other',
+  name: 'dynset',
+  data: bytes(
+    ...[set.length + 5, 0, 1, 0, ...text(set, set.length), 0, ...new Array((7 - (set.length % 4)) % 4).fill(0)],
+    ...numbers({ 3: ['add', 'update', 'delete'].indexOf(operation), 4: 1 }),
+    ...(timeout === undefined ? [] : [12, 0, 6, 0, 0, 0, 0, 0, ...bigEndian(timeout)]),
+  ),
+})
+
+/** Sets that rules change as packets come. No life ends within the test. */
+const changing: NftExpression[][] = [
+  [payload('network', 12, 4), dynset('few', 'add')],
+  [payload('network', 12, 4), lookup('few')],
+  [payload('network', 16, 4), dynset('lasting', 'update', 600_000)],
+  [payload('network', 12, 4), dynset('lasting', 'add', 600_000)],
+  [payload('network', 12, 4), lookup('lasting')],
+  [payload('network', 16, 4), dynset('given', 'delete')],
+  [payload('network', 16, 4), lookup('given')],
+  [payload('network', 12, 4), { type: 'lookup', set: 'verdicts', source: 1, register: 0 }],
+]
+
 /** What changes packets, and what is made of more than a field and a constant. */
 const made: NftExpression[][] = [
   [meta('skgid'), is(0, 0, 0, 0)],
@@ -431,6 +454,37 @@ test('IPv4 packets are changed and hashed alike, and what has no conditions is p
     ],
     many(ipv4Frame),
   ))
+
+test('IPv4 packets go into sets and out of them alike', () => {
+  const address = { family: 'ip', table: 't', keyType: NftType.ipv4Address, keyLength: 4 } as const
+  const add = (set: Pick<NftSet, 'name'> & Partial<NftSet>): NftOperation => ({
+    operation: 'add set',
+    set: { ...address, ...set },
+  })
+  return countsAgree(
+    'ip',
+    't',
+    { hook: 'prerouting', priority: -300 },
+    plain(changing),
+    [
+      add({ name: 'few', dynamic: true, size: 3 }),
+      add({ name: 'lasting', dynamic: true, timeout: 300_000, size: 1000 }),
+      add({ name: 'given', dynamic: true, size: 1000 }),
+      add({ name: 'verdicts', data: { type: 'verdict' } }),
+      {
+        operation: 'add elements',
+        set: { family: 'ip', table: 't', name: 'given' },
+        elements: [{ key: bytes(10, 0, 0, 1) }, { key: bytes(224, 0, 0, 5) }],
+      },
+      {
+        operation: 'add elements',
+        set: { family: 'ip', table: 't', name: 'verdicts' },
+        elements: [{ key: bytes(192, 0, 2, 1), data: { verdict: 'accept' } }],
+      },
+    ],
+    many(ipv4Frame),
+  )
+})
 
 test('IPv4 packets match the same extensions of iptables', () =>
   countsAgree(

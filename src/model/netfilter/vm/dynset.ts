@@ -49,8 +49,7 @@ export function compileDynset(
     operation(machine) {
       const there = find(machine)
       if (operation === DELETE) {
-        if (!there) return BREAK
-        set.remove(there)
+        if (there) set.remove(there)
         return CONTINUE
       }
       if (there) {
