@@ -115,14 +115,27 @@ export class RuleWatch {
 const BY_PORTS = 'net.ipv4.fib_multipath_hash_policy'
 
 /**
- * To number what it traces, Linux computes a packet's hash (trace_fill_id), and keeps it. Behind NAT a tunnel would have another
- * source port of it, and of several next hops another would be chosen by it.
+ * To number what it traces, Linux computes a packet's hash (trace_fill_id), and keeps it. Behind NAT, or where pieces are put
+ * together after their first was traced, a tunnel would have another source port of it, and of several next hops another would
+ * be chosen by it.
  */
 function needsHash({ links, nftables, sysctl }: LiveKernel, steps: readonly ScenarioStep[]): boolean {
   if (sysctl.get(BY_PORTS.replaceAll('.', '/')) === '1') return true
   if (steps.some((step) => 'run' in step && step.run.includes(`${BY_PORTS}=1`))) return true
-  const hasTunnel = links.list().some(({ kind }) => kind === 'vxlan')
-  return hasTunnel && nftables.list().chains.some(({ base }) => base?.type === 'nat')
+  if (!links.list().some(({ kind }) => kind === 'vxlan')) return false
+  const { chains, rules } = nftables.list()
+  return (
+    chains.some(({ base }) => base?.type === 'nat') ||
+    rules.some(({ expressions }) => expressions.some(asksForTracking))
+  )
+}
+
+const TRACKING_XT: readonly string[] = ['conntrack', 'state', 'connmark', 'CONNMARK', 'CT']
+
+function asksForTracking(expression: NftExpression): boolean {
+  if (expression.type === 'xt match') return TRACKING_XT.includes(expression.match)
+  if (expression.type === 'xt target') return TRACKING_XT.includes(expression.target)
+  return expression.type === 'ct' || expression.type === 'ct set'
 }
 
 /** nft add rule inet … meta nftrace set 1 */
