@@ -5,7 +5,7 @@
 import type { Machine } from '../lab/machine.ts'
 import { differenceOf, differenceOfWalks } from './compare.ts'
 import type { Difference } from './difference.ts'
-import { LEEWAY } from './leeway.ts'
+import { hashesAreKept, LEEWAY } from './leeway.ts'
 import { observe } from './observe.ts'
 import { leewayOf } from './random/drawn-ports.ts'
 import type { Observation } from './run.ts'
@@ -38,7 +38,8 @@ export function differenceInFixed(
   found: Observation,
 ): Difference | undefined {
   const told = comparesEndings ? atNodes : withoutEndings
-  return differenceOf(told(expected), told(found), { ...leewayOf(scenario), tolerance })
+  const keptHashes = hashesAreKept(scenario)
+  return differenceOf(told(expected), told(found), { ...leewayOf(scenario), keptHashes, tolerance })
 }
 
 /** Dropped on the way to a device: Linux' trace knows by which the packet came, the model by which it was to leave. */

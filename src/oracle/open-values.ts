@@ -116,10 +116,12 @@ export class OpenValues {
 
   /**
    * One to one. Should two flows have one port by chance in the expected run, each has its own. Of real TCP sockets there is
-   * one per direction of a flow.
+   * one per direction of a flow. Where hashes are kept, a flow has several, and several flows have one.
    */
-  #tunnelPort({ bytes, layers }: ReadFrame, { at, isQuoted }: Layer): OpenValue {
-    const { portRange, realSockets = false } = this.#leeway
+  #tunnelPort(frame: ReadFrame, layer: Layer): OpenValue {
+    const { bytes, layers } = frame
+    const { at, isQuoted } = layer
+    const { portRange, realSockets = false, keptHashes = false } = this.#leeway
     // Of the frame inside: all that is not IP is one flow.
     const inside = layers.filter((layer) => layer.at > at)
     const flow = flowOf(bytes, inside, isQuoted)
@@ -128,8 +130,12 @@ export class OpenValues {
       at,
       size: 2,
       mask: 0xffff,
-      key: isDrawn ? `tunnel ${formatFlow(flow)}` : `tunnel ${wordAt(bytes, at)} ${undirected(flow)}`,
-      ...(!isDrawn && { pool: 'tunnel' }),
+      key: keptHashes
+        ? nameOfTunnel(frame, layer)
+        : isDrawn
+          ? `tunnel ${formatFlow(flow)}`
+          : `tunnel ${wordAt(bytes, at)} ${undirected(flow)}`,
+      ...(!isDrawn && !keptHashes && { pool: 'tunnel' }),
       why: 'VXLAN source port: from ip_local_port_range, and one per inner flow',
       allows: (port) => port >= portRange[0] && port <= portRange[1],
     }

@@ -7,7 +7,7 @@ import { modelMachine } from '../../lab/model-machine.ts'
 import { differenceOf } from '../compare.ts'
 import type { Difference } from '../difference.ts'
 import type { FrameEnding } from '../ending.ts'
-import type { Leeway } from '../leeway.ts'
+import { hashesAreKept, type Leeway } from '../leeway.ts'
 import { type Observation, runScenario } from '../run.ts'
 import type { Scenario } from '../scenario.ts'
 import { leewayOf } from './drawn-ports.ts'
@@ -41,7 +41,11 @@ export async function tryScenario(scenario: Scenario, live: Machine): Promise<Tr
 async function compareOnce(scenario: Scenario, live: Machine, breath: number): Promise<Omit<Trial, 'again'>> {
   const expected = await runScenario(scenario, live, { ...OPTIONS, breath })
   const found = await runScenario(scenario, modelMachine(), { ...OPTIONS, moments: expected.moments })
-  const difference = between(expected, found, { tolerance: TOLERANCE, ...leewayOf(scenario) })
+  const difference = between(expected, found, {
+    tolerance: TOLERANCE,
+    keptHashes: hashesAreKept(scenario),
+    ...leewayOf(scenario),
+  })
   return { difference, endings: found.endings }
 }
 
