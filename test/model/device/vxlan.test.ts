@@ -104,6 +104,19 @@ describe('a frame', () => {
     assert.deepEqual(world.takeDrops(), ['NO_TX_TARGET@vxlan_xmit at n1:flannel.1'])
   })
 
+  test('takes the way that the routes name now, not that of the frame before', () => {
+    const { routes } = world.in('n1')
+    send()
+    world.takeDrops()
+    routes.add({ type: 'blackhole', destination: '192.168.56.12/32' })
+    send()
+    assert.equal(at('n1:eth0 out').length, 1)
+    assert.deepEqual(world.takeDrops(), ['IP_OUTNOROUTES@vxlan_xmit_one at n1:flannel.1'])
+    routes.delete({ type: 'blackhole', destination: '192.168.56.12/32' })
+    send()
+    assert.equal(at('n1:eth0 out').length, 1)
+  })
+
   test('leaves by the device that its entry names, wherever else a route leads', () => {
     const { fdb, links, routes, neighbours } = world.in('n1')
     const entry = { link: 'flannel.1', mac: VTEP2, owner: 'self', destination: '192.168.56.12', via: 'eth9' } as const
@@ -200,6 +213,16 @@ describe('a packet that comes in', () => {
     world.send('n2:eth0', `0200000001010200000002010800${toHex(packet)}`)
     assert.ok(!world.takeTaps().includes('n1:flannel.1 in'))
     assert.deepEqual(world.takeDrops(), ['PKT_TOO_SMALL@vxlan_rcv at n1:eth0'])
+  })
+
+  test('for a device that is gone, is dropped, whatever came for it before', () => {
+    send()
+    world.takeDrops()
+    const { links } = world.in('n2')
+    links.add({ kind: 'vxlan', name: 'vx2', vxlan: { vni: 2, local: '192.168.56.12', port: 8472 }, up: true })
+    links.delete('flannel.1')
+    send()
+    assert.deepEqual(world.takeDrops(), ['VXLAN_VNI_NOT_FOUND@vxlan_rcv at n2:eth0'])
   })
 
   test('is taken from any host', () => {

@@ -86,6 +86,17 @@ test('a frame longer than the MTU is EMSGSIZE, one shorter than its header EINVA
   packets.send('v0', tagged)
 })
 
+test('a device is found by the name that it has now', () => {
+  const { packets, links } = pair()
+  const frame = new Uint8Array(60)
+  packets.send('v0', frame)
+  links.set('v0', { name: 'v9' })
+  assert.throws(() => packets.send('v0', frame), { errno: 'ENODEV' })
+  packets.send('v9', frame)
+  links.delete('v9')
+  assert.throws(() => packets.send('v9', frame), { errno: 'ENODEV' })
+})
+
 test('an answer that takes no time is there when ping returns, and the clock stands still', async () => {
   const kernel = pair()
   kernel.links.set('lo', { up: true })

@@ -95,6 +95,22 @@ test('an address that is bound goes before none', () => {
   assert.deepEqual(heard, ['10.9.0.3', B])
 })
 
+test('a socket that is closed hears nothing more, the next of its port does', () => {
+  const { a, b } = hosts()
+  const heard: string[] = []
+  const bind = (name: string) => b.sockets.bindUdp({ port: 9 }, { datagram: () => heard.push(name) })
+  const socket = a.sockets.bindUdp({}, {})
+  const send = () => socket.send({ address: B, port: 9 }, new Uint8Array(1))
+  const first = bind('first')
+  send()
+  first.close()
+  send()
+  assert.deepEqual(heard, ['first'])
+  bind('second')
+  send()
+  assert.deepEqual(heard, ['first', 'second'])
+})
+
 test('the seed decides ports', () => {
   const ports = (seed: number) => Array.from({ length: 3 }, () => hosts(seed).a.sockets.bindUdp({}, {}).local.port)
   assert.deepEqual(ports(5), ports(5))
