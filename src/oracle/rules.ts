@@ -112,7 +112,7 @@ export class RuleWatch {
   }
 }
 
-const BY_PORTS = 'net.ipv4.fib_multipath_hash_policy'
+const BY_PORTS = ['net.ipv4.fib_multipath_hash_policy', 'net.ipv6.fib_multipath_hash_policy'] as const
 
 /**
  * To number what it traces, Linux computes a packet's hash (trace_fill_id), and keeps it. Behind NAT, or where pieces are put
@@ -120,8 +120,8 @@ const BY_PORTS = 'net.ipv4.fib_multipath_hash_policy'
  * be chosen by it.
  */
 function needsHash({ links, nftables, sysctl }: LiveKernel, steps: readonly ScenarioStep[]): boolean {
-  if (sysctl.get(BY_PORTS.replaceAll('.', '/')) === '1') return true
-  if (steps.some((step) => 'run' in step && step.run.includes(`${BY_PORTS}=1`))) return true
+  if (BY_PORTS.some((policy) => sysctl.get(policy.replaceAll('.', '/')) === '1')) return true
+  if (steps.some((step) => 'run' in step && BY_PORTS.some((policy) => step.run.includes(`${policy}=1`)))) return true
   if (!links.list().some(({ kind }) => kind === 'vxlan')) return false
   const { chains, rules } = nftables.list()
   return (
