@@ -58,13 +58,13 @@ export function changeRoute(fib: Fib, operation: RouteOperation, request: RouteR
   return refusal
 }
 
-/** fib_table_insert, for the kernel's own routes as well. */
+/** fib_table_insert, for the kernel's own routes as well. The table is made before: it is there also when the route is refused. */
 export function insertRoute(fib: Fib, operation: RouteOperation, request: RouteRequest): Refusal | undefined {
+  const table = fib.table(request.table)
   if (((request.destination & ~maskOf(request.length)) | 0) !== 0)
     return refuse('EINVAL', 'Invalid prefix for given prefix length')
   const route = createRoute(fib, request)
   if ('errno' in route) return route
-  const table = fib.table(route.table)
   if (table.isFree(route.destination, route.length)) {
     table.insert(route, 0)
     fib.changed({ subject: 'route', operation: 'new', route })
