@@ -99,6 +99,8 @@ export interface Routes {
    * KernelError EINTR at its end when something else may be missing, too.
    */
   parts(filter?: RouteFilter): Iterable<readonly Route[]>
+  /** Whether there is such a table, empty or not: the first route that was to go into it made it, or a rule of IPv6 that names it. */
+  hasTable(table: number, family: Family): boolean
   /**
    * The route a packet to `destination` would take: `ip route get`. Undefined when there is none (ENETUNREACH).
    * The answer's destination is the address itself, as a host prefix.

@@ -114,14 +114,7 @@ export function listRoutes(settings: Settings, filter: RouteFilter, terminated: 
     ...(link !== undefined && { link }),
     ...(protocol !== undefined && { protocol }),
   })
-  // A table that nothing was ever put into does not exist; the kernel interface lists it as an empty one.
-  const exists = table === 0 || table === RouteTable.main || table === RouteTable.local
-  const narrowed = link !== undefined || protocol !== undefined
-  if (
-    all.length === 0 &&
-    !exists &&
-    (!narrowed || settings.kernel.routes.list({ family: family!, table }).length === 0)
-  ) {
+  if (all.length === 0 && table !== 0 && !settings.kernel.routes.hasTable(table, family!)) {
     throw new Exit(2, `Error: ${family}: FIB table does not exist.\n${terminated}`)
   }
   return all.filter((route) => passes(filter, route))

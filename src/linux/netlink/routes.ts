@@ -48,6 +48,18 @@ export class LinuxRoutes implements Routes {
     }
   }
 
+  hasTable(table: number, family: Family): boolean {
+    const socket = this.#socket()
+    const { call, message } = listing(family, { table }, socket.descriptor)
+    try {
+      socket.dump(call, message, () => undefined)
+      return true
+    } catch (error) {
+      if (isTableMissing({ table }, error)) return false
+      throw error
+    }
+  }
+
   lookup(destination: string, options: LookupOptions = {}): Route | undefined {
     const call = `look up the route to "${destination}"`
     const socket = this.#socket()

@@ -51,8 +51,9 @@ const USER_METRIC = 1024
 
 const refuse = (errno: string, explanation?: string): Refusal => ({ errno, explanation })
 
-/** RTM_NEWROUTE. Undefined: it was done. */
+/** RTM_NEWROUTE. Undefined: it was done. The table is there also when the route is refused: ip6_route_info_create. */
 export function changeRoute6(fib: Fib6, operation: RouteOperation, request: RouteRequest6): Refusal | undefined {
+  fib.table(request.table)
   if (request.hops.length < 2) {
     const route = createRoute(fib, request, request.hops[0] ?? {})
     return 'errno' in route ? route : insert(fib, operation, route)

@@ -92,6 +92,8 @@ export class Fib6 {
     const longer = operation === 'new' ? rules : this.rules
     const shorter = operation === 'new' ? this.rules : rules
     this.rules = rules
+    // fib6_rule_configure makes the table that a rule names.
+    for (const { action, table } of rules) if (action === 'table') this.table(table!)
     this.#compiled = rules.map(compileRule)
     this.#plain = false
     this.flush()

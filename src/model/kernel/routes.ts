@@ -1,5 +1,5 @@
 /** Routes of a namespace: `ip route`. Text and values are told apart by family in routes4.ts and routes6.ts. */
-import { familyOf } from '../../address/ip.ts'
+import { type Family, familyOf } from '../../address/ip.ts'
 import { parsePrefix } from '../../address/prefix.ts'
 import { KernelError } from '../../kernel/errors.ts'
 import type { Route, RouteFilter, Routes } from '../../kernel/route.ts'
@@ -31,6 +31,11 @@ export class ModelRoutes implements Routes {
   *parts(filter: RouteFilter = {}): Generator<readonly Route[]> {
     const routes = this.list(filter)
     for (let at = 0; at < routes.length; at += PART) yield routes.slice(at, at + PART)
+  }
+
+  hasTable(table: number, family: Family): boolean {
+    const { fib, ipv6 } = this.#namespace
+    return (family === 'ipv4' ? fib : ipv6.fib).tableIfAny(table) !== undefined
   }
 
   lookup(destination: string, options: LookupOptions = {}): Route | undefined {

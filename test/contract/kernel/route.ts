@@ -190,6 +190,32 @@ export const routeCases: readonly Case[] = [
     },
   })),
   {
+    title: 'a table is there from the first route on that was to go into it, also when that was refused, or is gone',
+    check({ node }) {
+      addLinks(node)
+      const [ipv4, ipv6] = ['10.5.0.0/16', 'fd05::/64']
+      const has = (table: number) => [node.routes.hasTable(table, 'ipv4'), node.routes.hasTable(table, 'ipv6')]
+      assert.deepEqual([254, 255, 100].map(has), [
+        [true, true],
+        [true, true],
+        [false, false],
+      ])
+      for (const destination of [ipv4, ipv6]) {
+        const route = { destination, link: 'l0', table: 100 }
+        node.routes.add(route)
+        node.routes.delete(route)
+      }
+      refused('ENETUNREACH', () => node.routes.add({ destination: ipv4, gateway: '192.0.2.1', table: 101 }))
+      refused('EHOSTUNREACH', () => node.routes.add({ destination: ipv6, gateway: '2001:db8::1', table: 101 }))
+      assert.deepEqual([100, 101].map(has), [
+        [true, true],
+        [true, true],
+      ])
+      for (const family of ['ipv4', 'ipv6'] as const) node.rules.add({ family, table: 102 })
+      assert.deepEqual(has(102), [false, true])
+    },
+  },
+  {
     title: 'what is listed can be added again',
     check({ node }) {
       addLinks(node)
