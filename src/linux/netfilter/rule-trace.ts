@@ -6,7 +6,7 @@
 import { sys } from '#sys'
 import type { NftFamily } from '../../kernel/nftables.ts'
 import { LITTLE_ENDIAN } from '../byte-order.ts'
-import { succeed } from '../errno.ts'
+import { EAGAIN, succeed } from '../errno.ts'
 import { Attributes } from '../netlink/attribute.ts'
 import { decodeMessages } from '../netlink/message.ts'
 import { NETLINK_NETFILTER, openNetlink } from '../netlink/socket.ts'
@@ -85,12 +85,13 @@ export class RuleTrace {
     succeed(sys.bind(this.#socket, address), CALL)
   }
 
-  /** What was met since the last call, in this order. */
+  /** What was met since the last call, in this order. KernelError ENOBUFS when there was more than the buffer holds. */
   take(): TracedRule[] {
     const met: TracedRule[] = []
     for (;;) {
       const length = sys.recv(this.#socket, this.#buffer, MSG_DONTWAIT)
-      if (length < 0) return met
+      if (length === -EAGAIN) return met
+      succeed(length, CALL)
       for (const { type, payload } of decodeMessages(this.#buffer.subarray(0, length)))
         if (type === ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_TRACE)) met.push(decodeTrace(payload))
     }
