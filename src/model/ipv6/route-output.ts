@@ -2,7 +2,7 @@
 import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
-import { ANY, isAny, keyOf, LOOPBACK, needsDevice } from './address.ts'
+import { ANY, isAny, keyOf, needsDevice } from './address.ts'
 import { hashOfFlow, hashOfPacket } from './ecmp.ts'
 import type { Fib6Result, Flow6 } from './fib.ts'
 import { type Fib6Route, routeErrors } from './fib-route.ts'
@@ -39,9 +39,8 @@ export function routeOutput6(namespace: Namespace, key: OutputKey6): Ipv6Route |
 /** What the tables say to a packet of this host. */
 export function findOutput(namespace: Namespace, key: OutputKey6): Fib6Result {
   const { destination, source, outputDevice, about } = key
-  const to = isAny(destination) ? LOOPBACK : destination
   const flow: Flow6 = {
-    destination: to,
+    destination,
     destinationAt: 0,
     source: source && !isAny(source) ? source : undefined,
     sourceAt: 0,
@@ -55,7 +54,7 @@ export function findOutput(namespace: Namespace, key: OutputKey6): Fib6Result {
         ? hashOfPacket(namespace, about)
         : hashOfFlow(namespace, {
             source,
-            destination: to,
+            destination,
             protocol: key.protocol ?? 0,
             sourcePort: key.sourcePort ?? 0,
             destinationPort: key.destinationPort ?? 0,

@@ -462,6 +462,9 @@ export const linkCases: readonly Case[] = [
   {
     title: 'deleteGroup deletes the links of the group, and no others',
     check({ node }) {
+      // A kernel makes fallback devices of tunnels by itself.
+      const names = () => node.links.list().map(({ name }) => name)
+      const own = names()
       for (const [name, group] of [
         ['a', 5],
         ['b', 5],
@@ -470,13 +473,7 @@ export const linkCases: readonly Case[] = [
         node.links.add({ kind: 'veth', name, group, peer: { name: `${name}1` } })
       }
       node.links.deleteGroup(5)
-      assert.deepEqual(
-        node.links
-          .list()
-          .map(({ name }) => name)
-          .sort(),
-        ['c', 'c1', 'lo'],
-      )
+      assert.deepEqual(names().sort(), ['c', 'c1', ...own].sort())
       node.links.deleteGroup(5) // an empty group
     },
   },

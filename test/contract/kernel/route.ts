@@ -216,6 +216,15 @@ export const routeCases: readonly Case[] = [
     },
   },
   {
+    title: 'the way to :: is that to any other address: that of a socket to itself begins in the socket',
+    check({ node }) {
+      addLinks(node)
+      assert.equal(node.routes.lookup('::'), undefined)
+      node.routes.add({ destination: '::/0', gateway: 'fd00::2' })
+      assert.equal(node.routes.lookup('::')?.gateway, 'fd00::2')
+    },
+  },
+  {
     title: 'what is listed can be added again',
     check({ node }) {
       addLinks(node)
