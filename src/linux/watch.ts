@@ -7,7 +7,6 @@
  */
 import { sys } from '#sys'
 import type { Change, Subscription } from '../kernel/live.ts'
-import { LITTLE_ENDIAN } from './byte-order.ts'
 import {
   decodeLinkName,
   decodeNftablesChange,
@@ -17,7 +16,7 @@ import {
   ROUTE_GROUPS,
 } from './change.ts'
 import { receiveDatagrams } from './datagrams.ts'
-import { succeed } from './errno.ts'
+import { joinGroups } from './netlink/groups.ts'
 import { decodeMessages, MessageWriter, type NetlinkMessage } from './netlink/message.ts'
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket, openNetlink } from './netlink/socket.ts'
 import type { Namespace } from './netns.ts'
@@ -28,12 +27,6 @@ type Subject = Change['subject']
 type OnChange = (change: Change | 'lost') => void
 
 const CALL = 'watch for changes'
-const AF_NETLINK = 16
-const SOCKADDR_NL_SIZE = 12
-const SOL_SOCKET = 1
-const SO_RCVBUFFORCE = 33
-/** Bytes that wait for us while we are busy. */
-const RECEIVE_BUFFER = 8 << 20
 const RTM_GETLINK = 18
 const IFINFOMSG_SIZE = 16
 const ENOBUFS = 105
@@ -94,10 +87,8 @@ function listen(
     sys.close(socket)
   }
   try {
-    const size = new Uint8Array(Int32Array.of(RECEIVE_BUFFER).buffer)
-    sys.setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, size)
     if (ownPort !== undefined) leaveOutRoutesOf(ownPort, socket, CALL)
-    succeed(sys.bind(socket, groupAddress(groups)), CALL)
+    joinGroups(socket, groups, CALL)
     remove = reactor.add(socket, () => {
       const datagrams = receiveDatagrams(socket)
       const changes: (Change | 'lost' | undefined)[] =
@@ -124,12 +115,4 @@ function learnNames(namespace: Namespace, names: LinkNames): void {
   } finally {
     socket.close()
   }
-}
-
-function groupAddress(groups: number): Uint8Array {
-  const address = new Uint8Array(SOCKADDR_NL_SIZE)
-  const view = new DataView(address.buffer)
-  view.setUint16(0, AF_NETLINK, LITTLE_ENDIAN)
-  view.setUint32(8, groups >>> 0, LITTLE_ENDIAN)
-  return address
 }

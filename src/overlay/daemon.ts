@@ -339,8 +339,7 @@ export class Daemon {
     this.#tellLeftOut(describeLeftOut(input))
     const { config, uplink, lease } = input
     const mtu = backendOf(config).mtu(uplink, config)
-    const subnets = subnetsOf(lease)
-    this.#subnetFile.want(formatSubnetFile({ config, subnets, mtu, ipMasq: rules.masquerade }))
+    this.#subnetFile.want(formatSubnetFile({ config, subnets: subnetsOf(lease), mtu, ipMasq: rules.masquerade }))
     this.#publish()
   }
 

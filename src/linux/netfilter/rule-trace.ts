@@ -5,9 +5,9 @@
  */
 import { sys } from '#sys'
 import type { NftFamily } from '../../kernel/nftables.ts'
-import { LITTLE_ENDIAN } from '../byte-order.ts'
 import { EAGAIN, succeed } from '../errno.ts'
 import { Attributes } from '../netlink/attribute.ts'
+import { joinGroups } from '../netlink/groups.ts'
 import { decodeMessages } from '../netlink/message.ts'
 import { NETLINK_NETFILTER, openNetlink } from '../netlink/socket.ts'
 import type { Namespace } from '../netns.ts'
@@ -33,11 +33,6 @@ const VERDICT_CHAIN = 2
 /** NFT_TRACETYPE_POLICY */
 const TYPE_POLICY = 1
 
-const AF_NETLINK = 16
-const SOCKADDR_NL_SIZE = 12
-const SOL_SOCKET = 1
-const SO_RCVBUFFORCE = 33
-const RECEIVE_BUFFER = 8 << 20
 const RECEIVE_SIZE = 8192
 const MSG_DONTWAIT = 0x40
 const CALL = 'follow packets through rules'
@@ -76,13 +71,12 @@ export class RuleTrace {
 
   constructor(namespace: Namespace) {
     this.#socket = namespace.inside(() => openNetlink(NETLINK_NETFILTER))
-    const size = new Uint8Array(Int32Array.of(RECEIVE_BUFFER).buffer)
-    sys.setsockopt(this.#socket, SOL_SOCKET, SO_RCVBUFFORCE, size)
-    const address = new Uint8Array(SOCKADDR_NL_SIZE)
-    const view = new DataView(address.buffer)
-    view.setUint16(0, AF_NETLINK, LITTLE_ENDIAN)
-    view.setUint32(8, GROUP, LITTLE_ENDIAN)
-    succeed(sys.bind(this.#socket, address), CALL)
+    try {
+      joinGroups(this.#socket, GROUP, CALL)
+    } catch (error) {
+      this.close()
+      throw error
+    }
   }
 
   /** What was met since the last call, in this order. KernelError ENOBUFS when there was more than the buffer holds. */
