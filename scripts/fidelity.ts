@@ -57,10 +57,9 @@ async function measure(cases: number, seed: number): Promise<Fidelity> {
   const { kinds } = await import('../src/oracle/random/kinds.ts')
   const { linux61 } = await import('../src/model/profile/linux-6.1.ts')
   const { allScenarios } = await import('../test/oracle/scenarios/all.ts')
-  const { branches } = await import('../test/oracle/scenarios/branches.ts')
   const measuring = { root, coverage, tally, wants: wanted, say }
   const live = linuxMachine([])
-  const scenarios = [...allScenarios(), ...branches]
+  const scenarios = allScenarios()
   const differ = await measureGoldens(measuring)
   differ.push(...(await measureFixed(measuring, scenarios, live)))
   for (const kind of kinds) differ.push(...(await measureKind(measuring, kind, { cases, seed, live })))

@@ -19,7 +19,6 @@ import type { FixedScenario } from '../src/oracle/fixed.ts'
 import { judge, readSightings, type Verdict } from '../src/oracle/second-kernel.ts'
 import type { Walk } from '../src/oracle/walk.ts'
 import { allScenarios } from '../test/oracle/scenarios/all.ts'
-import { branches } from '../test/oracle/scenarios/branches.ts'
 import { runInGuest } from '../test/uml/guest.ts'
 import { buildInitramfs, debianKernel } from '../test/vm/initramfs.ts'
 import { CHECKOUT, Machine } from '../test/vm/machine.ts'
@@ -46,7 +45,7 @@ if (!guest) {
   process.exitCode = 2
 } else {
   const only = values.only?.split(',')
-  const scenarios = [...allScenarios(), ...branches].filter(({ scenario }) => only?.includes(scenario.id) ?? true)
+  const scenarios = allScenarios().filter(({ scenario }) => only?.includes(scenario.id) ?? true)
   const output = await inGuest(guest, scenarios)
   const sightings = readSightings(output)
   if (sightings.length === 0) throw new Error(`The guest has seen nothing:\n${output}`)

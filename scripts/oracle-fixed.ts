@@ -8,12 +8,11 @@ import { formatDifference } from '../src/oracle/difference.ts'
 import { differenceInFixed, runFixed } from '../src/oracle/fixed.ts'
 import { Sickbay } from '../src/oracle/sickbay.ts'
 import { allScenarios } from '../test/oracle/scenarios/all.ts'
-import { branches } from '../test/oracle/scenarios/branches.ts'
 
 /** The process's exit status. With `record`, what the kernel did is written there. */
 export async function compareFixed(only: readonly string[] | undefined, record: string | undefined): Promise<number> {
   const machine = linuxMachine([])
-  const chosen = [...allScenarios(), ...branches].filter(({ scenario: { id } }) => only?.includes(id) ?? true)
+  const chosen = allScenarios().filter(({ scenario: { id } }) => only?.includes(id) ?? true)
   const sickbay = Sickbay.read(join(import.meta.dirname, '../sickbay.yml'))
   let differing = 0
   for (const fixed of chosen) {

@@ -13,13 +13,12 @@ import { differenceInFixed, type FixedScenario, runFixed } from '../../../src/or
 import { readFlows } from '../../../src/oracle/question.ts'
 import { Sickbay } from '../../../src/oracle/sickbay.ts'
 import { allScenarios } from '../scenarios/all.ts'
-import { branches } from '../scenarios/branches.ts'
 
 const machine = linuxMachine([])
 const goldens = `${import.meta.dirname}/../../golden`
 const sickbay = Sickbay.read(join(import.meta.dirname, '../../../sickbay.yml'))
 
-for (const fixed of [...allScenarios(), ...branches]) {
+for (const fixed of allScenarios()) {
   test(`${fixed.scenario.id}: ${fixed.title}`, async () => {
     const difference = await differenceTwice(fixed)
     const known = sickbay.know(fixed.scenario.id, difference)
