@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { build } from 'esbuild'
+import { buildLibrary } from '../scripts/build-library.ts'
 import { linuxMachine } from '../src/cli/machine.ts'
 import type { LiveKernel } from '../src/kernel/live.ts'
 import { bringUp, takeDown } from '../src/lab/lab.ts'
@@ -62,7 +63,8 @@ export async function benchModel({ pairs, runs, say }: Options): Promise<Row[]> 
   const service = await compareEngines(datagram(SERVICE, 80), serviceRules, pairs, runs)
   say('S02, followed')
   const traced = await tracedRate(datagram(P3, 4001), pairs)
-  say('overlab trace')
+  say('overlab trace: building dist/, whose command is measured')
+  await buildLibrary()
   const start = startOfTrace()
   say('the default lab')
   const lab = timeOfLab()

@@ -53,10 +53,13 @@ export function flowOf(bytes: Uint8Array, layers: readonly Layer[], isQuoted: bo
 export const formatFlow = ({ protocol, source, destination, ports }: Flow) =>
   `${protocol} ${source} ${destination} ${ports.join(' ')}`
 
-/** The same of either direction: the kernel's hash sorts them (__flow_hash_consistentify). */
+/**
+ * What the kernel's hash goes by, which sorts addresses and ports each for themselves (__flow_hash_consistentify): a flow has the
+ * same in both directions, and so has another one between the same hosts with the ports the other way round.
+ */
 export function formatUndirected({ protocol, source, destination, ports: [from = 0, to = 0] }: Flow): string {
-  const ends = [`${source} ${from}`, `${destination} ${to}`]
-  return [protocol, ...ends.sort()].join(' ')
+  const addresses = [source, destination].sort()
+  return [protocol, ...addresses, Math.min(from, to), Math.max(from, to)].join(' ')
 }
 
 const addressesOf = ({ offsets: { source, destination } }: typeof ipv4Header | typeof ipv6Header) => ({

@@ -35,6 +35,7 @@ const PRIORITY = -500
 const ETHERNET_HEADER = 14
 /** Of IPv6: where it stands, and two that it may be. */
 const NEXT_HEADER = 6
+const DESTINATION = 24
 const HOP_BY_HOP = 0
 const ICMPV6 = 58
 
@@ -188,7 +189,7 @@ function textOfTraced({ family: name, table, chain, handle, isPolicy, verdict, t
 
 /**
  * What hosts say on their own, and nobody compares. The trace leaves out what stands between an IPv6 header and the transport's:
- * a listener report without its hop-by-hop header begins behind the addresses (nf_trace_fill_pkt_info).
+ * a listener report, which goes to a group, begins behind the addresses without its hop-by-hop header (nf_trace_fill_pkt_info).
  */
 export function isNoise(packet: Uint8Array | undefined): boolean {
   if (!packet) return false
@@ -196,7 +197,8 @@ export function isNoise(packet: Uint8Array | undefined): boolean {
   const frame = new Uint8Array(ETHERNET_HEADER + packet.length)
   frame.set(packet, ETHERNET_HEADER)
   frame.set(isIpv6 ? [0x86, 0xdd] : [8, 0], ETHERNET_HEADER - 2)
-  if (isIpv6 && packet[NEXT_HEADER] === HOP_BY_HOP) frame[ETHERNET_HEADER + NEXT_HEADER] = ICMPV6
+  const isToGroup = packet[DESTINATION] === 0xff
+  if (isIpv6 && isToGroup && packet[NEXT_HEADER] === HOP_BY_HOP) frame[ETHERNET_HEADER + NEXT_HEADER] = ICMPV6
   return isBackground(frame, [])
 }
 

@@ -37,7 +37,7 @@ export async function dumpState(names: readonly string[], stand: Stand, pace: Pa
 
 /**
  * Numbers that a machine gives as they come, and what depends on the moment: how long a neighbour has been known, whether
- * anybody is just asking for it again, and what links have heard of their carrier, which Linux tells once a second
+ * anybody is just asking for it again, and what links and routes have heard of a carrier, which Linux tells once a second
  * (net/core/link_watch.c).
  */
 const PASSING: readonly string[] = [
@@ -51,6 +51,8 @@ const PASSING: readonly string[] = [
   'expires',
   'operstate',
 ]
+/** Flags of devices and routes that are part of it. */
+const HEARD_LATE: readonly Json[] = ['NO-CARRIER', 'linkdown']
 const KNOWN_STATES: readonly string[] = ['REACHABLE', 'STALE', 'DELAY', 'PROBE']
 /** Three seconds lie between the two, which a machine with much to do takes for what needs no time. */
 const UNKNOWN_STATES: readonly string[] = ['INCOMPLETE', 'FAILED']
@@ -71,7 +73,7 @@ function normalised(line: string, list: Json): Json {
 const byText = (a: Json, b: Json) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)
 
 function without(value: Json): Json {
-  if (Array.isArray(value)) return value.filter((each) => each !== 'NO-CARRIER').map(without)
+  if (Array.isArray(value)) return value.filter((each) => !HEARD_LATE.includes(each)).map(without)
   if (typeof value === 'string') {
     if (UNKNOWN_STATES.includes(value)) return 'UNKNOWN'
     return KNOWN_STATES.includes(value) ? 'KNOWN' : value

@@ -19,3 +19,9 @@ test('an echo request behind a hop-by-hop header, and a packet that begins like 
 test('what comes without a packet is none', () => {
   assert.equal(isNoise(undefined), false)
 })
+
+test('a neighbour solicitation to one host, behind headers that the trace leaves out, is none', () => {
+  const between = 'fd000001000000000000000000000002fd000002000000000000000000000002'
+  const target = 'fd000001000000000000000000000001'
+  assert.equal(isNoise(fromHex(`60012345002800fe${between}870081a100000000${target}`)), false)
+})

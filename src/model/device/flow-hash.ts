@@ -22,7 +22,7 @@ export function flowHash({ bytes, view, network, end }: Packet, protocol: number
       hash = mixPair(hash, view.getUint16(transport), view.getUint16(transport + 2))
     }
   } else if (protocol === 0x86dd && end >= network + 40) {
-    for (let at = 8; at < 24; at += 4) hash = mixPair(hash, u32(bytes, network + at), u32(bytes, network + at + 16))
+    hash = mixAddresses6(hash, bytes, network)
     const next = bytes[network + 6]!
     hash = mix(hash, next)
     const label = u32(bytes, network) & 0xfffff
@@ -40,6 +40,21 @@ export function flowHash({ bytes, view, network, end }: Packet, protocol: number
 /** The same whichever of the two comes first. */
 function mixPair(hash: number, a: number, b: number): number {
   return mix(mix(hash, Math.min(a, b)), Math.max(a, b))
+}
+
+/** Of IPv6: the smaller address as a whole first. */
+function mixAddresses6(hash: number, bytes: Uint8Array, network: number): number {
+  const [source, destination] = [network + 8, network + 24]
+  let i = 0
+  while (i < 15 && bytes[source + i] === bytes[destination + i]) i++
+  const isSorted = bytes[source + i]! <= bytes[destination + i]!
+  return mixWords(mixWords(hash, bytes, isSorted ? source : destination), bytes, isSorted ? destination : source)
+}
+
+function mixWords(hash: number, bytes: Uint8Array, at: number): number {
+  let mixed = hash
+  for (let i = 0; i < 16; i += 4) mixed = mix(mixed, u32(bytes, at + i))
+  return mixed
 }
 
 /** A round of MurmurHash3. */

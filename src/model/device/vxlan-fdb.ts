@@ -100,10 +100,9 @@ export class VxlanFdb {
     const isGroup = (mac[0]! & 1) === 1 || isZeroMac(mac, 0)
     const remote = { address, port: port || this.#vxlan.port, vni: vni || this.#vxlan.vni, via, ...NO_ROUTE }
     const isRefused = operation === 'replace' && isGroup
-    const refusal = () => new KernelError('EOPNOTSUPP', call, 'Cannot replace non-unicast fdb entries')
     const entry = this.#wake(mac)
     if (!entry) {
-      if (isRefused) throw refusal()
+      if (isRefused) throw new KernelError('EOPNOTSUPP', call)
       if (state === 'permanent' && port === 0 && vni === 0 && via === 0) {
         this.#entries.set(mac, address)
         this.#changed('new')
@@ -119,7 +118,7 @@ export class VxlanFdb {
       entry.updated = this.#now
     }
     // Too late for the state, as Linux has it.
-    if (isRefused) throw refusal()
+    if (isRefused) throw new KernelError('EOPNOTSUPP', call, 'Cannot replace non-unicast fdb entries')
     if (operation === 'replace') {
       if (entry.remotes.length !== 1 || !isSame(entry.remotes[0]!, remote)) {
         entry.remotes.splice(0, entry.remotes.length, remote)

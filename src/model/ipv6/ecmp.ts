@@ -7,7 +7,7 @@ import { portsOffset } from '../ipv4/ecmp.ts'
 import { siphash } from '../ipv4/siphash.ts'
 import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
-import { DESTINATION_AT, findTransport, NEXT_HEADER_AT, NextHeader, SOURCE_AT } from './header.ts'
+import { DESTINATION_AT, findTransport, HEADER_LENGTH, NEXT_HEADER_AT, NextHeader, SOURCE_AT } from './header.ts'
 
 /** struct flow_keys from its field `basic` on, as 32-bit words in memory order. Filled anew for each flow. */
 const keys = new Uint32Array(18)
@@ -35,19 +35,22 @@ export function hashOfFlow(namespace: Namespace, flow: MultipathFlow6): number {
   return finish(namespace)
 }
 
-/** Of a packet that came in; of an ICMPv6 error, the addresses of the packet that it is about (ip6_multipath_l3_keys). */
+/**
+ * Of a packet that came in; of an ICMPv6 error that no extension header comes before, the addresses of the packet that it is about
+ * (ip6_multipath_l3_keys).
+ */
 export function hashOfPacket(namespace: Namespace, { bytes, network, end }: Packet): number {
   keys.fill(0)
-  const transport = findTransport(bytes, network, end)
   if (policyOf(namespace) === 0) {
-    let at = network
-    const isError = transport?.protocol === NextHeader.icmp && transport.at + 48 <= end && bytes[transport.at]! < 128
-    if (isError) at = transport.at + 8
+    const icmp = network + HEADER_LENGTH
+    const isError = bytes[network + NEXT_HEADER_AT] === NextHeader.icmp && icmp + 48 <= end && bytes[icmp]! < 128
+    const at = isError ? icmp + 8 : network
     keys[PROTOCOL] = bytes[at + NEXT_HEADER_AT]! << 16
     keys[LABEL] = littleEndian(u32(bytes, at) & LABEL_MASK)
     addresses(bytes, at + SOURCE_AT, bytes, at + DESTINATION_AT)
     return finish(namespace)
   }
+  const transport = findTransport(bytes, network, end)
   const protocol = transport?.protocol ?? 0
   keys[PROTOCOL] = protocol << 16
   const offset = portsOffset(protocol)

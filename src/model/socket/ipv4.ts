@@ -88,6 +88,7 @@ export const ipv4Network: Network = {
   isOurs: (namespace, address) =>
     addressType(namespace, addressOf(address)) === 'local' || namespace.ipv4.settings.ip_nonlocal_bind !== 0,
   isForMany: ({ route }) => (route as Ipv4Route | undefined)?.isForMany === true,
+  deviceForAnswer: () => undefined,
   labelOfReset: () => undefined,
   isForOne: ({ route }) => (route as Ipv4Route | undefined)?.isForMany !== true,
   lengthOfHeader: (bytes, at) => (bytes[at]! & 0xf) * 4,

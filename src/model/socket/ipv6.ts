@@ -2,10 +2,10 @@
 import { EtherType } from '../../wire/ethernet.ts'
 import { Icmpv6Type } from '../../wire/icmpv6.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
-import { isAny, isMulticast, LOOPBACK } from '../ipv6/address.ts'
+import { isAny, isMulticast, LOOPBACK, needsDevice } from '../ipv6/address.ts'
 import { Reflected, reflectedLabel } from '../ipv6/flow-label.ts'
-import { findTransport, trafficClass } from '../ipv6/header.ts'
-import { sendIcmpv6Error } from '../ipv6/icmp.ts'
+import { DESTINATION_AT, findTransport, SOURCE_AT, trafficClass } from '../ipv6/header.ts'
+import { interfaceOf, sendIcmpv6Error } from '../ipv6/icmp.ts'
 import { sendIpv6 } from '../ipv6/output.ts'
 import { learnPathMtu6 } from '../ipv6/path-mtu.ts'
 import type { Ipv6Route } from '../ipv6/route.ts'
@@ -36,8 +36,8 @@ export const ipv6Network: Network = {
   icmp: IpProtocol.icmpv6,
   addressLength: 16,
   headerLength: HEADER,
-  sourceAt: 8,
-  destinationAt: 24,
+  sourceAt: SOURCE_AT,
+  destinationAt: DESTINATION_AT,
   ttlAt: 7,
   echoRequest: Icmpv6Type.echoRequest,
   echoReply: Icmpv6Type.echoReply,
@@ -74,7 +74,10 @@ export const ipv6Network: Network = {
   },
 
   isOurs: (namespace, address) => isOurs(namespace, address, 0),
-  isForMany: ({ bytes, network }) => isMulticast(bytes, network + 24),
+  isForMany: ({ bytes, network }) => isMulticast(bytes, network + DESTINATION_AT),
+  // tcp_v6_send_response, and ir_iif of a request.
+  deviceForAnswer: (packet) =>
+    needsDevice(packet.bytes, packet.network + SOURCE_AT) ? interfaceOf(packet) : undefined,
   labelOfReset: (packet) => reflectedLabel(packet, Reflected.reset),
   // ipv6_unicast_destination
   isForOne: ({ route }) => (route as Ipv6Route | undefined)?.type === 'local',

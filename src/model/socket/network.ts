@@ -3,6 +3,7 @@
  * and ICMP. Addresses are bytes in network order, as address/ip.ts has them.
  */
 import type { Family, Ip } from '../../address/ip.ts'
+import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
 
@@ -20,11 +21,13 @@ export interface SocketRoute {
   readonly of: unknown
 }
 
-/** For routes of several ways, and rules that look at them. */
-export interface FlowPorts {
+/** What routes of several ways, and rules, look at besides addresses. */
+export interface Flow {
   readonly protocol: number
   readonly sourcePort: number
   readonly destinationPort: number
+  /** The only way out, where the addresses mean something on one link only. */
+  readonly outputDevice?: Device | undefined
 }
 
 export interface Sending {
@@ -70,7 +73,7 @@ export interface Network {
   /** The kernel's: `tcp_v4_rcv`, `tcp_v4_do_rcv`, `__udp4_lib_rcv`. */
   readonly functions: { readonly tcp: string; readonly tcpSocket: string; readonly udp: string }
   /** The route of a packet of our own; an errno where there is none. */
-  route(namespace: Namespace, destination: Ip, source: Ip | undefined, flow?: FlowPorts): SocketRoute | string
+  route(namespace: Namespace, destination: Ip, source: Ip | undefined, flow?: Flow): SocketRoute | string
   /** From `packet.transport` on it is finished. An errno where it could not be sent. */
   send(namespace: Namespace, packet: Packet, sending: Sending): string | undefined
   /** Whether a socket may be bound to it. */
@@ -81,6 +84,8 @@ export interface Network {
   isForOne(packet: Packet): boolean
   /** Length of the header at `at`, options and extension headers included. */
   lengthOfHeader(bytes: Uint8Array, at: number, end: number): number
+  /** The device that an answer to this packet must go out by: IPv6's, where the sender's address belongs to a link. */
+  deviceForAnswer(packet: Packet): Device | undefined
   /** IPv6: the flow label of a reset that answers this packet, where it is the packet's. */
   labelOfReset(packet: Packet): number | undefined
   /** Type of service, or traffic class, of the header at `at`. */

@@ -2,10 +2,11 @@
 import type { Ip } from '../../address/ip.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
 import { setU16, setU32, u16, u32 } from '../bytes.ts'
+import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
 import type { Network } from './network.ts'
-import { fillChecksum, newSegment } from './segment.ts'
+import { destinationOf, fillChecksum, newSegment, sourceOf } from './segment.ts'
 import { type Key, signatureOf } from './tcp-md5.ts'
 
 export const TCP_HEADER = 20
@@ -150,6 +151,20 @@ export interface Tuple {
   readonly localPort: number
   readonly remote: Ip
   readonly remotePort: number
+  /** The only way to the other end, where its address belongs to a link: sk_bound_dev_if. */
+  readonly outputDevice?: Device | undefined
+}
+
+/** As who was sent this segment sees the connection. */
+export function tupleOf({ packet, network, sourcePort, destinationPort }: Segment): Tuple {
+  return {
+    network,
+    local: destinationOf(packet, network),
+    localPort: destinationPort,
+    remote: sourceOf(packet, network),
+    remotePort: sourcePort,
+    outputDevice: network.deviceForAnswer(packet),
+  }
 }
 
 export interface Header {

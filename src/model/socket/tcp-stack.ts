@@ -11,7 +11,7 @@ import type { Network, SocketRoute } from './network.ts'
 import { endpointText } from './ports.ts'
 import type { Key } from './tcp-md5.ts'
 import type { TimeoutBounds } from './tcp-rtt.ts'
-import { Flag, type Header, newTcpPacket, type Segment, type Tuple } from './tcp-segment.ts'
+import { Flag, type Header, newTcpPacket, type Segment, type Tuple, tupleOf } from './tcp-segment.ts'
 
 /** What is set on a socket. */
 export interface TcpSettings {
@@ -105,8 +105,8 @@ export class TcpStack {
   }
 
   /** An errno where no route leads there. */
-  route({ network, local, localPort, remote, remotePort }: Tuple): SocketRoute | string {
-    const flow = { protocol: IpProtocol.tcp, sourcePort: localPort, destinationPort: remotePort }
+  route({ network, local, localPort, remote, remotePort, outputDevice }: Tuple): SocketRoute | string {
+    const flow = { protocol: IpProtocol.tcp, sourcePort: localPort, destinationPort: remotePort, outputDevice }
     return network.route(this.namespace, remote, local, flow)
   }
 
@@ -142,24 +142,17 @@ export class TcpStack {
   }
 
   /** tcp_v4_send_reset: of a segment that meets nobody, and was meant for one. RFC 9293 §3.10.7.1. `key`: the segment's. */
-  reset({ packet, network, flags, acknowledgement, end, sourcePort, destinationPort }: Segment, key?: Key): void {
+  reset(segment: Segment, key?: Key): void {
+    const { packet, network, flags, acknowledgement, end } = segment
     if (flags & Flag.rst || !network.isForOne(packet)) return
-    const { bytes } = packet
-    const address = (at: number): Ip => bytes.slice(packet.network + at, packet.network + at + network.addressLength)
-    const tuple: Tuple = {
-      network,
-      local: address(network.destinationAt),
-      localPort: destinationPort,
-      remote: address(network.sourceAt),
-      remotePort: sourcePort,
-    }
+    const tuple = tupleOf(segment)
     // ip_send_unicast_reply makes nothing where there is no way back.
     if (typeof this.route(tuple) === 'string') return
     const header: Header =
       flags & Flag.ack
         ? { sequence: acknowledgement, acknowledgement: 0, flags: Flag.rst, window: 0 }
         : { sequence: 0, acknowledgement: end, flags: Flag.rst | Flag.ack, window: 0 }
-    const tos = network.tosOf(bytes, packet.network)
+    const tos = network.tosOf(packet.bytes, packet.network)
     const flowLabel = network.labelOfReset(packet)
     this.send(tuple, header, { cause: 'reply', parent: packet.journey, tos, key, flowLabel })
   }

@@ -28,7 +28,7 @@ import { destinationIp, destinationOf, isChecksumRight, sourceOf } from './segme
 import { allowedOptions, type Offer, TIMESTAMPS_LENGTH } from './tcp-agreement.ts'
 import { type Key, keyFor, Md5Keys, refuseSignature, signatureOf } from './tcp-md5.ts'
 import { TcpRequest } from './tcp-request.ts'
-import { Flag, readSegment, type Segment, type Tuple } from './tcp-segment.ts'
+import { Flag, readSegment, type Segment, type Tuple, tupleOf } from './tcp-segment.ts'
 import { TcpSocket } from './tcp-socket.ts'
 import { type Acceptor, quotedTuple, type TcpSettings, TcpStack } from './tcp-stack.ts'
 
@@ -201,14 +201,8 @@ export class TcpSockets {
     accept: (connection: TcpConnection) => TcpEvents,
   ): TcpRequest | undefined {
     const { packet, network } = segment
-    const tuple: Tuple = {
-      network,
-      local: destinationOf(packet, network),
-      localPort: segment.destinationPort,
-      remote: sourceOf(packet, network),
-      remotePort: segment.sourcePort,
-    }
-    const route = network.route(this.#namespace, tuple.remote, tuple.local)
+    const tuple = tupleOf(segment)
+    const route = this.#stack.route(tuple)
     if (typeof route === 'string') {
       drop(packet, 'NOT_SPECIFIED', 'tcp_conn_request', { what: `no route back: ${route}` })
       return undefined

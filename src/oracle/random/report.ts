@@ -32,12 +32,15 @@ export interface CampaignReport {
   readonly failed: readonly string[]
 }
 
+/** Cases between two lines that say how far a campaign is. */
+const STRETCH = 500
+
 /** Whether the two kernels agreed in every case, but for what is known. */
 export async function reportCampaign(options: CampaignOptions): Promise<boolean> {
-  const { kinds, jobs, script, json, sickbay, write } = options
+  const { kinds, cases, jobs, script, json, sickbay, write } = options
   const tally = new Tally(kinds)
   const failed: string[] = []
-  await runJobs(script, jobs, ordersOf(options), (answer) => {
+  const judge = (answer: JobAnswer) => {
     if ('report' in answer) {
       const { report } = answer
       tally.add(report)
@@ -51,6 +54,12 @@ export async function reportCampaign(options: CampaignOptions): Promise<boolean>
     if (failure === undefined) return
     failed.push(failure.name)
     write(failure.text)
+  }
+  let ended = 0
+  await runJobs(script, jobs, ordersOf(options), (answer) => {
+    judge(answer)
+    ended++
+    if (ended % STRETCH === 0 && ended < cases) write(`${ended} of ${cases} cases, ${failed.length} failed`)
   })
   for (const { id } of sickbay.cured()) {
     failed.push(`sickbay: ${id}`)

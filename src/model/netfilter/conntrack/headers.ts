@@ -41,13 +41,18 @@ function locate6(bytes: Uint8Array, network: number, end: number): number {
   ) {
     if (end - at < 8) return -1
     if (next === FRAGMENT && u16(bytes, at + 2) & 0xfff8) return -1
-    const length = next === FRAGMENT ? 8 : next === AUTHENTICATION ? (bytes[at + 1]! + 2) * 4 : (bytes[at + 1]! + 1) * 8
+    const length = next === FRAGMENT ? 8 : lengthOfOptions(next, bytes[at + 1]!)
     next = bytes[at]!
     at += length
   }
   if (next === NO_NEXT || at > end) return -1
   located.protocol = next
   return at
+}
+
+/** ipv6_optlen, ipv6_authlen: bytes of an extension header that says `units` of itself. */
+function lengthOfOptions(header: number, units: number): number {
+  return header === AUTHENTICATION ? (units + 2) * 4 : (units + 1) * 8
 }
 
 const NO_FRAGMENT = [-1, -1] as const
@@ -62,11 +67,11 @@ export function findFragmentHeader(
   let at = network + 40
   for (;;) {
     const next = bytes[namedAt]!
-    if (next === FRAGMENT) return [at, namedAt]
-    if (next !== HOP_BY_HOP && next !== ROUTING && next !== DESTINATION) return NO_FRAGMENT
+    if (next === FRAGMENT) return at > end ? NO_FRAGMENT : [at, namedAt]
+    if (next !== HOP_BY_HOP && next !== ROUTING && next !== AUTHENTICATION && next !== DESTINATION) return NO_FRAGMENT
     if (end - at < 8) return NO_FRAGMENT
     namedAt = at
-    at += (bytes[at + 1]! + 1) * 8
+    at += lengthOfOptions(next, bytes[at + 1]!)
   }
 }
 
