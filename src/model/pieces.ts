@@ -8,10 +8,13 @@ const TCP_HEADER = 20
  * first. Then it does not leave in the pieces that it came in.
  */
 export function pull(packet: Packet, until: number): void {
-  const { fragmentSizes: sizes, end } = packet
-  if (sizes === undefined || until > end) return
-  const endOfFirst = end - sizes.slice(1).reduce((sum, size) => sum + size, 0)
-  if (until > endOfFirst) packet.fragmentSizes = []
+  if (packet.fragmentSizes === undefined || until > packet.end) return
+  if (until > endOfFirst(packet)) packet.fragmentSizes = []
+}
+
+/** Where the first of its pieces ends: skb_tail_pointer. */
+export function endOfFirst({ fragmentSizes: sizes, end }: Packet): number {
+  return sizes === undefined ? end : end - sizes.slice(1).reduce((sum, size) => sum + size, 0)
 }
 
 /** tcp_v4_early_demux, tcp_v6_early_demux: before a TCP packet is routed, a socket is looked for that it may be for. */

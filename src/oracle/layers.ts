@@ -7,7 +7,7 @@ import { EtherType, ethernetHeader, vlanTag } from '../wire/ethernet.ts'
 import { icmpHeader } from '../wire/icmp.ts'
 import { Icmpv6Type, icmpv6Header } from '../wire/icmpv6.ts'
 import { IpProtocol, ipv4Header } from '../wire/ipv4.ts'
-import { ExtensionType, fragmentHeader, ipv6Header } from '../wire/ipv6.ts'
+import { ExtensionType, extensionLength, fragmentHeader, ipv6Header, isExtension } from '../wire/ipv6.ts'
 import type { Fields, Layout } from '../wire/layout.ts'
 import { tcpHeader } from '../wire/tcp.ts'
 import { udpHeader } from '../wire/udp.ts'
@@ -92,12 +92,17 @@ class Reader {
     if (behind === undefined) return
     const last = Math.min(end, behind + wordAt(this.#bytes, at + payloadLength))
     let next = this.#bytes[at + nextHeader]!
-    if (next === ExtensionType.fragment) {
-      const start = behind
-      behind = this.#add('fragment', start, last, within, isQuoted)
-      if (behind === undefined) return
+    while (isExtension(next)) {
+      const start: number = behind
+      if (next === ExtensionType.fragment) {
+        behind = this.#add('fragment', start, last, within, isQuoted)
+        if (behind === undefined) return
+        if (wordAt(this.#bytes, start + fragmentHeader.offsets.offsetAndMore) >> 3 !== 0) return
+      } else {
+        behind = start + extensionLength(next, this.#bytes[start + 1] ?? 0)
+        if (behind > last) return
+      }
       next = this.#bytes[start]!
-      if (wordAt(this.#bytes, start + fragmentHeader.offsets.offsetAndMore) >> 3 !== 0) return
     }
     this.#transport(next, behind, last, within, isQuoted, [at + source, at + ipv6Header.size])
   }
@@ -121,13 +126,13 @@ class Reader {
       this.#add('tcp', at, end, within, isQuoted, length, addresses)
     } else if (protocol === IpProtocol.icmp) {
       const behind = this.#add('icmp', at, end, within, isQuoted)
-      if (behind !== undefined && !isQuoted && QUOTING.includes(bytes[at]!)) {
+      if (behind !== undefined && QUOTING.includes(bytes[at]!)) {
         this.ipv4(behind, end, `${within}quoted.`, true)
       }
     } else if (protocol === IpProtocol.icmpv6) {
       const behind = this.#add('icmpv6', at, end, within, isQuoted, icmpv6Header.size, addresses)
       const isError = bytes[at]! < Icmpv6Type.echoRequest
-      if (behind !== undefined && !isQuoted && isError) this.ipv6(behind + 4, end, `${within}quoted.`, true)
+      if (behind !== undefined && isError) this.ipv6(behind + 4, end, `${within}quoted.`, true)
     }
   }
 

@@ -122,8 +122,8 @@ export class OpenValues {
     const { bytes, layers } = frame
     const { at, isQuoted } = layer
     const { portRange, realSockets = false, keptHashes = false } = this.#leeway
-    // Of the frame inside: all that is not IP is one flow.
-    const inside = layers.filter((layer) => layer.at > at)
+    // Of the frame inside, but not of what that may quote: all that is not IP is one flow.
+    const inside = layers.filter((inner) => inner.at > at && inner.within === `${layer.within}inner.`)
     const flow = flowOf(bytes, inside, isQuoted)
     const isDrawn = realSockets && flow?.protocol === TCP
     return {

@@ -12,6 +12,7 @@ import { LinuxKernel } from '../linux/linux.ts'
 import { RuleTrace, type TracedRule } from '../linux/netfilter/rule-trace.ts'
 import type { Journey, Step } from '../model/observer.ts'
 import { family } from '../trace/fate.ts'
+import { ExtensionType, extensionLength, ipv6Header, isExtension } from '../wire/ipv6.ts'
 import type { Difference } from './difference.ts'
 import { nameOf } from './ending.ts'
 import type { ScenarioStep } from './scenario.ts'
@@ -105,7 +106,7 @@ export class RuleWatch {
       run.push(textOfStep(each))
       if (!isLast(each.verdict, each.ref?.startsWith('chain ') ?? false)) continue
       const isOurs = run[0]!.includes(` ${OWN.name} `)
-      if (this.#watched.has(at) && !isOurs && !(frame && isBackground(frame, [])))
+      if (this.#watched.has(at) && !isOurs && !(frame && (isBackground(frame, []) || endsInHeaders(frame))))
         met.push({ step, at, rules: run.join(', ') })
       run = []
     }
@@ -200,6 +201,21 @@ export function isNoise(packet: Uint8Array | undefined): boolean {
   const isToGroup = packet[DESTINATION] === 0xff
   if (isIpv6 && isToGroup && packet[NEXT_HEADER] === HOP_BY_HOP) frame[ETHERNET_HEADER + NEXT_HEADER] = ICMPV6
   return isBackground(frame, [])
+}
+
+/** Of a packet that ends before its transport's header begins, Linux tells nothing: nf_trace_fill_pkt_info has nothing to copy. */
+function endsInHeaders(frame: Uint8Array): boolean {
+  if (frame[ETHERNET_HEADER - 2] !== 0x86 || frame[ETHERNET_HEADER - 1] !== 0xdd) return false
+  let next = frame[ETHERNET_HEADER + NEXT_HEADER]!
+  let at = ETHERNET_HEADER + ipv6Header.size
+  // nft takes an authentication header for the transport's: nft_set_pktinfo_ipv6.
+  while (isExtension(next) && next !== ExtensionType.authentication && at + 2 <= frame.length) {
+    if (next === ExtensionType.fragment && (frame[at + 2]! !== 0 || frame[at + 3]! > 7)) return false
+    const length = extensionLength(next, frame[at + 1]!)
+    next = frame[at]!
+    at += length
+  }
+  return !isExtension(next) && at > frame.length
 }
 
 /** In each namespace the same must have been met as often, whenever it was. */

@@ -26,6 +26,10 @@ export const ExtensionType = {
   destinationOptions: 60,
 } as const
 
+const extensionTypes: readonly number[] = Object.values(ExtensionType)
+
+export const isExtension = (type: number): boolean => extensionTypes.includes(type)
+
 const VERSION = 6
 const MAX_PAYLOAD = 0xffff
 
@@ -126,8 +130,9 @@ function decodeExtensions(bytes: Uint8Array, first: number) {
   }
 }
 
-/** Bytes of a whole extension header. The authentication header counts in words of 4 less 2: RFC 4302 §2.2. */
-function extensionLength(type: number, field: number): number {
+/** Bytes of a whole extension header, by its length field. The authentication header counts in words of 4 less 2: RFC 4302 §2.2. */
+export function extensionLength(type: number, field: number): number {
+  if (type === ExtensionType.fragment) return fragmentHeader.size
   return type === ExtensionType.authentication ? (field + 2) * 4 : (field + 1) * 8
 }
 

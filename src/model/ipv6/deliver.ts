@@ -50,9 +50,9 @@ export function finishDelivery6(packet: Packet): void {
         ;[namedAt, at] = [at, at + FRAGMENT_HEADER]
         continue
       }
-      const place = namedAt - packet.network
-      if (!namespace.ipv6.reassembly.gather(packet, LOCAL_DELIVERY, at, namedAt)) return
-      namedAt = packet.network + place
+      const named = namespace.ipv6.reassembly.gather(packet, LOCAL_DELIVERY, at, namedAt)
+      if (named < 0) return
+      namedAt = packet.network + named
       at = packet.transport
       continue
     } else break

@@ -2,12 +2,13 @@
  * The hash by which a flow takes one of several next hops: rt6_multipath_hash, net/ipv6/route.c; flow_hash_from_keys_seed,
  * net/core/flow_dissector.c.
  */
+import { extensionLength } from '../../wire/ipv6.ts'
 import { u16, u32 } from '../bytes.ts'
 import { portsOffset } from '../ipv4/ecmp.ts'
 import { siphash } from '../ipv4/siphash.ts'
 import type { Namespace } from '../namespace.ts'
 import type { Packet } from '../packet.ts'
-import { DESTINATION_AT, findTransport, HEADER_LENGTH, NEXT_HEADER_AT, NextHeader, SOURCE_AT } from './header.ts'
+import { DESTINATION_AT, FRAGMENT_HEADER, HEADER_LENGTH, NEXT_HEADER_AT, NextHeader, SOURCE_AT } from './header.ts'
 
 /** struct flow_keys from its field `basic` on, as 32-bit words in memory order. Filled anew for each flow. */
 const keys = new Uint32Array(18)
@@ -50,14 +51,30 @@ export function hashOfPacket(namespace: Namespace, { bytes, network, end }: Pack
     addresses(bytes, at + SOURCE_AT, bytes, at + DESTINATION_AT)
     return finish(namespace)
   }
-  const transport = findTransport(bytes, network, end)
-  const protocol = transport?.protocol ?? 0
+  const { protocol, at } = dissect(bytes, network, end)
   keys[PROTOCOL] = protocol << 16
   const offset = portsOffset(protocol)
-  if (transport && offset !== undefined && transport.fragmentAt < 0 && transport.at + offset + 4 <= end)
-    ports(u16(bytes, transport.at + offset), u16(bytes, transport.at + offset + 2))
+  if (offset !== undefined && at >= 0 && at + offset + 4 <= end)
+    ports(u16(bytes, at + offset), u16(bytes, at + offset + 2))
   addresses(bytes, network + SOURCE_AT, bytes, network + DESTINATION_AT)
   return finish(namespace)
+}
+
+/**
+ * How far __skb_flow_dissect goes: over options and routing headers, up to an authentication header or into a fragment header, whatever
+ * that is before. -1: what follows is not looked at.
+ */
+function dissect(bytes: Uint8Array, network: number, end: number): { protocol: number; at: number } {
+  let at = network + HEADER_LENGTH
+  let protocol = bytes[network + NEXT_HEADER_AT]!
+  while (protocol === NextHeader.hopByHop || protocol === NextHeader.routing || protocol === NextHeader.options) {
+    if (at + 2 > end) return { protocol, at: -1 }
+    const length = extensionLength(protocol, bytes[at + 1]!)
+    protocol = bytes[at]!
+    at += length
+  }
+  if (protocol !== NextHeader.fragment) return { protocol, at }
+  return { protocol: at + FRAGMENT_HEADER <= end ? bytes[at]! : protocol, at: -1 }
 }
 
 const policyOf = ({ ipv6 }: Namespace) => ipv6.settings.fib_multipath_hash_policy

@@ -12,6 +12,10 @@ const UNKNOWN_OPTION = 2
 const Option = { pad1: 0, padN: 1, routerAlert: 5, jumbo: 0xc2, homeAddress: 0xc9 } as const
 /** Of an unknown option's type: skip it, drop the packet, tell its sender, tell unless it was multicast. RFC 8200 §4.2. */
 const Action = { skip: 0, drop: 1, tell: 2 } as const
+/** RFC 4942 §2.1.9.5: to align a header, 7 bytes are enough. */
+const MOST_PADDING = 7
+/** IP6_DEFAULT_MAX_DST_OPTS_CNT, IP6_DEFAULT_MAX_HBH_OPTS_CNT. */
+const MOST_OPTIONS = 8
 /** RFC 8200 §4.4: of other types this host knows nothing. 2 is mobility's, 3 RPL's, 4 segment routing's. */
 const KNOWN_ROUTING: readonly number[] = [2, 3, 4]
 
@@ -29,20 +33,27 @@ export function acceptOptions(packet: Packet, at: number, kernel = 'ipv6_destopt
   const limit = at + (bytes[at + 1]! + 1) * 8
   if (at + 8 > end || limit > end) return refuseCut(packet, kernel, 'options are cut off')
   let i = at + 2
+  let count = 0
+  let padding = 0
   while (i < limit) {
     const type = bytes[i]!
-    if (type === Option.pad1) {
-      i++
+    const length = type === Option.pad1 ? 1 : bytes[i + 1]! + 2
+    if ((type !== Option.pad1 && i + 2 > limit) || i + length > limit)
+      return refuse(packet, 'IP_INHDR', 'ip6_parse_tlv', `option ${type} is too long`)
+    if (type === Option.pad1 || type === Option.padN) {
+      padding += length
+      if (padding > MOST_PADDING || !isZero(bytes, i + 2, i + length))
+        return refuse(packet, 'IP_INHDR', 'ip6_parse_tlv', 'padding of more than 7 bytes, or with something in it')
+      i += length
       continue
     }
-    const length = bytes[i + 1]! + 2
-    if (i + 2 > limit || i + length > limit)
-      return refuse(packet, 'IP_INHDR', 'ip6_parse_tlv', `option ${type} is too long`)
+    padding = 0
+    if (++count > MOST_OPTIONS) return refuse(packet, 'IP_INHDR', 'ip6_parse_tlv', `more than ${MOST_OPTIONS} options`)
     if (type === Option.jumbo || type === Option.homeAddress) {
       unsupported(packet, `IPv6 option ${type}`)
       return false
     }
-    if (type !== Option.padN && type !== Option.routerAlert && type >> 6 !== Action.skip) {
+    if (type !== Option.routerAlert && type >> 6 !== Action.skip) {
       const toMany = isMulticast(bytes, network + DESTINATION_AT)
       if (type >> 6 !== Action.drop && (type >> 6 === Action.tell || !toMany))
         sendIcmpv6Error(packet, PARAMETER_PROBLEM, UNKNOWN_OPTION, i - network)
@@ -70,6 +81,11 @@ export function acceptRouting(packet: Packet, at: number): boolean {
     what: `routing type ${type} is unknown`,
   })
   return false
+}
+
+function isZero(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (bytes[i] !== 0) return false
+  return true
 }
 
 function refuseCut(packet: Packet, kernel: string, what: string): false {

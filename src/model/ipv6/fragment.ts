@@ -1,7 +1,8 @@
 /** A datagram in pieces, which its sender alone makes: ip6_fragment, net/ipv6/ip6_output.c; RFC 8200 §4.5. */
 import { setU16, setU32 } from '../bytes.ts'
-import { note } from '../observer.ts'
+import { drop, note } from '../observer.ts'
 import { newPacket, type Packet } from '../packet.ts'
+import { endOfFirst } from '../pieces.ts'
 import {
   FRAGMENT_HEADER,
   HEADER_LENGTH,
@@ -15,6 +16,11 @@ import {
 export function fragmentIpv6(packet: Packet, mtu: number, output: (piece: Packet) => void): void {
   const { bytes, network, end, device } = packet
   const [namedAt, payload] = unfragmentable(packet)
+  if (payload > endOfFirst(packet)) {
+    const what = 'the headers that every piece repeats are cut off'
+    drop(packet, 'NOT_SPECIFIED', 'ip6_fragment', { own: 'OVL_EXTENSION_CUT', what })
+    return
+  }
   const header = payload - network
   const room = mtu - header - FRAGMENT_HEADER
   const sizes = sizesAsTheyCame(packet, room, end - payload) ?? sizesThatFit(room, end - payload)
@@ -41,17 +47,29 @@ export function fragmentIpv6(packet: Packet, mtu: number, output: (piece: Packet
   }
 }
 
-/** ip6_find_1stfragopt: what every piece repeats ends behind hop-by-hop options and routing headers. */
-function unfragmentable({ bytes, network }: Packet): [namedAt: number, payload: number] {
+/**
+ * ip6_find_1stfragopt: what every piece repeats ends behind hop-by-hop options, routing headers, and options that no routing header
+ * comes before. Behind the packet's end where they are cut off.
+ */
+function unfragmentable({ bytes, network, end }: Packet): [namedAt: number, payload: number] {
   let namedAt = network + NEXT_HEADER_AT
   let at = network + HEADER_LENGTH
-  while (bytes[namedAt] === NextHeader.hopByHop || bytes[namedAt] === NextHeader.routing) {
+  let isRouted = false
+  while (at <= end) {
+    const next = bytes[namedAt]!
+    if (next === NextHeader.routing) isRouted = true
+    else if (next !== NextHeader.hopByHop && (next !== NextHeader.options || isRouted)) break
+    if (at + 2 > end) return [namedAt, end + 1]
     namedAt = at
     at += (bytes[at + 1]! + 1) * 8
   }
   return [namedAt, at]
 }
 
+/**
+ * Undefined: in others. Where options are repeated now that were the first piece's payload, so that less than `total` is left, there is
+ * no room for them before the other pieces.
+ */
 function sizesAsTheyCame(
   { fragmentSizes: sizes, device }: Packet,
   room: number,

@@ -1,4 +1,5 @@
 /** IPv6's header where a packet holds it: RFC 8200 §3. Offsets are from `packet.network`. */
+import { extensionLength } from '../../wire/ipv6.ts'
 import { setU16, setU32, u16 } from '../bytes.ts'
 import type { Packet } from '../packet.ts'
 
@@ -20,6 +21,7 @@ export const NextHeader = {
   udp: 17,
   routing: 43,
   fragment: 44,
+  authentication: 51,
   icmp: 58,
   none: 59,
   options: 60,
@@ -46,7 +48,7 @@ export const isExtension = (next: number): boolean =>
   next === NextHeader.hopByHop ||
   next === NextHeader.routing ||
   next === NextHeader.fragment ||
-  next === 51 ||
+  next === NextHeader.authentication ||
   next === NextHeader.none ||
   next === NextHeader.options
 
@@ -65,7 +67,10 @@ export interface Transport {
 
 const found: Transport = { at: 0, protocol: 0, namedAt: 0, fragmentOffset: 0, fragmentAt: -1 }
 
-/** ipv6_skip_exthdr. The object is used again by the next call. Behind a fragment that is not the first, no further. */
+/**
+ * ipv6_skip_exthdr: it may say that the transport begins behind the packet's end. The object is used again by the next call. Behind a
+ * fragment that is not the first, no further.
+ */
 export function findTransport(bytes: Uint8Array, network: number, end: number): Transport | undefined {
   let at = network + HEADER_LENGTH
   let namedAt = network + NEXT_HEADER_AT
@@ -79,18 +84,19 @@ export function findTransport(bytes: Uint8Array, network: number, end: number): 
       found.namedAt = namedAt
       return found
     }
-    if (at + 8 > end) return undefined
+    if (at + 2 > end) return undefined
     namedAt = at
     if (next === NextHeader.fragment) {
+      if (at + 4 > end) return undefined
       found.fragmentAt = at
       found.fragmentOffset = u16(bytes, at + 2) & OFFSET_MASK
-      at += FRAGMENT_HEADER
       if (found.fragmentOffset !== 0) {
-        found.at = at
+        found.at = at + FRAGMENT_HEADER
         found.protocol = bytes[namedAt]!
         found.namedAt = namedAt
         return found
       }
-    } else at += next === 51 ? (bytes[at + 1]! + 2) * 4 : (bytes[at + 1]! + 1) * 8
+    }
+    at += extensionLength(next, bytes[at + 1]!)
   }
 }

@@ -1,5 +1,5 @@
 /** ICMPv6 errors that this host sends: icmp6_send, net/ipv6/icmp.c; RFC 4443 §2.4. Who gets none, from which address, how much is quoted. */
-import { setU32 } from '../bytes.ts'
+import { setU32, u16 } from '../bytes.ts'
 import { attach } from '../netfilter/conntrack.ts'
 import { note } from '../observer.ts'
 import { newPacket, type Packet, PacketFor } from '../packet.ts'
@@ -10,6 +10,7 @@ import {
   findTransport,
   HEADER_LENGTH,
   MIN_MTU,
+  MORE_FRAGMENTS,
   NextHeader,
   SOURCE_AT,
 } from './header.ts'
@@ -92,11 +93,13 @@ function ownDestination({ bytes, network, device }: Packet): Uint8Array | undefi
   return anycast || isOurs(namespace, bytes, at, device) ? bytes.slice(at, at + 16) : undefined
 }
 
-/** is_ineligible: no error about an error. Of a later fragment nobody can tell. */
+/** is_ineligible: no error about an error. Of a later fragment nobody can tell, nor of one that ends before its ICMP header. */
 function isIneligible({ bytes, network, end }: Packet): boolean {
   const transport = findTransport(bytes, network, end)
   if (transport?.fragmentOffset !== 0 || transport.protocol !== NextHeader.icmp) return false
-  return transport.at >= end || bytes[transport.at]! < FIRST_INFORMATIONAL
+  if (transport.at < end) return bytes[transport.at]! < FIRST_INFORMATIONAL
+  const { fragmentAt } = transport
+  return fragmentAt < 0 || (u16(bytes, fragmentAt + 2) & MORE_FRAGMENTS) === 0
 }
 
 function noteLimited(packet: Packet, type: number, code: number, setting: string): void {

@@ -2,6 +2,7 @@
  * Fragments on their way to becoming one datagram: ipv6_frag_rcv, net/ipv6/reassembly.c; nf_ct_frag6_gather,
  * netfilter/nf_conntrack_reasm.c; RFC 8200 §4.5, RFC 5722 (no overlaps). Whoever asks has queues of its own.
  */
+import { extensionLength } from '../../wire/ipv6.ts'
 import { u16, u32 } from '../bytes.ts'
 import { SECOND, type Timer } from '../clock.ts'
 import type { Namespace } from '../namespace.ts'
@@ -12,7 +13,9 @@ import {
   DESTINATION_AT,
   FRAGMENT_HEADER,
   HEADER_LENGTH,
+  isExtension,
   MORE_FRAGMENTS,
+  NEXT_HEADER_AT,
   NextHeader,
   OFFSET_MASK,
   PAYLOAD_AT,
@@ -27,6 +30,7 @@ export const LOCAL_DELIVERY = 0
 const MAX_PAYLOAD = 0xffff
 const Icmp = { timeExceeded: 3, parameterProblem: 4 } as const
 const REASSEMBLY_TIME = 1
+const HEADERS_INCOMPLETE = 3
 
 interface Fragment {
   readonly packet: Packet
@@ -58,24 +62,26 @@ export class Reassembly6 {
   }
 
   /**
-   * Takes a fragment, whose fragment header is at `at` and is named at `namedAt`. True: `packet` has completed its datagram and
-   * is all of it now, or was whole already; `packet.transport` is what follows. False: it waits, or has ended.
+   * Takes a fragment, whose fragment header is at `at` and is named at `namedAt`. What it answers is where `packet` names what it
+   * carries, an offset from its network header: it has completed its datagram and is all of it now, and `packet.transport` is what
+   * it carries; or it has been left as it is. -1: it waits, or has ended.
    */
-  gather(packet: Packet, user: number, at: number, namedAt: number): boolean {
+  gather(packet: Packet, user: number, at: number, namedAt: number): number {
     const { bytes, network } = packet
+    // Conntrack leaves it to whom it is for: nf_ct_frag6_gather.
+    if (user !== LOCAL_DELIVERY && endsInHeaders(packet, at, NextHeader.fragment)) return namedAt - network
     if (at + FRAGMENT_HEADER > packet.end)
-      return this.#refuse(packet, user, PAYLOAD_AT, 'the fragment header is cut off')
-    const word = u16(bytes, at + 2)
-    if ((word & (OFFSET_MASK | MORE_FRAGMENTS)) === 0) {
-      // An atomic fragment, RFC 6946. Delivery passes over the header of its own accord.
-      return this.#passAtomic(packet, at, namedAt)
+      return this.#refuse(packet, user, at - network, 'the fragment header is cut off')
+    if (user === LOCAL_DELIVERY && endsInHeaders(packet, network + HEADER_LENGTH, bytes[network + NEXT_HEADER_AT]!)) {
+      return this.#refuseHeaders(packet)
     }
+    const word = u16(bytes, at + 2)
     const queue = this.#find(packet, user, u32(bytes, at + 4))
     const offset = word & OFFSET_MASK
     const end = offset + (packet.end - at - FRAGMENT_HEADER)
     if (end > MAX_PAYLOAD) return this.#refuse(packet, user, at + 2 - network, 'it reaches too far')
     if ((word & MORE_FRAGMENTS) === 0) {
-      if (end < queue.length || (queue.hasLast && end !== queue.length)) return this.#discard(queue, packet)
+      if (end < queue.length || (queue.hasLast && end !== queue.length)) return this.#contradict(queue, packet)
       queue.hasLast = true
       queue.length = end
     } else {
@@ -83,18 +89,18 @@ export class Reassembly6 {
         if (user === LOCAL_DELIVERY) return this.#refuse(packet, user, PAYLOAD_AT, 'its length is no multiple of 8')
         // Left to whom it is for, who says so: -EPROTO of nf_ct_frag6_gather.
         this.#kill(queue)
-        return true
+        return namedAt - network
       }
       if (end > queue.length) {
-        if (queue.hasLast) return this.#discard(queue, packet)
+        if (queue.hasLast) return this.#contradict(queue, packet)
         queue.length = end
       }
     }
-    if (end === offset) return this.#discard(queue, packet)
+    if (end === offset) return this.#contradict(queue, packet)
     const place = placeFor(queue.fragments, offset, end)
     if (place === 'duplicate') {
       drop(packet, 'DUP_FRAG', 'ipv6_frag_rcv', { what: 'this part is there already' })
-      return false
+      return -1
     }
     if (place === 'overlap') return this.#discard(queue, packet)
     queue.fragments.splice(place, 0, { packet, offset, end, header: at - network, namedAt: namedAt - network })
@@ -106,18 +112,7 @@ export class Reassembly6 {
       note(packet, packet.device, 'defrag', `waits for the rest: bytes ${offset} to ${end}`, {
         kernel: 'ip6_frag_queue',
       })
-    return false
-  }
-
-  /** It goes on without its fragment header, which is passed over. */
-  #passAtomic(packet: Packet, at: number, namedAt: number): boolean {
-    const { bytes } = packet
-    bytes[namedAt] = bytes[at]!
-    bytes.copyWithin(at, at + FRAGMENT_HEADER, packet.end)
-    packet.end -= FRAGMENT_HEADER
-    packet.transport = at
-    writePayloadLength(packet)
-    return true
+    return -1
   }
 
   #find(packet: Packet, user: number, identification: number): Queue {
@@ -147,32 +142,47 @@ export class Reassembly6 {
   }
 
   /** Parameter problem: the field at `pointer` is wrong. Conntrack says nothing. */
-  #refuse(packet: Packet, user: number, pointer: number, what: string): false {
+  #refuse(packet: Packet, user: number, pointer: number, what: string): -1 {
     if (user === LOCAL_DELIVERY)
       this.#namespace.model.ipv6Protocols[NextHeader.icmp]?.refuse?.(packet, Icmp.parameterProblem, 0, pointer)
     drop(packet, 'IP_INHDR', 'ipv6_frag_rcv', { what })
-    return false
+    return -1
+  }
+
+  /** RFC 8200 §4.5: parameter problem, code 3. */
+  #refuseHeaders(packet: Packet): -1 {
+    this.#namespace.model.ipv6Protocols[NextHeader.icmp]?.refuse?.(packet, Icmp.parameterProblem, HEADERS_INCOMPLETE, 0)
+    drop(packet, 'NOT_SPECIFIED', 'icmpv6_param_prob_reason', { what: 'the first fragment ends within the headers' })
+    return -1
+  }
+
+  /** It does not fit what is known of its datagram. Conntrack drops it alone, and goes on to wait: nf_ct_frag6_queue. */
+  #contradict(queue: Queue, packet: Packet): -1 {
+    if (queue.user === LOCAL_DELIVERY) return this.#discard(queue, packet)
+    const what = 'it contradicts the fragments that came before'
+    drop(packet, 'NETFILTER_DROP', 'nf_hook_slow', { what })
+    return -1
   }
 
   /** What contradicts itself is given up as a whole. */
-  #discard(queue: Queue, packet: Packet): false {
+  #discard(queue: Queue, packet: Packet): -1 {
     this.#kill(queue)
     const what = 'fragments that contradict each other'
     drop(packet, 'NOT_SPECIFIED', 'ipv6_frag_rcv', { own: 'OVL_FRAGMENT', what })
     for (const each of queue.fragments)
       drop(each.packet, 'NOT_SPECIFIED', 'inet_frag_rbtree_purge', { own: 'OVL_FRAGMENT', what })
-    return false
+    return -1
   }
 
   /** ip6_frag_reasm: `packet`, the last that came, becomes all of it. */
-  #complete(queue: Queue, packet: Packet): boolean {
+  #complete(queue: Queue, packet: Packet): number {
     this.#kill(queue)
     const { packet: first, header, namedAt } = queue.fragments[0]!
     const ecn = combinedEcn(queue.ecn)
     if (ecn === undefined || header - HEADER_LENGTH + queue.length > MAX_PAYLOAD) {
       for (const each of queue.fragments)
         drop(each.packet, 'NOT_SPECIFIED', 'ip6_frag_reasm', { own: 'OVL_FRAGMENT', what: 'cannot be put together' })
-      return false
+      return -1
     }
     const whole = newPacket(header + queue.length, packet.device, packet.protocol)
     const { bytes, network } = whole
@@ -195,16 +205,14 @@ export class Reassembly6 {
     packet.checksum = 'none'
     packet.fragmentMaxSize = queue.maxSize
     packet.ignoreDontFragment = true
-    // A first one that was put together itself is not told apart again: inet_frag_reasm_prepare splits it elsewhere.
-    const sizes = queue.fragments.map(({ offset, end }) => end - offset)
-    packet.fragmentSizes = first.fragmentSizes === undefined ? sizes : []
+    packet.fragmentSizes = sizesOf(queue.fragments)
     writePayloadLength(packet)
     if (ecn !== 0) bytes[network + 1]! |= ecn << 4
     if (packet.journey)
       note(packet, packet.device, 'defrag', `${queue.fragments.length} fragments are ${whole.end - network} bytes`, {
         kernel: 'ip6_frag_reasm',
       })
-    return true
+    return namedAt
   }
 
   /** ip6frag_expire_frag_queue: the rest has not come. An end host says so if it can quote the first part. */
@@ -218,6 +226,40 @@ export class Reassembly6 {
       drop(packet, 'FRAG_REASM_TIMEOUT', 'ip6_frag_expire', { what: 'the rest has not come' })
     model.settle()
   }
+}
+
+/**
+ * ipv6frag_thdr_truncated: whether this first fragment lacks some of the headers up to the transport's, the first of which is at
+ * `start` and is a `protocol`. RFC 8200 §4.5.
+ */
+function endsInHeaders({ bytes, end }: Packet, start: number, protocol: number): boolean {
+  let at = start
+  let next = protocol
+  while (isExtension(next)) {
+    if (next === NextHeader.none || at + 2 > end) return false
+    if (next === NextHeader.fragment && (at + 4 > end || (u16(bytes, at + 2) & OFFSET_MASK) !== 0)) return false
+    const length = extensionLength(next, bytes[at + 1]!)
+    next = bytes[at]!
+    at += length
+  }
+  return at + leastOf(next) > end
+}
+
+/**
+ * What ip6_fragment can tell apart again: not where the first was put together itself (inet_frag_reasm_prepare splits it elsewhere),
+ * nor where another had less room before its payload than the first one's headers need.
+ */
+function sizesOf(fragments: readonly Fragment[]): number[] {
+  const [first] = fragments
+  if (first!.packet.fragmentSizes !== undefined) return []
+  if (fragments.some(({ header }) => header < first!.header)) return []
+  return fragments.map(({ offset, end }) => end - offset)
+}
+
+/** Bytes of a transport's header that a first fragment must have. */
+function leastOf(protocol: number): number {
+  if (protocol === NextHeader.tcp) return 20
+  return protocol === NextHeader.udp || protocol === NextHeader.icmp ? 8 : 1
 }
 
 /** Where it goes among the others. What is wholly there is a duplicate; any other overlap ends the datagram. */

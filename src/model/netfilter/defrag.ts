@@ -26,9 +26,8 @@ export function defragment6(packet: Packet, hook: HookNumber, device: Device): V
   if (packet.connection !== undefined || packet.untracked) return Verdict.accept
   const [at, namedAt] = findFragmentHeader(packet.bytes, packet.network, packet.end)
   if (at < 0) return Verdict.accept
-  return device.namespace.ipv6.reassembly.gather(packet, userOf(packet, hook), at, namedAt)
-    ? Verdict.accept
-    : Verdict.stolen
+  const named = device.namespace.ipv6.reassembly.gather(packet, userOf(packet, hook), at, namedAt)
+  return named < 0 ? Verdict.stolen : Verdict.accept
 }
 
 function userOf({ bridged }: Packet, hook: HookNumber): number {

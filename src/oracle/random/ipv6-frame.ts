@@ -22,13 +22,13 @@ import {
   UNKNOWN,
 } from './ipv6-world.ts'
 
-interface Ends {
+export interface Ends {
   readonly source: string
   readonly destination: string
 }
 
 /** What stands behind the headers, made for the addresses that its checksum covers. */
-interface Upper {
+export interface Upper {
   readonly protocol: number
   /** Of a neighbour: RFC 4861 has it heard with a hop limit of 255 alone. */
   readonly isDiscovery?: boolean
@@ -36,7 +36,7 @@ interface Upper {
 }
 
 /** One header of the chain: its number, and its bytes when the next one's is known. */
-interface Extension {
+export interface Extension {
   readonly type: number
   bytes(next: number): readonly number[]
 }
@@ -52,19 +52,19 @@ export interface Ipv6Frame extends Ends {
   readonly damage: 'none' | 'version' | 'longer' | 'shorter' | 'padding' | 'last byte'
 }
 
-const HOP_BY_HOP = 0
+export const HOP_BY_HOP = 0
 const ROUTING = 43
-const FRAGMENT = 44
-const OPTIONS = 60
+export const FRAGMENT = 44
+export const OPTIONS = 60
 const TCP = 6
 const UDP = 17
 const ICMP = 58
 const HEADER = 40
 
-/** An option of 4 bytes of data fills the header's 8. */
-const options = (type: number): fc.Arbitrary<Extension> =>
+/** An option of 4 bytes of data fills a header of 8. */
+export const options = (type: number): fc.Arbitrary<Extension> =>
   fc
-    .constantFrom(
+    .constantFrom<readonly number[]>(
       [1, 4, 0, 0, 0, 0],
       [5, 2, 0, 0, 1, 0], // router alert: RFC 2711
       [0x1e, 4, 1, 2, 3, 4],
@@ -73,27 +73,37 @@ const options = (type: number): fc.Arbitrary<Extension> =>
       [0xde, 4, 1, 2, 3, 4],
       [0, 0, 0, 0, 0, 0],
       [1, 9, 0, 0, 0, 0], // longer than the header
+      [1, 4, 0, 0, 0, 7],
+      [1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+      [...Array.from({ length: 9 }, () => [0x1e, 0]).flat(), 1, 2, 0, 0],
     )
-    .map((data) => ({ type, bytes: (next) => [next, 0, ...data] }))
+    .map((data) => ({ type, bytes: (next) => [next, (data.length - 6) / 8, ...data] }))
 
-const routing: fc.Arbitrary<Extension> = fc
+export const routing: fc.Arbitrary<Extension> = fc
   .record({ kind: fc.constantFrom(0, 253), left: fc.constantFrom(0, 1, 2), length: fc.constantFrom(2, 0) })
   .map(({ kind, left, length }) => ({
     type: ROUTING,
     bytes: (next) => [next, length, kind, left, 0, 0, 0, 0, ...(length ? parseIpv6(hostOn(2, 2)) : [])],
   }))
 
-const fragment: fc.Arbitrary<Extension> = fc
-  .record({ offset: mostly([0, 8, 1232, 65_528]), more: fc.boolean(), id: fc.constantFrom(7, 8) })
-  .map(({ offset, more, id }) => ({
-    type: FRAGMENT,
-    bytes: (next) => [next, 0, offset >> 8, (offset & 0xf8) | (more ? 1 : 0), 0, 0, 0, id],
-  }))
+export const fragmentHeader = (offset: number, more: boolean, id: number): Extension => ({
+  type: FRAGMENT,
+  bytes: (next) => [next, 0, offset >> 8, (offset & 0xf8) | (more ? 1 : 0), 0, 0, 0, id],
+})
 
-const other: fc.Arbitrary<Extension> = fc.constantFrom<Extension[]>(
-  { type: 51, bytes: (next) => [next, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1] },
-  { type: 135, bytes: (next) => [next, 0, 0, 0, 0, 0, 0, 0] },
-)
+const fragment: fc.Arbitrary<Extension> = fc
+  .tuple(mostly([0, 8, 1232, 65_528]), fc.boolean(), fc.constantFrom(7, 8))
+  .map(([offset, more, id]) => fragmentHeader(offset, more, id))
+
+export const authentication: Extension = {
+  type: 51,
+  bytes: (next) => [next, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1],
+}
+
+const other: fc.Arbitrary<Extension> = fc.constantFrom<Extension[]>(authentication, {
+  type: 135,
+  bytes: (next) => [next, 0, 0, 0, 0, 0, 0, 0],
+})
 
 const extensions: fc.Arbitrary<Extension[]> = often(
   fc.constant([]),
@@ -204,7 +214,7 @@ const none: fc.Arbitrary<Upper> = fc
   .constantFrom(59, 253, 50)
   .map((protocol) => ({ protocol, bytes: () => countedBytes(16) }))
 
-const uppers = (mtus: readonly number[]): fc.Arbitrary<Upper> =>
+export const uppers = (mtus: readonly number[]): fc.Arbitrary<Upper> =>
   fc.oneof(
     { withCrossShrink: true },
     { weight: 16, arbitrary: echo(mtus) },
@@ -260,7 +270,7 @@ export function ipv6Frames({ mtus }: Pick<Ipv6World, 'mtus'>): fc.Arbitrary<Ipv6
 
 type Fields = Ends & Pick<Ipv6Frame, 'hopLimit' | 'trafficClass' | 'flowLabel'>
 
-function packetOf(
+export function packetOf(
   { source, destination, hopLimit, trafficClass, flowLabel }: Fields,
   chain: readonly Extension[],
   upper: Upper,

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import type { Scenario, ScenarioStep } from '../scenario.ts'
 import { mostly, often, rarely } from './frame.ts'
 import { type Ipv6Frame, ipv6Frames, ipv6Step } from './ipv6-frame.ts'
+import { ipv6Pieces } from './ipv6-pieces.ts'
 import { hostOn, IPV6_TAPS, type Ipv6World, ipv6Topology, ROUTER_PREFIXES } from './ipv6-world.ts'
 import { type Kind, NAME } from './kind.ts'
 
@@ -70,7 +71,16 @@ const cases: fc.Arbitrary<Case> = worlds.chain((world) =>
       fc.constant([]),
       2,
     ),
-    frames: fc.array(ipv6Frames(world), { minLength: 1, maxLength: 12 }),
+    frames: fc
+      .array(
+        often(
+          ipv6Frames(world).map((frame) => [frame]),
+          ipv6Pieces,
+          6,
+        ),
+        { minLength: 1, maxLength: 12 },
+      )
+      .map((trains) => trains.flat()),
     patient: rarely(20),
   }),
 )

@@ -1,19 +1,17 @@
 /** Where the transport header is, and whether its checksum is right. */
+import { extensionLength } from '../../../wire/ipv6.ts'
 import { fold, sumOf, u16 } from '../../bytes.ts'
+import { isExtension, NextHeader, OFFSET_MASK } from '../../ipv6/header.ts'
 import type { Packet } from '../../packet.ts'
 import { Protocol, type TupleFamily } from './tuple.ts'
-
-const HOP_BY_HOP = 0
-const ROUTING = 43
-const FRAGMENT = 44
-const NO_NEXT = 59
-const AUTHENTICATION = 51
-const DESTINATION = 60
 
 /** What locate and locate6 found beside the offset. */
 export const located = { protocol: 0 }
 
-/** Offset of the transport header of the packet whose network header is at `network`; -1: it has none, or cannot be read. */
+/**
+ * Offset of the transport header of the packet whose network header is at `network`; -1: it has none, or cannot be read. How much
+ * of it is there, who reads it must ask.
+ */
 export function locate(family: TupleFamily, bytes: Uint8Array, network: number, end: number): number {
   return family === 'ip' ? locate4(bytes, network, end) : locate6(bytes, network, end)
 }
@@ -27,32 +25,20 @@ function locate4(bytes: Uint8Array, network: number, end: number): number {
   return transport
 }
 
-/** ipv6_skip_exthdr. */
+/** ipv6_skip_exthdr, which does not ask whether all of a header is there: the transport may begin behind the packet's end. */
 function locate6(bytes: Uint8Array, network: number, end: number): number {
   if (end - network < 40) return -1
   let next = bytes[network + 6]!
   let at = network + 40
-  while (
-    next === HOP_BY_HOP ||
-    next === ROUTING ||
-    next === FRAGMENT ||
-    next === AUTHENTICATION ||
-    next === DESTINATION
-  ) {
-    if (end - at < 8) return -1
-    if (next === FRAGMENT && u16(bytes, at + 2) & 0xfff8) return -1
-    const length = next === FRAGMENT ? 8 : lengthOfOptions(next, bytes[at + 1]!)
+  while (isExtension(next)) {
+    if (next === NextHeader.none || at + 2 > end) return -1
+    if (next === NextHeader.fragment && (at + 4 > end || u16(bytes, at + 2) & OFFSET_MASK)) return -1
+    const length = extensionLength(next, bytes[at + 1]!)
     next = bytes[at]!
     at += length
   }
-  if (next === NO_NEXT || at > end) return -1
   located.protocol = next
   return at
-}
-
-/** ipv6_optlen, ipv6_authlen: bytes of an extension header that says `units` of itself. */
-function lengthOfOptions(header: number, units: number): number {
-  return header === AUTHENTICATION ? (units + 2) * 4 : (units + 1) * 8
 }
 
 const NO_FRAGMENT = [-1, -1] as const
@@ -67,11 +53,10 @@ export function findFragmentHeader(
   let at = network + 40
   for (;;) {
     const next = bytes[namedAt]!
-    if (next === FRAGMENT) return at > end ? NO_FRAGMENT : [at, namedAt]
-    if (next !== HOP_BY_HOP && next !== ROUTING && next !== AUTHENTICATION && next !== DESTINATION) return NO_FRAGMENT
-    if (end - at < 8) return NO_FRAGMENT
+    if (next === NextHeader.fragment) return at > end ? NO_FRAGMENT : [at, namedAt]
+    if (!isExtension(next) || next === NextHeader.none || end - at < 8) return NO_FRAGMENT
     namedAt = at
-    at += lengthOfOptions(next, bytes[at + 1]!)
+    at += extensionLength(next, bytes[at + 1]!)
   }
 }
 

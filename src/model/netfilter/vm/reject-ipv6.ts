@@ -75,12 +75,12 @@ function hasRoute(packet: Packet, hook: HookNumber): boolean {
   return true
 }
 
-/** reject6_csum_ok: of a later fragment nobody can tell. */
+/** reject6_csum_ok: not where no transport's header is there, as in a later fragment. */
 function isIntact(packet: Packet): boolean {
   const { bytes, network, end } = packet
   if (packet.checksum === 'verified') return true
   const transport = findTransport(bytes, network, end)
-  if (!transport || transport.at >= end || transport.fragmentOffset !== 0) return true
+  if (!transport || transport.at >= end || transport.fragmentOffset !== 0) return false
   const { protocol, at } = transport
   if (OTHERWISE_SUMMED.includes(protocol)) return true
   if (protocol === NextHeader.udp && at + 8 <= end && u16(bytes, at + UDP_CHECKSUM_AT) === 0) return true
