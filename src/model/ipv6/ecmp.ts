@@ -44,8 +44,8 @@ export function hashOfPacket(namespace: Namespace, { bytes, network, end }: Pack
   keys.fill(0)
   if (policyOf(namespace) === 0) {
     const icmp = network + HEADER_LENGTH
-    const isError = bytes[network + NEXT_HEADER_AT] === NextHeader.icmp && icmp + 48 <= end && bytes[icmp]! < 128
-    const at = isError ? icmp + 8 : network
+    const isIcmp = bytes[network + NEXT_HEADER_AT] === NextHeader.icmp && icmp + 48 <= end
+    const at = isIcmp && isKnownError(bytes[icmp]!) ? icmp + 8 : network
     keys[PROTOCOL] = bytes[at + NEXT_HEADER_AT]! << 16
     keys[LABEL] = littleEndian(u32(bytes, at) & LABEL_MASK)
     addresses(bytes, at + SOURCE_AT, bytes, at + DESTINATION_AT)
@@ -76,6 +76,9 @@ function dissect(bytes: Uint8Array, network: number, end: number): { protocol: n
   if (protocol !== NextHeader.fragment) return { protocol, at }
   return { protocol: at + FRAGMENT_HEADER <= end ? bytes[at]! : protocol, at: -1 }
 }
+
+/** icmpv6_is_err: of RFC 4443's own. */
+const isKnownError = (type: number) => type >= 1 && type <= 4
 
 const policyOf = ({ ipv6 }: Namespace) => ipv6.settings.fib_multipath_hash_policy
 

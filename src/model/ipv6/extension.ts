@@ -1,6 +1,6 @@
 /** Options and routing headers that are for this host: ip6_parse_tlv, ipv6_parse_hopopts, ipv6_rthdr_rcv, net/ipv6/exthdrs.c. */
 import { drop, unsupported } from '../observer.ts'
-import type { Packet } from '../packet.ts'
+import { type Packet, PacketFor } from '../packet.ts'
 import { isMulticast } from './address.ts'
 import { DESTINATION_AT, HEADER_LENGTH } from './header.ts'
 import { sendIcmpv6Error } from './icmp.ts'
@@ -69,6 +69,11 @@ export function acceptRouting(packet: Packet, at: number): boolean {
   const { bytes, end, network } = packet
   if (at + 8 > end || at + (bytes[at + 1]! + 1) * 8 > end)
     return refuseCut(packet, 'ipv6_rthdr_rcv', 'the routing header is cut off')
+  if (packet.for !== PacketFor.host || isMulticast(bytes, network + DESTINATION_AT)) {
+    const what = 'a packet with a routing header is for one host'
+    drop(packet, 'NOT_SPECIFIED', 'ipv6_rthdr_rcv', { own: 'OVL_ROUTING_HEADER', what })
+    return false
+  }
   const type = bytes[at + 2]!
   if (type === 3 || type === 4 || (bytes[at + 3] !== 0 && KNOWN_ROUTING.includes(type))) {
     unsupported(packet, `IPv6 routing header ${type}`)
