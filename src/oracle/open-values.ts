@@ -125,17 +125,16 @@ export class OpenValues {
     // Of the frame inside, but not of what that may quote: all that is not IP is one flow.
     const inside = layers.filter((inner) => inner.at > at && inner.within === `${layer.within}inner.`)
     const flow = flowOf(bytes, inside, isQuoted)
-    const isDrawn = realSockets && flow?.protocol === TCP
+    const boundBy = () => {
+      if (keptHashes) return { key: nameOfTunnel(frame, layer) }
+      if (realSockets && flow?.protocol === TCP) return { key: `tunnel ${formatFlow(flow)}` }
+      return { key: `tunnel ${wordAt(bytes, at)} ${undirected(flow)}`, pool: 'tunnel' }
+    }
     return {
       at,
       size: 2,
       mask: 0xffff,
-      key: keptHashes
-        ? nameOfTunnel(frame, layer)
-        : isDrawn
-          ? `tunnel ${formatFlow(flow)}`
-          : `tunnel ${wordAt(bytes, at)} ${undirected(flow)}`,
-      ...(!isDrawn && !keptHashes && { pool: 'tunnel' }),
+      ...boundBy(),
       why: 'VXLAN source port: from ip_local_port_range, and one per inner flow',
       allows: (port) => port >= portRange[0] && port <= portRange[1],
     }
