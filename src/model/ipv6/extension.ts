@@ -14,24 +14,29 @@ const Option = { pad1: 0, padN: 1, routerAlert: 5, jumbo: 0xc2, homeAddress: 0xc
 const Action = { skip: 0, drop: 1, tell: 2 } as const
 /** RFC 4942 §2.1.9.5: to align a header, 7 bytes are enough. */
 const MOST_PADDING = 7
-/** IP6_DEFAULT_MAX_DST_OPTS_CNT, IP6_DEFAULT_MAX_HBH_OPTS_CNT. */
-const MOST_OPTIONS = 8
+/** Who reads options, and what says how many there may be; where that is negative, none that is unknown besides. */
+const HOP_BY_HOP = { kernel: 'ipv6_parse_hopopts', setting: 'net/ipv6/max_hbh_opts_number' } as const
+const DESTINATION: { readonly kernel: string; readonly setting: string } = {
+  kernel: 'ipv6_destopt_rcv',
+  setting: 'net/ipv6/max_dst_opts_number',
+}
 /** RFC 8200 §4.4: of other types this host knows nothing. 2 is mobility's, 3 RPL's, 4 segment routing's. */
 const KNOWN_ROUTING: readonly number[] = [2, 3, 4]
 
 /** False: the packet has ended. */
 export function acceptHopByHop(packet: Packet): boolean {
   const at = packet.network + HEADER_LENGTH
-  if (!acceptOptions(packet, at, 'ipv6_parse_hopopts')) return false
+  if (!acceptOptions(packet, at, HOP_BY_HOP)) return false
   packet.transport = at + (packet.bytes[at + 1]! + 1) * 8
   return true
 }
 
-/** Of hop-by-hop or destination options whose header is at `at`. `kernel`: who reads it. */
-export function acceptOptions(packet: Packet, at: number, kernel = 'ipv6_destopt_rcv'): boolean {
-  const { bytes, end, network } = packet
+/** Of hop-by-hop or destination options whose header is at `at`. */
+export function acceptOptions(packet: Packet, at: number, { kernel, setting } = DESTINATION): boolean {
+  const { bytes, end, network, device } = packet
   const limit = at + (bytes[at + 1]! + 1) * 8
   if (at + 8 > end || limit > end) return refuseCut(packet, kernel, 'options are cut off')
+  const most = device.namespace.sysctl.number(setting)
   let i = at + 2
   let count = 0
   let padding = 0
@@ -48,14 +53,21 @@ export function acceptOptions(packet: Packet, at: number, kernel = 'ipv6_destopt
       continue
     }
     padding = 0
-    if (++count > MOST_OPTIONS) return refuse(packet, 'IP_INHDR', 'ip6_parse_tlv', `more than ${MOST_OPTIONS} options`)
+    if (++count > Math.abs(most)) {
+      drop(packet, 'IP_INHDR', 'ip6_parse_tlv', {
+        what: `more than ${Math.abs(most)} options`,
+        ref: `sysctl ${setting}`,
+      })
+      return false
+    }
     if (type === Option.jumbo || type === Option.homeAddress) {
       unsupported(packet, `IPv6 option ${type}`)
       return false
     }
-    if (type !== Option.routerAlert && type >> 6 !== Action.skip) {
+    const isKnown = type === Option.routerAlert && setting === HOP_BY_HOP.setting
+    if (!isKnown && (most < 0 || type >> 6 !== Action.skip)) {
       const toMany = isMulticast(bytes, network + DESTINATION_AT)
-      if (type >> 6 !== Action.drop && (type >> 6 === Action.tell || !toMany))
+      if (most >= 0 && type >> 6 !== Action.drop && (type >> 6 === Action.tell || !toMany))
         sendIcmpv6Error(packet, PARAMETER_PROBLEM, UNKNOWN_OPTION, i - network)
       return refuse(packet, 'UNHANDLED_PROTO', 'ip6_tlvopt_unknown', `option ${type} is unknown`)
     }

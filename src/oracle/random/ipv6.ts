@@ -52,6 +52,8 @@ const COMMANDS = [
   'sysctl -qw net.ipv6.bindv6only=1',
   'sysctl -qw net.ipv6.flowlabel_reflect=6',
   'sysctl -qw net.ipv6.auto_flowlabels=0',
+  'sysctl -qw net.ipv6.max_dst_opts_number=-3',
+  'sysctl -qw net.ipv6.max_hbh_opts_number=0',
   'ip link set r1 mtu 1280',
 ] as const
 
