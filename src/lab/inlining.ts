@@ -11,4 +11,5 @@ export function inlineMore(): void {
   setFlagsFromString('--max-inlined-bytecode-size-absolute=60000')
   setFlagsFromString('--max-inlined-bytecode-size-cumulative=30000')
   setFlagsFromString('--max-inlined-bytecode-size=1000')
+  setFlagsFromString('--reserve-inline-budget-scale-factor=5')
 }
