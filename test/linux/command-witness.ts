@@ -25,10 +25,12 @@ const LONGEST_MOMENT = 3000
 
 /** Waits until both show the same of it, or that long: what then differs is for the next line to show. */
 export async function settled(...kernels: readonly Kernel[]): Promise<void> {
-  const view = ({ links, addresses }: Kernel) =>
+  const view = ({ links, addresses, fdb }: Kernel) =>
     JSON.stringify([
       links.list().map(({ name, flags, operState }) => [name, flags, operState]),
       addresses.list().map(({ link, prefix, flags }) => [link, prefix, flags]),
+      // What a bridge learns of a new device's own first packets, which come when they come.
+      fdb.list().length,
     ])
   const start = performance.now()
   while (new Set(kernels.map(view)).size > 1 && performance.now() < start + LONGEST_MOMENT) await sleep(5)
