@@ -10,6 +10,7 @@ import type { ProbeSpec } from './probe.ts'
 
 /** RFC 4271 §1.1. */
 const BGP_PORT = 179
+
 /** `network` is the offset of the frame's network header. */
 export function isChatter(frame: Uint8Array, network: number, { protocol, port }: ProbeSpec): boolean {
   const headers = readHeaders(frame, network)

@@ -3,26 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { isChatter } from '../../src/lab/chatter.ts'
 import type { ProbeSpec } from '../../src/lab/probe.ts'
-import { encodeIpv4, IpProtocol } from '../../src/wire/ipv4.ts'
+import { IpProtocol } from '../../src/wire/ipv4.ts'
 import { type ExtensionHeader, encodeIpv6 } from '../../src/wire/ipv6.ts'
+import { ipv4 } from './frames.ts'
 
 const spec = (protocol: ProbeSpec['protocol'], port = 0): ProbeSpec => ({ protocol, port })
-
-function ipv4(protocol: number, payload: Uint8Array): Uint8Array {
-  return encodeIpv4({
-    tos: 0,
-    identification: 1,
-    dontFragment: false,
-    moreFragments: false,
-    fragmentOffset: 0,
-    ttl: 1,
-    protocol,
-    source: '10.244.1.1',
-    destination: '224.0.0.22',
-    options: [],
-    payload,
-  })
-}
 
 const ROUTER_ALERT: ExtensionHeader = { type: 0, data: Uint8Array.of(5, 2, 0, 0, 1, 0) }
 

@@ -2,7 +2,6 @@
  * Fragments on their way to becoming one datagram: ipv6_frag_rcv, net/ipv6/reassembly.c; nf_ct_frag6_gather,
  * netfilter/nf_conntrack_reasm.c; RFC 8200 §4.5, RFC 5722 (no overlaps). Whoever asks has queues of its own.
  */
-import { extensionLength } from '../../wire/ipv6.ts'
 import { u16, u32 } from '../bytes.ts'
 import { SECOND, type Timer } from '../clock.ts'
 import type { Namespace } from '../namespace.ts'
@@ -12,10 +11,9 @@ import { keyAt } from './address.ts'
 import {
   DESTINATION_AT,
   FRAGMENT_HEADER,
+  findTransport,
   HEADER_LENGTH,
-  isExtension,
   MORE_FRAGMENTS,
-  NEXT_HEADER_AT,
   NextHeader,
   OFFSET_MASK,
   PAYLOAD_AT,
@@ -69,12 +67,10 @@ export class Reassembly6 {
   gather(packet: Packet, user: number, at: number, namedAt: number): number {
     const { bytes, network } = packet
     // Conntrack leaves it to whom it is for: nf_ct_frag6_gather.
-    if (user !== LOCAL_DELIVERY && endsInHeaders(packet, at, NextHeader.fragment)) return namedAt - network
+    if (user !== LOCAL_DELIVERY && endsInHeaders(packet)) return namedAt - network
     if (at + FRAGMENT_HEADER > packet.end)
       return this.#refuse(packet, user, at - network, 'the fragment header is cut off')
-    if (user === LOCAL_DELIVERY && endsInHeaders(packet, network + HEADER_LENGTH, bytes[network + NEXT_HEADER_AT]!)) {
-      return this.#refuseHeaders(packet)
-    }
+    if (user === LOCAL_DELIVERY && endsInHeaders(packet)) return this.#refuseHeaders(packet)
     const word = u16(bytes, at + 2)
     const queue = this.#find(packet, user, u32(bytes, at + 4))
     const offset = word & OFFSET_MASK
@@ -228,21 +224,11 @@ export class Reassembly6 {
   }
 }
 
-/**
- * ipv6frag_thdr_truncated: whether this first fragment lacks some of the headers up to the transport's, the first of which is at
- * `start` and is a `protocol`. RFC 8200 §4.5.
- */
-function endsInHeaders({ bytes, end }: Packet, start: number, protocol: number): boolean {
-  let at = start
-  let next = protocol
-  while (isExtension(next)) {
-    if (next === NextHeader.none || at + 2 > end) return false
-    if (next === NextHeader.fragment && (at + 4 > end || (u16(bytes, at + 2) & OFFSET_MASK) !== 0)) return false
-    const length = extensionLength(next, bytes[at + 1]!)
-    next = bytes[at]!
-    at += length
-  }
-  return at + leastOf(next) > end
+/** ipv6frag_thdr_truncated: whether this first fragment lacks some of the headers up to the transport's. RFC 8200 §4.5. */
+function endsInHeaders({ bytes, network, end }: Packet): boolean {
+  const transport = findTransport(bytes, network, end)
+  if (transport?.fragmentOffset !== 0 || transport.protocol === NextHeader.none) return false
+  return transport.at + leastOf(transport.protocol) > end
 }
 
 /**

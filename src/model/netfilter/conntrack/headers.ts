@@ -1,7 +1,7 @@
 /** Where the transport header is, and whether its checksum is right. */
 import { extensionLength } from '../../../wire/ipv6.ts'
 import { fold, sumOf, u16 } from '../../bytes.ts'
-import { isExtension, NextHeader, OFFSET_MASK } from '../../ipv6/header.ts'
+import { findTransport, HEADER_LENGTH, isExtension, NextHeader } from '../../ipv6/header.ts'
 import type { Packet } from '../../packet.ts'
 import { Protocol, type TupleFamily } from './tuple.ts'
 
@@ -25,20 +25,13 @@ function locate4(bytes: Uint8Array, network: number, end: number): number {
   return transport
 }
 
-/** ipv6_skip_exthdr, which does not ask whether all of a header is there: the transport may begin behind the packet's end. */
+/** get_l4proto: only the first fragment has one, and not what says that nothing follows. */
 function locate6(bytes: Uint8Array, network: number, end: number): number {
-  if (end - network < 40) return -1
-  let next = bytes[network + 6]!
-  let at = network + 40
-  while (isExtension(next)) {
-    if (next === NextHeader.none || at + 2 > end) return -1
-    if (next === NextHeader.fragment && (at + 4 > end || u16(bytes, at + 2) & OFFSET_MASK)) return -1
-    const length = extensionLength(next, bytes[at + 1]!)
-    next = bytes[at]!
-    at += length
-  }
-  located.protocol = next
-  return at
+  if (end - network < HEADER_LENGTH) return -1
+  const transport = findTransport(bytes, network, end)
+  if (transport?.fragmentOffset !== 0 || transport.protocol === NextHeader.none) return -1
+  located.protocol = transport.protocol
+  return transport.at
 }
 
 const NO_FRAGMENT = [-1, -1] as const
