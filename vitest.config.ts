@@ -56,6 +56,7 @@ export default defineConfig({
           testTimeout: 120 * SECOND,
           hookTimeout: 120 * SECOND,
           ...asRoot,
+          setupFiles: ['test/support/time-limit.ts', ...asRoot.setupFiles],
         },
       },
       {

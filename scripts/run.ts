@@ -1,4 +1,4 @@
-/** Runs a program of the checkout to its end, its output going where ours goes; one that hangs is ended with all it started. */
+/** Runs a program of the checkout to its end, its output going where ours goes; what it started ends with it, or when it hangs. */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 
@@ -44,7 +44,10 @@ export async function run(
     child.once('exit', (status) => finish(status === 0))
     function finish(succeeded: boolean) {
       clearTimeout(timer)
-      if (group !== undefined) running.delete(group)
+      if (group !== undefined) {
+        running.delete(group)
+        endGroup(group)
+      }
       resolve(succeeded)
     }
   })
@@ -54,6 +57,6 @@ function endGroup(group: number): void {
   try {
     process.kill(-group, 'SIGKILL')
   } catch {
-    // it has ended by itself
+    // it has ended by itself, and all it started
   }
 }

@@ -12,7 +12,7 @@
  *   vm                                            the Vagrant lab's nodes, in three machines of QEMU's
  *   vagrant start                                 the two ways in: three VMs, and the lab
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { MutantReport } from '../src/oracle/mutant/report.ts'
@@ -21,6 +21,7 @@ import type { CampaignReport } from '../src/oracle/random/report.ts'
 import { bgpPeers, referencePlugins } from '../test/support/peers.ts'
 import { vlanCases } from '../test/uml/vlan-cases.ts'
 import { run } from './run.ts'
+import { JOURNAL, readJournal } from './vitest-journal.ts'
 
 export interface Outcome {
   readonly passed: number
@@ -88,35 +89,22 @@ function command(name: string, quick: boolean, argv: readonly string[]): Suite {
   }
 }
 
-interface VitestReport {
-  readonly testResults: readonly {
-    readonly name: string
-    readonly status: string
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[]
-  }[]
-}
-
 /** A project of vitest.config.ts. */
 function vitest(project: string, quick: boolean, limit: number): Suite {
   return {
     name: project,
     quick,
     async run() {
-      const argv = ['vitest', 'run', '--project', project, '--reporter=default', '--reporter=json']
-      const { succeeded, report } = await withReport<VitestReport>((file) =>
-        run([...argv, `--outputFile.json=${file}`], { limit }),
-      )
-      if (!report) return { passed: 0, failed: [`${project}: vitest left no report`], skipped: [] }
-      const cases = report.testResults.flatMap(({ assertionResults }) => assertionResults)
-      const named = (...statuses: string[]) =>
-        cases.filter(({ status }) => statuses.includes(status)).map(({ fullName }) => fullName)
-      const unread = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0)
-      const failed = [...named('failed'), ...unread.map(({ name }) => name)]
-      // An error between the tests fails vitest, but no case.
-      if (!succeeded && failed.length === 0) failed.push(`${project}: vitest ended badly though no case failed`)
-      const passed = named('passed').length
-      const skipped = cases.filter(({ status }) => status !== 'passed' && status !== 'failed')
-      return { passed, failed, skipped: skipped.map(({ fullName }) => fullName) }
+      const argv = [
+        'vitest',
+        'run',
+        '--project',
+        project,
+        '--reporter=default',
+        '--reporter=./scripts/vitest-journal.ts',
+      ]
+      const { succeeded, text } = await withFile((file) => run(argv, { limit, env: { [JOURNAL]: file } }))
+      return readJournal(text ?? '', succeeded)
     },
   }
 }
@@ -259,23 +247,31 @@ async function buildNodeScripts(): Promise<string> {
   return folder
 }
 
-/** Runs something that writes a JSON report into the file it is given. */
+/** Runs something that writes a JSON report into the file it is given; there is none when that cannot be read. */
 async function withReport<T>(
   write: (file: string) => Promise<boolean>,
 ): Promise<{ readonly succeeded: boolean; readonly report: T | undefined }> {
+  const { succeeded, text } = await withFile(write)
+  return { succeeded, report: parsed<T>(text) }
+}
+
+/** Runs something that writes a file; there is no text when it wrote none. */
+async function withFile(
+  write: (file: string) => Promise<boolean>,
+): Promise<{ readonly succeeded: boolean; readonly text: string | undefined }> {
   const folder = mkdtempSync(join(tmpdir(), 'overlab-test-'))
   const file = join(folder, 'report.json')
   try {
     const succeeded = await write(file)
-    return { succeeded, report: readReport<T>(file) }
+    return { succeeded, text: existsSync(file) ? readFileSync(file, 'utf8') : undefined }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-function readReport<T>(file: string): T | undefined {
+function parsed<T>(text: string | undefined): T | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as T
+    return text === undefined ? undefined : (JSON.parse(text) as T)
   } catch {
     return undefined // whoever asked says that there is none
   }
