@@ -10,11 +10,13 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { quoteWords } from '../src/command/shell-words.ts'
 import { Coverage } from '../src/oracle/fidelity/coverage.ts'
 import { formatFidelity, rowsOf } from '../src/oracle/fidelity/document.ts'
 import type { SecondKernel } from '../src/oracle/fidelity/second.ts'
 import { readModel } from '../src/oracle/fidelity/sites.ts'
 import { type Fidelity, joined, Tally, type Wanted, withModel } from '../src/oracle/fidelity/tally.ts'
+import type { TestRun } from '../src/oracle/fidelity/tests.ts'
 import { runInGuest } from '../test/uml/guest.ts'
 import { fidelityChart } from './charts.ts'
 
@@ -53,7 +55,7 @@ async function measure(cases: number, seed: number): Promise<Fidelity> {
   const { linuxMachine } = await import('../src/cli/machine.ts')
   const { measureFixed, measureGoldens, measureKind } = await import('../src/oracle/fidelity/measure.ts')
   const { measureSecond } = await import('../src/oracle/fidelity/second.ts')
-  const { measureTests } = await import('../src/oracle/fidelity/tests.ts')
+  const { measureTests, RECORDS } = await import('../src/oracle/fidelity/tests.ts')
   const { kinds } = await import('../src/oracle/random/kinds.ts')
   const { linux61 } = await import('../src/model/profile/linux-6.1.ts')
   const { allScenarios } = await import('../test/oracle/scenarios/all.ts')
@@ -66,7 +68,11 @@ async function measure(cases: number, seed: number): Promise<Fidelity> {
   const second = read<SecondKernel>('second-kernel.json')
   await measureSecond(measuring, scenarios, { ...second, profile: linux61 })
   await coverage.stop()
-  differ.push(...measureTests(measuring, (command) => say(runInGuest(command, { limit: GUEST_LIMIT }).output)))
+  const inGuest = ({ argv, records }: TestRun) => {
+    const command = quoteWords(['env', `${RECORDS}=${records}`, ...argv])
+    say(runInGuest(command, { limit: GUEST_LIMIT }).output)
+  }
+  differ.push(...measureTests(measuring, inGuest))
   const measured = tally.fidelity(`Linux ${release()}`, second.kernel)
   if (differ.length > 0) {
     say(`Different, and not counted: ${differ.join(' ')}`)

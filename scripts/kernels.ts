@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
+import { quoteWords } from '../src/command/shell-words.ts'
 import { linux61 } from '../src/model/profile/linux-6.1.ts'
 import type { FixedScenario } from '../src/oracle/fixed.ts'
 import { judge, readSightings, type Verdict } from '../src/oracle/second-kernel.ts'
@@ -92,7 +93,8 @@ function recordOf(id: string): Walk | undefined {
 }
 
 function command(checkout: string): string {
-  return `uname -r; cd '${checkout}'; node ${shared}/guest.mjs ${shared}/scenarios.json 2>&1`
+  const run = quoteWords(['node', `${shared}/guest.mjs`, `${shared}/scenarios.json`])
+  return `uname -r; ${quoteWords(['cd', checkout])}; ${run} 2>&1`
 }
 
 function runInUml(): string {

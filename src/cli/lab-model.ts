@@ -1,5 +1,6 @@
 /** `overlab lab` with --engine model: the same commands, without root and on any operating system. */
 
+import { quoteWords } from '../command/shell-words.ts'
 import { didYouMean } from '../json/near.ts'
 import { tellLearned } from '../lab/bgp/learned-routes.ts'
 import { buildModelLab, type ModelLab } from '../lab/model-lab.ts'
@@ -69,7 +70,7 @@ export async function exec({ name }: Options, target: string, argv: readonly str
   const words = argv[0] === '--' ? argv.slice(1) : argv
   if (words.length === 0) throw new CommandError(Exit.usage, 'Name a command: the model has no shell')
   // One word is a line as a shell takes it; several are a command that a shell has split already.
-  const line = words.length === 1 ? words[0]! : words.map(quote).join(' ')
+  const line = words.length === 1 ? words[0]! : quoteWords(words)
   const deed = { place: place.name, line }
   let stdin = ''
   const { status, stdout, stderr } = await lab.run(deed, () => {
@@ -112,6 +113,3 @@ async function open(name: string): Promise<ModelLab> {
 async function build({ topology, seed, deeds }: ModelState): Promise<ModelLab> {
   return asUsage(() => buildModelLab({ topology, deeds, ...(seed !== undefined && { seed }) }))
 }
-
-/** As a POSIX shell reads it back. */
-const quote = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)

@@ -36,6 +36,18 @@ const MEANINGS: ReadonlyMap<string, string> = new Map([
 /** Words that begin a compound command where a command's name is expected (POSIX, 2.4 Reserved Words). */
 const RESERVED = new Set('! { } case do done elif else esac fi for if in then until while'.split(' '))
 
+const ASSIGNMENT = /^[A-Za-z_][A-Za-z0-9_]*=/
+
+/** One command of these words, as sh reads it back. */
+export function quoteWords(words: readonly string[]): string {
+  return words.map(quote).join(' ')
+}
+
+function quote(word: string): string {
+  const plain = /^[\w@%+=:,./-]+$/.test(word) && !RESERVED.has(word) && !ASSIGNMENT.test(word)
+  return plain ? word : `'${word.replaceAll("'", "'\\''")}'`
+}
+
 /** Throws ShellError. */
 export function splitCommands(line: string): SimpleCommand[] {
   const commands: SimpleCommand[] = []
@@ -95,7 +107,7 @@ export function splitCommands(line: string): SimpleCommand[] {
 
 function refuseFirst(word: string): void {
   if (RESERVED.has(word)) throw new ShellError(`not modelled: shell word "${word}"`)
-  if (/^[A-Za-z_][A-Za-z0-9_]*=/.test(word)) throw new ShellError(`not modelled: assignment "${word}"`)
+  if (ASSIGNMENT.test(word)) throw new ShellError(`not modelled: assignment "${word}"`)
 }
 
 /** Up to the closing quote, whose place is `end`. */

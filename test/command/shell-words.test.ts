@@ -1,8 +1,9 @@
 /** Lines as POSIX sh splits them; what would need a shell is refused by its name. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { test } from 'vitest'
-import { type Joint, ShellError, splitCommands } from '../../src/command/shell-words.ts'
+import { type Joint, quoteWords, ShellError, splitCommands } from '../../src/command/shell-words.ts'
 
 const split: readonly { readonly line: string; readonly commands: readonly (readonly [Joint, ...string[]])[] }[] = [
   { line: 'ip link', commands: [[';', 'ip', 'link']] },
@@ -116,12 +117,28 @@ test('any line gives commands of at least one word each, or a ShellError', () =>
   )
 })
 
-test('words in single quotes come back as they were', () => {
-  const word = fc.string().filter((text) => !text.includes("'"))
+for (const [words, line] of [
+  [['ip', 'link', 'add', 'a@b', '-o', '--x=1'], 'ip link add a@b -o --x=1'],
+  [['echo', "it's", ''], "echo 'it'\\''s' ''"],
+  [['if', 'A=b'], "'if' 'A=b'"],
+] as const) {
+  test(`quoteWords() gives ${line}`, () => assert.equal(quoteWords(words), line))
+}
+
+const anyWords = fc.array(fc.oneof(fc.string(), fc.constantFrom('if', 'A=b', "'", '\n', '~')), { minLength: 1 })
+
+test('words come back as they were, whatever is in them', () => {
   fc.assert(
-    fc.property(fc.array(word, { minLength: 1 }), (words) => {
-      const line = words.map((each) => `'${each}'`).join(' ')
-      assert.deepEqual(splitCommands(line), [{ joint: ';', words }])
-    }),
+    fc.property(anyWords, (words) => assert.deepEqual(splitCommands(quoteWords(words)), [{ joint: ';', words }])),
   )
+})
+
+test('and a real shell reads them so too', () => {
+  const all = fc.sample(
+    anyWords.map((words) => words.map((word) => word.replaceAll('\0', ''))),
+    { numRuns: 200, seed: 1 },
+  )
+  const script = all.map((words) => `${quoteWords(['printf', '%s\\0', ...words])}\n`).join('')
+  const { stdout } = spawnSync('sh', { input: script, encoding: 'utf8' })
+  assert.deepEqual(stdout.split('\0').slice(0, -1), all.flat())
 })

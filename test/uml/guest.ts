@@ -19,6 +19,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { quoteWords } from '../../src/command/shell-words.ts'
 import { debianPackage } from '../support/peers.ts'
 
 export interface GuestResult {
@@ -47,7 +48,7 @@ export function runInGuest(command: string, { limit }: { readonly limit: number 
     symlinkSync(join(indexedModules(uml), 'lib'), join(work, 'lib'))
     writeFileSync(join(work, 'modules'), MODULES.join('\n'))
     writeFileSync(join(work, 'path'), `${dirname(process.execPath)}:${checkout}/node_modules/.bin:${SYSTEM_PATH}`)
-    writeFileSync(join(work, 'command'), `cd '${checkout}'\n${command}\n`)
+    writeFileSync(join(work, 'command'), `${quoteWords(['cd', checkout])}\n${command}\n`)
     const kernel = [
       `mem=${MEMORY}`,
       'root=/dev/root rootfstype=hostfs rootflags=/ rw',

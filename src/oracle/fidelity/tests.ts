@@ -45,8 +45,14 @@ interface Report {
   readonly testResults: readonly { readonly name: string; readonly status: string }[]
 }
 
-/** Names of the tests that fail. `runInGuest` runs a shell command in User-Mode Linux. */
-export function measureTests(measuring: Measuring, runInGuest: (command: string) => void): string[] {
+/** A program, and the folder for RECORDS, which its environment must name. */
+export interface TestRun {
+  readonly argv: readonly string[]
+  readonly records: string
+}
+
+/** Names of the tests that fail. `runInGuest` runs them in User-Mode Linux. */
+export function measureTests(measuring: Measuring, runInGuest: (run: TestRun) => void): string[] {
   const { root, wants } = measuring
   const here = new Map([...testsOf(root, BOTH), ...Object.entries(PAIRS)])
   const inGuest = testsOf(root, IN_GUEST)
@@ -55,9 +61,10 @@ export function measureTests(measuring: Measuring, runInGuest: (command: string)
       measuring,
       'test',
       [...here].filter(([name]) => wants('test', name)),
-      (command) => {
+      ({ argv: [program, ...args], records }) => {
         // What is measured is told on stderr.
-        spawnSync('sh', ['-c', command], { cwd: root, stdio: ['ignore', 2, 2] })
+        const env = { ...process.env, [RECORDS]: records }
+        spawnSync(program!, args, { cwd: root, stdio: ['ignore', 2, 2], env })
       },
     ),
     ...measureThem(
@@ -73,18 +80,13 @@ function measureThem(
   { root, tally, say }: Measuring,
   what: 'test' | 'guest',
   tests: Tests,
-  run: (command: string) => void,
+  run: (run: TestRun) => void,
 ): string[] {
   if (tests.length === 0) return []
   const directory = mkdtempSync(join(tmpdir(), 'overlab-fidelity-'))
   try {
-    run(
-      commandFor(
-        root,
-        directory,
-        tests.flatMap(([, files]) => files),
-      ),
-    )
+    const every = tests.flatMap(([, files]) => files)
+    run({ argv: vitestOf(root, directory, every), records: directory })
     const passed = readPassed(root, join(directory, REPORT))
     const differ: string[] = []
     for (const [name, files] of tests) {
@@ -101,11 +103,10 @@ function measureThem(
 
 const REPORT = 'report'
 
-function commandFor(root: string, directory: string, files: readonly string[]): string {
+function vitestOf(root: string, directory: string, files: readonly string[]): string[] {
   const vitest = join(root, 'node_modules/.bin/vitest')
   const options = ['--config', join(root, 'scripts/fidelity-tests.config.ts'), '--reporter=default', '--reporter=json']
-  const argv = [vitest, 'run', ...options, `--outputFile.json=${join(directory, REPORT)}`, ...files]
-  return `${RECORDS}='${directory}' ${argv.map((word) => `'${word}'`).join(' ')}`
+  return [vitest, 'run', ...options, `--outputFile.json=${join(directory, REPORT)}`, ...files]
 }
 
 function readPassed(root: string, report: string): ReadonlySet<string> {
