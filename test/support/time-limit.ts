@@ -9,4 +9,4 @@ import { Worker } from 'node:worker_threads'
 // The longest file takes two minutes on a machine with two processors.
 const LIMIT = Number(process.env.OVERLAB_TEST_FILE_LIMIT ?? 15 * 60_000)
 
-new Worker(new URL('./time-limit-thread.ts', import.meta.url), { workerData: LIMIT }).unref()
+new Worker(new URL('./time-limit-thread.mjs', import.meta.url), { workerData: LIMIT }).unref()

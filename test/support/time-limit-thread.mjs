@@ -1,4 +1,8 @@
-/** The thread of time-limit.ts; its data are the milliseconds that the process may take. */
+/**
+ * The thread of time-limit.ts; its data are the milliseconds that the process may take.
+ *
+ * JavaScript: to strip types, Node runs WebAssembly, and V8 has crashed where two threads did so (nodejs/node#64500).
+ */
 import { readdirSync, readFileSync, writeSync } from 'node:fs'
 import process from 'node:process'
 import { workerData } from 'node:worker_threads'
@@ -11,15 +15,18 @@ setTimeout(() => {
   for (const pid of [...children.map(Number), process.pid]) process.kill(pid, 'SIGKILL')
 }, workerData)
 
-function parentOf(pid: string): number {
+/** @param {string} pid */
+function parentOf(pid) {
   return Number(/^PPid:\s*(\d+)/m.exec(read(pid, 'status'))?.[1])
 }
 
-function describe(pid: string): string {
+/** @param {string} pid */
+function describe(pid) {
   return `${pid} ${read(pid, 'cmdline').replaceAll('\0', ' ').trim()}`
 }
 
-function read(pid: string, name: string): string {
+/** @param {string} pid @param {string} name */
+function read(pid, name) {
   try {
     return readFileSync(`/proc/${pid}/${name}`, 'utf8')
   } catch {
