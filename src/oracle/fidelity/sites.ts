@@ -201,23 +201,20 @@ class Source {
     const sites: Site[] = []
     const functions: ModelFunction[] = []
     const arms: Place[] = []
-    const numbers = new Map<string, number>()
+    const [siteId, functionName] = [numbering(), numbering()]
     const add = (node: ts.Node, within: readonly FunctionNode[], kind: SiteKind, said: string) => {
       const says = /\w/.test(said) ? said : inOneLine(node.getText())
       const isNamed = (each: FunctionNode) => nameOf(each) !== undefined
       // An expression of a rule is a function without a name worth telling, which another one makes.
       const where = kind === 'rule' ? within.find(isNamed) : within.findLast(isNamed)
       const name = where ? nameOf(where)! : '–'
-      const plain = `${this.file} ${name} ${kind} ${says}`
-      const number = (numbers.get(plain) ?? 0) + 1
-      numbers.set(plain, number)
-      const id = number === 1 ? plain : `${plain} (${number})`
+      const id = siteId(`${this.file} ${name} ${kind} ${says}`)
       sites.push({ id, file: this.file, where: name, kind, says, place: placeOf(node) })
     }
     this.#walk((node, within) => {
       arms.push(...armsOf(node))
       if (isFunction(node) && node.body && nameOf(node))
-        functions.push({ name: nameOf(node)!, place: [insideOf(node.body).getStart()] })
+        functions.push({ name: functionName(nameOf(node)!), place: [insideOf(node.body).getStart()] })
       if (isReason(node)) add(node, within, 'reason', node.text)
       const verdict = ruleVerdict(node)
       if (verdict) add(node, within, 'rule', verdict)
@@ -245,6 +242,16 @@ class Source {
       if (enters) within.pop()
     }
     this.#tree.forEachChild(step)
+  }
+}
+
+/** Tells apart what has one name: the second one is `name (2)`. */
+function numbering(): (name: string) => string {
+  const seen = new Map<string, number>()
+  return (name) => {
+    const number = (seen.get(name) ?? 0) + 1
+    seen.set(name, number)
+    return number === 1 ? name : `${name} (${number})`
   }
 }
 

@@ -43,6 +43,15 @@ test('every file of the model belongs to a feature, and every place of a feature
   }
 })
 
+test('functions of one file that have one name are told apart', () => {
+  for (const { file, functions } of model) {
+    const names = functions.map(({ name }) => name)
+    assert.equal(new Set(names).size, names.length, file)
+  }
+  const expressions = model.find(({ file }) => file === 'netfilter/vm/element.ts')
+  assert.ok(expressions?.functions.some(({ name }) => name === 'size (2)'))
+})
+
 test('docs/fidelity.json knows every decision, and none that there is not: else `npm run fidelity`', () => {
   assert.deepEqual(Object.keys(fidelity.sites).sort(), sites.map(({ id }) => id).sort())
 })
