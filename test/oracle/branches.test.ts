@@ -80,6 +80,27 @@ test('what neighbour discovery refuses is dropped where ICMPv6 is received, for 
   assert.equal(await functionOf('B52'), 'icmpv6_rcv')
 })
 
+test('ICMPv6 that is too short is dropped without a reason, discovery with a code for that', async () => {
+  const code = 'IPV6_NDISC_BAD_CODE'
+  assert.deepEqual(await reasonsOf('B62'), ['NOT_SPECIFIED', 'NOT_SPECIFIED', code, code, false])
+})
+
+test('a second fragment header, and a proxied link-local address, have no reason either', async () => {
+  assert.deepEqual(await reasonsOf('B63'), ['NOT_SPECIFIED'])
+  assert.deepEqual(await reasonsOf('B65'), ['NOT_SPECIFIED', 'NOT_SPECIFIED'])
+})
+
+test('who sends to a proxied link-local address is told that nobody can be reached there', async () => {
+  const fixed = branches.find(({ scenario }) => scenario.id === 'B65')!
+  const { walk } = await runFixed(fixed, modelMachine())
+  const answers = walk.obs.filter(({ at, dir }) => at === 'a:eth0' && dir === 'in')
+  // Type and code.
+  assert.deepEqual(
+    answers.map(({ hex }) => hex.slice(108, 112)),
+    ['0103', '0103'],
+  )
+})
+
 test('VXLAN without a lower device sends nothing to where no route leads, or one that leads back', async () => {
   assert.deepEqual(await reasonsOf('B44'), ['IP_OUTNOROUTES', 'IP_OUTNOROUTES'])
 })

@@ -70,7 +70,7 @@ function isAtomic({ bytes, end }: Packet, at: number): boolean {
 /** A second fragment header: ipv6_frag_rcv. */
 function refuse(packet: Packet, pointer: number): void {
   sendIcmpv6Error(packet, PARAMETER_PROBLEM, 0, pointer)
-  drop(packet, 'IP_INHDR', 'ipv6_frag_rcv', { what: 'it has two fragment headers' })
+  drop(packet, 'NOT_SPECIFIED', 'ipv6_frag_rcv', { own: 'OVL_TWO_FRAGMENTS', what: 'it has two fragment headers' })
 }
 
 function behind({ bytes }: Packet, at: number): [number, number] {

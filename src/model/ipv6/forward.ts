@@ -14,6 +14,7 @@ import { describeRoute6 } from './route-text.ts'
 
 const Icmp = { unreachable: 1, tooBig: 2, timeExceeded: 3 } as const
 const BEYOND_SCOPE = 2
+const ADDRESS_UNREACHABLE = 3
 
 export function forward6(packet: Packet): void {
   const { bytes, network, device } = packet
@@ -74,6 +75,7 @@ function takeAsProxy(packet: Packet): boolean {
     }
   }
   if (!isLinkLocal(bytes, network + DESTINATION_AT)) return false
+  sendIcmpv6Error(packet, Icmp.unreachable, ADDRESS_UNREACHABLE, 0)
   drop(packet, 'NOT_SPECIFIED', 'ip6_forward', { own: 'OVL_PROXIED_LINK_LOCAL', what: 'a proxied link-local address' })
   return true
 }

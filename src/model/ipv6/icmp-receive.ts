@@ -49,7 +49,7 @@ function receiveIcmpv6(packet: Packet): void {
     return
   }
   if (length < HEADER) {
-    drop(packet, 'PKT_TOO_SMALL', 'icmpv6_rcv', { what: 'shorter than its header' })
+    drop(packet, 'NOT_SPECIFIED', 'icmpv6_rcv', { own: 'OVL_ICMP_TRUNCATED', what: 'shorter than its header' })
     return
   }
   packet.checksum = 'verified'

@@ -106,6 +106,11 @@ export function icmp(type: number, code: number, rest: readonly number[], data: 
   }
 }
 
+/** These bytes as a whole message, however short; octets 2 and 3 become the checksum. */
+export function icmpBytes(message: readonly number[]): Payload {
+  return (from, to) => withChecksum(Uint8Array.from(message), 2, Protocol.icmp, from, to)
+}
+
 export const echo = (data = 8): Payload => icmp(128, 0, [1, 2, 0, 1], data)
 
 /** An extension header before it: its next header, and what stands behind its length. */

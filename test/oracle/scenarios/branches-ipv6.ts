@@ -10,6 +10,7 @@ import {
   fragment,
   frame,
   icmp,
+  icmpBytes,
   MAC,
   macOption,
   Protocol,
@@ -135,5 +136,39 @@ export const overIpv6: readonly FixedScenario[] = [
     // IPv6 has connections only now, and the chain none of its packets before.
     run('r', 'nft add rule inet both to udp dport 9 dnat ip6 to fd02::9'),
     ...sent6([{}], 0x200),
+  ]),
+  router6('B62', 'ICMPv6 that is shorter than its header, or whose code nobody knows', [
+    ...sent6([
+      { ...toRouter, protocol: Protocol.icmp, payload: icmpBytes([128, 0, 0, 0]) },
+      { ...toRouter, protocol: Protocol.icmp, payload: icmpBytes([128, 0, 0, 0, 0, 7]) },
+      discovery(icmp(135, 1, [0, 0, 0, 0], target('fd01::1'))),
+      discovery(icmp(136, 2, [0, 0, 0, 0], target('fd01::2'))),
+      { ...toRouter, protocol: Protocol.icmp, payload: echo() },
+    ]),
+  ]),
+  router6('B63', 'a fragment within a fragment', [
+    ...sent6([
+      {
+        ...toRouter,
+        protocol: Protocol.fragment,
+        payload: behind(Protocol.fragment, [0, 0, 0, 0, 0, 7], behind(Protocol.icmp, [0, 0, 0, 0, 0, 8], echo())),
+      },
+    ]),
+  ]),
+  router6(
+    'B64',
+    'a datagram of IPv6 whose rest never comes',
+    [run('r', 'sysctl -qw net.ipv6.ip6frag_time=1'), piece(0, 24, true), { wait: 1_500 }, ...sent6([{}])],
+    { tolerance: 300 },
+  ),
+  router6('B65', 'a link-local address that a router stands for', [
+    run('r', 'ip -6 address add fe80::1/64 dev r0 nodad'),
+    run('r', 'ip -6 neighbour add proxy fe80::77 dev r0'),
+    run('r', `ip -6 neighbour add fe80::a0 lladdr ${MAC.a0} dev r0`),
+    run('r', 'sysctl -qw net.ipv6.conf.all.proxy_ndp=1'),
+    ...sent6([
+      { destination: 'fe80::77', source: 'fe80::a0' },
+      { destination: 'fe80::77', source: 'fe80::a0', protocol: Protocol.icmp, payload: echo() },
+    ]),
   ]),
 ]
