@@ -10,7 +10,7 @@ import type { Ipv6State } from './ipv6/state.ts'
 import type { Model } from './model.ts'
 import type { NeighbourTable } from './neighbour.ts'
 import type { ConntrackTable } from './netfilter/conntrack.ts'
-import type { DropCause, Hooks } from './netfilter/hooks.ts'
+import type { DropCause, Hooks, RouteError } from './netfilter/hooks.ts'
 import type { IpSetTable } from './netfilter/ipset/ipsets.ts'
 import type { NftTables } from './netfilter/tables.ts'
 import type { BridgeSettings } from './settings.ts'
@@ -34,6 +34,8 @@ export interface Namespace {
   readonly hooks: Hooks
   /** See runHook. */
   dropCause: DropCause | undefined
+  /** See takeRefusal. */
+  refusal: RouteError | undefined
   readonly nftables: NftTables
   /** Whether anybody has asked for them yet. */
   readonly hasNftables: boolean

@@ -8,7 +8,7 @@
 import { fold, setU16, sumOf, sumOfWords, u32 } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
-import { Hook, runHook } from '../netfilter/hooks.ts'
+import { Hook, type RouteError, runHook, takeRefusal } from '../netfilter/hooks.ts'
 import { drop, note } from '../observer.ts'
 import { clone, ensureHeadroom, type Packet, PacketFor } from '../packet.ts'
 import { fragmentIpv4 } from './fragment.ts'
@@ -119,11 +119,12 @@ function fillChecksum({ bytes, network, transport, end }: Packet, checksumAt: nu
   setU16(bytes, at, protocol === UDP && sum === 0 ? 0xffff : sum)
 }
 
-/** ip_local_out: a finished packet of this host, with its route. EPERM where a hook drops it: its sender is told. */
-function localOut(packet: Packet): 'EPERM' | undefined {
+/** ip_local_out: a finished packet of this host, with its route. An errno where a hook drops it: its sender is told. */
+function localOut(packet: Packet): RouteError | 'EPERM' | undefined {
   const { device } = packet.route as Ipv4Route
   const { namespace } = device
-  if (namespace.hooks.ip.has(Hook.output) && !output(packet, namespace, device)) return 'EPERM'
+  const refusal = namespace.hooks.ip.has(Hook.output) ? output(packet, namespace, device) : undefined
+  if (refusal !== undefined) return refusal
   return ipOutput(packet, undefined) ? undefined : 'EPERM'
 }
 
@@ -131,14 +132,13 @@ function localOut(packet: Packet): 'EPERM' | undefined {
  * LOCAL_OUT. What was given another destination (nf_nat_ipv4_local_fn) is routed anew; chains of type `route` see to it
  * themselves where they have changed more, and no others do.
  */
-function output(packet: Packet, namespace: Namespace, device: Device): boolean {
+function output(packet: Packet, namespace: Namespace, device: Device): RouteError | 'EPERM' | undefined {
   const destination = u32(packet.bytes, packet.network + DESTINATION_AT)
-  if (!runHook(namespace, 'ip', Hook.output, packet, undefined, device)) return false
-  if (u32(packet.bytes, packet.network + DESTINATION_AT) === destination) return true
+  if (!runHook(namespace, 'ip', Hook.output, packet, undefined, device)) return takeRefusal(namespace)
+  if (u32(packet.bytes, packet.network + DESTINATION_AT) === destination) return undefined
   const refused = routeAgain(namespace, packet)
-  if (refused === undefined) return true
-  drop(packet, 'NETFILTER_DROP', 'nf_hook_slow', { what: `no route any more: ${refused}` })
-  return false
+  if (refused !== undefined) drop(packet, 'NETFILTER_DROP', 'nf_hook_slow', { what: `no route any more: ${refused}` })
+  return refused
 }
 
 /** ip_route_me_harder: a new route for a packet of this host that was changed. An errno where there is none. */

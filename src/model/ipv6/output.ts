@@ -7,7 +7,7 @@
 import { fold, sameBytes, setU16, sumOf } from '../bytes.ts'
 import type { Device } from '../device/device.ts'
 import type { Namespace } from '../namespace.ts'
-import { Hook, runHook } from '../netfilter/hooks.ts'
+import { Hook, type RouteError, runHook, takeRefusal } from '../netfilter/hooks.ts'
 import { drop, note } from '../observer.ts'
 import { clone, ensureHeadroom, type Packet, PacketFor } from '../packet.ts'
 import { AddressScope, isMulticast, keyAt } from './address.ts'
@@ -61,7 +61,7 @@ export function sendIpv6(
   namespace: Namespace,
   packet: Packet,
   sending: Sending6,
-): RouteError6 | 'EMSGSIZE' | 'EPERM' | 'EADDRNOTAVAIL' | undefined {
+): RouteError | 'EMSGSIZE' | 'EPERM' | 'EADDRNOTAVAIL' | undefined {
   const route = sending.route ?? routeOutput6(namespace, sending)
   if (typeof route === 'string') return route
   if (route.error !== undefined) return route.error
@@ -104,24 +104,24 @@ function fillChecksum({ bytes, network, transport, end }: Packet, checksumAt: nu
   setU16(bytes, at, protocol === NextHeader.udp && sum === 0 ? 0xffff : sum)
 }
 
-/** ip6_local_out: a finished packet of this host, with its route. EPERM where a hook drops it: its sender is told. */
-export function localOut6(packet: Packet): 'EPERM' | undefined {
+/** ip6_local_out: a finished packet of this host, with its route. An errno where a hook drops it: its sender is told. */
+export function localOut6(packet: Packet): RouteError | 'EPERM' | undefined {
   const { device } = packet.route as Ipv6Route
   const { namespace } = device
-  if (namespace.hooks.ip6.has(Hook.output) && !output(packet, namespace, device)) return 'EPERM'
+  const refusal = namespace.hooks.ip6.has(Hook.output) ? output(packet, namespace, device) : undefined
+  if (refusal !== undefined) return refusal
   return ipOutput6(packet, undefined) ? undefined : 'EPERM'
 }
 
 /** LOCAL_OUT. What was given another destination (nf_nat_ipv6_local_fn) is routed anew. */
-function output(packet: Packet, namespace: Namespace, device: Device): boolean {
+function output(packet: Packet, namespace: Namespace, device: Device): RouteError | 'EPERM' | undefined {
   const at = packet.network + DESTINATION_AT
   const destination = packet.bytes.slice(at, at + 16)
-  if (!runHook(namespace, 'ip6', Hook.output, packet, undefined, device)) return false
-  if (sameBytes(packet.bytes, packet.network + DESTINATION_AT, destination, 0, 16)) return true
+  if (!runHook(namespace, 'ip6', Hook.output, packet, undefined, device)) return takeRefusal(namespace)
+  if (sameBytes(packet.bytes, packet.network + DESTINATION_AT, destination, 0, 16)) return undefined
   const refused = routeAgain6(namespace, packet)
-  if (refused === undefined) return true
-  drop(packet, 'NETFILTER_DROP', 'nf_hook_slow', { what: `no route any more: ${refused}` })
-  return false
+  if (refused !== undefined) drop(packet, 'NETFILTER_DROP', 'nf_hook_slow', { what: `no route any more: ${refused}` })
+  return refused
 }
 
 /** ip6_route_me_harder: a new route for a packet of this host that was changed. An errno where there is none. */

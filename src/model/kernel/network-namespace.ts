@@ -15,7 +15,7 @@ import type { Model } from '../model.ts'
 import { Devices, type Namespace } from '../namespace.ts'
 import { NeighbourTable } from '../neighbour.ts'
 import { ConntrackTable } from '../netfilter/conntrack.ts'
-import { createHooks, type DropCause } from '../netfilter/hooks.ts'
+import { createHooks, type DropCause, type RouteError } from '../netfilter/hooks.ts'
 import { IpSetTable } from '../netfilter/ipset/ipsets.ts'
 import { NftTables } from '../netfilter/tables.ts'
 import { type BridgeSettings, type Ipv4Conf, type Ipv4Settings, type NeighbourConf, numbersOf } from '../settings.ts'
@@ -32,6 +32,7 @@ export class NetworkNamespace implements Namespace {
   readonly devices = new Devices()
   readonly hooks = createHooks()
   dropCause: DropCause | undefined = undefined
+  refusal: RouteError | undefined = undefined
   readonly taps: Tap[] = []
   readonly watchers = new Set<(change: Change) => void>()
   routesChangedBy: object | undefined = undefined

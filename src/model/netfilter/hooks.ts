@@ -5,6 +5,8 @@
  * `stolen` has taken it (a queued fragment, a packet that was sent another way).
  */
 import type { Device } from '../device/device.ts'
+import type { OutputError } from '../ipv4/route-output.ts'
+import type { RouteError6 } from '../ipv6/route.ts'
 import type { Namespace } from '../namespace.ts'
 import { type DropDetails, drop } from '../observer.ts'
 import type { Packet } from '../packet.ts'
@@ -153,6 +155,19 @@ export function runHook(
     return false
   }
   return true
+}
+
+/** Why there is no way for a packet of this host. */
+export type RouteError = OutputError | RouteError6
+
+/**
+ * NF_DROP_GETERR: what a sender is told whose packet a hook has dropped. A chain of type `route` that changed where it should go
+ * says why there is no way (NF_DROP_ERR).
+ */
+export function takeRefusal(namespace: Namespace): RouteError | 'EPERM' {
+  const refusal = namespace.refusal ?? 'EPERM'
+  namespace.refusal = undefined
+  return refusal
 }
 
 /** nf_hook_ingress, nf_hook_egress: as runHook, for the chains of one device. */

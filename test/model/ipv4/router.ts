@@ -5,6 +5,8 @@
  *
  * The router knows neighbours 2 to 9 of both links.
  */
+import assert from 'node:assert/strict'
+import { runWords } from '../../../src/command/run.ts'
 import { isErrno } from '../../../src/kernel/errors.ts'
 import type { LiveKernel, Subscription } from '../../../src/kernel/live.ts'
 import type { Route } from '../../../src/kernel/route.ts'
@@ -81,6 +83,13 @@ export class Router {
 
   async pass(milliseconds: number): Promise<void> {
     await this.#machine.pass(milliseconds)
+  }
+
+  /** A command in the router, as it is typed. */
+  async run(line: string): Promise<void> {
+    const context = { kernel: this.router, now: () => 0, sleep: async () => {} }
+    const { status, stderr } = await runWords(line.split(' '), context)
+    assert.equal(status, 0, `${line}: ${stderr}`)
   }
 
   set(key: string, value: number): void {

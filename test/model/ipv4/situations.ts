@@ -416,6 +416,23 @@ const TRACKED: readonly Situation[] = [
       await r.send(...fragments({ identification: 9, ttl: 1 }, 1000, 808))
     },
   },
+  {
+    title: 'who sends to what rules lead nowhere is told why, and what they drop is not permitted',
+    async act(r) {
+      await r.run('iptables -t nat -A OUTPUT -d 10.2.0.4 -j DNAT --to-destination 10.55.0.1')
+      await r.run('iptables -t nat -A OUTPUT -d 10.2.0.5 -j DNAT --to-destination 10.56.0.1')
+      await r.run('iptables -A OUTPUT -d 10.2.0.6 -j DROP')
+      await r.run('iptables -t mangle -A OUTPUT -d 10.2.0.7 -j MARK --set-mark 9')
+      await r.run('iptables -t mangle -A OUTPUT -d 10.2.0.8 -j MARK --set-mark 8')
+      await r.run('ip route add prohibit 10.56.0.0/16')
+      await r.run('ip rule add fwmark 9 unreachable')
+      await r.run('ip rule add fwmark 8 blackhole')
+      const socket = r.router.sockets.bindUdp({ port: 5001 }, {})
+      for (const host of [4, 5, 6, 7, 8])
+        r.attempt(`10.2.0.${host}`, () => socket.send({ address: `10.2.0.${host}`, port: 9 }, Uint8Array.of(1)))
+      socket.close()
+    },
+  },
 ]
 
 /** An ICMP message to the router about a packet of its own. */

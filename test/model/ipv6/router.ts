@@ -10,8 +10,12 @@ import { runWords } from '../../../src/command/run.ts'
 import { isErrno } from '../../../src/kernel/errors.ts'
 import type { LiveKernel, Subscription } from '../../../src/kernel/live.ts'
 import type { Route } from '../../../src/kernel/route.ts'
+import type { UdpSocket } from '../../../src/kernel/socket.ts'
 import { u16 } from '../../../src/model/bytes.ts'
 import { MAC } from './frames.ts'
+
+/** Of sockets of the router. */
+export const OWN_PORT = 5001
 
 /** Of one machine. */
 export interface Machine {
@@ -31,7 +35,8 @@ export class Router {
   readonly #b: LiveKernel
   readonly #machine: Machine
   readonly #names: readonly string[]
-  readonly #captures: Subscription[]
+  /** What is closed in the end. */
+  readonly #open: Subscription[]
   /** Frames that left the router, and what else was said. */
   readonly #seen: string[] = []
 
@@ -50,7 +55,7 @@ export class Router {
     this.set('conf/default/addr_gen_mode', 1)
     this.set('conf/default/router_solicitations', 0)
     this.router.links.set('lo', { up: true })
-    this.#captures = [this.#connect(this.#a, 'a0', 'r0', 1), this.#connect(this.#b, 'b0', 'r1', 2)]
+    this.#open = [this.#connect(this.#a, 'a0', 'r0', 1), this.#connect(this.#b, 'b0', 'r1', 2)]
   }
 
   static async create(machine: Machine): Promise<Router> {
@@ -120,6 +125,19 @@ export class Router {
     }
   }
 
+  /** A socket of the router. What it hears is seen. */
+  bindUdp(): UdpSocket {
+    const socket = this.router.sockets.bindUdp(
+      { address: '::', port: OWN_PORT },
+      {
+        datagram: (from, bytes, ttl) => this.#seen.push(`heard ${bytes} from ${from.address} with ${ttl}`),
+        error: ({ errno, from }) => this.#seen.push(`told ${errno} by ${from}`),
+      },
+    )
+    this.#open.push(socket)
+    return socket
+  }
+
   /** All routes, as they are now. */
   list(): void {
     for (const route of this.router.routes.list({ family: 'ipv6' })) this.#seen.push(sorted(route))
@@ -149,7 +167,7 @@ export class Router {
   }
 
   close(): void {
-    for (const capture of this.#captures) capture.close()
+    for (const each of this.#open) each.close()
     for (const each of [this.#a, this.router, this.#b]) each.close()
     for (const name of this.#names) this.#machine.kernel.namespaces.delete(name)
   }
@@ -168,7 +186,7 @@ function isReport(frame: Uint8Array): boolean {
   return u16(frame, 12) === 0x86dd && frame[20] === 0 && frame[62] === 143
 }
 
-/** The flow label and the fragments' identification that the router drew are blanked. */
+/** The flow label and the fragments' identification that the router drew are blanked; so is the sum of what its sockets sent: Linux leaves it to the device. */
 function describe(frame: Uint8Array): string {
   const bytes = frame.slice()
   const isError = bytes[20] === 58 && bytes[54]! < 128
@@ -178,5 +196,6 @@ function describe(frame: Uint8Array): string {
     bytes.fill(0, 16, 18)
   }
   if (u16(bytes, 12) === 0x86dd && bytes[20] === 44) bytes.fill(0, 58, 62)
+  if (u16(bytes, 12) === 0x86dd && bytes[20] === 17 && u16(bytes, 54) === OWN_PORT) bytes.fill(0, 60, 62)
   return Buffer.from(bytes).toString('hex')
 }

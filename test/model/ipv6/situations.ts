@@ -17,7 +17,7 @@ import {
   tcpSegment,
   udp,
 } from './frames.ts'
-import type { Router } from './router.ts'
+import { OWN_PORT, type Router } from './router.ts'
 
 export interface Situation {
   /** A claim about what is recorded. */
@@ -324,6 +324,39 @@ const NEIGHBOURS: readonly Situation[] = [
     },
   },
   {
+    title: 'an address that is still being asked for is not answered for',
+    async act(r) {
+      const ask = () =>
+        r.send(
+          frame({
+            source: 'fd01::a',
+            destination: 'ff02::1:ff00:88',
+            hopLimit: 255,
+            protocol: Protocol.icmp,
+            payload: solicitation('fd01::88', macOption(1, MAC.a0)),
+          }),
+        )
+      // Its own question would hold a number drawn at random (RFC 7527).
+      for (const which of ['all', 'r0']) r.set(`conf/${which}/enhanced_dad`, 0)
+      r.router.addresses.add({ link: 'r0', prefix: 'fd01::88/64' })
+      await ask()
+      r.neighbours()
+      await r.pass(2500)
+      await ask()
+      r.neighbours()
+    },
+  },
+  {
+    title: "what is sent to a group is heard by one's own sockets, and to a group of the host alone by no others",
+    async act(r) {
+      const socket = r.bindUdp()
+      for (const [i, address] of ['ff01::1', 'ff02::1', 'ff05::1'].entries()) {
+        socket.send({ address, port: OWN_PORT }, Uint8Array.of(i))
+        await r.pass(20)
+      }
+    },
+  },
+  {
     title: 'an answer lets waiting datagrams go',
     async act(r) {
       await r.send(frame({ destination: 'fd01::77' }), frame({ destination: 'fd01::77', label: 1 }))
@@ -466,6 +499,25 @@ const NETFILTER: readonly Situation[] = [
         for (const source of ['fd01::2', 'fd02::2', 'fd80::1', '2001:db8::1'])
           await r.send(frame({ destination, source }))
       await r.run('nft list ruleset')
+    },
+  },
+  {
+    title: 'who sends to what DNAT leads nowhere is refused',
+    async act(r) {
+      for (const [from, to] of [
+        ['fd02::4', 'fd55::1'],
+        ['fd02::5', 'fd56::1'],
+        ['fd02::6', 'fd02::7'],
+      ])
+        await r.run(`ip6tables -t nat -A OUTPUT -d ${from} -j DNAT --to-destination ${to}`)
+      await r.run('ip6tables -A OUTPUT -d fd02::8 -j DROP')
+      await r.run('ip6tables -t mangle -A OUTPUT -d fd02::9 -j MARK --set-mark 9')
+      await r.run('ip -6 rule add fwmark 9 prohibit')
+      await r.run('ip -6 route add prohibit fd56::/64')
+      const socket = r.bindUdp()
+      for (const host of [4, 5, 6, 8, 9])
+        r.attempt(`fd02::${host}`, () => socket.send({ address: `fd02::${host}`, port: 9 }, Uint8Array.of(1)))
+      await r.pass(20)
     },
   },
   {

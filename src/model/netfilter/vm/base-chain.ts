@@ -132,6 +132,7 @@ function routing(call: HookCall, namespace: Namespace, family: HookFamily): Hook
     if (verdict !== Verdict.accept || (same && sameBytes(bytes, network + from, addresses, 0, to - from)))
       return verdict
     const refused = family === 'ip' ? routeAgain(namespace, packet) : routeAgain6(namespace, packet)
+    namespace.refusal = refused
     return refused === undefined ? Verdict.accept : Verdict.drop
   }
 }
