@@ -207,6 +207,17 @@ const rows: readonly (readonly [title: string, settings: Partial<ConntrackSettin
     ],
   ],
   [
+    'a reset by who had sent its syn again, after an ack that nobody had asked for',
+    {},
+    [
+      ['> S 100 0 0 64000 o', 'NEW', 'SYN_SENT 119'],
+      ['< A 500 101 0 64000', 'ESTABLISHED', 'SYN_SENT 119'],
+      ['> S 101 0 0 64000', 'ESTABLISHED', 'SYN_SENT 119'],
+      ['> RA 102 500 0 64000', 'INVALID', 'SYN_SENT 119'],
+      ['< RA 9000 500 0 64000', 'ESTABLISHED', 'CLOSE 9'],
+    ],
+  ],
+  [
     'challenge ack in last ack',
     {},
     [

@@ -167,15 +167,15 @@ function judgeReset(
     // RFC 5961 §3: it may be answered by a challenge ACK.
     verdict = Reset.keepsState
   }
-  return verdict | (answersLetThrough(track, connection) ? Reset.skipsWindow : 0)
+  return verdict | (answersLetThrough(track, connection, direction) ? Reset.skipsWindow : 0)
 }
 
 /** Whether the RST answers a SYN, an ACK or a challenge ACK that was let through before. */
-function answersLetThrough(track: TcpTrack, connection: Connection): boolean {
+function answersLetThrough(track: TcpTrack, connection: Connection, direction: DirectionNumber): boolean {
   const { lastSegment } = track
   const { status } = connection
   const letThrough =
-    (status & Status.seenReply && lastSegment === Segment.syn) ||
+    (status & Status.seenReply && lastSegment === Segment.syn && track.lastDirection !== direction) ||
     (!(status & Status.assured) && lastSegment === Segment.ack)
   if (letThrough && segment.ack === track.lastEnd) return true
   return (
