@@ -294,6 +294,8 @@ const xt: NftExpression[][] = [
   [{ type: 'xt match', match: 'tcp', flags: { value: { mask: 0x17, set: 2 }, invert: true } }],
   [{ type: 'xt match', match: 'tcp', option: { value: 2, invert: false } }],
   [{ type: 'xt match', match: 'tcp', option: { value: 3, invert: true } }],
+  [{ type: 'xt match', match: 'tcpmss', mss: { from: 500, to: 600 }, invert: false }],
+  [{ type: 'xt match', match: 'tcpmss', mss: { from: 1460, to: 1460 }, invert: true }],
 ]
 const xtUdp: NftExpression[][] = [
   [{ type: 'xt match', match: 'udp', destinationPorts: { value: { from: 53, to: 1024 }, invert: true } }],
@@ -352,6 +354,58 @@ const xtAny: NftExpression[][] = [
   [{ type: 'xt match', match: 'comment', comment: 'nothing' }],
   [{ type: 'xt target', target: 'TRACE' }],
   [{ type: 'xt target', target: 'CT', notrack: false }],
+]
+
+type Recent = Extract<NftExpression, { match: 'recent' }>
+/** All within the test: `seconds` are more than it takes. */
+const recent = (action: Recent['action'], more: Partial<Recent> = {}): NftExpression[] => [
+  { type: 'xt match', match: 'recent', action, name: 'list', side: 'source', invert: false, ...more },
+]
+const remembered: NftExpression[][] = [
+  recent('rcheck'),
+  recent('set'),
+  recent('rcheck', { side: 'destination' }),
+  recent('rcheck', { seconds: 600, hitCount: 5 }),
+  recent('rcheck', { seconds: 600, reap: true }),
+  recent('update', { side: 'destination', seconds: 600 }),
+  recent('update', { hitCount: 40 }),
+  recent('remove', { side: 'destination' }),
+  recent('rcheck', { invert: true }),
+  recent('set', { name: 'other', side: 'destination', invert: true }),
+  recent('update', { name: 'other', hitCount: 3 }),
+]
+
+type Conntrack = Extract<NftExpression, { match: 'conntrack' | 'state' }>
+const conntrack = (asked: Partial<Conntrack>): NftExpression[] => [
+  { type: 'xt match', match: 'conntrack', ...asked } as NftExpression,
+]
+const is10 = (last: string, invert = false) => ({ value: `10.0.0.${last}`, invert })
+const ports = (from: number, to: number, invert = false) => ({ value: { from, to }, invert })
+const connectedXt: NftExpression[][] = [
+  ...(['NEW', 'ESTABLISHED', 'RELATED', 'INVALID', 'UNTRACKED', 'DNAT'] as const).flatMap((state) => [
+    conntrack({ states: { value: [state], invert: false } }),
+    conntrack({ states: { value: [state], invert: true } }),
+  ]),
+  ...(['NONE', 'EXPECTED', 'SEEN_REPLY', 'ASSURED', 'CONFIRMED'] as const).flatMap((status) => [
+    conntrack({ status: { value: [status], invert: false } }),
+    conntrack({ status: { value: [status], invert: true } }),
+  ]),
+  conntrack({ direction: 'ORIGINAL' }),
+  conntrack({ direction: 'REPLY' }),
+  conntrack({ protocol: { value: 6, invert: false } }),
+  conntrack({ protocol: { value: 17, invert: true } }),
+  conntrack({ originalSource: is10('7') }),
+  conntrack({ originalSource: is10('0/29', true) }),
+  conntrack({ originalDestination: is10('1'), direction: 'REPLY' }),
+  conntrack({ replySource: is10('1', true) }),
+  conntrack({ replyDestination: is10('0/30') }),
+  conntrack({ originalSourcePort: ports(22, 80) }),
+  conntrack({ originalDestinationPort: ports(80, 80, true) }),
+  conntrack({ replySourcePort: ports(0, 1023), protocol: { value: 17, invert: false } }),
+  conntrack({ replyDestinationPort: ports(1024, 65_535, true), states: { value: ['NEW'], invert: false } }),
+  conntrack({ match: 'state', states: { value: ['NEW', 'INVALID'], invert: false } }),
+  [{ type: 'xt match', match: 'connmark', mark: 0, mask: 0xff, invert: false }],
+  [{ type: 'xt match', match: 'connmark', mark: 1, mask: 0xff, invert: true }],
 ]
 
 interface Ruled {
@@ -529,7 +583,13 @@ test('IPv4 packets match the same extensions of iptables', () =>
     'ip',
     'raw',
     { hook: 'prerouting', priority: -300 },
-    [...forProtocol(6, xt), ...forProtocol(17, xtUdp), ...forProtocol(1, xtIcmp), ...plain(xtAny)],
+    [
+      ...forProtocol(6, xt),
+      ...forProtocol(17, xtUdp),
+      ...forProtocol(1, xtIcmp),
+      ...plain(xtAny),
+      ...plain(remembered),
+    ],
     [],
     many(ipv4Frame).filter((frame) => frame.length > 60),
   ))
@@ -561,6 +621,7 @@ for (const family of ['ip', 'inet'] as const) {
   test(`connections of IPv4 are asked the same in a table of ${family}`, async () => {
     for (const each of both) each.conntrack.flush()
     const frames = many((n) => (n % 2 === 0 ? ipv4Frame(n) : reversed(ipv4Frame(n - 1))))
-    await countsAgree(family, 't', { hook: 'prerouting', priority: -100 }, plain(connected), [], frames)
+    const rules = family === 'ip' ? [...connected, ...connectedXt] : connected
+    await countsAgree(family, 't', { hook: 'prerouting', priority: -100 }, plain(rules), [], frames)
   })
 }
