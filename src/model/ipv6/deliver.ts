@@ -28,8 +28,9 @@ export function finishDelivery6(packet: Packet): void {
   const { device } = packet
   const { namespace } = device
   if (packet.journey) note(packet, device, 'local', 'for this host', { kernel: 'ip6_input_finish' })
-  // Hop-by-hop options were read on the way in.
-  const isHopByHop = packet.bytes[packet.network + NEXT_HEADER_AT] === NextHeader.hopByHop
+  // Hop-by-hop options were read on the way in. Those that stood behind a fragment header which conntrack took away were not.
+  const wereRead = packet.transport > packet.network + HEADER_LENGTH
+  const isHopByHop = wereRead && packet.bytes[packet.network + NEXT_HEADER_AT] === NextHeader.hopByHop
   let namedAt = packet.network + (isHopByHop ? HEADER_LENGTH : NEXT_HEADER_AT)
   // Where conntrack has put it together, that is behind the fragment header: Linux takes what is there for the first header.
   let at = packet.transport
