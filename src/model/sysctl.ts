@@ -250,8 +250,8 @@ const ALL = 'all'
 const INT = [-2147483648, 2147483647] as const
 
 /** The loopback device keeps IPv6 whatever its MTU is: addrconf_notify. */
-function hasFamily({ mtu, kind }: Device, family: 'ipv4' | 'ipv6'): boolean {
-  return family === 'ipv4' ? mtu >= IPV4_MIN_MTU : mtu >= IPV6_MIN_MTU || kind === 'loopback'
+function hasFamily({ mtu, kind, ipv4 }: Device, family: 'ipv4' | 'ipv6'): boolean {
+  return family === 'ipv4' ? ipv4.isThere : mtu >= IPV6_MIN_MTU || kind === 'loopback'
 }
 
 /** The objects of settings.ts hold numbers alone, more than their types name. */

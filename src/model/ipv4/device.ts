@@ -24,4 +24,6 @@ export interface Ipv4Device {
   readonly neighbourConf: NeighbourConf
   /** In the kernel's order: primaries by scope, each network's secondaries behind. */
   readonly addresses: Ipv4Address[]
+  /** False once an MTU below 68 was set, until a greater one is: inetdev_event. A device may begin with a smaller one. */
+  isThere: boolean
 }

@@ -87,11 +87,12 @@ export class ModelAddresses implements Addresses {
     if (!areLifetimes(validLifetime, preferredLifetime)) throw new KernelError('EINVAL', call)
     const peer = address.peer === undefined ? undefined : parseIp(address.peer)
     if (peer && peer.length !== prefix.address.length) throw new KernelError('EINVAL', call)
-    if (device.mtu < IPV4_MIN_MTU) throw new KernelError('ENOBUFS', call, 'with such an MTU there is no IP')
+    const isIpv4 = familyOf(prefix.address) === 'ipv4'
+    if (isIpv4 ? !device.ipv4.isThere : device.mtu < IPV4_MIN_MTU)
+      throw new KernelError('ENOBUFS', call, 'with such an MTU there is no IP')
     // inet_insert_ifa: nothing comes of it.
     if (prefix.address.length === IPV4_LENGTH && u32(prefix.address, 0) === 0) return
     const scope = scopeName(scopeNumber(address.scope ?? defaultScope(prefix)))
-    const isIpv4 = familyOf(prefix.address) === 'ipv4'
     const made = isIpv4 ? ipv4Address(address, prefix, peer, scope) : undefined
     const refused = made
       ? insertAddress(device, made)

@@ -27,7 +27,8 @@ export function deviceEvent(device: Device, event: DeviceEvent): void {
     if (device.mtu >= IPV6_MIN_MTU) carrierChanged6(device)
   } else if (event === 'mtu') {
     fibDeviceEvent(namespace.fib, device, event)
-    if (device.mtu < IPV4_MIN_MTU) takeIpv4(device)
+    if (device.mtu >= IPV4_MIN_MTU) device.ipv4.isThere = true
+    else if (device.ipv4.isThere) takeIpv4(device)
     if (device.mtu >= IPV6_MIN_MTU) mtuChanged6(device)
     else deviceGone6(device)
   }
@@ -41,6 +42,7 @@ function takeIpv4(device: Device): void {
   namespace.arp.flush(device)
   namespace.sysctl.forget(device.ipv4.conf)
   giveIpv4(device)
+  device.ipv4.isThere = false
 }
 
 /** inetdev_event, NETDEV_UP. Nothing comes of it where it has the address. */

@@ -41,7 +41,7 @@ export class ModelLinks implements Links {
   add(link: NewLink): Link {
     const call = `add ${link.kind} link "${link.name}"`
     const masterOf = () => (link.master === undefined ? undefined : requireDevice(this.#namespace, link.master, call))
-    // A TUN is made by a call of its own, tun_set_iff, before anybody asks for its master.
+    // A TUN is there before anybody asks for its master, and may be that itself.
     let master = link.kind === 'tun' ? undefined : masterOf()
     const device = newDevice(this.#namespace, link, call, this.#namespaceOf)
     try {

@@ -154,6 +154,8 @@ function newPersistentTun(
   const tun = tunOf(namespace, { ...link.tun, persistent: true }, name)
   registerDevice(tun)
   try {
+    // It is made by a call of its own, tun_set_iff; a second one gives it all this, and looks for its master first.
+    if (link.master !== undefined) requireDevice(namespace, link.master, call)
     if (link.mac !== undefined) tun.setMac(parseMac(link.mac))
     if (link.mtu !== undefined) tun.setMtu(link.mtu)
   } catch (error) {

@@ -77,7 +77,7 @@ export function giveIpv4(device: Device): void {
   const isLoopback = device instanceof Loopback
   const conf: Ipv4Conf = isLoopback ? numbersOf(model.profile, 'net/ipv4/conf/lo/') : copyOfNumbers(ipv4.default)
   sysctl.inherit(conf, ipv4.default)
-  device.ipv4 = { conf, neighbourConf: copyOfNumbers(ipv4.defaultNeighbourConf), addresses: [] }
+  device.ipv4 = { conf, neighbourConf: copyOfNumbers(ipv4.defaultNeighbourConf), addresses: [], isThere: true }
 }
 
 /** ipv6_add_dev */
