@@ -98,7 +98,7 @@ export class Vxlan extends Device {
   }
 
   get #mostMtu(): number {
-    return this.lower ? this.lower.mtu - VXLAN_HEADROOM : this.maxMtu
+    return this.lower ? Math.max(this.lower.mtu - VXLAN_HEADROOM, this.minMtu) : this.maxMtu
   }
 
   protected override opened(): void {

@@ -34,7 +34,8 @@ export function finishDelivery6(packet: Packet): void {
   let namedAt = packet.network + (isHopByHop ? HEADER_LENGTH : NEXT_HEADER_AT)
   // Where conntrack has put it together, that is behind the fragment header: Linux takes what is there for the first header.
   let at = packet.transport
-  let isWhole = false
+  // IP6SKB_FRAGMENTED, which conntrack says too.
+  let isWhole = packet.fragmentMaxSize !== 0
   for (;;) {
     const next = packet.bytes[namedAt]!
     if (next === NextHeader.options) {
