@@ -83,7 +83,7 @@ export class Vxlan extends Device {
     this.underlay = namespace
     this.fdb = new VxlanFdb(this)
     this.#sender = new VxlanSender(this)
-    this.setFirstMtu(this.lower ? this.#mostMtu : this.mtu)
+    this.setFirstMtu(this.lower ? Math.max(this.#mostMtu, this.minMtu) : this.mtu)
     if (remote && u32(remote, 0) !== 0)
       this.fdb.add(NO_MAC, u32(remote, 0), 'permanent', 'add', { via: this.lower?.index })
   }
@@ -98,7 +98,7 @@ export class Vxlan extends Device {
   }
 
   get #mostMtu(): number {
-    return this.lower ? Math.max(this.lower.mtu - VXLAN_HEADROOM, this.minMtu) : this.maxMtu
+    return this.lower ? this.lower.mtu - VXLAN_HEADROOM : this.maxMtu
   }
 
   protected override opened(): void {

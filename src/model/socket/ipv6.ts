@@ -2,7 +2,7 @@
 import { EtherType } from '../../wire/ethernet.ts'
 import { Icmpv6Type } from '../../wire/icmpv6.ts'
 import { IpProtocol } from '../../wire/ipv4.ts'
-import { isAny, isMulticast, LOOPBACK, needsDevice } from '../ipv6/address.ts'
+import { isMulticast, needsDevice } from '../ipv6/address.ts'
 import { Reflected, reflectedLabel } from '../ipv6/flow-label.ts'
 import { DESTINATION_AT, findTransport, SOURCE_AT, trafficClass } from '../ipv6/header.ts'
 import { interfaceOf, sendIcmpv6Error } from '../ipv6/icmp.ts'
@@ -43,9 +43,7 @@ export const ipv6Network: Network = {
   echoReply: Icmpv6Type.echoReply,
   functions: { tcp: 'tcp_v6_rcv', tcpSocket: 'tcp_v6_do_rcv', udp: '__udp6_lib_rcv' },
 
-  route(namespace, to, source, flow) {
-    // ip6_datagram_connect, tcp_v6_connect: nobody's address is one's own. Routes know nothing of that.
-    const destination = isAny(to) ? LOOPBACK : to
+  route(namespace, destination, source, flow) {
     const route = routeOutput6(namespace, { destination, source, ...flow })
     if (typeof route === 'string') return route
     if (route.error !== undefined) return route.error

@@ -98,6 +98,24 @@ const rows: readonly { readonly what: string; readonly calls: readonly Call[] }[
     ],
   },
   {
+    what: 'an MTU that is too small for IP: from the beginning, and later',
+    calls: [
+      ({ links }) => links.add({ kind: 'ifb', name: 'ifb0', mac: mac(4), mtu: 67, up: true }),
+      ({ addresses }) => addresses.add({ link: 'ifb0', prefix: '10.0.0.1/24' }),
+      ({ sysctl }) => sysctl.set('net/ipv4/conf/ifb0/rp_filter', '1'),
+      ({ links }) => links.add({ kind: 'vxlan', name: 'vx0', mac: mac(7), vxlan: { vni: 7, device: 'ifb0' } }),
+      ({ links }) => links.set('vx0', { mtu: 68 }),
+      ({ links }) => links.set('ifb0', { mtu: 66 }),
+      ({ addresses }) => addresses.add({ link: 'ifb0', prefix: '10.0.0.2/24' }),
+      ({ sysctl }) => sysctl.set('net/ipv4/conf/ifb0/rp_filter', '1'),
+      ({ links }) => links.set('ifb0', { mtu: 65 }),
+      ({ links }) => links.set('ifb0', { mtu: 68 }),
+      ({ addresses }) => addresses.add({ link: 'ifb0', prefix: '10.0.0.2/24' }),
+      ({ links }) => links.add({ kind: 'tun', name: 'tn0', mtu: 70_000, master: 'nobody', tun: { mode: 'tun' } }),
+      ({ links }) => links.add({ kind: 'tun', name: 'tn0', mtu: 70_000, tun: { mode: 'tun' } }),
+    ],
+  },
+  {
     what: 'routes, of which some go with their link',
     calls: [
       ({ links }) => links.add({ kind: 'veth', name: 'v0', mac: mac(5), peer: { name: 'v1', mac: mac(6) } }),
