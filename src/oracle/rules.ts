@@ -203,6 +203,9 @@ export function isNoise(packet: Uint8Array | undefined): boolean {
   return isBackground(frame, [])
 }
 
+/** Of these nft looks at four bytes, of others at two. */
+const LONGER: readonly number[] = [ExtensionType.fragment, ExtensionType.routing]
+
 /** Of a packet that ends before its transport's header begins, Linux tells nothing: nf_trace_fill_pkt_info has nothing to copy. */
 function endsInHeaders(frame: Uint8Array): boolean {
   if (frame[ETHERNET_HEADER - 2] !== 0x86 || frame[ETHERNET_HEADER - 1] !== 0xdd) return false
@@ -210,6 +213,8 @@ function endsInHeaders(frame: Uint8Array): boolean {
   let at = ETHERNET_HEADER + ipv6Header.size
   // nft takes an authentication header for the transport's: nft_set_pktinfo_ipv6.
   while (isExtension(next) && next !== ExtensionType.authentication && at + 2 <= frame.length) {
+    // nft does not look behind a later fragment's header, nor behind what is cut off: ipv6_find_hdr.
+    if (LONGER.includes(next) && at + 4 > frame.length) return false
     if (next === ExtensionType.fragment && (frame[at + 2]! !== 0 || frame[at + 3]! > 7)) return false
     const length = extensionLength(next, frame[at + 1]!)
     next = frame[at]!

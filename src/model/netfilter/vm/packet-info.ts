@@ -31,7 +31,8 @@ export function findIpv6Transport(machine: Machine): void {
   machine.fragmentOffset = 0
   machine.transportProtocol = NO_TRANSPORT
   while (isExtension(next) && next !== NONE) {
-    if (at + 8 > end) return
+    // No more is looked at than this, so that the transport's header may begin behind the packet's end.
+    if (at + (next === FRAGMENT || next === ROUTING ? 4 : 2) > end) return
     const following = bytes[at]!
     if (next === FRAGMENT) {
       const offset = u16(bytes, at + 2) & ~7
