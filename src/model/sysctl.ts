@@ -165,7 +165,7 @@ export class Sysctls {
 
   /** devinet_conf_proc: what is set in `default` is so for every device that has not been told otherwise. */
   #spread(conf: Numbers, name: string, value: number): void {
-    if (conf === (this.#namespace.ipv4.all as object)) return
+    if (FLUSHING.has(name) || conf === (this.#namespace.ipv4.all as object)) return
     const own = this.#own?.get(conf)
     if (!own) this.#remember(conf, new Set([name]))
     else if (own !== ALL) own.add(name)
@@ -243,6 +243,15 @@ function placeless(profile: Profile): Placeless {
   placelessOf.set(profile, found)
   return found
 }
+
+/** ipv4_doint_and_flush: of these `default` is for devices to come. */
+const FLUSHING: ReadonlySet<string> = new Set([
+  'disable_policy',
+  'disable_xfrm',
+  'drop_unicast_in_l2_multicast',
+  'promote_secondaries',
+  'route_localnet',
+])
 
 /** Every setting was set for it alone. */
 const ALL = 'all'

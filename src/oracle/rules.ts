@@ -106,7 +106,7 @@ export class RuleWatch {
       run.push(textOfStep(each))
       if (!isLast(each.verdict, each.ref?.startsWith('chain ') ?? false)) continue
       const isOurs = run[0]!.includes(` ${OWN.name} `)
-      if (this.#watched.has(at) && !isOurs && !(frame && (isBackground(frame, []) || endsInHeaders(frame))))
+      if (this.#watched.has(at) && !isOurs && !(frame && (isSmallTalk(frame) || endsInHeaders(frame))))
         met.push({ step, at, rules: run.join(', ') })
       run = []
     }
@@ -201,6 +201,14 @@ export function isNoise(packet: Uint8Array | undefined): boolean {
   const isToGroup = packet[DESTINATION] === 0xff
   if (isIpv6 && isToGroup && packet[NEXT_HEADER] === HOP_BY_HOP) frame[ETHERNET_HEADER + NEXT_HEADER] = ICMPV6
   return isBackground(frame, [])
+}
+
+/** What isNoise takes for it: with headers before the transport's, the trace shows no more than that there are some. */
+function isSmallTalk(frame: Uint8Array): boolean {
+  if (!isBackground(frame, [])) return false
+  if (frame[ETHERNET_HEADER - 2] !== 0x86 || frame[ETHERNET_HEADER - 1] !== 0xdd) return true
+  const next = frame[ETHERNET_HEADER + NEXT_HEADER]
+  return next === ICMPV6 || (next === HOP_BY_HOP && frame[ETHERNET_HEADER + DESTINATION] === 0xff)
 }
 
 /** Of these nft looks at four bytes, of others at two. */

@@ -26,6 +26,27 @@ export const sysctlCases: readonly Case[] = [
     },
   },
   {
+    title: 'a setting of default is one of links that are there, where nothing else was set for them; some are not',
+    check({ node }) {
+      node.links.add({ kind: 'bridge', name: 'br0' })
+      const names = node.sysctl.list('net/ipv4/conf/lo').map((key) => key.slice('net/ipv4/conf/lo/'.length))
+      const kept = names.filter((name) => {
+        if (name === 'mc_forwarding') return false // nobody may set it
+        const [general, own] = ['default', 'br0'].map((link) => `net/ipv4/conf/${link}/${name}`)
+        node.sysctl.set(general!, node.sysctl.get(general!) === '0' ? '1' : '0')
+        return node.sysctl.get(own!) !== node.sysctl.get(general!)
+      })
+      assert.deepEqual(kept, [
+        'disable_policy',
+        'disable_xfrm',
+        'drop_unicast_in_l2_multicast',
+        'forwarding',
+        'promote_secondaries',
+        'route_localnet',
+      ])
+    },
+  },
+  {
     title: "a listing of sysctls has those of a link's directory and no others, in order",
     check({ node }) {
       node.links.add({ kind: 'bridge', name: 'br0' })

@@ -10,7 +10,11 @@ export interface World {
 export function worldOf(kernel: LiveKernel): World {
   const names = ['beside-node', 'beside-other'] as const
   const [node, other] = names.map((name) => kernel.enter(kernel.namespaces.add(name))!)
-  for (const each of [node!, other!]) each.sysctl.set('net/ipv6/conf/all/disable_ipv6', '1')
+  for (const each of [node!, other!]) {
+    each.sysctl.set('net/ipv6/conf/all/disable_ipv6', '1')
+    // Which of several next hops is told would be drawn by each kernel for itself.
+    each.sysctl.set('net/ipv4/fib_multipath_hash_seed', '99')
+  }
   return {
     worlds: [node!, other!],
     end() {
