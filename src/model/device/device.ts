@@ -87,9 +87,9 @@ export abstract class Device {
     txErrors: 0,
   }
 
-  /** The qdisc's name from the first time on that it is up. The model's devices have none that waits. */
+  /** The qdisc that it gets when it is up for the first time. The model's devices have none that waits. */
   protected readonly defaultQdisc: string = 'noqueue'
-  #wasUp = false
+  #qdisc = 'noop'
 
   /** dev->min_mtu, dev->max_mtu; 0: no limit. */
   minMtu = 68
@@ -131,7 +131,7 @@ export abstract class Device {
 
   /** IFLA_QDISC */
   get qdisc(): string {
-    return this.#wasUp ? this.defaultQdisc : 'noop'
+    return this.#qdisc
   }
 
   /** Puts the packet on the wire: ndo_start_xmit. `packet.link` is the frame's first byte. Taps have seen it. */
@@ -154,7 +154,8 @@ export abstract class Device {
     if (up === this.up) return
     if (up) {
       this.up = true
-      this.#wasUp = true
+      // attach_default_qdiscs: there is none without room for a packet.
+      if (this.#qdisc === 'noop') this.#qdisc = this.txQueueLength === 0 ? 'noqueue' : this.defaultQdisc
       try {
         this.opened()
       } catch (error) {

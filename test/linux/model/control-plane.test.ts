@@ -116,6 +116,17 @@ const rows: readonly { readonly what: string; readonly calls: readonly Call[] }[
     ],
   },
   {
+    what: 'a TUN without a queue',
+    calls: [
+      ({ links }) => links.add({ kind: 'tun', name: 'tn0', tun: { mode: 'tun' } }),
+      ({ links }) => links.set('tn0', { txQueueLength: 0 }),
+      ({ links }) => links.set('tn0', { up: true }),
+      ({ links }) => links.set('tn0', { up: false }),
+      ({ links }) => links.set('tn0', { txQueueLength: 10 }),
+      ({ links }) => links.set('tn0', { up: true }),
+    ],
+  },
+  {
     what: 'routes, of which some go with their link',
     calls: [
       ({ links }) => links.add({ kind: 'veth', name: 'v0', mac: mac(5), peer: { name: 'v1', mac: mac(6) } }),
