@@ -38,6 +38,7 @@ const ETHERNET_HEADER = 14
 const NEXT_HEADER = 6
 const DESTINATION = 24
 const HOP_BY_HOP = 0
+const FRAGMENT_HEADER = 8
 const ICMPV6 = 58
 
 export class RuleWatch {
@@ -199,16 +200,32 @@ export function isNoise(packet: Uint8Array | undefined): boolean {
   frame.set(packet, ETHERNET_HEADER)
   frame.set(isIpv6 ? [0x86, 0xdd] : [8, 0], ETHERNET_HEADER - 2)
   const isToGroup = packet[DESTINATION] === 0xff
-  if (isIpv6 && isToGroup && packet[NEXT_HEADER] === HOP_BY_HOP) frame[ETHERNET_HEADER + NEXT_HEADER] = ICMPV6
+  const isFragment = packet[NEXT_HEADER] === ExtensionType.fragment
+  if (isIpv6 && (isFragment || (isToGroup && packet[NEXT_HEADER] === HOP_BY_HOP)))
+    frame[ETHERNET_HEADER + NEXT_HEADER] = ICMPV6
   return isBackground(frame, [])
 }
 
 /** What isNoise takes for it: with headers before the transport's, the trace shows no more than that there are some. */
-function isSmallTalk(frame: Uint8Array): boolean {
+function isSmallTalk(whole: Uint8Array): boolean {
+  const frame = withoutFragmentHeader(whole)
   if (!isBackground(frame, [])) return false
   if (frame[ETHERNET_HEADER - 2] !== 0x86 || frame[ETHERNET_HEADER - 1] !== 0xdd) return true
   const next = frame[ETHERNET_HEADER + NEXT_HEADER]
   return next === ICMPV6 || (next === HOP_BY_HOP && frame[ETHERNET_HEADER + DESTINATION] === 0xff)
+}
+
+/** Of a first fragment: conntrack takes the header of an atomic one away, and the trace leaves all of them out. */
+function withoutFragmentHeader(frame: Uint8Array): Uint8Array {
+  const [named, at] = [ETHERNET_HEADER + NEXT_HEADER, ETHERNET_HEADER + ipv6Header.size]
+  const isIpv6 = frame[ETHERNET_HEADER - 2] === 0x86 && frame[ETHERNET_HEADER - 1] === 0xdd
+  if (!isIpv6 || frame[named] !== ExtensionType.fragment || frame[at + 2] !== 0 || frame[at + 3]! > 7) return frame
+  if (frame.length < at + FRAGMENT_HEADER) return frame
+  const plain = new Uint8Array(frame.length - FRAGMENT_HEADER)
+  plain.set(frame.subarray(0, at))
+  plain.set(frame.subarray(at + FRAGMENT_HEADER), at)
+  plain[named] = frame[at]!
+  return plain
 }
 
 /** Of these nft looks at four bytes, of others at two. */
