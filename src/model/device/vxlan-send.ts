@@ -202,7 +202,8 @@ export class VxlanSender {
   /** vxlan_encap_bypass: the destination is this very host. */
   #bypass(packet: Packet, remote: VxlanRemote): void {
     const vxlan = this.#vxlan
-    const target = findVxlan(vxlan.underlay, remote.port, remote.vni)
+    // vxlan_find_sock looks for a socket that is bound to the entry's own way out. None is.
+    const target = remote.via === 0 ? findVxlan(vxlan.underlay, remote.port, remote.vni) : undefined
     if (!target) {
       drop(packet, 'VXLAN_VNI_NOT_FOUND', 'encap_bypass_if_local', { what: `this host has no VNI ${remote.vni}` })
       return
