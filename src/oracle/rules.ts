@@ -210,16 +210,20 @@ export function isNoise(packet: Uint8Array | undefined): boolean {
 function isSmallTalk(whole: Uint8Array): boolean {
   const frame = withoutFragmentHeader(whole)
   if (!isBackground(frame, [])) return false
-  if (frame[ETHERNET_HEADER - 2] !== 0x86 || frame[ETHERNET_HEADER - 1] !== 0xdd) return true
+  if (!hasIpv6(frame)) return true
   const next = frame[ETHERNET_HEADER + NEXT_HEADER]
   return next === ICMPV6 || (next === HOP_BY_HOP && frame[ETHERNET_HEADER + DESTINATION] === 0xff)
+}
+
+function hasIpv6(frame: Uint8Array): boolean {
+  return frame[ETHERNET_HEADER - 2] === 0x86 && frame[ETHERNET_HEADER - 1] === 0xdd
 }
 
 /** Of a first fragment: conntrack takes the header of an atomic one away, and the trace leaves all of them out. */
 function withoutFragmentHeader(frame: Uint8Array): Uint8Array {
   const [named, at] = [ETHERNET_HEADER + NEXT_HEADER, ETHERNET_HEADER + ipv6Header.size]
-  const isIpv6 = frame[ETHERNET_HEADER - 2] === 0x86 && frame[ETHERNET_HEADER - 1] === 0xdd
-  if (!isIpv6 || frame[named] !== ExtensionType.fragment || frame[at + 2] !== 0 || frame[at + 3]! > 7) return frame
+  if (!hasIpv6(frame) || frame[named] !== ExtensionType.fragment || frame[at + 2] !== 0 || frame[at + 3]! > 7)
+    return frame
   if (frame.length < at + FRAGMENT_HEADER) return frame
   const plain = new Uint8Array(frame.length - FRAGMENT_HEADER)
   plain.set(frame.subarray(0, at))
@@ -233,7 +237,7 @@ const LONGER: readonly number[] = [ExtensionType.fragment, ExtensionType.routing
 
 /** Of a packet that ends before its transport's header begins, Linux tells nothing: nf_trace_fill_pkt_info has nothing to copy. */
 function endsInHeaders(frame: Uint8Array): boolean {
-  if (frame[ETHERNET_HEADER - 2] !== 0x86 || frame[ETHERNET_HEADER - 1] !== 0xdd) return false
+  if (!hasIpv6(frame)) return false
   let next = frame[ETHERNET_HEADER + NEXT_HEADER]!
   let at = ETHERNET_HEADER + ipv6Header.size
   // nft takes an authentication header for the transport's: nft_set_pktinfo_ipv6.
